@@ -1,1 +1,10 @@
+"""Graph to graph transformations; each yields a new, verified graph."""
 
+from kilograd.passes.base import Pass, run_passes
+from kilograd.passes.differentiate import Differentiate
+from kilograd.passes.order import Order
+from kilograd.passes.prune import Prune
+from kilograd.passes.select import Select
+from kilograd.passes.verify import verify
+
+__all__ = ["Differentiate", "Order", "Pass", "Prune", "Select", "run_passes", "verify"]

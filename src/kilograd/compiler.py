@@ -1,0 +1,70 @@
+"""The pipeline, from a forward graph and a scheme to C sources, visible as one list."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from kilograd.emit import emit
+from kilograd.emit.model import frozen_prefix
+from kilograd.ir import Graph, Phase
+from kilograd.memory import MemoryPlan, plan_memory
+from kilograd.ops import REGISTRY
+from kilograd.passes import Differentiate, Order, Prune, Select, run_passes
+from kilograd.scheme import Scheme
+
+
+@dataclass(frozen=True)
+class Program:
+    """A compiled model.
+
+    Attributes:
+        graph: all nodes of a training step, in execution order.
+        plan: where their tensors live.
+        sources: file name -> C text, complete without any library but memcpy and memset.
+        scheme: what is trained.
+    """
+
+    graph: Graph
+    plan: MemoryPlan
+    sources: Mapping[str, str]
+    scheme: Scheme
+
+    @property
+    def class_count(self) -> int:
+        """Number of logits."""
+        return self.graph.type_of(self.graph.outputs[0]).size
+
+    @property
+    def frozen_prefix(self) -> int:
+        """Number of leading nodes whose results no training changes."""
+        return frozen_prefix(self.graph)
+
+    def macs(self, phase: Phase) -> int:
+        """Multiply-accumulates of the nodes of one phase."""
+        return sum(
+            REGISTRY[node.operator].macs(node.attributes, self.graph.types(node.inputs))
+            for node in self.graph.nodes
+            if node.phase is phase
+        )
+
+
+def compile_model(
+    graph: Graph, scheme: Scheme, dump: Callable[[str, Graph], None] | None = None
+) -> Program:
+    """Compile a training step.
+
+    Args:
+        graph: the forward graph, logits first in its outputs.
+        scheme: resolved against the graph's layers.
+        dump: called with a pass's name and the graph after it.
+    """
+    passes = [
+        Select(frozenset(scheme.biases), dict(scheme.weights)),
+        Differentiate(),
+        Prune(),
+        Order(),
+    ]
+    trained = run_passes(graph, passes, dump)
+    plan = plan_memory(trained)
+    return Program(trained, plan, emit(trained, plan), scheme)

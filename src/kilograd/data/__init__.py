@@ -1,0 +1,12 @@
+"""Folders of images and .npz packs, turned into int8 samples for a network's input.
+
+`load_dataset` opens a source (`packs` or `folders`), chooses which samples are wanted (`choose`)
+and only then decodes those (`images`). The same path, spec and seed always give the same bytes.
+"""
+
+from __future__ import annotations
+
+from kilograd.data.load import load_dataset
+from kilograd.data.samples import Dataset, InputSpec, Samples, pack_digest
+
+__all__ = ["Dataset", "InputSpec", "Samples", "load_dataset", "pack_digest"]

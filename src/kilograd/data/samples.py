@@ -1,0 +1,114 @@
+"""What a dataset is: int8 samples with labels, and the quantization they are in."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kilograd.errors import DataError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_MAX_SIDE = 4096
+_CHANNELS = (1, 3)
+_PIXEL_SCALE = 1 / 127.5
+
+
+@dataclass(frozen=True)
+class InputSpec:
+    """The input that a network reads.
+
+    Attributes:
+        height: rows, in pixels.
+        width: columns, in pixels.
+        channels: 3 for RGB or 1 for grey.
+        scale: real value of one int8 step; finite and above 0.
+        zero_point: the int8 value that stands for 0, in -128..127.
+
+    Raises:
+        DataError: a field is out of its range.
+    """
+
+    height: int
+    width: int
+    channels: int
+    scale: float
+    zero_point: int
+
+    def __post_init__(self) -> None:
+        if not (1 <= self.height <= _MAX_SIDE and 1 <= self.width <= _MAX_SIDE):
+            size = f"{self.height}x{self.width}"
+            raise DataError(f"the input size {size} is outside 1..{_MAX_SIDE} pixels")
+        if self.channels not in _CHANNELS:
+            raise DataError(f"the input has {self.channels} channels; images have 1 or 3")
+        if not (math.isfinite(self.scale) and self.scale > 0):
+            raise DataError(f"the input scale {self.scale} is not a finite number above 0")
+        if not -128 <= self.zero_point <= 127:  # noqa: PLR2004  int8
+            raise DataError(f"the input zero point {self.zero_point} is outside -128..127")
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of one sample."""
+        return self.height, self.width, self.channels
+
+    def quantize(self, real: NDArray[np.floating[Any]]) -> NDArray[np.int8]:
+        """Quantizes finite real values: clamp(floor(real / scale + 0.5) + zero_point)."""
+        steps = np.floor(real.astype(np.float64) / self.scale + 0.5) + self.zero_point
+        return steps.clip(-128, 127).astype(np.int8)
+
+    def pixel_table(self) -> NDArray[np.int8]:
+        """Returns int8 [256]: what each 8-bit pixel value becomes.
+
+        The real value of a pixel p is p / 127.5 - 1. At scale 1/127.5 every pixel lies halfway
+        between two steps, where a rounding error of the division would decide; there the exact
+        result, floor(p - 127.5 + 0.5) + zero_point = p - 127 + zero_point, is taken.
+        """
+        pixels = np.arange(256)
+        if math.isclose(self.scale, _PIXEL_SCALE, rel_tol=1e-6):
+            return (pixels - 127 + self.zero_point).clip(-128, 127).astype(np.int8)
+        return self.quantize(pixels / 127.5 - 1)
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """Quantized samples with their labels; the arrays are read-only.
+
+    Attributes:
+        inputs: int8 [n, height, width, channels].
+        labels: int32 [n], indices into the dataset's class names.
+    """
+
+    inputs: NDArray[np.int8]
+    labels: NDArray[np.int32]
+
+    def __post_init__(self) -> None:
+        self.inputs.setflags(write=False)
+        self.labels.setflags(write=False)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Samples to learn from, samples to be judged by, and the names of their classes."""
+
+    name: str
+    train: Samples
+    test: Samples
+    class_names: tuple[str, ...]
+
+
+def pack_digest(dataset: Dataset) -> str:
+    """Returns the SHA-256, in hex, of the shapes, inputs and labels of both splits."""
+    digest = hashlib.sha256()
+    for samples in (dataset.train, dataset.test):
+        digest.update(repr(samples.inputs.shape).encode())
+        digest.update(np.ascontiguousarray(samples.inputs).tobytes())
+        digest.update(samples.labels.astype("<i4").tobytes())
+    return digest.hexdigest()

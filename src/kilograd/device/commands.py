@@ -1,0 +1,188 @@
+"""The byte protocol of the firmware, and the part that all devices which speak it share.
+
+request: u8 command, u32 payload bytes, payload        all numbers little-endian
+reply:   u8 status,  u32 payload bytes, payload        status 0 done, 1 refused, 2 fault
+"""
+
+from __future__ import annotations
+
+import struct
+from abc import ABC, abstractmethod
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from kilograd.device.faults import FaultReport, fault_error
+from kilograd.device.protocol import (
+    Counters,
+    LearningRate,
+    check_label,
+    check_seed,
+    check_state,
+    sample_bytes,
+)
+from kilograd.errors import DeviceError
+from kilograd.targets.elf import read_symbols
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import TracebackType
+
+    from numpy.typing import NDArray
+    from typing_extensions import Self
+
+    from kilograd.targets import Target
+
+_HEADER = struct.Struct("<BI")
+_INFO = struct.Struct("<4I")
+_STEP = struct.Struct("<3i")
+
+
+class Command(IntEnum):
+    """First byte of a request."""
+
+    INFO = 1
+    INIT = 2
+    PREDICT = 3
+    TRAIN = 4
+    READ_STATE = 5
+    WRITE_STATE = 6
+    STACK = 7
+    EXIT = 8
+
+
+class Status(IntEnum):
+    """First byte of a reply."""
+
+    OK = 0
+    REFUSED = 1
+    FAULT = 2
+
+
+class FirmwareDevice(ABC):
+    """A device that runs a firmware; subclasses move the bytes.
+
+    They call `_connect` once bytes can flow.
+
+    Args:
+        elf: the firmware.
+        target: what it was built for.
+    """
+
+    name = "firmware"
+
+    def __init__(self, elf: Path, target: Target) -> None:
+        self.elf = elf
+        self._target = target
+        self._symbols = read_symbols(elf)
+        self._closed = False
+
+    @abstractmethod
+    def _send(self, data: bytes) -> None:
+        """Gives bytes to the firmware.
+
+        Raises:
+            DeviceError: it takes none.
+        """
+
+    @abstractmethod
+    def _receive(self, count: int) -> bytes:
+        """Exactly `count` bytes of the firmware.
+
+        Raises:
+            DeviceError: it stopped, or gave none in time.
+        """
+
+    @abstractmethod
+    def _disconnect(self) -> None:
+        """Ends the firmware and frees everything; called once."""
+
+    def _connect(self) -> None:
+        info = self.exchange(Command.INFO)
+        if len(info) != _INFO.size:
+            self.close()
+            raise DeviceError(f"{self.name}: the firmware speaks another protocol")
+        self.input_bytes, self.class_count, self.state_bytes, self.arena_bytes = _INFO.unpack(info)
+
+    def exchange(self, command: int, payload: bytes = b"") -> bytes:
+        """Sends one request and waits for its reply.
+
+        Returns:
+            The payload of the reply.
+
+        Raises:
+            DeviceError: the firmware refused, faulted or stopped, or the device is closed.
+        """
+        if self._closed:
+            raise DeviceError(f"{self.name}: the device is closed")
+        try:
+            self._send(_HEADER.pack(command, len(payload)) + payload)
+            status, length = _HEADER.unpack(self._receive(_HEADER.size))
+            reply = self._receive(length)
+        except DeviceError:
+            self.close()
+            raise
+        if status == Status.OK:
+            return reply
+        if status == Status.REFUSED:
+            text = reply.decode("ascii", "replace")
+            raise DeviceError(f"{self.name}: the firmware refused command {command}: {text}")
+        self.close()
+        if status == Status.FAULT and len(reply) == FaultReport.SIZE:
+            report = FaultReport.unpack(reply)
+            raise fault_error(self.name, self._target, self._symbols, report)
+        raise DeviceError(f"{self.name}: the firmware sent a reply with unknown status {status}")
+
+    def initialize(self, seed: int) -> None:
+        """Sets initial weights and the step counter to 0; the seed is a uint32."""
+        check_seed(seed)
+        self.exchange(Command.INIT, struct.pack("<I", seed))
+
+    def predict(self, sample: NDArray[np.int8]) -> NDArray[np.int32]:
+        """Runs the network: the logits of one sample, int32, (classes,)."""
+        return _logits(self.exchange(Command.PREDICT, sample_bytes(sample, self.input_bytes)))
+
+    def train_step(
+        self, sample: NDArray[np.int8], label: int, rate: LearningRate
+    ) -> NDArray[np.int32]:
+        """Learns from one sample: its logits before the update, int32, (classes,)."""
+        check_label(label, self.class_count)
+        step = _STEP.pack(label, rate.mantissa, rate.exponent)
+        data = sample_bytes(sample, self.input_bytes)
+        return _logits(self.exchange(Command.TRAIN, step + data))
+
+    def read_state(self) -> bytes:
+        """Everything that was trained, with the seed and the step counter."""
+        return self.exchange(Command.READ_STATE)
+
+    def write_state(self, state: bytes) -> None:
+        """Puts back what `read_state` gave."""
+        check_state(state, self.state_bytes)
+        self.exchange(Command.WRITE_STATE, state)
+
+    def counters(self) -> Counters:
+        """The stack's high-water mark; subclasses may add instructions."""
+        (stack,) = struct.unpack("<I", self.exchange(Command.STACK))
+        return Counters(stack, None)
+
+    def close(self) -> None:
+        """Ends the firmware; may be called twice."""
+        if not self._closed:
+            self._closed = True
+            self._disconnect()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _logits(reply: bytes) -> NDArray[np.int32]:
+    return np.frombuffer(reply, "<i4").astype(np.int32)

@@ -1,0 +1,201 @@
+"""The network as a shared library in this process: the fastest device, and the simulator."""
+
+from __future__ import annotations
+
+import _ctypes
+import ctypes
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kilograd.device.protocol import (
+    Counters,
+    LearningRate,
+    check_label,
+    check_seed,
+    check_state,
+    sample_bytes,
+)
+from kilograd.errors import DataError, DeviceError
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from numpy.typing import NDArray
+    from typing_extensions import Self
+
+
+class _Rate(ctypes.Structure):
+    _fields_ = (("mantissa", ctypes.c_int32), ("exponent", ctypes.c_int32))
+
+
+_LOGITS = ctypes.POINTER(ctypes.c_int32)
+_BYTES = ctypes.POINTER(ctypes.c_uint8)
+
+
+class HostDevice:
+    """A network built with `build_host_library`.
+
+    Each instance has its own state: the library is copied, as one file is loaded only once.
+
+    Args:
+        library: path of the shared library.
+
+    Raises:
+        DeviceError: the library cannot be loaded, or is not one of kilograd's.
+    """
+
+    name = "host"
+
+    def __init__(self, library: Path) -> None:
+        handle, name = tempfile.mkstemp(prefix="kilograd-", suffix=library.suffix)
+        os.close(handle)
+        self._copy = Path(name)
+        self._loaded: Any = None
+        try:
+            shutil.copyfile(library, self._copy)
+            self._loaded = ctypes.CDLL(str(self._copy))
+            self._declare()
+        except (OSError, AttributeError, ValueError) as error:
+            self.close()
+            raise DeviceError(
+                f"cannot load the network's library: {error}", where=str(library)
+            ) from error
+
+    def _declare(self) -> None:
+        library = self._library
+        self.input_bytes = self._constant("kg_input_bytes")
+        self.class_count = self._constant("kg_class_count")
+        self.state_bytes = self._constant("kg_state_bytes")
+        self._snapshot_bytes = self._constant("kg_snapshot_bytes")
+        library.kg_init.argtypes = (ctypes.c_uint32,)
+        library.kg_init.restype = None
+        library.kg_input.restype = ctypes.c_void_p
+        library.kg_state.restype = ctypes.c_void_p
+        for name in ("kg_predict", "kg_predict_suffix"):
+            getattr(library, name).restype = _LOGITS
+        for name in ("kg_train_step", "kg_train_step_suffix"):
+            getattr(library, name).argtypes = (ctypes.c_int32, _Rate)
+            getattr(library, name).restype = _LOGITS
+        library.kg_prefix.restype = None
+        for name in ("kg_snapshot_save", "kg_snapshot_restore"):
+            getattr(library, name).argtypes = (_BYTES,)
+            getattr(library, name).restype = None
+
+    @property
+    def _library(self) -> Any:
+        if self._loaded is None:
+            raise DeviceError(f"{self.name}: the device is closed")
+        return self._loaded
+
+    def _constant(self, name: str) -> int:
+        return int(ctypes.c_uint32.in_dll(self._library, name).value)
+
+    def initialize(self, seed: int) -> None:
+        """Sets initial weights and the step counter to 0; the seed is a uint32."""
+        check_seed(seed)
+        self._library.kg_init(seed)
+
+    def predict(self, sample: NDArray[np.int8]) -> NDArray[np.int32]:
+        """Runs the network: the logits of one sample, int32, (classes,)."""
+        self._put(sample)
+        return self._logits(self._library.kg_predict())
+
+    def train_step(
+        self, sample: NDArray[np.int8], label: int, rate: LearningRate
+    ) -> NDArray[np.int32]:
+        """Learns from one sample: its logits before the update, int32, (classes,)."""
+        check_label(label, self.class_count)
+        self._put(sample)
+        rate_struct = _Rate(rate.mantissa, rate.exponent)
+        return self._logits(self._library.kg_train_step(label, rate_struct))
+
+    def prefix_snapshot(self, sample: NDArray[np.int8]) -> NDArray[np.uint8]:
+        """Runs only the layers that training cannot change; what the others need, as bytes.
+
+        A snapshot stays good for this network, whatever it learns, and for any of its instances.
+        """
+        self._put(sample)
+        self._library.kg_prefix()
+        snapshot = np.empty(self._snapshot_bytes, np.uint8)
+        self._library.kg_snapshot_save(snapshot.ctypes.data_as(_BYTES))
+        return snapshot
+
+    def predict_from_snapshot(self, snapshot: NDArray[np.uint8]) -> NDArray[np.int32]:
+        """As `predict`, of the sample that the snapshot was taken from."""
+        self._restore(snapshot)
+        return self._logits(self._library.kg_predict_suffix())
+
+    def train_step_from_snapshot(
+        self, snapshot: NDArray[np.uint8], label: int, rate: LearningRate
+    ) -> NDArray[np.int32]:
+        """As `train_step`, of the sample that the snapshot was taken from."""
+        check_label(label, self.class_count)
+        self._restore(snapshot)
+        rate_struct = _Rate(rate.mantissa, rate.exponent)
+        return self._logits(self._library.kg_train_step_suffix(label, rate_struct))
+
+    def read_state(self) -> bytes:
+        """Everything that was trained, with the seed and the step counter."""
+        return ctypes.string_at(self._library.kg_state(), self.state_bytes)
+
+    def write_state(self, state: bytes) -> None:
+        """Puts back what `read_state` gave."""
+        check_state(state, self.state_bytes)
+        ctypes.memmove(self._library.kg_state(), state, self.state_bytes)
+
+    def counters(self) -> Counters:
+        """Nothing is measured on the host."""
+        return Counters(None, None)
+
+    def close(self) -> None:
+        """Unloads the library and deletes the copy."""
+        library, self._loaded = self._loaded, None
+        if library is not None:
+            _unload(library._handle)  # noqa: SLF001
+        # Not before unloading: the next copy could get the same inode, and the loader would
+        # take it for the one it already has.
+        self._copy.unlink(missing_ok=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        if hasattr(self, "_copy"):
+            self.close()
+
+    def _put(self, sample: NDArray[np.int8]) -> None:
+        data = sample_bytes(sample, self.input_bytes)
+        ctypes.memmove(self._library.kg_input(), data, self.input_bytes)
+
+    def _restore(self, snapshot: NDArray[np.uint8]) -> None:
+        if snapshot.dtype != np.uint8 or snapshot.shape != (self._snapshot_bytes,):
+            raise DataError(
+                f"a snapshot of this network is {self._snapshot_bytes} uint8, "
+                f"not {snapshot.dtype} of shape {snapshot.shape}"
+            )
+        data = np.ascontiguousarray(snapshot)
+        self._library.kg_snapshot_restore(data.ctypes.data_as(_BYTES))
+
+    def _logits(self, pointer: Any) -> NDArray[np.int32]:
+        return np.array(pointer[: self.class_count], np.int32)
+
+
+def _unload(handle: int) -> None:
+    if sys.platform == "win32":
+        _ctypes.FreeLibrary(handle)
+    else:
+        _ctypes.dlclose(handle)

@@ -1,0 +1,195 @@
+"""What every device does: predict, train one step, hand over its state."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from kilograd.errors import DataError
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from numpy.typing import NDArray
+    from typing_extensions import Self
+
+_MANTISSA_BITS = 15
+_MANTISSA_END = 1 << _MANTISSA_BITS
+_EXPONENT_END = 1 << 31
+
+
+@dataclass(frozen=True)
+class LearningRate:
+    """A learning rate in integers: `mantissa * 2**exponent`.
+
+    Attributes:
+        mantissa: 0 to 32767.
+        exponent: any int32.
+
+    Raises:
+        DataError: the mantissa or the exponent is out of range.
+    """
+
+    mantissa: int
+    exponent: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.mantissa < _MANTISSA_END:
+            raise DataError(
+                f"a learning rate's mantissa is 0 to {_MANTISSA_END - 1}, not {self.mantissa}"
+            )
+        if not -_EXPONENT_END <= self.exponent < _EXPONENT_END:
+            raise DataError(f"a learning rate's exponent is an int32, not {self.exponent}")
+
+    @classmethod
+    def from_float(cls, rate: float) -> LearningRate:
+        """The nearest rate with 15 significant bits; 0 stays 0.
+
+        Raises:
+            DataError: the rate is negative, infinite or not a number.
+        """
+        if not math.isfinite(rate) or rate < 0:
+            raise DataError(
+                f"a learning rate is a finite number from 0 up, not {rate}",
+                hint="0.1 or 0.01 are usual",
+            )
+        if rate == 0:
+            return cls(0, 0)
+        fraction, exponent = math.frexp(rate)
+        mantissa = round(fraction * _MANTISSA_END)
+        if mantissa == _MANTISSA_END:
+            mantissa, exponent = mantissa // 2, exponent + 1
+        return cls(mantissa, exponent - _MANTISSA_BITS)
+
+    @property
+    def value(self) -> float:
+        """The rate as a float."""
+        return math.ldexp(self.mantissa, self.exponent)
+
+
+@dataclass(frozen=True)
+class Counters:
+    """What a device measured; None where it cannot.
+
+    Attributes:
+        stack_bytes: most stack ever used since the start.
+        instructions_last_call: instructions of the last prediction or training step, from its
+            entry to its return.
+    """
+
+    stack_bytes: int | None
+    instructions_last_call: int | None
+
+
+class Device(Protocol):
+    """A network that runs and learns, wherever that is. All devices give the same bits.
+
+    Samples are int8 of any shape with the network's input size; logits are int32, (classes,).
+    A label or a sample that does not fit raises DataError; a device that stops, DeviceError.
+    """
+
+    @property
+    def name(self) -> str:
+        """What messages call the device."""
+        ...
+
+    @property
+    def class_count(self) -> int:
+        """How many logits there are; labels are below it."""
+        ...
+
+    def initialize(self, seed: int) -> None:
+        """Sets initial weights and the step counter to 0; the seed is a uint32."""
+        ...
+
+    def predict(self, sample: NDArray[np.int8]) -> NDArray[np.int32]:
+        """Runs the network: the logits of one sample."""
+        ...
+
+    def train_step(
+        self, sample: NDArray[np.int8], label: int, rate: LearningRate
+    ) -> NDArray[np.int32]:
+        """Learns from one sample: its logits before the update."""
+        ...
+
+    def read_state(self) -> bytes:
+        """Everything that was trained, with the seed and the step counter."""
+        ...
+
+    def write_state(self, state: bytes) -> None:
+        """Puts back what `read_state` gave."""
+        ...
+
+    def counters(self) -> Counters:
+        """What the device measured."""
+        ...
+
+    def close(self) -> None:
+        """Frees what the device holds; it cannot be used after."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
+
+
+def sample_bytes(sample: NDArray[np.int8], expected: int) -> bytes:
+    """The bytes of a sample, in C order, once its type and size are right.
+
+    Raises:
+        DataError: the sample is no int8 array, or has not `expected` elements.
+    """
+    # The types promise this; arrays read from files do not.
+    dtype = getattr(sample, "dtype", type(sample).__name__)
+    if dtype != np.int8:
+        raise DataError(
+            f"a sample is an int8 array, not {dtype}",
+            hint="quantize it with the scale and zero point of the network's input",
+        )
+    if sample.size != expected:
+        raise DataError(
+            f"a sample of this network has {expected} elements, not {sample.size} "
+            f"(shape {'x'.join(map(str, sample.shape))})"
+        )
+    return sample.tobytes()
+
+
+def check_label(label: int, class_count: int) -> None:
+    """Refuses labels that are no class.
+
+    Raises:
+        DataError: the label is below 0 or not below `class_count`.
+    """
+    if not 0 <= label < class_count:
+        raise DataError(f"label {label} is no class: this network has 0 to {class_count - 1}")
+
+
+def check_seed(seed: int) -> None:
+    """Refuses seeds that are no uint32.
+
+    Raises:
+        DataError: the seed is out of range.
+    """
+    if not 0 <= seed < 1 << 32:
+        raise DataError(f"a seed is 0 to {(1 << 32) - 1}, not {seed}")
+
+
+def check_state(state: bytes, expected: int) -> None:
+    """Refuses states of another size.
+
+    Raises:
+        DataError: the state has not `expected` bytes.
+    """
+    if len(state) != expected:
+        raise DataError(
+            f"the state of this network has {expected} bytes, not {len(state)}",
+            hint="a state fits only the model and scheme it was trained with",
+        )

@@ -1,0 +1,140 @@
+"""The firmware on a board emulated by QEMU, in another process, through two named pipes."""
+
+from __future__ import annotations
+
+import os
+import select
+import shutil
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kilograd.device.commands import Command, FirmwareDevice
+from kilograd.errors import DeviceError, ToolchainError
+
+if TYPE_CHECKING:
+    from kilograd.targets import Target
+
+_PROGRAM = "qemu-system-arm"
+_CHUNK = 65536
+_GOODBYE_SECONDS = 2.0
+
+
+def qemu_available() -> bool:
+    """Whether QEMU can be used on this computer."""
+    return shutil.which(_PROGRAM) is not None and hasattr(os, "mkfifo")
+
+
+class QemuDevice(FirmwareDevice):
+    """A firmware built with `build_firmware`, on a board of `qemu-system-arm`.
+
+    Args:
+        elf: the firmware.
+        target: what it was built for.
+        timeout_seconds: silence after which the firmware counts as hanging.
+
+    Raises:
+        ToolchainError: QEMU is not installed, or has no board for the target.
+        DeviceError: the firmware does not start.
+    """
+
+    name = "qemu"
+
+    def __init__(self, elf: Path, target: Target, *, timeout_seconds: float = 600.0) -> None:
+        super().__init__(elf, target)
+        if target.qemu_machine is None:
+            raise ToolchainError(f"QEMU has no board for target {target.name}")
+        if not hasattr(os, "mkfifo"):
+            raise ToolchainError("this system has no named pipes, which the QEMU device needs")
+        program = shutil.which(_PROGRAM)
+        if program is None:
+            raise ToolchainError(
+                f"{_PROGRAM} is not installed",
+                hint="install the package qemu-system-arm, or use --device unicorn",
+            )
+        self._timeout = timeout_seconds
+        self._folder = tempfile.TemporaryDirectory(prefix="kilograd-qemu-")
+        self._errors = bytearray()
+        self._hangs = False
+        # Opened for both directions, neither end waits for the other; QEMU's death is seen on
+        # its error stream instead.
+        self._to, self._from = (
+            _open_pipe(Path(self._folder.name, name)) for name in ("kg_in", "kg_out")
+        )
+        self._process = subprocess.Popen(
+            [
+                program,
+                *("-M", target.qemu_machine, "-nographic", "-monitor", "none", "-serial", "none"),
+                *("-semihosting-config", "enable=on,target=native"),
+                *("-kernel", str(elf.resolve())),
+            ],
+            cwd=self._folder.name,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )
+        self._connect()
+
+    def _send(self, data: bytes) -> None:
+        left = memoryview(data)
+        while left:
+            self._wait(reading=False)
+            left = left[os.write(self._to, left[:_CHUNK]) :]
+
+    def _receive(self, count: int) -> bytes:
+        data = bytearray()
+        while len(data) < count:
+            self._wait(reading=True)
+            data += os.read(self._from, count - len(data))
+        return bytes(data)
+
+    def _wait(self, *, reading: bool) -> None:
+        """Waits until a pipe is ready; sees the end of QEMU and a firmware that hangs."""
+        stream = self._process.stderr
+        errors = [stream.fileno()] if stream else []
+        deadline = time.monotonic() + self._timeout
+        while True:
+            seconds = max(0.0, deadline - time.monotonic())
+            readable, writable, _ = select.select(
+                [*errors, *([self._from] if reading else [])],
+                [] if reading else [self._to],
+                [],
+                seconds,
+            )
+            if self._from in readable or writable:
+                return
+            if not readable:
+                self._hangs = True
+                raise DeviceError(
+                    f"no reply within {self._timeout:g} seconds",
+                    where=self.name,
+                    hint="the network may be large: raise timeout_seconds; else it is endless",
+                )
+            text = os.read(errors[0], _CHUNK)
+            self._errors += text
+            if not text:
+                code = self._process.wait()
+                said = self._errors.decode("utf-8", "replace").strip() or "no error text"
+                raise DeviceError(f"QEMU ended with code {code}: {said}", where=self.name)
+
+    def _disconnect(self) -> None:
+        process = self._process
+        try:
+            if not self._hangs and process.poll() is None:
+                os.write(self._to, bytes((Command.EXIT, 0, 0, 0, 0)))
+            process.wait(0 if self._hangs else _GOODBYE_SECONDS)
+        except (OSError, subprocess.TimeoutExpired):
+            process.kill()
+            process.wait()
+        if process.stderr:
+            process.stderr.close()
+        os.close(self._to)
+        os.close(self._from)
+        self._folder.cleanup()
+
+
+def _open_pipe(path: Path) -> int:
+    os.mkfifo(path)
+    return os.open(path, os.O_RDWR | os.O_NONBLOCK)

@@ -1,0 +1,269 @@
+"""The firmware on an emulated processor, in this process; counts instructions exactly.
+
+Only the target's real memory exists, so an access outside it stops with the function's name. (The
+address of a fault is that of its basic block: finer would cost speed.)
+"""
+
+from __future__ import annotations
+
+import ctypes
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+import unicorn as uc
+from unicorn import arm_const
+from unicorn.unicorn_py3.unicorn import Uc, UcError, uclib
+
+from kilograd.device.commands import FirmwareDevice
+from kilograd.device.faults import FaultReport, fault_error
+from kilograd.device.protocol import Counters
+from kilograd.errors import DeviceError, KilogradError, ToolchainError
+from kilograd.targets.elf import load_segments
+from kilograd.toolchain import build_host_library
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from kilograd.targets import Target
+
+_SYSTEM_CONTROL_SPACE = 0xE000_E000
+_PAGE = 0x1000
+_NOWHERE = 0xFFFF_FFFE
+_BKPT_EXCEPTION = 7
+_BKPT_SEMIHOSTING = b"\xab\xbe"
+_SYS_OPEN, _SYS_WRITE, _SYS_READ, _SYS_EXIT_EXTENDED = 0x01, 0x05, 0x06, 0x20
+_INPUT_FILE, _OUTPUT_FILE = 1, 2
+_ADDRESS_KNOWN = 1 << 7
+_ACCESSES = {
+    uc.UC_MEM_READ_UNMAPPED: "read of address {:#010x}, where there is no memory",
+    uc.UC_MEM_WRITE_UNMAPPED: "write to address {:#010x}, where there is no memory",
+    uc.UC_MEM_FETCH_UNMAPPED: "jump to address {:#010x}, where there is no memory",
+    uc.UC_MEM_WRITE_PROT: "write to address {:#010x}, which is flash",
+    uc.UC_MEM_FETCH_PROT: "jump to address {:#010x}, which holds no code",
+}
+
+
+class _Counter(ctypes.Structure):
+    """The `counter` of instruction_counter.c."""
+
+    _fields_ = (
+        ("code", ctypes.c_void_p),
+        ("blocks", ctypes.c_void_p),
+        ("code_origin", ctypes.c_uint64),
+        ("code_bytes", ctypes.c_uint64),
+        ("entries", ctypes.c_uint64 * 2),
+        ("limit", ctypes.c_uint64),
+        ("executed", ctypes.c_uint64),
+        ("last_call", ctypes.c_uint64),
+        ("began", ctypes.c_uint64),
+        ("return_address", ctypes.c_uint64),
+        ("unaligned_address", ctypes.c_uint64),
+        ("is_counting", ctypes.c_uint32),
+        ("is_unaligned", ctypes.c_uint32),
+        ("link_register", ctypes.c_int32),
+        ("read_register", ctypes.c_void_p),
+        ("stop", ctypes.c_void_p),
+    )
+
+
+class UnicornDevice(FirmwareDevice):
+    """A firmware built with `build_firmware`, on Unicorn's model of its processor.
+
+    Args:
+        elf: the firmware.
+        target: what it was built for.
+        instruction_limit: instructions after which a command counts as endless.
+
+    Raises:
+        ToolchainError: Unicorn has no model of the target, or no compiler for the counter.
+        DeviceError: the firmware does not start.
+    """
+
+    name = "unicorn"
+
+    def __init__(
+        self, elf: Path, target: Target, *, instruction_limit: int = 100_000_000_000
+    ) -> None:
+        super().__init__(elf, target)
+        if target.unicorn_cpu is None:
+            raise ToolchainError(f"Unicorn cannot emulate target {target.name}")
+        self._limit = instruction_limit
+        self._input = bytearray()
+        self._output = bytearray()
+        self._bad_access: tuple[int, int] | None = None
+        self._exception: int | None = None
+        self._waiting = False
+        self._ended = False
+        self._uc: Any = Uc(uc.UC_ARCH_ARM, uc.UC_MODE_THUMB | uc.UC_MODE_MCLASS)
+        self._uc.ctl_set_cpu_model(getattr(arm_const, target.unicorn_cpu))
+        self._load(elf)
+        self._uc.hook_add(uc.UC_HOOK_INTR, self._on_exception)
+        self._uc.hook_add(uc.UC_HOOK_MEM_INVALID, self._on_bad_access)
+        self._counter = self._add_counter(elf)
+        self._connect()
+
+    def counters(self) -> Counters:
+        """The stack's high-water mark, and the instructions of the last call."""
+        return Counters(super().counters().stack_bytes, int(self._counter.last_call) or None)
+
+    def _load(self, elf: Path) -> None:
+        """Maps the real memory, loads the firmware and resets the processor."""
+        code = self._target.code_region
+        for region in self._target.memory:
+            access = uc.UC_PROT_EXEC if region == code else uc.UC_PROT_WRITE
+            self._uc.mem_map(region.origin, region.length, uc.UC_PROT_READ | access)
+        # Plain memory: a protection unit that reads as zero regions is not there.
+        access = uc.UC_PROT_READ | uc.UC_PROT_WRITE
+        self._uc.mem_map(_SYSTEM_CONTROL_SPACE, _PAGE, access)
+        for address, data in load_segments(elf):
+            self._uc.mem_write(address, data)
+        self._uc.reg_write(arm_const.UC_ARM_REG_SP, self._word(code.origin))
+        self._pc = self._word(code.origin + 4) & ~1
+
+    def _add_counter(self, elf: Path) -> _Counter:
+        origin = self._target.code_region.origin
+        end = max(address + len(data) for address, data in load_segments(elf))
+        image = bytes(self._uc.mem_read(origin, end - origin))
+        source = files("kilograd.device") / "instruction_counter.c"
+        library = build_host_library({"instruction_counter.c": source.read_text(encoding="utf-8")})
+        self._library = ctypes.CDLL(str(library.path))
+        self._code = ctypes.create_string_buffer(image + bytes(4))
+        self._blocks = (ctypes.c_uint64 * (len(image) // 2 + 1))()
+        entries = [self._symbols.addresses.get(n, 1) for n in ("kg_predict", "kg_train_step")]
+        counter = _Counter(
+            code=ctypes.addressof(self._code),
+            blocks=ctypes.addressof(self._blocks),
+            code_origin=origin,
+            code_bytes=len(image),
+            entries=(ctypes.c_uint64 * 2)(*entries),
+            link_register=arm_const.UC_ARM_REG_LR,
+            read_register=_address(uclib.uc_reg_read),
+            stop=_address(uclib.uc_emu_stop),
+        )
+        self._add_hook(uc.UC_HOOK_BLOCK, self._library.kg_count_block, counter)
+        if "unaligned" not in self._target.features:
+            accesses = uc.UC_HOOK_MEM_READ | uc.UC_HOOK_MEM_WRITE
+            self._add_hook(accesses, self._library.kg_check_alignment, counter)
+        return counter
+
+    def _add_hook(self, kind: int, function: Any, counter: _Counter) -> None:
+        """Hooks a C function; the binding hooks only Python, which costs most of the speed."""
+        handle = ctypes.c_size_t()
+        status = uclib.uc_hook_add(
+            self._uc._uch,  # noqa: SLF001
+            ctypes.byref(handle),
+            kind,
+            ctypes.c_void_p(_address(function)),
+            ctypes.c_void_p(ctypes.addressof(counter)),
+            ctypes.c_uint64(1),
+            ctypes.c_uint64(0),
+        )
+        if status != uc.UC_ERR_OK:
+            raise KilogradError(f"Unicorn refused the instruction counter: {status}")
+
+    def _send(self, data: bytes) -> None:
+        self._input += data
+
+    def _receive(self, count: int) -> bytes:
+        self._counter.limit = self._counter.executed + self._limit
+        while len(self._output) < count:
+            if self._ended:
+                raise DeviceError(f"{self.name}: the firmware ended")
+            self._run()
+        data = bytes(self._output[:count])
+        del self._output[:count]
+        return data
+
+    def _disconnect(self) -> None:
+        del self._uc  # its callbacks hold this object, and it holds tens of megabytes
+
+    def _run(self) -> None:
+        """Executes until the firmware wants more input than there is, ends or faults."""
+        self._waiting = False
+        try:
+            self._uc.emu_start(self._pc | 1, _NOWHERE)
+        except UcError as error:
+            raise self._fault(str(error)) from error
+        if self._exception is not None:
+            raise self._fault(f"processor exception {self._exception}")
+        if self._counter.is_unaligned:
+            address = int(self._counter.unaligned_address)
+            raise self._fault(f"unaligned access to address {address:#010x}")
+        self._pc = self._register(arm_const.UC_ARM_REG_PC)
+        if self._counter.executed > self._counter.limit:
+            function = self._symbols.function_at(self._pc)
+            raise DeviceError(
+                f"no reply after {self._limit:,} instructions, in `{function}`",
+                where=self.name,
+                hint="the network may be large: raise instruction_limit; else the code is endless",
+            )
+        if self._waiting and not self._input and not self._output:
+            raise DeviceError(f"{self.name}: the firmware waits for more than was sent")
+
+    def _on_exception(self, _engine: Any, number: int, _user: Any) -> None:
+        pc = self._register(arm_const.UC_ARM_REG_PC)
+        if number != _BKPT_EXCEPTION or bytes(self._uc.mem_read(pc, 2)) != _BKPT_SEMIHOSTING:
+            self._exception = number
+            self._uc.emu_stop()
+            return
+        result = self._semihosting(self._register(arm_const.UC_ARM_REG_R0))
+        if result is None:
+            self._uc.emu_stop()
+            return
+        self._uc.reg_write(arm_const.UC_ARM_REG_R0, result)
+        self._uc.reg_write(arm_const.UC_ARM_REG_PC, (pc + 2) | 1)
+
+    def _semihosting(self, operation: int) -> int | None:
+        """Serves one call of the firmware: its result, or None if it must wait or has ended."""
+        arguments = self._register(arm_const.UC_ARM_REG_R1)
+        first, second = self._word(arguments), self._word(arguments + 4)
+        if operation == _SYS_OPEN:
+            return _OUTPUT_FILE if second & 4 else _INPUT_FILE
+        if operation == _SYS_READ:
+            if not self._input:
+                self._waiting = True
+                return None
+            wanted = self._word(arguments + 8)
+            data = bytes(self._input[:wanted])
+            del self._input[: len(data)]
+            self._uc.mem_write(second, data)
+            return wanted - len(data)
+        if operation == _SYS_WRITE and first == _OUTPUT_FILE:
+            self._output += self._uc.mem_read(second, self._word(arguments + 8))
+            return 0
+        if operation != _SYS_EXIT_EXTENDED:
+            self._exception = _BKPT_EXCEPTION
+        self._ended = True
+        return None
+
+    def _on_bad_access(
+        self, _engine: Any, access: int, address: int, _size: int, _value: int, _user: Any
+    ) -> bool:
+        self._bad_access = (access, address)
+        return False
+
+    def _fault(self, text: str) -> DeviceError:
+        self._ended = True
+        access, address = self._bad_access or (None, 0)
+        report = FaultReport(
+            pc=self._register(arm_const.UC_ARM_REG_PC),
+            lr=self._register(arm_const.UC_ARM_REG_LR),
+            sp=self._register(arm_const.UC_ARM_REG_SP),
+            status=0 if access is None else _ADDRESS_KNOWN,
+            address=address,
+        )
+        if access in _ACCESSES:
+            text = _ACCESSES[access].format(address)
+        return fault_error(self.name, self._target, self._symbols, report, text)
+
+    def _register(self, number: int) -> int:
+        value: Any = self._uc.reg_read(number)
+        return int(value)
+
+    def _word(self, address: int) -> int:
+        return int.from_bytes(self._uc.mem_read(address, 4), "little")
+
+
+def _address(function: Any) -> int:
+    """Where a function of a shared library is in memory."""
+    return ctypes.cast(function, ctypes.c_void_p).value or 0

@@ -1,0 +1,154 @@
+"""Builds forward graphs layer by layer; every frontend ends here."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kilograd.ir import DType, Graph, Kind, Node, Quantization, TensorType, Value
+from kilograd.ops import REGISTRY
+from kilograd.ops.add.op import AddAttributes
+from kilograd.ops.arithmetic import bias_limit
+from kilograd.ops.conv.op import ConvAttributes
+from kilograd.ops.depthwise.op import DepthwiseAttributes
+from kilograd.ops.pointwise.op import PointwiseAttributes
+from kilograd.ops.spec import NoAttributes
+from kilograd.ops.window import Window
+
+#: Scale of logits: Q16.
+LOGIT_SCALE = 2.0**-16
+
+#: A channel whose weight scale is this much below its layer's median is dead: see ``_revived``.
+_DEAD_RATIO = 2.0**-8
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """A layer's parameters as checkpoints hold them.
+
+    Attributes:
+        weight: int8, [O, kh, kw, I]; depthwise [kh, kw, C]; pointwise [O, I].
+        bias: int32 [O], in units of input scale · weight scale.
+        scales: float [O]: of the weight.
+    """
+
+    weight: NDArray[np.int8]
+    bias: NDArray[np.int32]
+    scales: NDArray[np.float64]
+
+
+class GraphBuilder:
+    """Appends layers to a graph; each returns the name of its result."""
+
+    def __init__(
+        self, name: str, height: int, width: int, channels: int, quantization: Quantization
+    ) -> None:
+        self._name = name
+        type_ = TensorType((height, width, channels), DType.INT8, quantization)
+        self._values: dict[str, Value] = {"input": Value("input", type_, Kind.INPUT)}
+        self._nodes: list[Node] = []
+
+    def type_of(self, name: str) -> TensorType:
+        """Type of a result."""
+        return self._values[name].type
+
+    def conv(
+        self, layer: str, x: str, p: Parameters, window: Window, output: Quantization
+    ) -> str:
+        """k×k convolution."""
+        reads = self._layer_inputs(layer, x, p, channel_axis=0)
+        return self._append(layer, "conv", reads, ConvAttributes(window, output))
+
+    def pointwise(self, layer: str, x: str, p: Parameters, output: Quantization) -> str:
+        """1×1 convolution."""
+        reads = self._layer_inputs(layer, x, p, channel_axis=0)
+        return self._append(layer, "pointwise", reads, PointwiseAttributes(output))
+
+    def depthwise(
+        self, layer: str, x: str, p: Parameters, window: Window, output: Quantization
+    ) -> str:
+        """Depthwise convolution."""
+        reads = self._layer_inputs(layer, x, p, channel_axis=2)
+        return self._append(layer, "depthwise", reads, DepthwiseAttributes(window, output))
+
+    def add(self, layer: str, a: str, b: str, output: Quantization) -> str:
+        """Residual join."""
+        return self._append(layer, "add", [a, b], AddAttributes(output))
+
+    def average_pool(self, layer: str, x: str) -> str:
+        """Global average pooling."""
+        return self._append(layer, "average_pool", [x], NoAttributes())
+
+    def dense(self, layer: str, x: str, p: Parameters) -> str:
+        """Dense layer with int32 logits."""
+        reads = self._layer_inputs(layer, x, p, channel_axis=0)
+        output = Quantization((LOGIT_SCALE,), 0)
+        return self._append(layer, "dense", reads, PointwiseAttributes(output))
+
+    def finish(self, logits: str) -> Graph:
+        """The graph so far."""
+        return Graph(self._name, self._values, tuple(self._nodes), (logits,))
+
+    def _layer_inputs(
+        self, layer: str, x: str, p: Parameters, channel_axis: int
+    ) -> list[str]:
+        p = _revived(p, channel_axis)
+        scales = tuple(float(s) for s in p.scales)
+        bias_scales = tuple(self.type_of(x).scale * s for s in scales)
+        bias_type = TensorType(p.bias.shape, DType.INT32, Quantization(bias_scales, 0, 0))
+        weight_type = TensorType(p.weight.shape, DType.INT8, Quantization(scales, 0, channel_axis))
+        for suffix, type_, data in (
+            ("bias", bias_type, p.bias),
+            ("weight", weight_type, np.ascontiguousarray(p.weight)),
+        ):
+            name = f"{layer}.{suffix}"
+            self._values[name] = Value(name, type_, Kind.CONSTANT, data)
+        return [x, f"{layer}.bias", f"{layer}.weight"]
+
+    def _append(
+        self, layer: str, operator: str, inputs: Sequence[str], attributes: object
+    ) -> str:
+        types = [self._values[name].type for name in inputs]
+        (type_,) = REGISTRY[operator].infer(attributes, types)
+        self._values[layer] = Value(layer, type_, Kind.ACTIVATION)
+        self._nodes.append(Node(layer, operator, tuple(inputs), (layer,), attributes, layer))
+        return layer
+
+
+def fresh_head(channels: int, classes: int, seed: int) -> Parameters:
+    """A new dense layer: uniform weights within ±1/√channels, zero bias.
+
+    The weight scale leaves room to grow to four times that bound.
+    """
+    bound = 1 / math.sqrt(channels)
+    scale = 4 * bound / 127
+    generator = np.random.Generator(np.random.PCG64(seed))
+    reach = int(bound / scale)
+    weight = generator.integers(-reach, reach, (classes, channels), endpoint=True).astype(np.int8)
+    return Parameters(weight, np.zeros(classes, np.int32), np.full(classes, scale))
+
+
+def _revived(p: Parameters, channel_axis: int) -> Parameters:
+    """Give channels with a vanishing weight scale the layer's median scale.
+
+    Where training drove a channel's weights to zero, its per-channel scale is as small as 1e-9
+    and its bias, in units of that scale, saturates int32. The channel is constant. With the
+    median scale its weights round to zero, its bias fits, and the constant it puts out is the
+    same; moreover accumulators cannot overflow, and the channel can learn again.
+    """
+    terms = p.weight.size // len(p.scales)
+    limit = bias_limit(terms)
+    median = float(np.median(p.scales))
+    dead = (p.scales < median * _DEAD_RATIO) | (np.abs(p.bias.astype(np.int64)) > limit)
+    if not dead.any():
+        return p
+    ratio = np.where(dead, p.scales / median, 1.0)
+    shape = [1] * p.weight.ndim
+    shape[channel_axis] = -1
+    weight = np.rint(p.weight * ratio.reshape(shape)).astype(np.int8)
+    bias = np.clip(np.rint(p.bias * ratio), -limit, limit).astype(np.int32)
+    return Parameters(weight, bias, np.where(dead, median, p.scales))

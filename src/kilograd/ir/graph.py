@@ -1,0 +1,117 @@
+"""Graphs in static single assignment form: every value has one producer."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any
+
+from kilograd.ir.types import Kind, TensorType, Value
+
+
+class Phase(str, enum.Enum):
+    """Which calls run a node."""
+
+    INFERENCE = "inference"  # runs in predict and in a training step
+    TRAINING = "training"  # runs in a training step only
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One operator applied to values.
+
+    Attributes:
+        name: stable and unique; built from the layer's name and the operator's task.
+        operator: name of the operator in the registry.
+        inputs: names of the values read.
+        outputs: names of the values made.
+        attributes: the operator's frozen dataclass of compile-time numbers.
+        layer: provenance: the layer of the model that this node came from.
+        phase: which calls run it.
+    """
+
+    name: str
+    operator: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    attributes: Any
+    layer: str
+    phase: Phase = Phase.INFERENCE
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Nodes in a valid execution order, with the values between them.
+
+    Attributes:
+        name: the model's name.
+        values: every value by name.
+        nodes: in execution order.
+        outputs: names of the results (the logits first).
+        updates: state name -> name of the value that replaces it after a training step.
+    """
+
+    name: str
+    values: Mapping[str, Value]
+    nodes: tuple[Node, ...]
+    outputs: tuple[str, ...]
+    updates: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "values", MappingProxyType(dict(self.values)))
+        object.__setattr__(self, "updates", MappingProxyType(dict(self.updates)))
+
+    def type_of(self, name: str) -> TensorType:
+        """Type of the value ``name``."""
+        return self.values[name].type
+
+    def types(self, names: Iterable[str]) -> tuple[TensorType, ...]:
+        """Types of several values."""
+        return tuple(self.values[name].type for name in names)
+
+    @property
+    def inputs(self) -> tuple[Value, ...]:
+        """The samples' values."""
+        return self.of_kind(Kind.INPUT)
+
+    @property
+    def states(self) -> tuple[Value, ...]:
+        """What is trained or adapted, in declaration order: the layout of the state."""
+        return self.of_kind(Kind.STATE)
+
+    @property
+    def constants(self) -> tuple[Value, ...]:
+        """What stays in flash."""
+        return self.of_kind(Kind.CONSTANT)
+
+    def of_kind(self, kind: Kind) -> tuple[Value, ...]:
+        """Values of one kind, in declaration order."""
+        return tuple(value for value in self.values.values() if value.kind is kind)
+
+    def producer(self) -> dict[str, Node]:
+        """Value name -> the node that makes it."""
+        return {output: node for node in self.nodes for output in node.outputs}
+
+    def readers(self) -> dict[str, list[Node]]:
+        """Value name -> the nodes that read it, in execution order."""
+        readers: dict[str, list[Node]] = {name: [] for name in self.values}
+        for node in self.nodes:
+            for name in dict.fromkeys(node.inputs):
+                readers[name].append(node)
+        return readers
+
+    def with_nodes(self, nodes: Iterable[Node]) -> Graph:
+        """The same graph with other nodes; values that nothing mentions any more are dropped."""
+        nodes = tuple(nodes)
+        mentioned = set(self.outputs) | set(self.updates.values())
+        for node in nodes:
+            mentioned.update(node.inputs, node.outputs)
+        values = {
+            name: value
+            for name, value in self.values.items()
+            if name in mentioned or value.kind is Kind.INPUT
+        }
+        updates = {state: new for state, new in self.updates.items() if state in values}
+        return replace(self, nodes=nodes, values=values, updates=updates)

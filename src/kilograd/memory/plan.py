@@ -1,0 +1,71 @@
+"""The memory plan: offsets of all tensors and states, the peak, and the bound it is held to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from kilograd.ir import Graph
+from kilograd.memory.lifetimes import Buffer, aligned, arena_buffers, scratch_name
+from kilograd.memory.place import lower_bound, peak, place
+
+#: The state starts with the seed and the step counter, a word each.
+STATE_HEADER_BYTES = 8
+
+
+@dataclass(frozen=True)
+class MemoryPlan:
+    """Where everything lives.
+
+    Attributes:
+        buffers: of the arena.
+        offsets: buffer name -> bytes from the start of the arena.
+        values: value name -> bytes from the start of the arena.
+        states: state name -> bytes from the start of the state.
+        arena_bytes: size of the arena.
+        state_bytes: size of the state, seed and step counter included.
+        lower_bound_bytes: no placement of these lifetimes needs a smaller arena.
+    """
+
+    buffers: tuple[Buffer, ...]
+    offsets: Mapping[str, int]
+    values: Mapping[str, int]
+    states: Mapping[str, int]
+    arena_bytes: int
+    state_bytes: int
+    lower_bound_bytes: int
+
+    def scratch(self, node: str) -> int:
+        """Offset of a node's scratch."""
+        return self.offsets[scratch_name(node)]
+
+    def live_at(self, index: int) -> tuple[Buffer, ...]:
+        """Buffers live while node ``index`` runs, largest first."""
+        live = [b for b in self.buffers if b.first <= index <= b.last]
+        return tuple(sorted(live, key=lambda b: (-b.size, b.name)))
+
+    @property
+    def peak_index(self) -> int:
+        """Index of the node during which most bytes are live."""
+        times = sorted({max(b.first, 0) for b in self.buffers})
+        return max(times, key=lambda t: sum(b.size for b in self.live_at(t)))
+
+
+def plan_memory(graph: Graph) -> MemoryPlan:
+    """Lifetimes, placement and the layout of the state."""
+    buffers = arena_buffers(graph)
+    offsets = place(buffers)
+    states: dict[str, int] = {}
+    end = STATE_HEADER_BYTES
+    for state in graph.states:
+        states[state.name] = end
+        end += aligned(state.type.nbytes)
+    return MemoryPlan(
+        buffers=buffers,
+        offsets=offsets,
+        values={value: offsets[b.name] for b in buffers for value in b.values},
+        states=states,
+        arena_bytes=peak(buffers, offsets),
+        state_bytes=end,
+        lower_bound_bytes=lower_bound(buffers),
+    )

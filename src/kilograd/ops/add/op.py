@@ -1,0 +1,125 @@
+"""Elementwise addition of two quantized activations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+
+from kilograd.ir import DType, Graph, Node, Quantization, TensorType
+from kilograd.ops.arithmetic import multiply_by_quantized_multiplier, quantize_multiplier
+from kilograd.ops.clamp import clamped_gradient
+from kilograd.ops.spec import (
+    Array,
+    Case,
+    GradientBuilder,
+    Input,
+    KernelCall,
+    OpSpec,
+    Output,
+    StepContext,
+)
+
+#: Bits that both inputs are shifted up by before they are scaled (as TensorFlow Lite).
+LEFT_SHIFT = 20
+
+
+@dataclass(frozen=True)
+class AddAttributes:
+    """Attributes of ``add``.
+
+    Attributes:
+        output: quantization of the result.
+    """
+
+    output: Quantization
+
+
+class Add(OpSpec[AddAttributes]):
+    """a + b, both rescaled to twice the larger scale first (TensorFlow Lite's ADD).
+
+    Inputs: int8[...] twice, with scales of their own. Output: int8[...]; may take either's
+    memory. The gradient of both is the gradient of the sum: they share one tensor.
+    """
+
+    name = "add"
+    attributes_type = AddAttributes
+    reuses = MappingProxyType({0: (0, 1)})
+
+    def infer(
+        self, attributes: AddAttributes, inputs: Sequence[TensorType]
+    ) -> tuple[TensorType, ...]:
+        """The shape of both."""
+        if inputs[0].shape != inputs[1].shape:
+            msg = f"cannot add {inputs[0].shape} and {inputs[1].shape}"
+            raise ValueError(msg)
+        return (TensorType(inputs[0].shape, DType.INT8, attributes.output),)
+
+    def _multipliers(
+        self, attributes: AddAttributes, inputs: Sequence[TensorType]
+    ) -> list[tuple[int, int]]:
+        twice = 2 * max(inputs[0].scale, inputs[1].scale)
+        reals = [
+            inputs[0].scale / twice,
+            inputs[1].scale / twice,
+            twice / ((1 << LEFT_SHIFT) * attributes.output.scale),
+        ]
+        return [quantize_multiplier(real) for real in reals]
+
+    def reference(
+        self,
+        attributes: AddAttributes,
+        inputs: Sequence[TensorType],
+        arrays: Sequence[Array],
+        context: StepContext,
+    ) -> tuple[Array, ...]:
+        """Shift up, rescale, add, requantize."""
+        del context
+        *branches, out = self._multipliers(attributes, inputs)
+        total = np.zeros(inputs[0].shape, np.int64)
+        for array, type_, (multiplier, shift) in zip(arrays, inputs, branches, strict=True):
+            shifted = (array.astype(np.int64) - type_.zero_point) << LEFT_SHIFT
+            total += multiply_by_quantized_multiplier(shifted, multiplier, shift)
+        result = multiply_by_quantized_multiplier(total, *out) + attributes.output.zero_point
+        return (np.clip(result, -128, 127).astype(np.int8),)
+
+    def kernel(self, attributes: AddAttributes, inputs: Sequence[TensorType]) -> KernelCall:
+        """kg_add."""
+        a, b, out = self._multipliers(attributes, inputs)
+        fields = {
+            "count": inputs[0].size,
+            "a_zero_point": inputs[0].zero_point,
+            "a_multiplier": a[0],
+            "a_shift": a[1],
+            "b_zero_point": inputs[1].zero_point,
+            "b_multiplier": b[0],
+            "b_shift": b[1],
+            "output_multiplier": out[0],
+            "output_shift": out[1],
+            "output_zero_point": attributes.output.zero_point,
+        }
+        return KernelCall("kg_add", fields, (Input(0), Input(1), Output(0)))
+
+    def gradient(self, node: Node, graph: Graph, builder: GradientBuilder) -> None:
+        """The clamped gradient, to both inputs."""
+        gradient = clamped_gradient(node.outputs[0], node.layer, builder)
+        for name in node.inputs:
+            if builder.wanted(name):
+                builder.contribute(name, gradient)
+
+    def cases(self) -> Sequence[Case]:
+        """Close and far scales, extreme zero points."""
+        scales = [((0.05, 3), (0.04, -7), (0.07, 0)), ((0.9, -128), (0.01, 127), (1.0, -20))]
+        return [
+            Case(
+                f"scales{index}",
+                AddAttributes(Quantization((out[0],), out[1])),
+                tuple(
+                    TensorType((3, 4, 5), DType.INT8, Quantization((scale,), zero))
+                    for scale, zero in (a, b)
+                ),
+            )
+            for index, (a, b, out) in enumerate(scales)
+        ]

@@ -1,0 +1,28 @@
+"""The integer arithmetic that every operator is made of, in NumPy and in C."""
+
+from kilograd.ops.arithmetic.fixed_point import (
+    ACCUMULATOR_LIMIT,
+    Mantissa,
+    bias_limit,
+    channel_mantissas,
+    multiply_by_quantized_multiplier,
+    quantize_multiplier,
+    relative_mantissas,
+    requantize,
+    scalar_mantissa,
+)
+from kilograd.ops.arithmetic.random import random_bits, stochastic_round
+
+__all__ = [
+    "ACCUMULATOR_LIMIT",
+    "Mantissa",
+    "bias_limit",
+    "channel_mantissas",
+    "multiply_by_quantized_multiplier",
+    "quantize_multiplier",
+    "random_bits",
+    "relative_mantissas",
+    "requantize",
+    "scalar_mantissa",
+    "stochastic_round",
+]

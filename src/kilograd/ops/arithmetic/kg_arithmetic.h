@@ -1,0 +1,133 @@
+/* Integer arithmetic shared by every kernel. Normative text: docs/numerics.md. */
+#ifndef KG_ARITHMETIC_H
+#define KG_ARITHMETIC_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define KG_ACCUMULATOR_LIMIT (INT32_C(1) << 30)
+
+/* What is known only while a step runs; rate = rate_mantissa * 2^rate_exponent. */
+typedef struct {
+    uint32_t seed;
+    uint32_t step;
+    int32_t label;
+    int32_t rate_mantissa;
+    int32_t rate_exponent;
+} kg_control;
+
+static inline int32_t kg_clamp(int32_t value, int32_t low, int32_t high)
+{
+    return value < low ? low : value > high ? high : value;
+}
+
+static inline int8_t kg_saturate_int8(int32_t value)
+{
+    return (int8_t)kg_clamp(value, -128, 127);
+}
+
+/* round(value * multiplier / 2^31), halves up; |value| <= KG_ACCUMULATOR_LIMIT. */
+static inline int32_t kg_doubling_high_multiply(int32_t value, int32_t multiplier)
+{
+#if defined(__ARM_FEATURE_DSP) && __ARM_FEATURE_DSP
+    int32_t high;
+    __asm__("smmulr %0, %1, %2" : "=r"(high) : "r"(value * 2), "r"(multiplier));
+    return high;
+#else
+    return (int32_t)(((int64_t)value * multiplier + (INT32_C(1) << 30)) >> 31);
+#endif
+}
+
+/* TensorFlow Lite's MultiplyByQuantizedMultiplier; a left shift saturates at the limit. */
+static inline int32_t kg_multiply_by_quantized_multiplier(int32_t value, int32_t multiplier,
+                                                          int32_t shift)
+{
+    if (shift > 0) {
+        const int32_t limit = KG_ACCUMULATOR_LIMIT >> shift;
+        value = kg_clamp(value, -limit, limit) * (INT32_C(1) << shift);
+        return kg_doubling_high_multiply(value, multiplier);
+    }
+    const int32_t high = kg_doubling_high_multiply(value, multiplier);
+    const int32_t half = (INT32_C(1) << -shift) >> 1;
+    return shift == 0 ? high : (high + (high >> 31) + half) >> -shift;
+}
+
+static inline int8_t kg_requantize(int32_t accumulator, int32_t multiplier, int32_t shift,
+                                   int32_t zero_point)
+{
+    return kg_saturate_int8(
+        kg_multiply_by_quantized_multiplier(accumulator, multiplier, shift) + zero_point);
+}
+
+static inline uint32_t kg_mix(uint32_t value)
+{
+    value ^= value >> 16;
+    value *= UINT32_C(0x7feb352d);
+    value ^= value >> 15;
+    value *= UINT32_C(0x846ca68b);
+    return value ^ (value >> 16);
+}
+
+/* Key of a stochastic node's stream of random numbers in this step. */
+static inline uint32_t kg_random_key(const kg_control *control, int32_t stream)
+{
+    const uint32_t first = kg_mix(control->seed + (uint32_t)stream * UINT32_C(0x85ebca6b));
+    return kg_mix(first + control->step);
+}
+
+static inline uint32_t kg_random(uint32_t key, uint32_t index)
+{
+    return kg_mix(key + index * UINT32_C(0x9e3779b9));
+}
+
+/* value / 2^shift, rounded down or up by 32 random bits so that the mean is exact.
+   |value| < 2^62. A shift below 0 counts as 0. */
+static inline int64_t kg_stochastic_round(int64_t value, int32_t shift, uint32_t bits)
+{
+    if (shift > 62) {
+        const int32_t excess = shift - 62 < 63 ? shift - 62 : 63;
+        value >>= excess;
+        shift = 62;
+    }
+    if (shift < 0)
+        shift = 0;
+    const int64_t noise =
+        shift >= 32 ? (int64_t)((uint64_t)bits << (shift - 32)) : (int64_t)((uint64_t)bits >> (32 - shift));
+    return (value + noise) >> shift;
+}
+
+/* The same, saturated to 16 bits. */
+static inline int32_t kg_stochastic_round16(int64_t value, int32_t shift, uint32_t bits)
+{
+    const int64_t rounded = kg_stochastic_round(value, shift, bits);
+    return rounded > 32767 ? 32767 : rounded < -32767 ? -32767 : (int32_t)rounded;
+}
+
+/* Exponents of gradient tensors are kept in sixteenths. */
+static inline int32_t kg_whole_exponent(const int32_t *exponent)
+{
+    return *exponent >> 4;
+}
+
+/* One element of a gradient: saturates to +-127 and records the magnitude's bits. */
+static inline int8_t kg_gradient_element(int64_t value, int32_t shift, uint32_t bits,
+                                         uint32_t *magnitude)
+{
+    const int32_t rounded = kg_stochastic_round16(value, shift, bits);
+    *magnitude |= (uint32_t)(rounded < 0 ? -rounded : rounded);
+    return (int8_t)kg_clamp(rounded, -127, 127);
+}
+
+/* The step of one trained number: gradient * scale * rate, rounded stochastically, saturated to
+   32 bits less a margin that keeps the subtraction from overflowing. */
+static inline int32_t kg_step(const kg_control *control, int32_t gradient, int32_t scale_mantissa,
+                              int32_t scale_exponent, uint32_t bits)
+{
+    const int64_t product = (int64_t)gradient * (scale_mantissa * control->rate_mantissa);
+    const int64_t step =
+        kg_stochastic_round(product, -(scale_exponent + control->rate_exponent), bits);
+    const int64_t limit = KG_ACCUMULATOR_LIMIT;
+    return (int32_t)(step > limit ? limit : step < -limit ? -limit : step);
+}
+
+#endif

@@ -1,0 +1,50 @@
+/* Depthwise convolutions. Activations [height][width][channels], weights
+   [kernel_height][kernel_width][channels]. */
+#ifndef KG_DEPTHWISE_H
+#define KG_DEPTHWISE_H
+
+#include "kg_arithmetic.h"
+#include "kg_window.h"
+
+typedef struct {
+    KG_WINDOW_MEMBERS;
+    int32_t channels;
+    int32_t zero_point, output_zero_point;
+    const int32_t *multiplier;
+    const int8_t *shift;
+} kg_depthwise_parameters;
+
+void kg_depthwise(const kg_depthwise_parameters *p, const int8_t *x, const int32_t *bias,
+                  const int8_t *weight, int8_t *y);
+
+typedef struct {
+    KG_WINDOW_MEMBERS;
+    int32_t channels;
+    const int16_t *channel_mantissa; /* [channels]: weight scales over a common unit */
+    int32_t mantissa, exponent;      /* the unit */
+    int32_t stream;
+} kg_depthwise_input_gradient_parameters;
+
+void kg_depthwise_input_gradient(const kg_depthwise_input_gradient_parameters *p,
+                                 const kg_control *control, const int8_t *gradient,
+                                 const int32_t *gradient_exponent, const int8_t *weight,
+                                 const int32_t *result_exponent, int8_t *result,
+                                 uint32_t *magnitude);
+
+typedef struct {
+    KG_WINDOW_MEMBERS;
+    int32_t channels;
+    int32_t trained;
+    const uint16_t *trained_channel;
+    int32_t zero_point;
+    const int16_t *mantissa; /* [channels]: input scale over weight scale */
+    const int8_t *exponent;
+    int32_t stream;
+} kg_depthwise_weight_step_parameters;
+
+void kg_depthwise_weight_step(const kg_depthwise_weight_step_parameters *p,
+                              const kg_control *control, int8_t *weight, const int8_t *gradient,
+                              const int32_t *gradient_exponent, const int8_t *x,
+                              const int32_t *loss_exponent);
+
+#endif

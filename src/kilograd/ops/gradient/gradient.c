@@ -1,0 +1,48 @@
+#include "gradient.h"
+
+#define ALIGNMENT_LIMIT 24
+
+static int32_t at_most(int32_t value, int32_t limit)
+{
+    return value < limit ? value : limit;
+}
+
+static int32_t at_least(int32_t value, int32_t limit)
+{
+    return value > limit ? value : limit;
+}
+
+void kg_gradient_sum(const kg_gradient_sum_parameters *p, const kg_control *control,
+                     const int8_t *a, const int32_t *a_exponent, const int8_t *b,
+                     const int32_t *b_exponent, const int32_t *result_exponent, int8_t *result,
+                     uint32_t *magnitude)
+{
+    const uint32_t key = kg_random_key(control, p->stream);
+    const int32_t ea = kg_whole_exponent(a_exponent), eb = kg_whole_exponent(b_exponent);
+    const int32_t low = at_least(at_most(ea, eb), at_least(ea, eb) - ALIGNMENT_LIMIT);
+    const int32_t left_a = at_least(ea - low, 0), right_a = at_most(at_least(low - ea, 0), 31);
+    const int32_t left_b = at_least(eb - low, 0), right_b = at_most(at_least(low - eb, 0), 31);
+    const int32_t shift = kg_whole_exponent(result_exponent) - low + 14;
+    uint32_t seen = 0;
+    for (int32_t i = 0; i < p->count; i++) {
+        const int32_t aligned_a = (a[i] * (INT32_C(1) << left_a)) >> right_a;
+        const int32_t aligned_b = (b[i] * (INT32_C(1) << left_b)) >> right_b;
+        const int64_t sum = (int64_t)aligned_a + aligned_b;
+        result[i] = kg_gradient_element(sum * (1 << 14), shift, kg_random(key, (uint32_t)i), &seen);
+    }
+    *magnitude = seen;
+}
+
+void kg_adapt_exponent(const kg_adapt_exponent_parameters *p, int32_t *exponent,
+                       const uint32_t *magnitude)
+{
+    int32_t bits = 0;
+    for (uint32_t rest = *magnitude; rest != 0; rest >>= 1)
+        bits++;
+    int32_t change = 0;
+    if (bits > 7)
+        change = 4 + 16 * (bits - 8);
+    else if (bits != 0 && bits != 7)
+        change = bits >= 4 ? -1 : -16;
+    *exponent = kg_clamp(*exponent + change, -p->limit, p->limit);
+}

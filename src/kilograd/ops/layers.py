@@ -1,0 +1,114 @@
+"""What convolutions and dense layers share: parameters, and the order of their gradients.
+
+A layer's node reads (activation, bias, weight) and, where only a share of its input channels is
+trained, the frozen weights as a fourth input.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kilograd.ir import DType, Graph, Kind, Node, Quantization, TensorType, Value
+from kilograd.ops.arithmetic import bias_limit, quantize_multiplier
+from kilograd.ops.bias import BiasStepAttributes
+from kilograd.ops.spec import Array, Gradient, GradientBuilder, Trainable
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+ACTIVATION, BIAS, WEIGHT, FROZEN = 0, 1, 2, 3
+
+
+def check_parameters(
+    inputs: Sequence[TensorType], *, outputs: int, terms: int, weight_size: int
+) -> None:
+    """ValueError unless bias and weights fit a layer of this many outputs and terms a sum."""
+    bias_limit(terms)
+    if len(inputs) not in (3, 4):
+        msg = f"a layer reads activation, bias and weight (and frozen weight), not {len(inputs)}"
+        raise ValueError(msg)
+    if inputs[ACTIVATION].dtype is not DType.INT8:
+        msg = f"a layer's activation is int8, not {inputs[ACTIVATION].dtype.value}"
+        raise ValueError(msg)
+    if inputs[BIAS].dtype is not DType.INT32 or inputs[BIAS].shape != (outputs,):
+        msg = f"bias must be int32[{outputs}], not {inputs[BIAS].shape}"
+        raise ValueError(msg)
+    if sum(part.size for part in inputs[WEIGHT:]) != weight_size:
+        msg = f"weights must have {weight_size} elements for these channels"
+        raise ValueError(msg)
+    if len(inputs[WEIGHT].scales) != outputs:
+        msg = f"weights need {outputs} scales, one per output channel"
+        raise ValueError(msg)
+
+
+def requantization(
+    inputs: Sequence[TensorType], output_scale: float
+) -> tuple[NDArray[np.int32], NDArray[np.int8]]:
+    """Multiplier and shift of every output channel: input scale · weight scale / output scale."""
+    scale = inputs[ACTIVATION].scale
+    pairs = [quantize_multiplier(scale * s / output_scale) for s in inputs[WEIGHT].scales]
+    multipliers = np.array([multiplier for multiplier, _ in pairs], np.int32)
+    return multipliers, np.array([shift for _, shift in pairs], np.int8)
+
+
+def as_state(value: Value) -> Value:
+    """The same value, trained."""
+    return replace(value, kind=Kind.STATE)
+
+
+def train_whole(node: Node, graph: Graph, *, bias: bool, weight: bool) -> Trainable:
+    """Make a layer's bias, and all of its weight, states."""
+    names = [node.inputs[BIAS]] if bias else []
+    names += [node.inputs[WEIGHT]] if weight else []
+    return Trainable(node, tuple(as_state(graph.values[name]) for name in names))
+
+
+def largest_channels(weight: Array, axis: int, share: float) -> tuple[int, ...]:
+    """The share of channels with the largest mean magnitude, in ascending order.
+
+    The paper trains those; its firmware, by mistake, the first ones. At least one channel is
+    kept for any share above zero; ties go to the lower index.
+    """
+    count = max(1, round(share * weight.shape[axis]))
+    others = tuple(i for i in range(weight.ndim) if i != axis)
+    strength = np.abs(weight.astype(np.int64)).sum(axis=others)
+    ranked = sorted(range(len(strength)), key=lambda channel: (-int(strength[channel]), channel))
+    return tuple(sorted(ranked[:count]))
+
+
+def contribute_steps(
+    node: Node,
+    graph: Graph,
+    builder: GradientBuilder,
+    gradient: Gradient,
+    *,
+    weight_operator: str,
+    weight_attributes: Any,
+) -> None:
+    """Emit the steps of a layer's trained bias and weight."""
+    layer = node.layer
+    scaled = [gradient.value, gradient.exponent]
+    bias = node.inputs[BIAS]
+    weight = node.inputs[WEIGHT]
+    if graph.values[weight].kind is Kind.STATE:
+        reads = [weight, *scaled, node.inputs[ACTIVATION], builder.loss_exponent]
+        (new,) = builder.emit(
+            weight_operator, reads, weight_attributes, layer=layer, task="weight_step"
+        )
+        builder.update(weight, new)
+    if graph.values[bias].kind is Kind.STATE:
+        terms = sum(graph.type_of(part).size for part in node.inputs[WEIGHT:])
+        attributes = BiasStepAttributes(terms // graph.type_of(bias).size, builder.stream())
+        reads = [bias, *scaled, builder.loss_exponent]
+        (new,) = builder.emit("bias_step", reads, attributes, layer=layer, task="bias_step")
+        builder.update(bias, new)
+
+
+def bias_type(inputs: TensorType, weight: TensorType) -> TensorType:
+    """int32 with scales input scale · weight scale."""
+    scales = tuple(inputs.scale * scale for scale in weight.scales)
+    return TensorType((len(scales),), DType.INT32, Quantization(scales, 0, 0))

@@ -1,0 +1,5 @@
+"""Softmax cross-entropy."""
+
+from kilograd.ops.loss.op import SoftmaxCrossEntropy
+
+OPERATORS = (SoftmaxCrossEntropy(),)

@@ -1,0 +1,45 @@
+#include "loss.h"
+
+#define ONE (INT32_C(1) << 30)
+#define COEFFICIENTS 8
+
+/* 2^(-u) in Q30 for u >= 0 in Q16. */
+static int32_t exp2_negative(const int32_t *coefficient, int64_t u)
+{
+    const int32_t whole = u >> 16 < 31 ? (int32_t)(u >> 16) : 31;
+    const int32_t fraction = (int32_t)(u & 0xffff) << 14;
+    int32_t value = coefficient[COEFFICIENTS - 1];
+    for (int32_t k = COEFFICIENTS - 2; k >= 0; k--)
+        value = (int32_t)(((int64_t)value * fraction) >> 30) + coefficient[k];
+    return value >> whole;
+}
+
+void kg_softmax_cross_entropy(const kg_softmax_cross_entropy_parameters *p,
+                              const kg_control *control, const int32_t *logits, int8_t *gradient,
+                              int32_t *loss_exponent, int32_t *scratch)
+{
+    int32_t largest = logits[0];
+    for (int32_t c = 1; c < p->classes; c++)
+        largest = logits[c] > largest ? logits[c] : largest;
+    uint64_t total = 0;
+    for (int32_t c = 0; c < p->classes; c++) {
+        const int64_t below = (int64_t)largest - logits[c];
+        scratch[c] = exp2_negative(p->exp2_coefficient, (below * p->log2_e) >> 16);
+        total += (uint32_t)scratch[c];
+    }
+    uint32_t seen = 0;
+    for (int32_t c = 0; c < p->classes; c++) {
+        scratch[c] = (int32_t)(((uint64_t)(uint32_t)scratch[c] << 30) / total);
+        scratch[c] -= c == control->label ? ONE : 0;
+        seen |= (uint32_t)(scratch[c] < 0 ? -scratch[c] : scratch[c]);
+    }
+    int32_t bits = 0;
+    for (; seen != 0; seen >>= 1)
+        bits++;
+    const int32_t shift = bits > 7 ? bits - 7 : 0;
+    const uint32_t key = kg_random_key(control, p->stream);
+    for (int32_t c = 0; c < p->classes; c++)
+        gradient[c] = (int8_t)kg_clamp(
+            kg_stochastic_round16(scratch[c], shift, kg_random(key, (uint32_t)c)), -127, 127);
+    *loss_exponent = shift - 30;
+}

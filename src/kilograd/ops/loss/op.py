@@ -1,0 +1,121 @@
+"""Softmax cross-entropy in fixed point: logits in, their gradient out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kilograd.ir import DType, Quantization, TensorType
+from kilograd.ops.arithmetic import random_bits, stochastic_round
+from kilograd.ops.gradient import EXPONENT
+from kilograd.ops.spec import (
+    Array,
+    Case,
+    Control,
+    Input,
+    KernelCall,
+    OpSpec,
+    Output,
+    Role,
+    Scratch,
+    StepContext,
+    StreamAttributes,
+)
+
+#: log2(e) in Q16.
+_LOG2_E = round(math.log2(math.e) * (1 << 16))
+#: Coefficients of 2^−f = Σ (−f·ln 2)^k / k! in Q30, lowest order first.
+EXP2_COEFFICIENTS = tuple(
+    round((-math.log(2)) ** k / math.factorial(k) * (1 << 30)) for k in range(8)
+)
+
+
+def exp2_negative(u: NDArray[np.int64]) -> NDArray[np.int64]:
+    """2^(−u) in Q30 for u ≥ 0 in Q16, by Horner's rule on the fraction."""
+    whole = np.minimum(u >> 16, 31)
+    fraction = (u & 0xFFFF) << 14
+    value = np.full_like(u, EXP2_COEFFICIENTS[-1])
+    for coefficient in reversed(EXP2_COEFFICIENTS[:-1]):
+        value = ((value * fraction) >> 30) + coefficient
+    return value >> whole
+
+
+def softmax(logits: Array) -> NDArray[np.int64]:
+    """Probabilities in Q30 of int32 logits in Q16 (natural-logarithm units)."""
+    below = int(logits.max()) - logits.astype(np.int64)
+    powers = exp2_negative((below * _LOG2_E) >> 16)
+    return (powers << 30) // powers.sum()
+
+
+class SoftmaxCrossEntropy(OpSpec[StreamAttributes]):
+    """Gradient of −log softmax(logits)[label], normalized for each sample.
+
+    Input: logits int32[N], scale 2^−16. Outputs: gradient int8[N], and the loss exponent
+    int32[1]: real gradient = q · 2^(loss exponent). The exponent is chosen so that the largest
+    element takes seven bits, so that a sample's difficulty costs no precision downstream.
+    """
+
+    name = "softmax_cross_entropy"
+    attributes_type = StreamAttributes
+    role = Role.LOSS
+
+    def infer(
+        self, attributes: StreamAttributes, inputs: Sequence[TensorType]
+    ) -> tuple[TensorType, ...]:
+        """A gradient of the logits' shape, and its exponent."""
+        del attributes
+        logits = inputs[0]
+        if logits.dtype is not DType.INT32 or logits.scale != 2.0**-16:
+            msg = "logits must be int32 with scale 2^-16"
+            raise ValueError(msg)
+        if logits.size < 2:  # noqa: PLR2004 - one class cannot be told from another
+            msg = "there must be at least two classes"
+            raise ValueError(msg)
+        return (TensorType(logits.shape), EXPONENT)
+
+    def reference(
+        self,
+        attributes: StreamAttributes,
+        inputs: Sequence[TensorType],
+        arrays: Sequence[Array],
+        context: StepContext,
+    ) -> tuple[Array, ...]:
+        """Probabilities less the label's one, normalized, rounded stochastically."""
+        del inputs
+        gradient = softmax(arrays[0])
+        gradient[context.label] -= 1 << 30
+        bits = int(np.bitwise_or.reduce(np.abs(gradient))).bit_length()
+        shift = max(bits - 7, 0)
+        noise = random_bits(context.seed, context.step, attributes.stream, gradient.size)
+        rounded = np.clip(stochastic_round(gradient, shift, noise), -127, 127)
+        return rounded.astype(np.int8), np.array([shift - 30], np.int32)
+
+    def kernel(self, attributes: StreamAttributes, inputs: Sequence[TensorType]) -> KernelCall:
+        """kg_softmax_cross_entropy, with a word of scratch for each class."""
+        fields = {
+            "classes": inputs[0].size,
+            "log2_e": _LOG2_E,
+            "exp2_coefficient": np.array(EXP2_COEFFICIENTS, np.int32),
+            "stream": attributes.stream,
+        }
+        arguments = (Control(), Input(0), Output(0), Output(1), Scratch())
+        return KernelCall("kg_softmax_cross_entropy", fields, arguments, 4 * inputs[0].size)
+
+    def cases(self) -> Sequence[Case]:
+        """Two classes and many; close and far logits."""
+        cases: list[Case] = []
+        for classes, reach in [(2, 1 << 16), (10, 5 << 16), (81, 40 << 16), (5, 2**30)]:
+            logits = TensorType((classes,), DType.INT32, Quantization((2.0**-16,), 0))
+            cases.append(
+                Case(
+                    f"{classes}classes{reach}",
+                    StreamAttributes(7),
+                    (logits,),
+                    low={0: -reach},
+                    high={0: reach},
+                )
+            )
+        return cases

@@ -1,0 +1,241 @@
+"""Forward operators of 1×1 convolutions and dense layers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kilograd.ir import DType, Graph, Kind, Node, Quantization, TensorType, Value
+from kilograd.ops.arithmetic import multiply_by_quantized_multiplier, requantize
+from kilograd.ops.clamp import clamped_gradient
+from kilograd.ops.layers import (
+    ACTIVATION,
+    BIAS,
+    FROZEN,
+    WEIGHT,
+    as_state,
+    check_parameters,
+    contribute_steps,
+    largest_channels,
+    requantization,
+    train_whole,
+)
+from kilograd.ops.pointwise.backward import emit_pointwise_input_gradient, weight_step_attributes
+from kilograd.ops.pointwise.split import channel_order, merge, pointwise_cases, split_fields
+from kilograd.ops.spec import (
+    Array,
+    Case,
+    Gradient,
+    GradientBuilder,
+    Input,
+    KernelCall,
+    OpSpec,
+    Output,
+    Scratch,
+    StepContext,
+    Trainable,
+    exactly,
+)
+
+
+@dataclass(frozen=True)
+class PointwiseAttributes:
+    """Attributes of ``pointwise`` and ``dense``.
+
+    Attributes:
+        output: quantization of the result.
+        trained_channels: input channels whose weights are a state, in the state's column order;
+            empty when all weights are alike. The fourth input holds the other columns.
+    """
+
+    output: Quantization
+    trained_channels: tuple[int, ...] = ()
+
+
+class _PointwiseForward(OpSpec[PointwiseAttributes]):
+    """Σ over input channels; subclasses say what becomes of the accumulators."""
+
+    attributes_type = PointwiseAttributes
+
+    def _check(
+        self, attributes: PointwiseAttributes, inputs: Sequence[TensorType]
+    ) -> tuple[int, int, int]:
+        height, width, channels = inputs[ACTIVATION].shape
+        outputs = inputs[BIAS].shape[0]
+        check_parameters(inputs, outputs=outputs, terms=channels, weight_size=outputs * channels)
+        split = len(inputs) > FROZEN
+        if split != bool(attributes.trained_channels):
+            msg = "trained channels and a frozen weight go together"
+            raise ValueError(msg)
+        channel_order(attributes.trained_channels, channels)
+        return height, width, outputs
+
+    def _accumulate(
+        self, attributes: PointwiseAttributes, inputs: Sequence[TensorType], arrays: Sequence[Array]
+    ) -> NDArray[np.int64]:
+        channels = inputs[ACTIVATION].shape[-1]
+        frozen = arrays[FROZEN] if attributes.trained_channels else None
+        weight = merge(arrays[WEIGHT], frozen, attributes.trained_channels, channels)
+        rows = exactly(arrays[ACTIVATION].reshape(-1, channels)) - inputs[ACTIVATION].zero_point
+        return (rows @ exactly(weight).T).astype(np.int64) + arrays[BIAS].astype(np.int64)
+
+    def _kernel(
+        self,
+        function: str,
+        attributes: PointwiseAttributes,
+        inputs: Sequence[TensorType],
+        rows: int,
+    ) -> KernelCall:
+        multipliers, shifts = requantization(inputs, attributes.output.scale)
+        height, width, channels = inputs[ACTIVATION].shape
+        fields = {
+            "positions": height * width,
+            "channels": channels,
+            "outputs": inputs[BIAS].shape[0],
+            **split_fields(attributes.trained_channels, channels),
+            "zero_point": inputs[ACTIVATION].zero_point,
+            "output_zero_point": attributes.output.zero_point,
+            "multiplier": multipliers,
+            "shift": shifts,
+        }
+        weights = (Input(WEIGHT), Input(FROZEN) if attributes.trained_channels else None)
+        arguments = (Input(ACTIVATION), Input(BIAS), *weights, Output(0), Scratch())
+        return KernelCall(function, fields, arguments, scratch_bytes=2 * rows * channels)
+
+    def macs(self, attributes: PointwiseAttributes, inputs: Sequence[TensorType]) -> int:
+        """Positions · input channels · output channels."""
+        del attributes
+        return inputs[ACTIVATION].size * inputs[BIAS].shape[0]
+
+    def trainable(self, node: Node, graph: Graph, *, bias: bool, share: float) -> Trainable:
+        """Weights of the strongest input channels become a state with columns of their own."""
+        if share in (0, 1):
+            return train_whole(node, graph, bias=bias, weight=share == 1)
+        value = graph.values[node.inputs[WEIGHT]]
+        channels = largest_channels(value.array, 1, share)
+        if len(channels) == value.type.shape[1]:
+            return train_whole(node, graph, bias=bias, weight=True)
+        others = channel_order(channels, value.type.shape[1])[len(channels) :]
+        trained = _columns(value, channels, Kind.STATE, value.name)
+        frozen = _columns(value, tuple(others.tolist()), Kind.CONSTANT, f"{value.name}.frozen")
+        attributes = replace(node.attributes, trained_channels=channels)
+        inputs = (*node.inputs[:WEIGHT], trained.name, frozen.name)
+        states = (as_state(graph.values[node.inputs[BIAS]]),) if bias else ()
+        return Trainable(
+            replace(node, inputs=inputs, attributes=attributes), (*states, trained, frozen)
+        )
+
+    def _contribute(
+        self, node: Node, graph: Graph, builder: GradientBuilder, gradient: Gradient
+    ) -> None:
+        if builder.wanted(node.inputs[ACTIVATION]):
+            emit_pointwise_input_gradient(node, graph, builder, gradient)
+        contribute_steps(
+            node,
+            graph,
+            builder,
+            gradient,
+            weight_operator="pointwise_weight_step",
+            weight_attributes=weight_step_attributes(node, builder),
+        )
+
+
+class Pointwise(_PointwiseForward):
+    """1×1 convolution, stride 1: int8 in, int8 out (TensorFlow Lite's CONV_2D).
+
+    Inputs: activation int8[H, W, I], bias int32[O], weight int8[O, I] (or its trained columns
+    and the frozen ones). Output: int8[H, W, O].
+    """
+
+    name = "pointwise"
+
+    def infer(
+        self, attributes: PointwiseAttributes, inputs: Sequence[TensorType]
+    ) -> tuple[TensorType, ...]:
+        """The same positions with the output channels."""
+        return (TensorType(self._check(attributes, inputs), DType.INT8, attributes.output),)
+
+    def reference(
+        self,
+        attributes: PointwiseAttributes,
+        inputs: Sequence[TensorType],
+        arrays: Sequence[Array],
+        context: StepContext,
+    ) -> tuple[Array, ...]:
+        """Accumulate, requantize."""
+        del context
+        multipliers, shifts = requantization(inputs, attributes.output.scale)
+        accumulator = self._accumulate(attributes, inputs, arrays)
+        result = requantize(accumulator, multipliers, shifts, attributes.output.zero_point)
+        return (result.reshape(*inputs[ACTIVATION].shape[:2], -1),)
+
+    def kernel(self, attributes: PointwiseAttributes, inputs: Sequence[TensorType]) -> KernelCall:
+        """kg_pointwise, with room for two expanded positions."""
+        return self._kernel("kg_pointwise", attributes, inputs, rows=2)
+
+    def gradient(self, node: Node, graph: Graph, builder: GradientBuilder) -> None:
+        """Through the clamp, to the parameters and the input."""
+        gradient = clamped_gradient(node.outputs[0], node.layer, builder)
+        self._contribute(node, graph, builder, gradient)
+
+    def cases(self) -> Sequence[Case]:
+        """Whole and split weights, odd channel counts, an odd number of positions."""
+        output = Quantization((0.05,), 3)
+        return pointwise_cases(lambda channels: PointwiseAttributes(output, channels))
+
+
+class Dense(_PointwiseForward):
+    """A dense layer on a 1×1 map: int8 in, int32 logits out, not clamped.
+
+    Inputs as ``pointwise``. Output: int32[O] with the attributes' scale and zero point 0.
+    """
+
+    name = "dense"
+
+    def infer(
+        self, attributes: PointwiseAttributes, inputs: Sequence[TensorType]
+    ) -> tuple[TensorType, ...]:
+        """One int32 for each output."""
+        height, width, outputs = self._check(attributes, inputs)
+        if (height, width) != (1, 1):
+            msg = f"a dense layer reads a 1×1 map, not {height}×{width}"
+            raise ValueError(msg)
+        return (TensorType((outputs,), DType.INT32, attributes.output),)
+
+    def reference(
+        self,
+        attributes: PointwiseAttributes,
+        inputs: Sequence[TensorType],
+        arrays: Sequence[Array],
+        context: StepContext,
+    ) -> tuple[Array, ...]:
+        """Accumulate, rescale."""
+        del context
+        multipliers, shifts = requantization(inputs, attributes.output.scale)
+        accumulator = self._accumulate(attributes, inputs, arrays)[0]
+        logits = multiply_by_quantized_multiplier(accumulator, multipliers, shifts)
+        return (logits.astype(np.int32),)
+
+    def kernel(self, attributes: PointwiseAttributes, inputs: Sequence[TensorType]) -> KernelCall:
+        """kg_dense."""
+        return self._kernel("kg_dense", attributes, inputs, rows=1)
+
+    def gradient(self, node: Node, graph: Graph, builder: GradientBuilder) -> None:
+        """To the parameters and the input; nothing is clamped."""
+        self._contribute(node, graph, builder, builder.gradient(node.outputs[0]))
+
+    def cases(self) -> Sequence[Case]:
+        """As for ``pointwise``, at one position."""
+        output = Quantization((2.0**-16,), 0)
+        return pointwise_cases(
+            lambda channels: PointwiseAttributes(output, channels), positions=((1, 1),)
+        )
+
+
+def _columns(value: Value, channels: tuple[int, ...], kind: Kind, name: str) -> Value:
+    data = np.ascontiguousarray(value.array[:, list(channels)])
+    type_ = TensorType(data.shape, value.type.dtype, value.type.quantization)
+    return Value(name, type_, kind, data)

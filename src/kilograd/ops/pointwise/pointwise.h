@@ -1,0 +1,60 @@
+/* 1x1 convolutions and dense layers. Activations [positions][channels], weights
+   [outputs][channels]. Where a share of the input channels is trained, `weight` holds those
+   columns ([outputs][trained]) and `frozen` the others; `order` lists the channels of the
+   first, then of the second. Without a split, trained == channels and order == NULL. */
+#ifndef KG_POINTWISE_H
+#define KG_POINTWISE_H
+
+#include "kg_arithmetic.h"
+
+typedef struct {
+    int32_t positions, channels, outputs, trained;
+    const uint16_t *order;
+    int32_t zero_point, output_zero_point;
+    const int32_t *multiplier;
+    const int8_t *shift;
+} kg_pointwise_parameters;
+
+/* scratch: int16 [2][channels] */
+void kg_pointwise(const kg_pointwise_parameters *p, const int8_t *x, const int32_t *bias,
+                  const int8_t *weight, const int8_t *frozen, int8_t *y, int16_t *scratch);
+
+typedef kg_pointwise_parameters kg_dense_parameters;
+
+/* int32 results, not clamped. scratch: int16 [channels] */
+void kg_dense(const kg_dense_parameters *p, const int8_t *x, const int32_t *bias,
+              const int8_t *weight, const int8_t *frozen, int32_t *y, int16_t *scratch);
+
+typedef struct {
+    int32_t positions, channels, outputs, trained;
+    const uint16_t *order;
+    const int16_t *channel_mantissa; /* [outputs]: weight scales over a common unit */
+    int32_t channel_shift;           /* bits dropped after scaling a gradient by its channel */
+    int32_t mantissa, exponent;      /* the unit */
+    int32_t stream;
+} kg_pointwise_input_gradient_parameters;
+
+/* scratch: int16 [2][outputs], then int32 [2][channels] */
+void kg_pointwise_input_gradient(const kg_pointwise_input_gradient_parameters *p,
+                                 const kg_control *control, const int8_t *gradient,
+                                 const int32_t *gradient_exponent, const int8_t *weight,
+                                 const int8_t *frozen, const int32_t *result_exponent,
+                                 int8_t *result, uint32_t *magnitude, int16_t *scratch);
+
+typedef struct {
+    int32_t positions, channels, outputs, trained;
+    const uint16_t *order;
+    int32_t zero_point;
+    const int16_t *mantissa; /* [outputs]: input scale over weight scale */
+    const int8_t *exponent;
+    int32_t stream;
+} kg_pointwise_weight_step_parameters;
+
+/* scratch: int16 [1 + KG_WEIGHT_STEP_TILE][positions] */
+#define KG_WEIGHT_STEP_TILE 8
+void kg_pointwise_weight_step(const kg_pointwise_weight_step_parameters *p,
+                              const kg_control *control, int8_t *weight, const int8_t *gradient,
+                              const int32_t *gradient_exponent, const int8_t *x,
+                              const int32_t *loss_exponent, int16_t *scratch);
+
+#endif

@@ -1,0 +1,35 @@
+#include "kg_dot.h"
+#include "pointwise.h"
+
+void kg_pointwise_weight_step(const kg_pointwise_weight_step_parameters *p,
+                              const kg_control *control, int8_t *weight, const int8_t *gradient,
+                              const int32_t *gradient_exponent, const int8_t *x,
+                              const int32_t *loss_exponent, int16_t *scratch)
+{
+    const uint32_t key = kg_random_key(control, p->stream);
+    const int32_t exponent = kg_whole_exponent(gradient_exponent) + *loss_exponent;
+    int16_t *const column = scratch;
+    int16_t *const tile = scratch + p->positions;
+    for (int32_t first = 0; first < p->trained; first += KG_WEIGHT_STEP_TILE) {
+        const int32_t width =
+            p->trained - first < KG_WEIGHT_STEP_TILE ? p->trained - first : KG_WEIGHT_STEP_TILE;
+        for (int32_t t = 0; t < width; t++) {
+            const int8_t *from = x + (p->order == NULL ? first + t : p->order[first + t]);
+            for (int32_t position = 0; position < p->positions; position++)
+                tile[t * p->positions + position] =
+                    (int16_t)(from[position * p->channels] - p->zero_point);
+        }
+        for (int32_t o = 0; o < p->outputs; o++) {
+            for (int32_t position = 0; position < p->positions; position++)
+                column[position] = gradient[position * p->outputs + o];
+            for (int32_t t = 0; t < width; t++) {
+                const int32_t at = o * p->trained + first + t;
+                const int32_t sum = kg_dot16(column, tile + t * p->positions, p->positions);
+                const int32_t step = kg_step(control, sum, p->mantissa[o],
+                                             p->exponent[o] + exponent,
+                                             kg_random(key, (uint32_t)at));
+                weight[at] = (int8_t)kg_clamp(weight[at] - step, -127, 127);
+            }
+        }
+    }
+}

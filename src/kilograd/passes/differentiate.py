@@ -1,0 +1,152 @@
+"""Compile-time differentiation: appends the nodes of a training step to a forward graph."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import numpy as np
+
+from kilograd.errors import KilogradError
+from kilograd.ir import Graph, Kind, Node, Phase, TensorType, Value
+from kilograd.ops import REGISTRY, Role
+from kilograd.ops.gradient import EXPONENT, sum_gradients
+from kilograd.ops.spec import Array, Gradient, StreamAttributes
+
+#: Expected log2 of the root mean square of a loss gradient, whose largest element has 7 bits.
+_LOSS_MAGNITUDE = 5.0
+
+
+@dataclass(frozen=True)
+class Differentiate:
+    """Append the loss, the gradients that trained states need, and the states' steps.
+
+    Only values with something trained at or upstream of them get a gradient. Where a value is
+    read by several nodes, its gradient is the sum of what all of them contribute.
+    """
+
+    name: ClassVar[str] = "differentiate"
+
+    def apply(self, graph: Graph) -> Graph:
+        """Walk the forward nodes backwards."""
+        builder = _Builder(graph)
+        builder.start(graph.outputs[0])
+        for node in reversed(graph.nodes):
+            if builder.has_gradient(node.outputs[0]):
+                REGISTRY[node.operator].gradient(node, graph, builder)
+        return builder.finish()
+
+
+def loss_operator() -> str:
+    """Name of the operator that starts differentiation."""
+    return next(name for name, spec in REGISTRY.items() if spec.role is Role.LOSS)
+
+
+def _overwritten(node: Node) -> list[str]:
+    return [node.inputs[index] for index in REGISTRY[node.operator].updates.values()]
+
+
+class _Builder:
+    """Implements ``GradientBuilder`` on a growing copy of the graph."""
+
+    def __init__(self, graph: Graph) -> None:
+        self._graph = graph
+        self._values = dict(graph.values)
+        self._nodes = list(graph.nodes)
+        self._names = {node.name for node in graph.nodes}
+        self._updates = dict(graph.updates)
+        self._contributions: dict[str, list[Gradient]] = {}
+        self._layer_of = {output: node.layer for node in graph.nodes for output in node.outputs}
+        self._streams = 0
+        self._loss_exponent = ""
+        self._wanted = {state.name for state in graph.states}
+        for node in graph.nodes:
+            if self._wanted.intersection(node.inputs):
+                self._wanted.update(node.outputs)
+
+    def start(self, logits: str) -> None:
+        if not self.wanted(logits):
+            msg = "nothing that is trained leads to the logits"
+            raise KilogradError(msg)
+        attributes = StreamAttributes(self.stream())
+        gradient, self._loss_exponent = self.emit(
+            loss_operator(), [logits], attributes, layer="loss", task="gradient"
+        )
+        zero = Value("loss.zero_exponent", EXPONENT, Kind.CONSTANT, np.zeros(1, np.int32))
+        self._values[zero.name] = zero
+        self.contribute(logits, Gradient(gradient, zero.name, _LOSS_MAGNITUDE))
+
+    def finish(self) -> Graph:
+        """The graph, with every node that overwrites a state behind all others that read it."""
+        ordered: list[Node] = []
+        waiting = self._nodes
+        while waiting:
+            readers = Counter(name for node in waiting for name in set(node.inputs))
+            last = [n for n in waiting if any(readers[name] > 1 for name in _overwritten(n))]
+            held = {node.name for node in last}
+            ordered += [node for node in waiting if node.name not in held]
+            if len(last) == len(waiting):
+                msg = f"states overwrite each other in a circle: {', '.join(sorted(held))}"
+                raise KilogradError(msg)
+            waiting = last
+        return replace(self._graph, values=self._values, updates=self._updates).with_nodes(ordered)
+
+    def has_gradient(self, name: str) -> bool:
+        return name in self._contributions
+
+    @property
+    def loss_exponent(self) -> str:
+        return self._loss_exponent
+
+    def value(self, name: str) -> Value:
+        return self._values[name]
+
+    def gradient(self, name: str) -> Gradient:
+        contributions = self._contributions[name]
+        while len(contributions) > 1:
+            first, second = contributions[:2]
+            layer = self._layer_of[name]
+            total = sum_gradients(self, first, second, layer=layer)
+            contributions[:2] = [total]
+        return contributions[0]
+
+    def wanted(self, name: str) -> bool:
+        return name in self._wanted
+
+    def contribute(self, name: str, gradient: Gradient) -> None:
+        self._contributions.setdefault(name, []).append(gradient)
+
+    def emit(
+        self, operator: str, inputs: Sequence[str], attributes: object, *, layer: str, task: str
+    ) -> tuple[str, ...]:
+        name = self._unique(f"{layer}.{task}")
+        types = [self._values[read].type for read in inputs]
+        inferred = REGISTRY[operator].infer(attributes, types)
+        outputs = tuple(name if i == 0 else f"{name}.{i}" for i in range(len(inferred)))
+        for output, type_ in zip(outputs, inferred, strict=True):
+            self._values[output] = Value(output, type_, Kind.ACTIVATION)
+        node = Node(name, operator, tuple(inputs), outputs, attributes, layer, Phase.TRAINING)
+        self._nodes.append(node)
+        return outputs
+
+    def state(self, name: str, type_: TensorType, data: Array) -> str:
+        name = self._unique(name)
+        self._values[name] = Value(name, type_, Kind.STATE, data)
+        return name
+
+    def update(self, state: str, new: str) -> None:
+        self._updates[state] = new
+
+    def stream(self) -> int:
+        self._streams += 1
+        return self._streams
+
+    def _unique(self, name: str) -> str:
+        candidate, count = name, 1
+        while candidate in self._names:
+            count += 1
+            candidate = f"{name}{count}"
+        self._names.add(candidate)
+        return candidate

@@ -1,0 +1,110 @@
+"""The rules of a valid graph."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kilograd.errors import KilogradError
+from kilograd.ir import Graph, Kind, Node, Value
+from kilograd.ops import REGISTRY
+
+
+class InvalidGraphError(KilogradError):
+    """A graph that breaks a rule: a fault of the pass that made it, or of a text that was read."""
+
+
+def verify(graph: Graph, after: str) -> None:
+    """Check every rule.
+
+    1. Values and node names are unique and consistent with their keys.
+    2. Contents match the type; constants and states have contents, activations have none.
+    3. Operators exist; each node's output types are what its operator infers.
+    4. Every value read is an input, a constant, a state, or made by an earlier node; each is
+       made once.
+    5. A node that updates a state is named in ``updates``, and no later node reads the state.
+
+    Raises:
+        InvalidGraphError: names the node or value, the rule and the pass.
+    """
+    for name, value in graph.values.items():
+        _check(name == value.name, after, f"value %{value.name} is filed under %{name}")
+        _check_contents(value, after)
+    available = {name for name, value in graph.values.items() if value.kind is not Kind.ACTIVATION}
+    replaced: dict[str, str] = {}
+    names: set[str] = set()
+    for node in graph.nodes:
+        _check(node.name not in names, after, f"two nodes are named {node.name}")
+        names.add(node.name)
+        for read in node.inputs:
+            _check(read in graph.values, after, f"{node.name} reads %{read}, which does not exist")
+            _check(read in available, after, f"{node.name} reads %{read} before it is made")
+            _check(read not in replaced, after, f"{node.name} reads %{read} after its update")
+        _check_types(node, graph, after)
+        for index, output in enumerate(node.outputs):
+            _check(output not in available, after, f"%{output} is made twice, by {node.name}")
+            _check(
+                graph.values[output].kind is Kind.ACTIVATION, after, f"%{output} must be made once"
+            )
+            available.add(output)
+            source = REGISTRY[node.operator].updates.get(index)
+            if source is not None:
+                state = node.inputs[source]
+                replaced[state] = output
+                _check(
+                    graph.values[state].kind is Kind.STATE,
+                    after,
+                    f"{node.name} updates %{state}, which is no state",
+                )
+    _check(
+        dict(graph.updates) == replaced,
+        after,
+        f"declared updates {dict(graph.updates)} differ from the nodes' {replaced}",
+    )
+    for output in graph.outputs:
+        _check(output in available, after, f"output %{output} is never made")
+
+
+def _check_contents(value: Value, after: str) -> None:
+    needs_contents = value.kind in (Kind.CONSTANT, Kind.STATE)
+    _check(
+        needs_contents == (value.data is not None),
+        after,
+        f"%{value.name} ({value.kind.value}) {'lacks' if needs_contents else 'has'} contents",
+    )
+    if value.data is not None:
+        fits = value.data.shape == value.type.shape and value.data.dtype == value.type.dtype.numpy
+        _check(
+            fits,
+            after,
+            f"%{value.name} is {value.type.dtype.value}{list(value.type.shape)} but holds "
+            f"{np.dtype(value.data.dtype).name}{list(value.data.shape)}",
+        )
+
+
+def _check_types(node: Node, graph: Graph, after: str) -> None:
+    _check(node.operator in REGISTRY, after, f"{node.name}: no operator named {node.operator}")
+    spec = REGISTRY[node.operator]
+    _check(
+        isinstance(node.attributes, spec.attributes_type),
+        after,
+        f"{node.name}: attributes must be {spec.attributes_type.__name__}",
+    )
+    try:
+        inferred = spec.infer(node.attributes, graph.types(node.inputs))
+    except (ValueError, IndexError) as error:
+        msg = f"after {after}: {node.name} ({node.operator}): {error}"
+        raise InvalidGraphError(msg) from error
+    missing = [output for output in node.outputs if output not in graph.values]
+    _check(not missing, after, f"{node.name} makes %{missing}, which has no type")
+    declared = graph.types(node.outputs)
+    _check(
+        inferred == declared,
+        after,
+        f"{node.name}: outputs are {declared}, but {node.operator} makes {inferred}",
+    )
+
+
+def _check(condition: bool, after: str, message: str) -> None:  # noqa: FBT001 - an assertion
+    if not condition:
+        msg = f"after {after}: {message}"
+        raise InvalidGraphError(msg)

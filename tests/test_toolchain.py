@@ -1,0 +1,195 @@
+"""Targets, compilers, cache and the measuring of firmware."""
+
+import shutil
+import struct
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from kilograd import toolchain
+from kilograd.errors import BudgetError, KilogradError, ToolchainError, UserError
+from kilograd.targets import TARGETS, get_target
+from kilograd.targets.layout import linker_script, target_header
+from kilograd.toolchain import (
+    build_firmware,
+    build_host_executable,
+    build_host_library,
+    compiler_version,
+    firmware_sizes,
+    load_segments,
+    read_symbols,
+)
+
+FAKE_MODEL = {
+    path.name: path.read_text(encoding="utf-8")
+    for path in sorted((Path(__file__).parent / "fake_model").iterdir())
+}
+DEVICES = [target for target in TARGETS.values() if not target.is_host]
+M7 = TARGETS["cortex-m7"]
+needs_gcc = pytest.mark.skipif(
+    shutil.which("arm-none-eabi-gcc") is None, reason="arm-none-eabi-gcc is not installed"
+)
+
+
+def test_unknown_target_lists_the_known_ones():
+    with pytest.raises(ToolchainError) as caught:
+        get_target("cortex-m99")
+    assert "unknown target 'cortex-m99'" in str(caught.value)
+    assert "host, cortex-m7, cortex-m4, cortex-m0plus" in str(caught.value)
+
+
+def test_memory_of_the_reference_part():
+    assert [(r.name, r.origin, r.length) for r in M7.memory] == [
+        ("FLASH", 0x00000000, 1 << 20),
+        ("DTCM", 0x20000000, 64 << 10),
+        ("SRAM", 0x20010000, 256 << 10),
+    ]
+    assert M7.ram_bytes == 320 << 10
+
+
+def test_protection_regions_cover_the_memory_exactly():
+    for target in DEVICES:
+        text = target_header(target)
+        row = next(line for line in text.splitlines() if "KG_MPU_REGIONS" in line)
+        words = [
+            int(word, 16)
+            for word in row.replace("u", "").translate(str.maketrans("{},", "   ")).split()[2:]
+        ]
+        covered = set()
+        for base, attributes in zip(words[::2], words[1::2], strict=True):
+            size = 2 << ((attributes >> 1) & 31)
+            assert base % size == 0
+            covered |= set(range(base, base + size, 1024))
+        wanted = {a for r in target.memory for a in range(r.origin, r.end, 1024)}
+        assert covered == wanted
+
+
+def test_linker_script_puts_the_stack_at_the_bottom():
+    script = linker_script(M7, stack_bytes=1001, state_region="DTCM")
+    assert "__kg_stack_size = 1008;" in script
+    assert 'REGION_ALIAS("KG_STACK", DTCM)' in script
+    assert 'REGION_ALIAS("KG_STATE", DTCM)' in script
+
+
+@pytest.mark.parametrize("target", DEVICES, ids=lambda target: target.name)
+@pytest.mark.parametrize("compiler", ["zig", pytest.param("gcc", marks=needs_gcc)])
+def test_firmware_as_linked(target, compiler):
+    build = build_firmware(FAKE_MODEL, target, compiler=compiler)
+    assert build.version == compiler_version(compiler, target)
+    symbols = read_symbols(build.path)
+    data = target.data_region
+    for name in ("kg_arena", "kg_state_buffer", "initial_bias"):
+        assert data.origin <= symbols.addresses[name] < data.end
+    address, image = load_segments(build.path)[0]
+    stack_top, reset = struct.unpack_from("<2I", image)
+    assert address == target.code_region.origin
+    assert stack_top == target.stack_region.origin + target.stack_bytes
+    assert symbols.function_at(reset) == "kg_reset"
+    assert symbols.function_at(target.code_region.origin) is None
+    sizes = firmware_sizes(build.path)
+    assert sizes.arena == 112
+    assert sizes.trainable == 164
+    assert sizes.flash_bytes >= sizes.text + sizes.rodata + sizes.data
+    assert sizes.data_bss == sizes.data + sizes.bss - 112 - 164
+    # initial_bias, the switches of misbehave.c, and the runtime's own: two file handles.
+    assert sizes.data_bss <= 12 + 32 + 8
+
+
+def test_second_build_comes_from_the_cache(monkeypatch):
+    first = build_firmware(FAKE_MODEL, M7)
+
+    def refuse(*_arguments, **_options):
+        pytest.fail("the compiler was called again")
+
+    monkeypatch.setattr(toolchain, "_run", refuse)
+    assert build_firmware(FAKE_MODEL, M7) == first
+
+
+def test_sources_and_flags_make_another_build():
+    first = build_host_library(FAKE_MODEL)
+    other = build_host_library(FAKE_MODEL, extra_flags=["-DINPUTS=49"])
+    assert first.path != other.path
+
+
+def test_state_spills_into_the_rest_of_the_stack_region():
+    flags = ["-DARENA_PADDING=215000", "-DINPUTS=12000"]
+    build = build_firmware(FAKE_MODEL, M7, extra_flags=flags)
+    symbols = read_symbols(build.path)
+    assert 0x20001000 <= symbols.addresses["kg_state_buffer"] < 0x20010000
+    assert symbols.addresses["kg_arena"] >= 0x20010000
+
+
+@pytest.mark.parametrize("compiler", ["zig", pytest.param("gcc", marks=needs_gcc)])
+def test_firmware_too_large_names_region_and_bytes(compiler):
+    with pytest.raises(BudgetError) as caught:
+        build_firmware(FAKE_MODEL, M7, compiler=compiler, extra_flags=["-DARENA_PADDING=300000"])
+    assert "overflows SRAM by 38" in str(caught.value)
+    assert "hint: train fewer layers" in str(caught.value)
+
+
+def test_compiler_errors_are_a_fault_of_kilograd():
+    broken = {**FAKE_MODEL, "broken.c": "int unused(int x) { return y; }\n"}
+    with pytest.raises(KilogradError) as caught:
+        build_host_library(broken)
+    assert not isinstance(caught.value, UserError)
+    assert "refused broken.c" in str(caught.value)
+    assert "'y'" in str(caught.value)
+
+
+def test_warnings_are_errors():
+    sloppy = {**FAKE_MODEL, "sloppy.c": "static int unused(void) { return 1; }\n"}
+    with pytest.raises(KilogradError, match="unused"):
+        build_firmware(sloppy, M7)
+
+
+def test_cache_that_cannot_be_written(monkeypatch, tmp_path):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("KILOGRAD_CACHE", str(tmp_path / "file"))
+    with pytest.raises(ToolchainError) as caught:
+        build_host_library(FAKE_MODEL)
+    assert "cannot write the cache directory" in str(caught.value)
+    assert "set KILOGRAD_CACHE" in str(caught.value)
+
+
+def test_missing_compilers(monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(ToolchainError) as caught:
+        compiler_version("gcc", M7)
+    assert "arm-none-eabi-gcc is not installed" in str(caught.value)
+    monkeypatch.setattr(toolchain.importlib.util, "find_spec", lambda _name: None)
+    with pytest.raises(ToolchainError, match="zig is not installed"):
+        compiler_version("zig", M7)
+
+
+def test_firmware_for_the_host_is_refused():
+    with pytest.raises(KilogradError, match="the host has none"):
+        build_firmware(FAKE_MODEL, TARGETS["host"])
+
+
+def test_files_that_are_no_firmware(tmp_path):
+    (tmp_path / "x.elf").write_text("no ELF file")
+    with pytest.raises(ToolchainError, match="no ELF file"):
+        firmware_sizes(tmp_path / "x.elf")
+
+
+SANITIZED_MAIN = """
+#include "kilograd.h"
+int main(int argc, char **argv) {
+  (void)argv;
+  kg_init(1);
+  kg_train_step(argc - 1, (kg_learning_rate){20000, -20});
+  static volatile int32_t big = INT32_MAX;
+  return argc > 2 ? (int)(big + argc) != 0 : kg_predict()[0] == 0;
+}
+"""
+
+
+@pytest.mark.parametrize("compiler", ["gcc", "zig"])
+def test_sanitized_program_ends_on_undefined_behaviour(compiler):
+    if compiler == "gcc" and shutil.which("cc") is None:
+        pytest.skip("no system compiler")
+    program = build_host_executable(FAKE_MODEL, SANITIZED_MAIN, compiler=compiler).path
+    assert subprocess.run([program], check=False).returncode == 0
+    bad = subprocess.run([program, "1", "2"], check=False, capture_output=True)
+    assert bad.returncode not in (0, 1) or b"signed integer overflow" in bad.stderr
