@@ -1,0 +1,233 @@
+"""The command line: one subcommand a stage, no logic.
+
+Every command prints for people on standard error, and with ``--json`` one JSON object on standard
+output. Exit codes: 0 done; 2 the input is wrong or cannot fit; 1 a fault of kilograd.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from kilograd import __version__
+from kilograd.errors import KilogradError, UserError
+
+app = typer.Typer(
+    name="kilograd",
+    help="Train int8 networks inside a microcontroller.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+console = Console(stderr=True)
+
+ModelArgument = Annotated[
+    str, typer.Argument(metavar="MODEL", help="A .pkl checkpoint, a .npz model, or a name.")
+]
+SchemeOption = Annotated[
+    str,
+    typer.Option(help="What is trained: head, bias:K, last:K, full, a published name, or a file."),
+]
+ClassesOption = Annotated[int, typer.Option(help="Classes of the new head.", min=2)]
+TargetOption = Annotated[str, typer.Option(help="The microcontroller.")]
+CompilerOption = Annotated[str, typer.Option(help="zig (comes with kilograd) or gcc.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
+SramOption = Annotated[str, typer.Option(help="SRAM budget, such as 256KB or 262144.")]
+FlashOption = Annotated[str, typer.Option(help="Flash budget.")]
+DeviceOption = Annotated[str, typer.Option(help="reference, host, unicorn or qemu.")]
+SeedOption = Annotated[int, typer.Option(help="Of order, head and rounding.", min=0)]
+
+
+def main() -> None:
+    """Entry point: runs a command and turns errors into exit codes."""
+    try:
+        app(standalone_mode=True)
+    except UserError as error:
+        console.print(f"error: {error}", style="bold red", markup=False, highlight=False)
+        sys.exit(error.exit_code)
+    except KilogradError as error:
+        console.print(f"fault: {error}", style="bold red", markup=False, highlight=False)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        console.print("interrupted")
+        sys.exit(130)
+
+
+def _print_json(contents: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(contents) + "\n")
+
+
+def _version(value: bool) -> None:  # noqa: FBT001 - typer's callback
+    if value:
+        sys.stdout.write(f"kilograd {__version__}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[  # noqa: FBT002 - a flag
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")
+    ] = False,
+) -> None:
+    del version
+
+
+@app.command()
+def demo(
+    *,
+    output: Annotated[Path, typer.Option(help="The report.")] = Path("report.html"),
+    epochs: Annotated[int, typer.Option(min=1)] = 3,
+    seed: SeedOption = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Teach an emulated Cortex-M7 to tell faces from everything else."""
+    from kilograd.commands.demo import run_demo  # noqa: PLC0415 - commands start fast
+
+    result = run_demo(console, report=output, epochs=epochs, seed=seed)
+    if as_json:
+        _print_json(result)
+
+
+@app.command()
+def inspect(
+    model: ModelArgument,
+    *,
+    classes: Annotated[int | None, typer.Option(help="Replace the head.", min=2)] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List a model's layers: names, shapes, weights, multiply-accumulates."""
+    from kilograd.commands.inspect import inspect_model  # noqa: PLC0415 - commands start fast
+
+    result = inspect_model(console, model, classes)
+    if as_json:
+        _print_json(result)
+
+
+@app.command()
+def fetch(
+    name: Annotated[str, typer.Argument(help="Name of a published checkpoint.")],
+    *,
+    destination: Annotated[Path | None, typer.Option(help="Folder; default: the cache.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Download a published checkpoint and check its SHA-256."""
+    from kilograd.frontend.fetch import fetch_model  # noqa: PLC0415 - commands start fast
+
+    path = fetch_model(name, destination)
+    console.print(f"{name}: {path}", markup=False, highlight=False)
+    if as_json:
+        _print_json({"name": name, "path": str(path)})
+
+
+@app.command(name="compile")
+def compile_command(
+    model: ModelArgument,
+    *,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the C sources.")],
+    scheme: SchemeOption = "head",
+    classes: ClassesOption = 10,
+    target: TargetOption = "cortex-m7",
+    seed: SeedOption = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a training step as self-contained C."""
+    from kilograd.commands.compile import write_sources  # noqa: PLC0415 - commands start fast
+
+    result = write_sources(console, model, scheme, classes, target, seed, output)
+    if as_json:
+        _print_json(result)
+
+
+@app.command()
+def verify(
+    model: ModelArgument,
+    *,
+    scheme: SchemeOption = "head",
+    classes: ClassesOption = 10,
+    steps: Annotated[int, typer.Option(help="Training steps to compare.", min=1)] = 5,
+    devices: Annotated[str, typer.Option(help="Comma-separated.")] = "reference,host,unicorn",
+    target: TargetOption = "cortex-m7",
+    seed: SeedOption = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Train the same steps on several devices and compare every bit."""
+    from kilograd.commands.verify import verify_model  # noqa: PLC0415 - commands start fast
+
+    result = verify_model(console, model, scheme, classes, steps, devices, target, seed)
+    if as_json:
+        _print_json(result)
+    if not result["identical"]:
+        raise KilogradError(
+            f"the devices differ from step {result['first_difference']} on; please report it"
+        )
+
+
+@app.command()
+def measure(
+    model: ModelArgument,
+    *,
+    scheme: SchemeOption = "head",
+    classes: ClassesOption = 10,
+    target: TargetOption = "cortex-m7",
+    compiler: CompilerOption = "zig",
+    sram: SramOption = "256KB",
+    flash: FlashOption = "1MB",
+    as_json: JsonOption = False,
+) -> None:
+    """Count SRAM, flash and instructions of an inference and a training step, emulated."""
+    from kilograd.commands.measure import measure_model  # noqa: PLC0415 - commands start fast
+
+    result = measure_model(console, model, scheme, classes, target, compiler, sram, flash)
+    if as_json:
+        _print_json(result)
+
+
+@app.command()
+def train(
+    model: ModelArgument,
+    *,
+    data: Annotated[Path, typer.Option(help="A folder of images, or an .npz pack.")],
+    scheme: SchemeOption = "head",
+    device: DeviceOption = "host",
+    epochs: Annotated[int, typer.Option(min=1)] = 1,
+    lr: Annotated[float, typer.Option(help="Learning rate.")] = 0.003,
+    schedule: Annotated[str, typer.Option(help="cosine or constant.")] = "cosine",
+    seed: SeedOption = 0,
+    limit: Annotated[
+        int | None, typer.Option(help="At most so many training and so many test samples.", min=1)
+    ] = None,
+    test_limit: Annotated[
+        int | None, typer.Option(help="At most so many test samples.", min=1)
+    ] = None,
+    target: TargetOption = "cortex-m7",
+    sram: SramOption = "256KB",
+    report: Annotated[Path | None, typer.Option(help="Write an HTML report.")] = None,
+    save: Annotated[Path | None, typer.Option(help="Write the trained state.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Train on a device and show what was learned."""
+    from kilograd.commands.train import TrainRequest, train_model  # noqa: PLC0415 - starts fast
+    from kilograd.training import TrainingOptions  # noqa: PLC0415 - commands start fast
+
+    request = TrainRequest(
+        model=model,
+        scheme=scheme,
+        data=data,
+        device=device,
+        options=TrainingOptions(epochs, lr, schedule, seed),
+        limit=limit,
+        test_limit=limit if test_limit is None else test_limit,
+        target=target,
+        sram=sram,
+        report=report,
+        save=save,
+    )
+    result = train_model(console, request)
+    if as_json:
+        _print_json(result)

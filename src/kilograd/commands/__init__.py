@@ -1,0 +1,1 @@
+"""What each subcommand does: finds inputs, calls the library, shows the result."""

@@ -1,0 +1,62 @@
+"""kilograd compile: C sources into a folder, all or nothing."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from kilograd.compiler import Program, compile_model
+from kilograd.errors import UserError
+from kilograd.models import load_model
+from kilograd.scheme import load_scheme
+from kilograd.targets import get_target
+
+
+def compile_named(model: str, scheme: str, classes: int, seed: int = 0) -> Program:
+    """Load, select, compile."""
+    graph = load_model(model, classes, seed)
+    return compile_model(graph, load_scheme(scheme, graph))
+
+
+def write_sources(
+    console: Console, model: str, scheme: str, classes: int, target: str, seed: int, output: Path
+) -> dict[str, Any]:
+    """Write the sources beside each other into ``output``, which must not hold anything yet."""
+    get_target(target)
+    program = compile_named(model, scheme, classes, seed)
+    if output.exists() and (not output.is_dir() or any(output.iterdir())):
+        raise UserError(
+            "the output folder is not empty", where=str(output), hint="name a new folder"
+        )
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        staging = Path(tempfile.mkdtemp(prefix=".kilograd-", dir=output.parent))
+        try:
+            for name, text in program.sources.items():
+                (staging / name).write_text(text)
+            if output.exists():
+                output.rmdir()
+            staging.chmod(0o755)
+            staging.rename(output)
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+    except OSError as error:
+        raise UserError(f"the sources cannot be written: {error}", where=str(output)) from error
+    plan = program.plan
+    console.print(
+        f"{len(program.sources)} files in {output}: arena {plan.arena_bytes:,} B "
+        f"(lower bound {plan.lower_bound_bytes:,}), trainable {plan.state_bytes:,} B",
+        markup=False,
+        highlight=False,
+    )
+    return {
+        "output": str(output),
+        "files": sorted(program.sources),
+        "arena": plan.arena_bytes,
+        "trainable": plan.state_bytes,
+        "lower_bound_bytes": plan.lower_bound_bytes,
+    }

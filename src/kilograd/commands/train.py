@@ -1,0 +1,237 @@
+"""kilograd train: learn from images, on any device."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.table import Table
+
+from kilograd.commands.sizes import parse_size
+from kilograd.compiler import Program, compile_model
+from kilograd.data import Dataset, load_dataset
+from kilograd.device.open import DEVICES, EMULATED, open_device
+from kilograd.errors import DeviceError, UserError
+from kilograd.measure import Measurement, check_sram, measure
+from kilograd.models import input_spec, load_model
+from kilograd.report import Report, write_report
+from kilograd.scheme import load_scheme
+from kilograd.training import Evaluation, TrainingOptions, TrainingResult, train
+
+_SHOWN_CLASSES = 12
+
+
+@dataclass(frozen=True)
+class TrainRequest:
+    """What to train on what; see the command's options."""
+
+    model: str
+    scheme: str
+    data: Path
+    device: str
+    options: TrainingOptions
+    limit: int | None
+    test_limit: int | None
+    target: str
+    sram: str
+    report: Path | None
+    save: Path | None
+
+
+def train_model(console: Console, request: TrainRequest) -> dict[str, Any]:
+    """Load, compile, train; show and return the outcome."""
+    if request.device not in DEVICES:
+        raise DeviceError(
+            f"there is no device {request.device!r}", hint=f"devices: {', '.join(DEVICES)}"
+        )
+    budget = parse_size(request.sram, "--sram")
+    headless = load_model(request.model)
+    dataset = load_dataset(
+        request.data,
+        input_spec(headless),
+        limit=request.limit,
+        test_limit=request.test_limit,
+        seed=request.options.seed,
+    )
+    graph = load_model(request.model, len(dataset.class_names), request.options.seed)
+    program = compile_model(graph, load_scheme(request.scheme, graph))
+    summary, _ = run_training(
+        console,
+        program,
+        dataset,
+        device=request.device,
+        options=request.options,
+        target=request.target,
+        budget=budget,
+        report=request.report,
+        save=request.save,
+    )
+    return summary
+
+
+def run_training(
+    console: Console,
+    program: Program,
+    dataset: Dataset,
+    *,
+    device: str,
+    options: TrainingOptions,
+    target: str,
+    budget: int,
+    report: Path | None,
+    save: Path | None = None,
+    title: str | None = None,
+) -> tuple[dict[str, Any], Measurement | None]:
+    """Train a compiled program on a dataset; show and return the outcome.
+
+    The measurement is there for emulated devices, and wherever a report is written.
+    """
+    measurement: Measurement | None = None
+    if device in EMULATED:
+        measurement = measure(program, target, sram_budget=budget)
+    elif report is not None:
+        check_sram(program, program.plan.arena_bytes + program.plan.state_bytes, budget)
+        measurement = measure(program, target)
+    with open_device(program, device, target=target) as opened, progress_bar(console) as bar:
+        tasks: dict[str, Any] = {}
+
+        def show(stage: str, done: int, total: int, accuracy: float) -> None:
+            if stage not in tasks or bar.tasks[tasks[stage]].finished:
+                tasks[stage] = bar.add_task(stage, total=total, accuracy=0.0)
+            bar.update(tasks[stage], completed=done, accuracy=accuracy)
+
+        result = train(opened, dataset, options, show)
+        counters = opened.counters()
+    show_outcome(console, dataset, result)
+    summary: dict[str, Any] = {
+        "model": program.graph.name,
+        "scheme": program.scheme.name,
+        "data": dataset.name,
+        "device": device,
+        "classes": list(dataset.class_names),
+        "train_samples": len(dataset.train),
+        "test_samples": len(dataset.test),
+        "accuracy_before": result.before.accuracy,
+        "accuracy_after": result.after.accuracy,
+        "steps": result.steps,
+        "steps_per_second": result.steps / result.seconds if result.seconds else 0.0,
+        "learning_rate": options.rate,
+        "seed": options.seed,
+        "state_digest": result.state_digest,
+        "confusion_before": result.before.confusion.tolist(),
+        "confusion_after": result.after.confusion.tolist(),
+    }
+    if measurement is not None:
+        # Data steers a few branches, so the run itself may have used a little more stack.
+        stack = max(measurement.stack, counters.stack_bytes or 0)
+        summary["sram_total_bytes"] = measurement.sram_total_bytes - measurement.stack + stack
+        summary["flash_bytes"] = measurement.flash_bytes
+        summary["instructions_inference"] = measurement.instructions_inference
+        summary["instructions_train_step"] = measurement.instructions_train_step
+    if save is not None:
+        write_atomically(save, result.state)
+        console.print(f"trained state: {save}", markup=False, highlight=False)
+    if report is not None:
+        facts = {
+            "model": program.graph.name,
+            "scheme": program.scheme.name,
+            "data": f"{dataset.name}: {len(dataset.train)} train, {len(dataset.test)} test",
+            "device": device,
+            "epochs": str(options.epochs),
+            "learning rate": f"{options.rate} ({options.schedule})",
+            "seed": str(options.seed),
+            "state digest (SHA-256)": result.state_digest,
+        }
+        if measurement is not None:
+            facts["compiler"] = measurement.compiler_version
+        shown = [
+            (dataset.train.inputs[i], dataset.class_names[int(dataset.train.labels[i])])
+            for i in range(min(12, len(dataset.train)))
+        ]
+        write_report(
+            report,
+            Report(
+                title=title or f"{program.graph.name} learns {dataset.name}",
+                program=program,
+                measurement=measurement,
+                result=result,
+                class_names=dataset.class_names,
+                facts=facts,
+                samples=shown,
+                sram_budget=budget,
+            ),
+        )
+        console.print(f"report: {report}", markup=False, highlight=False)
+        summary["report"] = str(report)
+    return summary, measurement
+
+
+def progress_bar(console: Console) -> Progress:
+    """Stage, bar, count, accuracy so far, time."""
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description:>10}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("accuracy {task.fields[accuracy]:.1%}"),
+        TimeElapsedColumn(),
+        console=console,
+    )
+
+
+def show_outcome(console: Console, dataset: Dataset, result: TrainingResult) -> None:
+    """Accuracy before and after, and the confusion counts where they fit a screen."""
+    console.print(
+        f"accuracy on {result.after.count} test samples: {result.before.accuracy:.1%} before, "
+        f"{result.after.accuracy:.1%} after {result.steps} steps "
+        f"({result.steps / max(result.seconds, 1e-9):.1f} steps/s here)",
+        style="bold",
+        markup=False,
+        highlight=False,
+    )
+    if len(dataset.class_names) <= _SHOWN_CLASSES:
+        console.print(_confusion_table(dataset.class_names, result.after))
+
+
+def _confusion_table(names: Sequence[str], evaluation: Evaluation) -> Table:
+    table = Table(title="after: true class (rows) and what was predicted")
+    table.add_column("")
+    for name in names:
+        table.add_column(name, justify="right", overflow="fold")
+    for name, row in zip(names, evaluation.confusion.tolist(), strict=True):
+        table.add_row(name, *(str(count) for count in row))
+    return table
+
+
+def write_atomically(path: Path, contents: bytes) -> None:
+    """Write a file whole or not at all.
+
+    Raises:
+        UserError: when it cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(contents)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(name).replace(path)
+        finally:
+            Path(name).unlink(missing_ok=True)
+    except OSError as error:
+        raise UserError(f"it cannot be written: {error.strerror}", where=str(path)) from error

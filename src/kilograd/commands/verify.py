@@ -1,0 +1,54 @@
+"""kilograd verify: the same bits on every device."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+
+from kilograd.agreement import verify_devices
+from kilograd.commands.compile import compile_named
+from kilograd.device.open import DEVICES
+from kilograd.errors import DeviceError
+
+
+def verify_model(
+    console: Console,
+    model: str,
+    scheme: str,
+    classes: int,
+    steps: int,
+    devices: str,
+    target: str,
+    seed: int,
+) -> dict[str, Any]:
+    """Train on each device, show and return whether they agree."""
+    names = [name.strip() for name in devices.split(",") if name.strip()]
+    unknown = [name for name in names if name not in DEVICES]
+    if unknown or not names:
+        raise DeviceError(
+            f"there is no device {', '.join(unknown) or devices!r}",
+            where="--devices",
+            hint=f"devices: {', '.join(DEVICES)}",
+        )
+    program = compile_named(model, scheme, classes, seed)
+    with console.status("") as status:
+        agreement = verify_devices(
+            program,
+            names,
+            steps=steps,
+            seed=seed,
+            target=target,
+            progress=lambda name, step: status.update(f"{name}: step {step} of {steps}"),
+        )
+    for name, digests in agreement.digests.items():
+        console.print(f"{name:>10}  {digests[-1]}", markup=False, highlight=False)
+    verdict = "identical" if agreement.identical else "DIFFERENT"
+    console.print(f"{verdict} after {steps} steps", style="bold")
+    return {
+        "identical": agreement.identical,
+        "digest": agreement.digest,
+        "steps": steps,
+        "devices": names,
+        "first_difference": agreement.first_difference,
+    }

@@ -1,0 +1,194 @@
+"""Measures a firmware: memory as linked and as run, instructions as executed."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from kilograd.compiler import Program
+from kilograd.device.protocol import LearningRate
+from kilograd.device.unicorn import UnicornDevice
+from kilograd.errors import BudgetError
+from kilograd.ir import Phase
+from kilograd.memory import Buffer
+from kilograd.targets import get_target
+from kilograd.toolchain import Build, Compiler, build_firmware, firmware_sizes
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What one inference and one training step need, in bytes and executed instructions.
+
+    Attributes:
+        target: the device that was emulated.
+        sram_total_bytes: everything in RAM: arena + trainable + data_bss + stack.
+        arena: activations, saved tensors, gradients, scratch and the sample, overlaid.
+        trainable: trained weights and biases, exponents, seed and step counter.
+        data_bss: every other static variable.
+        stack: high-water mark over an inference and a training step.
+        flash_bytes: code, constants and the image of initialised data.
+        instructions_inference: executed by kg_predict, emulated.
+        instructions_train_step: executed by kg_train_step, emulated.
+        macs_forward: multiply-accumulates of an inference.
+        macs_backward: multiply-accumulates that a training step adds.
+        lower_bound_bytes: no placement of the same tensors needs a smaller arena.
+        compiler: name of the C compiler.
+        compiler_version: what it says it is.
+    """
+
+    target: str
+    sram_total_bytes: int
+    arena: int
+    trainable: int
+    data_bss: int
+    stack: int
+    flash_bytes: int
+    instructions_inference: int
+    instructions_train_step: int
+    macs_forward: int
+    macs_backward: int
+    lower_bound_bytes: int
+    compiler: str
+    compiler_version: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+
+def measure(
+    program: Program,
+    target: str,
+    *,
+    compiler: Compiler = "zig",
+    sram_budget: int | None = None,
+    flash_budget: int | None = None,
+) -> Measurement:
+    """Compile, link, and run one inference and one training step emulated.
+
+    Args:
+        program: the compiled model.
+        target: a Cortex-M target's name.
+        compiler: zig or gcc.
+        sram_budget: bytes that ``sram_total_bytes`` may not pass.
+        flash_budget: likewise for ``flash_bytes``.
+
+    Raises:
+        BudgetError: over a budget; names the peak, what is live there, and what would lower it.
+    """
+    if sram_budget is not None:
+        check_sram(program, program.plan.arena_bytes + program.plan.state_bytes, sram_budget)
+    build = build_program(program, target, compiler)
+    sizes = firmware_sizes(build.path)
+    inference, step, stack = _run(program, build)
+    result = Measurement(
+        target=target,
+        sram_total_bytes=sizes.arena + sizes.trainable + sizes.data_bss + stack,
+        arena=sizes.arena,
+        trainable=sizes.trainable,
+        data_bss=sizes.data_bss,
+        stack=stack,
+        flash_bytes=sizes.flash_bytes,
+        instructions_inference=inference,
+        instructions_train_step=step,
+        macs_forward=program.macs(Phase.INFERENCE),
+        macs_backward=program.macs(Phase.TRAINING),
+        lower_bound_bytes=program.plan.lower_bound_bytes,
+        compiler=build.compiler,
+        compiler_version=build.version,
+    )
+    if sram_budget is not None:
+        check_sram(program, result.sram_total_bytes, sram_budget)
+    if flash_budget is not None and result.flash_bytes > flash_budget:
+        raise BudgetError(
+            f"needs {result.flash_bytes:,} bytes of flash, budget {flash_budget:,}",
+            where=program.graph.name,
+            hint="a narrower model, or fewer trained biases (each keeps a scale in flash)",
+        )
+    return result
+
+
+def build_program(program: Program, target: str, compiler: Compiler = "zig") -> Build:
+    """The firmware of a program.
+
+    Raises:
+        BudgetError: when it cannot even be linked for the target's memories.
+    """
+    resolved = get_target(target)
+    try:
+        return build_firmware(program.sources, resolved, compiler=compiler)
+    except BudgetError as error:
+        peak = describe_peak(program)
+        raise BudgetError(f"{error.what}; {peak}", where=error.where, hint=error.hint) from error
+
+
+def check_sram(program: Program, needed: int, budget: int) -> None:
+    """BudgetError when ``needed`` bytes pass the budget."""
+    if needed > budget:
+        raise BudgetError(
+            f"needs {needed:,} bytes of SRAM, budget {budget:,}; {describe_peak(program)}",
+            where=program.graph.name,
+            hint=_what_would_help(program, needed - budget),
+        )
+
+
+def describe_peak(program: Program) -> str:
+    """The operator at the arena's peak and the tensors live there, largest first."""
+    plan = program.plan
+    index = min(plan.peak_index, len(program.graph.nodes) - 1)
+    node = program.graph.nodes[index]
+    live = plan.live_at(index)
+    shown = ", ".join(f"{_describe(b)} {b.size:,}" for b in live[:5])
+    rest = sum(b.size for b in live[5:])
+    tail = f", {len(live) - 5} more {rest:,}" if rest else ""
+    return f"the peak of {sum(b.size for b in live):,} is at {node.name}: {shown}{tail}"
+
+
+def _describe(buffer: Buffer) -> str:
+    return buffer.name.replace("#scratch", " (scratch)")
+
+
+def _what_would_help(program: Program, excess: int) -> str:
+    """The cheapest single changes that free the excess, by what they free."""
+    plan, graph = program.plan, program.graph
+    index = min(plan.peak_index, len(graph.nodes) - 1)
+    savings: list[tuple[int, str]] = []
+    for layer in program.scheme.weights:
+        weight = next((s for s in graph.states if s.name == f"{layer}.weight"), None)
+        readers = [n for n in graph.nodes if weight and weight.name in n.inputs]
+        saved = {name for node in readers for name in node.inputs}
+        held = sum(
+            b.size for b in plan.live_at(index) if b.first < index and saved.intersection(b.values)
+        )
+        if weight is not None:
+            savings.append((weight.type.nbytes + held, f"freezing the weights of {layer}"))
+    biases = sum(s.type.nbytes for s in graph.states if s.name.endswith(".bias"))
+    savings.append((biases, "freezing all biases"))
+    enough = [saving for saving in sorted(savings) if saving[0] >= excess]
+    best = enough[0] if enough else max(savings)
+    verb = "is enough" if enough else "is the most that one change frees"
+    options = f"{best[1]} frees {best[0]:,} bytes and {verb}"
+    if not enough:
+        node = graph.nodes[index]
+        options += f"; the peak itself is set by {node.name}: a smaller input or a narrower model"
+    return options
+
+
+def _run(program: Program, build: Build) -> tuple[int, int, int]:
+    """Instructions of an inference and of a step, and the stack's high-water mark."""
+    sample = np.random.Generator(np.random.PCG64(0)).integers(
+        -128, 128, program.graph.inputs[0].type.shape
+    )
+    with UnicornDevice(build.path, build.target) as device:
+        device.initialize(0)
+        device.predict(sample.astype(np.int8))
+        inference = device.counters().instructions_last_call
+        device.train_step(sample.astype(np.int8), 0, LearningRate.from_float(0.01))
+        counters = device.counters()
+    step, stack = counters.instructions_last_call, counters.stack_bytes
+    if inference is None or step is None or stack is None:
+        msg = "the emulator measured nothing"
+        raise AssertionError(msg)
+    return inference, step, stack

@@ -1,0 +1,234 @@
+"""The training loop: epochs, learning-rate schedule, evaluation, progress."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kilograd.data import Dataset, Samples
+from kilograd.device.protocol import Device, LearningRate
+from kilograd.errors import DataError
+
+#: Learning rate that a run starts from unless it is told another.
+DEFAULT_RATE = 0.003
+
+#: Share of a cosine schedule's steps that the rate rises over.
+_WARM_UP = 0.05
+
+
+@runtime_checkable
+class PrefixDevice(Protocol):
+    """A device that can run the frozen prefix of a network once and keep the result."""
+
+    def prefix_snapshot(self, sample: NDArray[np.int8]) -> NDArray[np.uint8]:
+        """What the frozen prefix leaves in memory for a sample."""
+        ...
+
+    def predict_from_snapshot(self, snapshot: NDArray[np.uint8]) -> NDArray[np.int32]:
+        """As predict."""
+        ...
+
+    def train_step_from_snapshot(
+        self, snapshot: NDArray[np.uint8], label: int, rate: LearningRate
+    ) -> NDArray[np.int32]:
+        """As train_step."""
+        ...
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """How a run trains.
+
+    Attributes:
+        epochs: passes over the training samples, each in a new order; at least 1.
+        rate: learning rate at its highest.
+        schedule: ``cosine`` (a short linear rise, then a cosine down to zero) or ``constant``.
+        seed: of the order of samples and of the device's stochastic rounding.
+    """
+
+    epochs: int = 1
+    rate: float = DEFAULT_RATE
+    schedule: str = "cosine"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.epochs < 1:
+            raise DataError(f"epochs must be at least 1, not {self.epochs}")
+        if self.schedule not in ("cosine", "constant"):
+            raise DataError(
+                f"there is no schedule {self.schedule!r}", hint="cosine and constant are known"
+            )
+
+    def rate_at(self, step: int, steps: int) -> LearningRate:
+        """The rate of one step of a run of ``steps``."""
+        if self.schedule == "constant":
+            return LearningRate.from_float(self.rate)
+        warm_up = max(1, int(_WARM_UP * steps))
+        if step < warm_up:
+            return LearningRate.from_float(self.rate * (step + 1) / warm_up)
+        progress = (step - warm_up) / max(1, steps - warm_up)
+        return LearningRate.from_float(self.rate * (1 + math.cos(math.pi * progress)) / 2)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Predictions on labelled samples.
+
+    Attributes:
+        confusion: counts [true class, predicted class].
+    """
+
+    confusion: NDArray[np.int64]
+
+    @property
+    def count(self) -> int:
+        """Number of samples."""
+        return int(self.confusion.sum())
+
+    @property
+    def accuracy(self) -> float:
+        """Share of samples whose largest logit is their class's, in [0, 1]."""
+        return float(np.trace(self.confusion) / max(1, self.count))
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """What a run measured.
+
+    Attributes:
+        before: evaluation on the test samples before the first step.
+        after: and after the last.
+        steps: training steps done.
+        seconds: wall time of the steps alone.
+        online_accuracy: after each step, the running share of training samples that were
+            predicted rightly before they were learned from (averaged over the last 50).
+        losses: cross-entropy of each step's sample before it was learned from, in nats.
+        state: the device's state after the last step.
+    """
+
+    before: Evaluation
+    after: Evaluation
+    steps: int
+    seconds: float
+    online_accuracy: Sequence[float]
+    losses: Sequence[float]
+    state: bytes
+
+    @property
+    def state_digest(self) -> str:
+        """SHA-256 of the state."""
+        return hashlib.sha256(self.state).hexdigest()
+
+
+class Progress(Protocol):
+    """Told about every sample that a run is done with."""
+
+    def __call__(self, stage: str, done: int, total: int, accuracy: float) -> None:
+        """``stage`` is evaluating or training; ``accuracy`` so far in it."""
+        ...
+
+
+def train(
+    device: Device,
+    dataset: Dataset,
+    options: TrainingOptions,
+    progress: Progress | None = None,
+) -> TrainingResult:
+    """Evaluate, train one sample at a time, evaluate again.
+
+    Deterministic for a dataset and options, whichever the device. Where the device can keep the
+    results of the frozen prefix, each sample runs through it once.
+
+    Raises:
+        DataError: when there is nothing to train on.
+    """
+    if not len(dataset.train):
+        raise DataError("there are no training samples", where=dataset.name)
+    runner = _Runner(device, dataset)
+    device.initialize(options.seed)
+    before = runner.evaluate(dataset.test, "test", progress)
+    generator = np.random.Generator(np.random.PCG64(options.seed))
+    steps = options.epochs * len(dataset.train)
+    right: list[bool] = []
+    losses: list[float] = []
+    started = time.perf_counter()
+    for _ in range(options.epochs):
+        for index in generator.permutation(len(dataset.train)).tolist():
+            label = int(dataset.train.labels[index])
+            rate = options.rate_at(len(right), steps)
+            logits = runner.step(index, label, rate)
+            right.append(int(np.argmax(logits)) == label)
+            losses.append(cross_entropy(logits, label))
+            if progress is not None:
+                progress("training", len(right), steps, float(np.mean(right[-50:])))
+    seconds = time.perf_counter() - started
+    after = runner.evaluate(dataset.test, "test", progress)
+    online = [float(np.mean(right[max(0, i - 49) : i + 1])) for i in range(len(right))]
+    return TrainingResult(before, after, steps, seconds, online, losses, device.read_state())
+
+
+def evaluate(device: Device, samples: Samples, progress: Progress | None = None) -> Evaluation:
+    """Predict every sample."""
+    confusion = np.zeros((device.class_count, device.class_count), np.int64)
+    for index in range(len(samples)):
+        logits = device.predict(samples.inputs[index])
+        confusion[int(samples.labels[index]), int(np.argmax(logits))] += 1
+        if progress is not None:
+            progress("evaluating", index + 1, len(samples), _accuracy(confusion))
+    return Evaluation(confusion)
+
+
+def cross_entropy(logits: NDArray[np.int32], label: int) -> float:
+    """−log softmax(logits)[label] in nats, of logits in units of 2^−16; for display only."""
+    real = logits.astype(np.float64) / (1 << 16)
+    real -= real.max()
+    return float(np.log(np.exp(real).sum()) - real[label])
+
+
+def _accuracy(confusion: NDArray[np.int64]) -> float:
+    return float(np.trace(confusion) / max(1, int(confusion.sum())))
+
+
+class _Runner:
+    """Runs samples through a device, with the frozen prefix kept where the device can."""
+
+    def __init__(self, device: Device, dataset: Dataset) -> None:
+        self._device = device
+        self._dataset = dataset
+        self._kept: dict[tuple[str, int], NDArray[np.uint8]] = {}
+
+    def step(self, index: int, label: int, rate: LearningRate) -> NDArray[np.int32]:
+        device = self._device
+        if isinstance(device, PrefixDevice):
+            return device.train_step_from_snapshot(
+                self._snapshot(device, "train", index), label, rate
+            )
+        return device.train_step(self._dataset.train.inputs[index], label, rate)
+
+    def evaluate(self, samples: Samples, split: str, progress: Progress | None) -> Evaluation:
+        device = self._device
+        if not isinstance(device, PrefixDevice):
+            return evaluate(device, samples, progress)
+        confusion = np.zeros((device.class_count, device.class_count), np.int64)
+        for index in range(len(samples)):
+            logits = device.predict_from_snapshot(self._snapshot(device, split, index))
+            confusion[int(samples.labels[index]), int(np.argmax(logits))] += 1
+            if progress is not None:
+                progress("evaluating", index + 1, len(samples), _accuracy(confusion))
+        return Evaluation(confusion)
+
+    def _snapshot(self, device: PrefixDevice, split: str, index: int) -> NDArray[np.uint8]:
+        key = (split, index)
+        if key not in self._kept:
+            samples = self._dataset.train if split == "train" else self._dataset.test
+            self._kept[key] = device.prefix_snapshot(samples.inputs[index])
+        return self._kept[key]
+
+
