@@ -10,7 +10,7 @@ from kilograd.emit.model import frozen_prefix
 from kilograd.ir import Graph, Phase
 from kilograd.memory import MemoryPlan, plan_memory
 from kilograd.ops import REGISTRY
-from kilograd.passes import Differentiate, Order, Prune, Select, run_passes
+from kilograd.passes import Differentiate, Order, Pass, Prune, Select, run_passes
 from kilograd.scheme import Scheme
 
 
@@ -59,7 +59,7 @@ def compile_model(
         scheme: resolved against the graph's layers.
         dump: called with a pass's name and the graph after it.
     """
-    passes = [
+    passes: list[Pass] = [
         Select(frozenset(scheme.biases), dict(scheme.weights)),
         Differentiate(),
         Prune(),

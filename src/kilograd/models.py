@@ -32,7 +32,7 @@ def load_model(text: str, classes: int | None = None, seed: int = 0) -> Graph:
     if classes is not None and classes < 2:  # noqa: PLR2004 - one class cannot be told from another
         raise ModelError(f"a network needs at least 2 classes, not {classes}", where="--classes")
     if text == EMBEDDED:
-        with as_file(files("kilograd").joinpath("backbones", f"{EMBEDDED}.npz")) as path:
+        with as_file(files("kilograd") / "backbones" / f"{EMBEDDED}.npz") as path:
             return load_native(path, classes, seed)
     path = resolve_model(text)
     if path.suffix == ".npz":

@@ -18,21 +18,17 @@ Instead of a file: ``head``, ``bias:K`` (biases of the last K layers, and the he
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
+
+import tomli
 
 from kilograd.errors import SchemeError
 from kilograd.ir import Graph
 from kilograd.ops import REGISTRY
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 _GENERATORS = "head, bias:K, last:K, full"
 
@@ -101,8 +97,8 @@ def parse_scheme(text: str, graph: Graph, where: str) -> Scheme:
         SchemeError: names ``where``, the line and what is wrong with it.
     """
     try:
-        table = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        table = tomli.loads(text)
+    except (tomli.TOMLDecodeError, RecursionError) as error:
         raise SchemeError(f"not a TOML file: {error}", where=where) from error
     reader = _Reader(text, where, layers(graph))
     reader.only(table, {"name", "model", "bias", "weights"}, "the scheme")
@@ -152,22 +148,26 @@ class _Reader:
     def only(self, table: Mapping[str, Any], known: set[str], what: str) -> None:
         for key in table:
             if key not in known:
-                raise self.error(key, f"{what} has no such key", f"known: {', '.join(sorted(known))}")
+                raise self.error(
+                    key, f"{what} has no such key", f"known: {', '.join(sorted(known))}"
+                )
 
     def biases(self, table: Any) -> tuple[str, ...]:
         if not isinstance(table, dict):
             raise self.error("bias", "must be a table with last or layers")
-        self.only(table, {"last", "layers"}, "[bias]")  # pyright: ignore[reportUnknownArgumentType] - checked here
-        last: Any = table.get("last", 0)
+        bias = cast("dict[str, Any]", table)
+        self.only(bias, {"last", "layers"}, "[bias]")
+        last: Any = bias.get("last", 0)
         if isinstance(last, bool) or not isinstance(last, int) or not 0 <= last <= len(self._names):
             raise self.error(
                 "last", f"must be a whole number of layers from 0 to {len(self._names)}"
             )
         chosen = set(self._names[len(self._names) - last :])
-        named: Any = table.get("layers", [])
-        if not isinstance(named, list) or not all(isinstance(name, str) for name in named):
-            raise self.error("layers", "must be a list of layer names")
-        for name in named:
+        named: Any = bias.get("layers", [])
+        names = cast("list[Any]", named) if isinstance(named, list) else [None]
+        for name in names:
+            if not isinstance(name, str):
+                raise self.error("layers", "must be a list of layer names")
             self._known(name)
             chosen.add(name)
         return tuple(name for name in self._names if name in chosen)
@@ -176,7 +176,7 @@ class _Reader:
         if not isinstance(table, dict):
             raise self.error("weights", "must be a table of layer = share")
         shares: dict[str, float] = {}
-        for name, share in table.items():
+        for name, share in cast("dict[str, Any]", table).items():
             self._known(name)
             if isinstance(share, bool) or not isinstance(share, int | float):
                 raise self.error(name, f"the share must be a number, not {share!r}")
@@ -191,7 +191,7 @@ class _Reader:
 
     def _known(self, name: str) -> None:
         if name not in self._names:
-            near = [n for n in self._names if n.split(".")[-1] == name.split(".")[-1]]
+            near = [n for n in self._names if n.split(".")[-1] == name.rsplit(".", maxsplit=1)[-1]]
             raise self.error(
                 name,
                 "the model has no such layer with weights",

@@ -230,5 +230,3 @@ class _Runner:
             samples = self._dataset.train if split == "train" else self._dataset.test
             self._kept[key] = device.prefix_snapshot(samples.inputs[index])
         return self._kept[key]
-
-

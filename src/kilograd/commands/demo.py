@@ -41,7 +41,7 @@ def faces_dataset(spec: InputSpec, seed: int = 0) -> Dataset:
         DataError: when scikit-image, or its data, is not installed.
     """
     try:
-        source = files("skimage").joinpath("data", "lfw_subset.npy")
+        source = files("skimage") / "data" / "lfw_subset.npy"
         with source.open("rb") as file:
             crops: NDArray[np.float64] = np.load(file, allow_pickle=False)
     except (ModuleNotFoundError, FileNotFoundError) as error:

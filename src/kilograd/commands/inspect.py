@@ -34,7 +34,12 @@ def inspect_model(console: Console, model: str, classes: int | None) -> dict[str
                 "activation_bytes": result.nbytes,
             }
         )
-    table = Table(box=SIMPLE, padding=(0, 1, 0, 0), pad_edge=False, title=f"{graph.name}, input {_shape(graph.inputs[0].type.shape)}")
+    table = Table(
+        box=SIMPLE,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+        title=f"{graph.name}, input {_shape(graph.inputs[0].type.shape)}",
+    )
     for heading in ("", "layer", "operator", "output", "MACs", "params", "bytes"):
         named = heading in ("layer", "operator")
         table.add_column(heading, justify="left" if named else "right", no_wrap=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 from rich.console import Console
 
@@ -11,7 +11,6 @@ from kilograd.commands.sizes import parse_size
 from kilograd.errors import ToolchainError
 from kilograd.measure import measure
 from kilograd.report import terminal_memory_map
-from kilograd.toolchain import Compiler
 
 
 def measure_model(
@@ -32,7 +31,7 @@ def measure_model(
     result = measure(
         program,
         target,
-        compiler=cast("Compiler", compiler),
+        compiler=compiler,
         sram_budget=sram_budget,
         flash_budget=parse_size(flash, "--flash"),
     )

@@ -263,7 +263,7 @@ class _Model:
 
     def _constant(self, name: str, contents: NDArray[Any]) -> str:
         """Name of an array in flash; equal contents are stored once."""
-        key = contents.dtype.name.encode() + b":" + contents.tobytes()
+        key = str(contents.dtype).encode() + b":" + contents.tobytes()
         if key not in self._shared:
             self._shared[key] = name
             self._constants.append(array(name, contents))
@@ -314,4 +314,3 @@ class _Model:
 def _function(name: str, calls: list[str]) -> str:
     body = "\n".join(calls)
     return f"static void {name}(int training)\n{{\n    (void)training;\n{body}\n}}\n"
-

@@ -1,1 +1,1 @@
-
+"""Model files to forward graphs, one file a format."""

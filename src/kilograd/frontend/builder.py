@@ -56,9 +56,7 @@ class GraphBuilder:
         """Type of a result."""
         return self._values[name].type
 
-    def conv(
-        self, layer: str, x: str, p: Parameters, window: Window, output: Quantization
-    ) -> str:
+    def conv(self, layer: str, x: str, p: Parameters, window: Window, output: Quantization) -> str:
         """k×k convolution."""
         reads = self._layer_inputs(layer, x, p, channel_axis=0)
         return self._append(layer, "conv", reads, ConvAttributes(window, output))
@@ -93,9 +91,7 @@ class GraphBuilder:
         """The graph so far."""
         return Graph(self._name, self._values, tuple(self._nodes), (logits,))
 
-    def _layer_inputs(
-        self, layer: str, x: str, p: Parameters, channel_axis: int
-    ) -> list[str]:
+    def _layer_inputs(self, layer: str, x: str, p: Parameters, channel_axis: int) -> list[str]:
         p = _revived(p, channel_axis)
         scales = tuple(float(s) for s in p.scales)
         bias_scales = tuple(self.type_of(x).scale * s for s in scales)
@@ -109,9 +105,7 @@ class GraphBuilder:
             self._values[name] = Value(name, type_, Kind.CONSTANT, data)
         return [x, f"{layer}.bias", f"{layer}.weight"]
 
-    def _append(
-        self, layer: str, operator: str, inputs: Sequence[str], attributes: object
-    ) -> str:
+    def _append(self, layer: str, operator: str, inputs: Sequence[str], attributes: object) -> str:
         types = [self._values[name].type for name in inputs]
         (type_,) = REGISTRY[operator].infer(attributes, types)
         self._values[layer] = Value(layer, type_, Kind.ACTIVATION)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kilograd.frontend.builder import GraphBuilder, Parameters, fresh_head
 from kilograd.frontend.checkpoint import Block, Checkpoint, ConvLayer
@@ -36,10 +37,8 @@ def build_graph(checkpoint: Checkpoint, classes: int | None = None, seed: int = 
         x = _pointwise(builder, "feature_mix", checkpoint.feature_mix, x)
     x = builder.average_pool("pool", x)
     channels = builder.type_of(x).shape[2]
-    if classes is None:
-        head = _flat(checkpoint.classifier)
-    else:
-        head = fresh_head(channels, classes, seed)
+    fresh = classes is not None
+    head = fresh_head(channels, classes, seed) if fresh else _flat(checkpoint.classifier)
     return builder.finish(builder.dense("head", x, head))
 
 
@@ -76,7 +75,7 @@ def _flat(layer: ConvLayer) -> Parameters:
 def _parameters(
     layer: ConvLayer, order: tuple[int, int, int, int], *, drop_last: bool = False
 ) -> Parameters:
-    weight = np.ascontiguousarray(layer.weight.transpose(order))
+    weight: NDArray[np.int8] = np.ascontiguousarray(np.transpose(layer.weight, order))
     if drop_last:
         weight = weight[..., 0]
     return Parameters(weight, layer.bias, layer.w_scales.astype(np.float64))

@@ -107,7 +107,7 @@ class _Reader:
         return builder.depthwise(name, x, parameters, window, output)
 
     def _parameters(self, name: str, kind: str) -> Parameters:
-        weight = self._array(f"{name}.weight", np.int8)
+        weight: NDArray[np.int8] = self._array(f"{name}.weight", np.int8)
         bias = self._array(f"{name}.bias", np.int32)
         scales = self._array(f"{name}.w_scales", np.float32)
         if np.any(weight == -128):  # noqa: PLR2004 - int8's lowest value has no opposite
@@ -115,9 +115,9 @@ class _Reader:
         if kind == "pointwise":
             weight = weight.reshape(len(bias), -1)
         elif kind == "conv":
-            weight = np.ascontiguousarray(weight.transpose(0, 2, 3, 1))
+            weight = np.ascontiguousarray(np.transpose(weight, (0, 2, 3, 1)))
         else:
-            weight = np.ascontiguousarray(weight[:, 0].transpose(1, 2, 0))
+            weight = np.ascontiguousarray(np.transpose(weight[:, 0], (1, 2, 0)))
         return Parameters(weight, bias, scales.astype(np.float64))
 
     def _array(self, name: str, dtype: type[np.generic]) -> NDArray[Any]:

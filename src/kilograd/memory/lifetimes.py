@@ -45,7 +45,7 @@ def arena_buffers(graph: Graph) -> tuple[Buffer, ...]:
     The result of a node may take over the memory of an input that nobody reads later, where its
     operator allows it. Values that update a state live in the state and are left out.
     """
-    last_use = {name: -1 for name in graph.values}
+    last_use = dict.fromkeys(graph.values, -1)
     for index, node in enumerate(graph.nodes):
         for name in node.inputs:
             last_use[name] = index
@@ -90,7 +90,7 @@ def arena_buffers(graph: Graph) -> tuple[Buffer, ...]:
             buffers.append(Buffer(name, (), aligned(call.scratch_bytes), index, index))
     for name, values in chains.items():
         size = aligned(max(graph.type_of(value).nbytes for value in values))
-        end = max(max(last_use[value] for value in values), first[name])
+        end = max(first[name], *(last_use[value] for value in values))
         buffers.append(Buffer(name, tuple(values), size, first[name], end))
     return tuple(buffers)
 
@@ -98,4 +98,3 @@ def arena_buffers(graph: Graph) -> tuple[Buffer, ...]:
 def scratch_name(node: str) -> str:
     """Name of a node's scratch buffer."""
     return f"{node}#scratch"
-

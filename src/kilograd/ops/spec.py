@@ -12,8 +12,8 @@ import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 import numpy as np
@@ -227,9 +227,7 @@ class OpSpec(ABC, Generic[Attributes]):
         return type(self).trainable is not OpSpec.trainable
 
     @abstractmethod
-    def infer(
-        self, attributes: Attributes, inputs: Sequence[TensorType]
-    ) -> tuple[TensorType, ...]:
+    def infer(self, attributes: Attributes, inputs: Sequence[TensorType]) -> tuple[TensorType, ...]:
         """Types of the outputs; ValueError says why the inputs do not fit."""
 
     @abstractmethod

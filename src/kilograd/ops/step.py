@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,12 +13,12 @@ from kilograd.ops.spec import StepContext
 
 def fixed_point_step(
     gradient: NDArray[np.int64],
-    mantissas: NDArray[np.int16],
-    exponents: NDArray[np.int64],
+    mantissas: NDArray[Any],
+    exponents: NDArray[Any],
     stream: int,
     context: StepContext,
 ) -> NDArray[np.int64]:
-    """``gradient · mantissa · 2^exponent · rate``, rounded stochastically, |step| ≤ 2^30.
+    """``gradient · mantissa · 2^exponent · rate``, rounded stochastically, |step| < 2^30.
 
     Args:
         gradient: integers, |gradient| < 2^31; element i in C order takes random number i.

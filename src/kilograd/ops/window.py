@@ -69,10 +69,10 @@ class Window:
         return self.top, self.bottom, self.left, self.right
 
     def padded(self, x: Array) -> Array:
-        """x [H, W, C] (zero point taken off) with zeros around it."""
+        """X [H, W, C] (zero point taken off) with zeros around it."""
         return np.pad(x, ((self.top, self.bottom), (self.left, self.right), (0, 0)))
 
-    def tap_slices(self, shape: tuple[int, int]) -> Iterator[tuple[int, int, slice, slice]]:
+    def tap_slices(self, shape: tuple[int, ...]) -> Iterator[tuple[int, int, slice, slice]]:
         """For each tap: its row and column, and the padded map's positions it reads."""
         rows, columns = shape
         for row in range(self.height):
@@ -85,7 +85,7 @@ class Window:
                 )
 
     def fields(
-        self, inputs: tuple[int, int], outputs: tuple[int, int]
+        self, inputs: tuple[int, ...], outputs: tuple[int, ...]
     ) -> dict[str, int | Array | None]:
         """The members of kg_window."""
         return {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from kilograd.ir import Graph
 from kilograd.passes.verify import verify
@@ -12,10 +12,8 @@ from kilograd.passes.verify import verify
 class Pass(Protocol):
     """A named transformation: a valid graph in, a valid graph out."""
 
-    @property
-    def name(self) -> str:
-        """Shown in dumps and errors."""
-        ...
+    name: ClassVar[str]
+    """Shown in dumps and errors."""
 
     def apply(self, graph: Graph) -> Graph:
         """The transformed graph; the argument is not changed."""

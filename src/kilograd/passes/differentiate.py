@@ -81,7 +81,7 @@ class _Builder:
     def finish(self) -> Graph:
         """The graph, with every node that overwrites a state behind all others that read it."""
         ordered: list[Node] = []
-        waiting = self._nodes
+        waiting: list[Node] = self._nodes
         while waiting:
             readers = Counter(name for node in waiting for name in set(node.inputs))
             last = [n for n in waiting if any(readers[name] > 1 for name in _overwritten(n))]

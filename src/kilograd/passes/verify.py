@@ -95,7 +95,7 @@ def _check_types(node: Node, graph: Graph, after: str) -> None:
         msg = f"after {after}: {node.name} ({node.operator}): {error}"
         raise InvalidGraphError(msg) from error
     missing = [output for output in node.outputs if output not in graph.values]
-    _check(not missing, after, f"{node.name} makes %{missing}, which has no type")
+    _check(not missing, after, f"{node.name} makes %{', %'.join(missing)}, which has no type")
     declared = graph.types(node.outputs)
     _check(
         inferred == declared,

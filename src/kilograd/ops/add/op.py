@@ -104,6 +104,7 @@ class Add(OpSpec[AddAttributes]):
 
     def gradient(self, node: Node, graph: Graph, builder: GradientBuilder) -> None:
         """The clamped gradient, to both inputs."""
+        del graph
         gradient = clamped_gradient(node.outputs[0], node.layer, builder)
         for name in node.inputs:
             if builder.wanted(name):

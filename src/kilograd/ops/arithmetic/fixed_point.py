@@ -5,14 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 IntArray = NDArray[np.int64]
 
-#: Accumulators stay below this in magnitude, so that doubling one never overflows 32 bits.
-ACCUMULATOR_LIMIT = 1 << 30
+#: Largest magnitude of an accumulator, so that doubling one never overflows 32 bits.
+ACCUMULATOR_LIMIT = (1 << 30) - 1
+
+#: A multiplier shifted right by more than this rounds everything to zero.
+_MINIMUM_SHIFT = -31
+
+#: Largest left shift of a multiplier: a 1 shifted by it is within the accumulator's limit.
+MAXIMUM_SHIFT = 29
 
 
 def bias_limit(terms: int) -> int:
@@ -34,39 +41,45 @@ def quantize_multiplier(real: float) -> tuple[int, int]:
     """A positive real as ``multiplier · 2^(shift − 31)``, 2^30 ≤ multiplier < 2^31.
 
     The same rounding as TensorFlow Lite's QuantizeMultiplier.
+
+    Raises:
+        ValueError: if the real is 2^29 or more, for which 32 bits are too few.
     """
     mantissa, shift = math.frexp(real)
-    multiplier = int(math.floor(mantissa * (1 << 31) + 0.5))
+    multiplier = math.floor(mantissa * (1 << 31) + 0.5)
     if multiplier == 1 << 31:
         multiplier //= 2
         shift += 1
-    if shift < -31:
+    if shift < _MINIMUM_SHIFT:
         return 0, 0
+    if shift > MAXIMUM_SHIFT:
+        msg = f"a result's scale is {real:.3g} times too small for its inputs' scales"
+        raise ValueError(msg)
     return multiplier, shift
 
 
 def multiply_by_quantized_multiplier(
-    values: IntArray, multiplier: IntArray | int, shift: IntArray | int
+    values: IntArray, multiplier: NDArray[Any] | int, shift: NDArray[Any] | int
 ) -> IntArray:
     """TensorFlow Lite's MultiplyByQuantizedMultiplier with its two roundings.
 
     A saturating rounding doubling high multiplication, then a rounding division by a power of
-    two (halves away from zero). A left shift saturates at ±2^30 first, which the reference
+    two (halves away from zero). A left shift saturates below ±2^30 first, which the reference
     leaves undefined; every result that fits int8 is unchanged by it.
     """
     shift_array = np.asarray(shift, np.int64)
     left = np.maximum(shift_array, 0)
     right = np.maximum(-shift_array, 0)
-    limit = np.int64(ACCUMULATOR_LIMIT) >> left
+    limit: IntArray = np.right_shift(np.int64(ACCUMULATOR_LIMIT), left)
     shifted = np.clip(values, -limit, limit) << left
     high = (shifted * np.asarray(multiplier, np.int64) + (1 << 30)) >> 31
-    half = (np.int64(1) << right) >> 1
+    half: IntArray = np.left_shift(np.int64(1), right) >> 1
     negative = ((high < 0) & (right > 0)).astype(np.int64)
     return (high + half - negative) >> right
 
 
 def requantize(
-    accumulator: IntArray, multiplier: IntArray | int, shift: IntArray | int, zero_point: int
+    accumulator: IntArray, multiplier: NDArray[Any] | int, shift: NDArray[Any] | int, zero_point: int
 ) -> NDArray[np.int8]:
     """int32 accumulators to int8 activations, clamped to [−128, 127]."""
     scaled = multiply_by_quantized_multiplier(accumulator, multiplier, shift)
@@ -84,7 +97,7 @@ class Mantissa:
 def scalar_mantissa(real: float) -> Mantissa:
     """Fifteen bits of a positive real."""
     fraction, exponent = math.frexp(real)
-    mantissa = int(math.floor(fraction * (1 << 15) + 0.5))
+    mantissa = math.floor(fraction * (1 << 15) + 0.5)
     if mantissa == 1 << 15:
         mantissa //= 2
         exponent += 1
@@ -97,7 +110,7 @@ def channel_mantissas(
     """Fifteen bits of each of several positive reals, with an exponent each."""
     pairs = [scalar_mantissa(real) for real in reals]
     exponents = np.array([pair.exponent for pair in pairs], np.int64)
-    if np.any(np.abs(exponents) > 127):
+    if np.any(np.abs(exponents) > np.iinfo(np.int8).max):
         msg = "a scale is too far from 1 for its exponent to fit 8 bits"
         raise ValueError(msg)
     return np.array([pair.mantissa for pair in pairs], np.int16), exponents.astype(np.int8)

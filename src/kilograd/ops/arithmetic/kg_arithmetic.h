@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define KG_ACCUMULATOR_LIMIT (INT32_C(1) << 30)
+#define KG_ACCUMULATOR_LIMIT ((INT32_C(1) << 30) - 1)
 
 /* What is known only while a step runs; rate = rate_mantissa * 2^rate_exponent. */
 typedef struct {
@@ -48,7 +48,7 @@ static inline int32_t kg_multiply_by_quantized_multiplier(int32_t value, int32_t
         return kg_doubling_high_multiply(value, multiplier);
     }
     const int32_t high = kg_doubling_high_multiply(value, multiplier);
-    const int32_t half = (INT32_C(1) << -shift) >> 1;
+    const int32_t half = (int32_t)((UINT32_C(1) << -shift) >> 1);
     return shift == 0 ? high : (high + (high >> 31) + half) >> -shift;
 }
 

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _MASK = np.uint64(0xFFFFFFFF)
+_BITS = 32
 _GOLDEN = 0x9E3779B9
 _STREAM = 0x85EBCA6B
 
@@ -43,7 +44,7 @@ def stochastic_round(
     values = values >> excess
     shift = np.clip(shift, 0, 62)
     bits = bits.reshape(values.shape)
-    wide = bits << np.maximum(shift - 32, 0).astype(np.uint64)
-    narrow = bits >> np.maximum(32 - shift, 0).astype(np.uint64)
-    noise = np.where(shift >= 32, wide, narrow).astype(np.int64)
+    wide = bits << np.maximum(shift - _BITS, 0).astype(np.uint64)
+    narrow = bits >> np.maximum(_BITS - shift, 0).astype(np.uint64)
+    noise = np.where(shift >= _BITS, wide, narrow).astype(np.int64)
     return (values + noise) >> shift

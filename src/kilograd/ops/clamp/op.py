@@ -63,7 +63,7 @@ class ClampMask(OpSpec[NoAttributes]):
     ) -> tuple[Array, ...]:
         """Compare and pack."""
         del attributes, inputs, context
-        inside = (arrays[0] > -128) & (arrays[0] < 127)
+        inside = (arrays[0] > _INT8.min) & (arrays[0] < _INT8.max)
         return (np.packbits(inside.ravel(), bitorder="little"),)
 
     def kernel(self, attributes: NoAttributes, inputs: Sequence[TensorType]) -> KernelCall:
@@ -118,4 +118,5 @@ class MaskGradient(OpSpec[NoAttributes]):
         return [Case(str(t.shape), NoAttributes(), (t, mask_type(t)), low={0: -127}) for t in types]
 
 
+_INT8 = np.iinfo(np.int8)
 _SHAPES = ((1, 1, 1), (3, 3, 5), (2, 4, 8), (5, 7, 3))

@@ -86,9 +86,9 @@ class Conv(OpSpec[ConvAttributes]):
         (out,) = self.infer(attributes, inputs)
         x = attributes.window.padded(exactly(arrays[ACTIVATION]) - inputs[ACTIVATION].zero_point)
         weight = exactly(arrays[WEIGHT])
-        accumulator = np.zeros(out.shape) + arrays[BIAS]
+        accumulator: Array = np.zeros(out.shape) + arrays[BIAS]
         for row, column, rows, columns in attributes.window.tap_slices(out.shape[:2]):
-            accumulator += x[rows, columns] @ weight[:, row, column].T
+            accumulator += x[rows, columns] @ np.transpose(weight[:, row, column])
         multipliers, shifts = requantization(inputs, attributes.output.scale)
         zero_point = attributes.output.zero_point
         return (requantize(accumulator.astype(np.int64), multipliers, shifts, zero_point),)

@@ -11,7 +11,6 @@ from kilograd.ops.gradient.emit import (
     sum_gradients,
     whole_exponent,
 )
-
 from kilograd.ops.gradient.op import OPERATORS
 
 __all__ = [

@@ -16,7 +16,14 @@ from numpy.typing import NDArray
 
 from kilograd.ir import DType, TensorType
 from kilograd.ops.arithmetic import random_bits, stochastic_round
-from kilograd.ops.spec import Array, Gradient, GradientBuilder, NoAttributes, StepContext, StreamAttributes
+from kilograd.ops.spec import (
+    Array,
+    Gradient,
+    GradientBuilder,
+    NoAttributes,
+    StepContext,
+    StreamAttributes,
+)
 
 #: Type of an exponent's state, in sixteenths of a power of two.
 EXPONENT = TensorType((1,), DType.INT32)
@@ -47,7 +54,7 @@ def whole_exponent(exponent: Array) -> int:
 
 def initial_exponent(magnitude: float) -> int:
     """Where an exponent starts, in sixteenths, for a gradient of this expected log2 magnitude."""
-    return int(math.floor(16 * (magnitude - _STORED_LOG2)))
+    return math.floor(16 * (magnitude - _STORED_LOG2))
 
 
 def rounded_gradient(

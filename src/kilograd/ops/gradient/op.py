@@ -137,7 +137,7 @@ class AdaptExponent(OpSpec[NoAttributes]):
         """The rule above on the number of bits."""
         del attributes, inputs, context
         bits = int(arrays[1][0]).bit_length()
-        if bits == 0 or bits == 7:  # noqa: PLR2004 - int8 magnitudes have seven bits
+        if bits in {0, 7}:
             change = 0
         elif bits > 7:  # noqa: PLR2004 - see above
             change = 4 + 16 * max(bits - 8, 0)

@@ -278,7 +278,8 @@ class PointwiseWeightStep(OpSpec[WeightStepAttributes]):
         rows = exactly(x.reshape(-1, channels)) - inputs[3].zero_point
         if attributes.trained_channels:
             rows = rows[:, list(attributes.trained_channels)]
-        sums = (exactly(gradient.reshape(len(rows), -1)).T @ rows).astype(np.int64)
+        columns = np.transpose(exactly(gradient.reshape(len(rows), -1)))
+        sums: Array = np.matmul(columns, rows).astype(np.int64)
         mantissas, exponents = channel_mantissas([inputs[3].scale / s for s in inputs[0].scales])
         whole = exponents + np.int64(whole_exponent(exponent) + int(loss_exponent[0]))
         step = fixed_point_step(
@@ -331,11 +332,8 @@ class PointwiseWeightStep(OpSpec[WeightStepAttributes]):
         return cases
 
 
-def _weight_types(
-    outputs: int, channels: int, trained: tuple[int, ...]
-) -> tuple[TensorType, ...]:
+def _weight_types(outputs: int, channels: int, trained: tuple[int, ...]) -> tuple[TensorType, ...]:
     scales = tuple(0.001 * (1 + output % 17) for output in range(outputs))
     quantization = Quantization(scales, 0, 0)
     widths = [len(trained), channels - len(trained)] if trained else [channels]
     return tuple(TensorType((outputs, w), quantization=quantization) for w in widths)
-

@@ -80,7 +80,8 @@ class _PointwiseForward(OpSpec[PointwiseAttributes]):
         frozen = arrays[FROZEN] if attributes.trained_channels else None
         weight = merge(arrays[WEIGHT], frozen, attributes.trained_channels, channels)
         rows = exactly(arrays[ACTIVATION].reshape(-1, channels)) - inputs[ACTIVATION].zero_point
-        return (rows @ exactly(weight).T).astype(np.int64) + arrays[BIAS].astype(np.int64)
+        sums: Array = np.matmul(rows, np.transpose(exactly(weight)))
+        return sums.astype(np.int64) + arrays[BIAS].astype(np.int64)
 
     def _kernel(
         self,

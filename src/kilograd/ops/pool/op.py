@@ -48,7 +48,7 @@ class PoolGradientAttributes:
 
 
 class AveragePool(OpSpec[NoAttributes]):
-    """Mean over all positions (TensorFlow Lite's AVERAGE_POOL_2D with a window as large as the map).
+    """Mean over all positions (TensorFlow Lite's AVERAGE_POOL_2D, the window as large as the map).
 
     Input: int8[H, W, C]. Output: int8[1, 1, C] with the same quantization; rounded to nearest,
     halves away from zero.
