@@ -41,7 +41,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on sta
 SramOption = Annotated[str, typer.Option(help="SRAM budget, such as 256KB or 262144.")]
 FlashOption = Annotated[str, typer.Option(help="Flash budget.")]
 DeviceOption = Annotated[str, typer.Option(help="reference, host, unicorn or qemu.")]
-SeedOption = Annotated[int, typer.Option(help="Of order, head and rounding.", min=0)]
+SeedOption = Annotated[int, typer.Option(help="Of samples' order and rounding.", min=0)]
 
 
 def main() -> None:
@@ -49,14 +49,18 @@ def main() -> None:
     try:
         app(standalone_mode=True)
     except UserError as error:
-        console.print(f"error: {error}", style="bold red", markup=False, highlight=False)
+        _complain(f"error: {error}")
         sys.exit(error.exit_code)
     except KilogradError as error:
-        console.print(f"fault: {error}", style="bold red", markup=False, highlight=False)
+        _complain(f"fault: {error}")
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         console.print("interrupted")
         sys.exit(130)
+
+
+def _complain(text: str) -> None:
+    console.print(text, style="bold red", markup=False, highlight=False, soft_wrap=True)
 
 
 def _print_json(contents: dict[str, Any]) -> None:
@@ -133,13 +137,12 @@ def compile_command(
     scheme: SchemeOption = "head",
     classes: ClassesOption = 10,
     target: TargetOption = "cortex-m7",
-    seed: SeedOption = 0,
     as_json: JsonOption = False,
 ) -> None:
     """Write a training step as self-contained C."""
     from kilograd.commands.compile import write_sources  # noqa: PLC0415 - commands start fast
 
-    result = write_sources(console, model, scheme, classes, target, seed, output)
+    result = write_sources(console, model, scheme, classes, target, output)
     if as_json:
         _print_json(result)
 

@@ -10,7 +10,7 @@ import numpy as np
 from kilograd.compiler import Program
 from kilograd.device.protocol import LearningRate
 from kilograd.device.unicorn import UnicornDevice
-from kilograd.errors import BudgetError
+from kilograd.errors import BudgetError, ToolchainError
 from kilograd.ir import Phase
 from kilograd.memory import Buffer
 from kilograd.targets import get_target
@@ -115,8 +115,15 @@ def build_program(program: Program, target: str, compiler: Compiler = "zig") -> 
 
     Raises:
         BudgetError: when it cannot even be linked for the target's memories.
+        ToolchainError: for an unknown target, or the host.
     """
     resolved = get_target(target)
+    if resolved.is_host:
+        raise ToolchainError(
+            "the host is no microcontroller: there is no firmware to measure",
+            where="--target",
+            hint="choose a Cortex-M target, such as cortex-m7",
+        )
     try:
         return build_firmware(program.sources, resolved, compiler=compiler)
     except BudgetError as error:

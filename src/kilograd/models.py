@@ -16,28 +16,31 @@ from kilograd.ir import Graph
 #: The backbone that comes with kilograd.
 EMBEDDED = "kilograd-48"
 
+_MAX_CLASSES = 65536
 
-def load_model(text: str, classes: int | None = None, seed: int = 0) -> Graph:
+
+def load_model(text: str, classes: int | None = None) -> Graph:
     """The forward graph of a model.
 
     Args:
         text: a path (.pkl checkpoint or kilograd's .npz), the name of a published checkpoint,
             or ``kilograd-48``.
         classes: of a freshly initialised head; None keeps the head that the model came with.
-        seed: of the fresh head.
 
     Raises:
         ModelError: when there is no such model, or it cannot be used.
     """
-    if classes is not None and classes < 2:  # noqa: PLR2004 - one class cannot be told from another
-        raise ModelError(f"a network needs at least 2 classes, not {classes}", where="--classes")
+    if classes is not None and not 2 <= classes <= _MAX_CLASSES:  # noqa: PLR2004 - to tell apart
+        raise ModelError(
+            f"a network needs 2 to {_MAX_CLASSES} classes, not {classes}", where="--classes"
+        )
     if text == EMBEDDED:
         with as_file(files("kilograd") / "backbones" / f"{EMBEDDED}.npz") as path:
-            return load_native(path, classes, seed)
+            return load_native(path, classes)
     path = resolve_model(text)
     if path.suffix == ".npz":
-        return load_native(path, classes, seed)
-    return build_graph(read_checkpoint(Path(path)), classes, seed)
+        return load_native(path, classes)
+    return build_graph(read_checkpoint(Path(path)), classes)
 
 
 def input_spec(graph: Graph) -> InputSpec:

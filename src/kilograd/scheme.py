@@ -75,9 +75,13 @@ def load_scheme(text: str, graph: Graph) -> Scheme:
         return generated
     if text in published_schemes():
         resource = files("kilograd").joinpath("schemes", *f"{text}.toml".split("/"))
-        return parse_scheme(resource.read_text(), graph, where=text)
+        return parse_scheme(resource.read_text(encoding="utf-8"), graph, where=text)
     path = Path(text)
-    if not path.is_file():
+    try:
+        is_file = path.is_file()
+    except OSError:  # such as a name that is too long
+        is_file = False
+    if not is_file:
         raise SchemeError(
             f"there is no scheme {text!r}",
             hint=f"generators: {_GENERATORS}; published: {', '.join(published_schemes())}; "
@@ -98,9 +102,12 @@ def parse_scheme(text: str, graph: Graph, where: str) -> Scheme:
     """
     try:
         table = tomli.loads(text)
-    except (tomli.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # tomli's own, and of numbers too long for int
         raise SchemeError(f"not a TOML file: {error}", where=where) from error
     reader = _Reader(text, where, layers(graph))
+    made_for = table.get("model", graph.name)
+    if isinstance(made_for, str) and made_for != graph.name:
+        reader.hint = f"the scheme is for {made_for}, the model is {graph.name}"
     reader.only(table, {"name", "model", "bias", "weights"}, "the scheme")
     name = table.get("name", where)
     if not isinstance(name, str):
@@ -136,14 +143,23 @@ class _Reader:
     """Checks the parts of a parsed scheme; errors name the line that the key stands on."""
 
     def __init__(self, text: str, where: str, names: list[str]) -> None:
-        self._lines = text.splitlines()
+        self._lines = text.split("\n")
         self._where = where
         self._names = names
+        self.hint: str | None = None
 
     def error(self, key: str, what: str, hint: str | None = None) -> SchemeError:
-        line = next((i for i, text in enumerate(self._lines, 1) if key in text), None)
-        where = f"{self._where}:{line}" if line else self._where
-        return SchemeError(f"{key}: {what}", where=where, hint=hint)
+        where = f"{self._where}:{line}" if (line := self._line(key)) else self._where
+        return SchemeError(f"{key}: {what}", where=where, hint=self.hint or hint)
+
+    def _line(self, key: str) -> int | None:
+        """The line where the key is set, else the first that mentions it outside a comment."""
+        quoted = f"[\"']?{re.escape(key)}[\"']?"
+        is_set = rf"\s*({quoted}\s*[=.]|\[\s*{quoted}\s*\])"
+        lines = list(enumerate(self._lines, 1))
+        found = [i for i, text in lines if re.match(is_set, text)]
+        found += [i for i, text in lines if key in text.partition("#")[0]]
+        return found[0] if found else None
 
     def only(self, table: Mapping[str, Any], known: set[str], what: str) -> None:
         for key in table:
@@ -176,14 +192,21 @@ class _Reader:
         if not isinstance(table, dict):
             raise self.error("weights", "must be a table of layer = share")
         shares: dict[str, float] = {}
+        nested = [
+            name for name, share in cast("dict[str, Any]", table).items() if isinstance(share, dict)
+        ]
         for name, share in cast("dict[str, Any]", table).items():
+            if name in nested and name not in self._names:
+                raise self.error(
+                    name, "is a table of its own", 'quote names with dots: "blocks.1.pointwise1"'
+                )
             self._known(name)
             if isinstance(share, bool) or not isinstance(share, int | float):
-                raise self.error(name, f"the share must be a number, not {share!r}")
+                raise self.error(name, f"the share must be a number, not a {type(share).__name__}")
             if not 0 < share <= 1:
                 raise self.error(
                     name,
-                    f"the share must be above 0 and at most 1, not {share}",
+                    "the share must be above 0 and at most 1",
                     "leave a layer out to keep its weights frozen",
                 )
             shares[name] = float(share)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kilograd.data import Dataset, Samples
-from kilograd.device.protocol import Device, LearningRate
+from kilograd.device.protocol import Device, LearningRate, check_label
 from kilograd.errors import DataError
 
 #: Learning rate that a run starts from unless it is told another.
@@ -65,6 +65,7 @@ class TrainingOptions:
             raise DataError(
                 f"there is no schedule {self.schedule!r}", hint="cosine and constant are known"
             )
+        LearningRate.from_float(self.rate)  # refuses what is no rate before anything starts
 
     def rate_at(self, step: int, steps: int) -> LearningRate:
         """The rate of one step of a run of ``steps``."""
@@ -147,10 +148,12 @@ def train(
     results of the frozen prefix, each sample runs through it once.
 
     Raises:
-        DataError: when there is nothing to train on.
+        DataError: when there is nothing to train on, or a label is no class.
     """
     if not len(dataset.train):
         raise DataError("there are no training samples", where=dataset.name)
+    _check_labels(device, dataset.train)
+    _check_labels(device, dataset.test)
     runner = _Runner(device, dataset)
     device.initialize(options.seed)
     before = runner.evaluate(dataset.test, "test", progress)
@@ -175,7 +178,12 @@ def train(
 
 
 def evaluate(device: Device, samples: Samples, progress: Progress | None = None) -> Evaluation:
-    """Predict every sample."""
+    """Predict every sample.
+
+    Raises:
+        DataError: when a label is no class.
+    """
+    _check_labels(device, samples)
     confusion = np.zeros((device.class_count, device.class_count), np.int64)
     for index in range(len(samples)):
         logits = device.predict(samples.inputs[index])
@@ -190,6 +198,11 @@ def cross_entropy(logits: NDArray[np.int32], label: int) -> float:
     real = logits.astype(np.float64) / (1 << 16)
     real -= real.max()
     return float(np.log(np.exp(real).sum()) - real[label])
+
+
+def _check_labels(device: Device, samples: Samples) -> None:
+    for label in np.unique(samples.labels).tolist():
+        check_label(label, device.class_count)
 
 
 def _accuracy(confusion: NDArray[np.int64]) -> float:

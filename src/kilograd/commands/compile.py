@@ -16,18 +16,18 @@ from kilograd.scheme import load_scheme
 from kilograd.targets import get_target
 
 
-def compile_named(model: str, scheme: str, classes: int, seed: int = 0) -> Program:
+def compile_named(model: str, scheme: str, classes: int) -> Program:
     """Load, select, compile."""
-    graph = load_model(model, classes, seed)
+    graph = load_model(model, classes)
     return compile_model(graph, load_scheme(scheme, graph))
 
 
 def write_sources(
-    console: Console, model: str, scheme: str, classes: int, target: str, seed: int, output: Path
+    console: Console, model: str, scheme: str, classes: int, target: str, output: Path
 ) -> dict[str, Any]:
     """Write the sources beside each other into ``output``, which must not hold anything yet."""
     get_target(target)
-    program = compile_named(model, scheme, classes, seed)
+    program = compile_named(model, scheme, classes)
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise UserError(
             "the output folder is not empty", where=str(output), hint="name a new folder"

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from rich.console import Console
 
-from kilograd.commands.train import run_training
+from kilograd.commands.train import check_writable, run_training
 from kilograd.compiler import compile_model
 from kilograd.data import Dataset, InputSpec, Samples
 from kilograd.errors import DataError
@@ -76,8 +76,9 @@ def run_demo(
     console: Console, *, report: Path, epochs: int, seed: int, device: str = "unicorn"
 ) -> dict[str, Any]:
     """Train the embedded backbone on the emulated Cortex-M7; show and return the outcome."""
+    check_writable(report)
     dataset = faces_dataset(input_spec(load_model(EMBEDDED)), seed)
-    graph = load_model(EMBEDDED, len(dataset.class_names), seed)
+    graph = load_model(EMBEDDED, len(dataset.class_names))
     program = compile_model(graph, load_scheme(SCHEME, graph))
     height, width, channels = graph.inputs[0].type.shape
     console.print(

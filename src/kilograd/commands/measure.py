@@ -25,7 +25,9 @@ def measure_model(
 ) -> dict[str, Any]:
     """Show and return the measurement; over a budget is an error."""
     if compiler not in ("zig", "gcc"):
-        raise ToolchainError(f"there is no compiler {compiler!r}", hint="zig and gcc are known")
+        raise ToolchainError(
+            f"there is no compiler {compiler!r}", where="--compiler", hint="zig and gcc are known"
+        )
     sram_budget = parse_size(sram, "--sram")
     program = compile_named(model, scheme, classes)
     result = measure(

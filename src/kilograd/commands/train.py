@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from collections.abc import Sequence
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -29,6 +31,7 @@ from kilograd.measure import Measurement, check_sram, measure
 from kilograd.models import input_spec, load_model
 from kilograd.report import Report, write_report
 from kilograd.scheme import load_scheme
+from kilograd.targets import get_target
 from kilograd.training import Evaluation, TrainingOptions, TrainingResult, train
 
 _SHOWN_CLASSES = 12
@@ -55,8 +58,14 @@ def train_model(console: Console, request: TrainRequest) -> dict[str, Any]:
     """Load, compile, train; show and return the outcome."""
     if request.device not in DEVICES:
         raise DeviceError(
-            f"there is no device {request.device!r}", hint=f"devices: {', '.join(DEVICES)}"
+            f"there is no device {request.device!r}",
+            where="--device",
+            hint=f"devices: {', '.join(DEVICES)}",
         )
+    get_target(request.target)
+    for path in (request.report, request.save):
+        if path is not None:
+            check_writable(path)
     budget = parse_size(request.sram, "--sram")
     headless = load_model(request.model)
     dataset = load_dataset(
@@ -66,7 +75,7 @@ def train_model(console: Console, request: TrainRequest) -> dict[str, Any]:
         test_limit=request.test_limit,
         seed=request.options.seed,
     )
-    graph = load_model(request.model, len(dataset.class_names), request.options.seed)
+    graph = load_model(request.model, len(dataset.class_names))
     program = compile_model(graph, load_scheme(request.scheme, graph))
     summary, _ = run_training(
         console,
@@ -159,8 +168,9 @@ def run_training(
             facts["compiler"] = measurement.compiler_version
         shown = [
             (dataset.train.inputs[i], dataset.class_names[int(dataset.train.labels[i])])
-            for i in range(min(12, len(dataset.train)))
+            for i in np.linspace(0, len(dataset.train) - 1, min(12, len(dataset.train)), dtype=int)
         ]
+        report.parent.mkdir(parents=True, exist_ok=True)
         write_report(
             report,
             Report(
@@ -214,6 +224,28 @@ def _confusion_table(names: Sequence[str], evaluation: Evaluation) -> Table:
     for name, row in zip(names, evaluation.confusion.tolist(), strict=True):
         table.add_row(name, *(str(count) for count in row))
     return table
+
+
+def check_writable(path: Path) -> None:
+    """Fail before hours of training and not after.
+
+    Raises:
+        UserError: when no file of this name could be made.
+    """
+    folder = path.parent
+    try:
+        while not folder.exists():
+            folder = folder.parent
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        with tempfile.NamedTemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise UserError(
+            f"it cannot be written: {error.strerror}",
+            where=str(path),
+            hint="name a file in a folder that you may write to",
+        ) from error
 
 
 def write_atomically(path: Path, contents: bytes) -> None:

@@ -8,8 +8,9 @@ from rich.console import Console
 
 from kilograd.agreement import verify_devices
 from kilograd.commands.compile import compile_named
-from kilograd.device.open import DEVICES
+from kilograd.device.open import DEVICES, EMULATED
 from kilograd.errors import DeviceError
+from kilograd.measure import build_program
 
 
 def verify_model(
@@ -31,7 +32,9 @@ def verify_model(
             where="--devices",
             hint=f"devices: {', '.join(DEVICES)}",
         )
-    program = compile_named(model, scheme, classes, seed)
+    program = compile_named(model, scheme, classes)
+    if set(names) & set(EMULATED):
+        build_program(program, target)
     with console.status("") as status:
         agreement = verify_devices(
             program,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _MANTISSA_BITS = 15
 _MANTISSA_END = 1 << _MANTISSA_BITS
-_EXPONENT_END = 1 << 31
+_MAX_EXPONENT = 255
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class LearningRate:
 
     Attributes:
         mantissa: 0 to 32767.
-        exponent: any int32.
+        exponent: -255 to 255, far beyond any use.
 
     Raises:
         DataError: the mantissa or the exponent is out of range.
@@ -41,8 +41,11 @@ class LearningRate:
             raise DataError(
                 f"a learning rate's mantissa is 0 to {_MANTISSA_END - 1}, not {self.mantissa}"
             )
-        if not -_EXPONENT_END <= self.exponent < _EXPONENT_END:
-            raise DataError(f"a learning rate's exponent is an int32, not {self.exponent}")
+        if abs(self.exponent) > _MAX_EXPONENT:
+            raise DataError(
+                f"a learning rate's exponent is -{_MAX_EXPONENT} to {_MAX_EXPONENT}, "
+                f"not {self.exponent}"
+            )
 
     @classmethod
     def from_float(cls, rate: float) -> LearningRate:

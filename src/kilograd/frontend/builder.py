@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from kilograd.errors import ModelError
 from kilograd.ir import DType, Graph, Kind, Node, Quantization, TensorType, Value
 from kilograd.ops import REGISTRY
 from kilograd.ops.add.op import AddAttributes
@@ -21,6 +22,9 @@ from kilograd.ops.window import Window
 
 #: Scale of logits: Q16.
 LOGIT_SCALE = 2.0**-16
+
+#: Scales below this, or above its inverse, are damage; products of two fit any exponent.
+_SMALLEST_SCALE = 2.0**-50
 
 #: A channel whose weight scale is this much below its layer's median is dead: see ``_revived``.
 _DEAD_RATIO = 2.0**-8
@@ -92,6 +96,11 @@ class GraphBuilder:
         return Graph(self._name, self._values, tuple(self._nodes), (logits,))
 
     def _layer_inputs(self, layer: str, x: str, p: Parameters, channel_axis: int) -> list[str]:
+        if not np.all((p.scales >= _SMALLEST_SCALE) & (p.scales <= 1 / _SMALLEST_SCALE)):
+            raise ModelError(
+                f"layer {layer}: its weight scales must lie between 2^-50 and 2^50",
+                where=self._name,
+            )
         p = _revived(p, channel_axis)
         scales = tuple(float(s) for s in p.scales)
         bias_scales = tuple(self.type_of(x).scale * s for s in scales)
@@ -107,22 +116,25 @@ class GraphBuilder:
 
     def _append(self, layer: str, operator: str, inputs: Sequence[str], attributes: object) -> str:
         types = [self._values[name].type for name in inputs]
-        (type_,) = REGISTRY[operator].infer(attributes, types)
+        spec = REGISTRY[operator]
+        try:
+            (type_,) = spec.infer(attributes, types)
+            spec.kernel(attributes, types)  # refuses scales that fixed point cannot express
+        except ValueError as error:
+            raise ModelError(f"layer {layer}: {error}", where=self._name) from error
         self._values[layer] = Value(layer, type_, Kind.ACTIVATION)
         self._nodes.append(Node(layer, operator, tuple(inputs), (layer,), attributes, layer))
         return layer
 
 
-def fresh_head(channels: int, classes: int, seed: int) -> Parameters:
-    """A new dense layer: uniform weights within ±1/√channels, zero bias.
+def fresh_head(channels: int, classes: int) -> Parameters:
+    """A new dense layer that knows nothing: zero weights, zero bias.
 
-    The weight scale leaves room to grow to four times that bound.
+    Every class is equally likely before the first step. The weight scale leaves room for
+    weights up to 4/√channels, four times the bound that uniform initialization would use.
     """
-    bound = 1 / math.sqrt(channels)
-    scale = 4 * bound / 127
-    generator = np.random.Generator(np.random.PCG64(seed))
-    reach = int(bound / scale)
-    weight = generator.integers(-reach, reach, (classes, channels), endpoint=True).astype(np.int8)
+    scale = 4 / (127 * math.sqrt(channels))
+    weight = np.zeros((classes, channels), np.int8)
     return Parameters(weight, np.zeros(classes, np.int32), np.full(classes, scale))
 
 

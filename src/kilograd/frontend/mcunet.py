@@ -11,13 +11,12 @@ from kilograd.ir import Graph, Quantization
 from kilograd.ops.window import Window
 
 
-def build_graph(checkpoint: Checkpoint, classes: int | None = None, seed: int = 0) -> Graph:
+def build_graph(checkpoint: Checkpoint, classes: int | None = None) -> Graph:
     """The forward graph of a checkpoint.
 
     Args:
         checkpoint: as read.
         classes: of a freshly initialised head, at least 2; None keeps the checkpoint's head.
-        seed: of the fresh head.
     """
     stem = checkpoint.first_conv
     size = checkpoint.resolution
@@ -38,7 +37,7 @@ def build_graph(checkpoint: Checkpoint, classes: int | None = None, seed: int = 
     x = builder.average_pool("pool", x)
     channels = builder.type_of(x).shape[2]
     fresh = classes is not None
-    head = fresh_head(channels, classes, seed) if fresh else _flat(checkpoint.classifier)
+    head = fresh_head(channels, classes) if fresh else _flat(checkpoint.classifier)
     return builder.finish(builder.dense("head", x, head))
 
 

@@ -11,7 +11,10 @@ input of its block ("blocks.3" of "blocks.3.add"). Arrays: ``<layer>.weight`` in
 from __future__ import annotations
 
 import json
+import re
+import struct
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -25,32 +28,61 @@ from kilograd.ops.window import Window
 
 _KINDS = ("conv", "pointwise", "depthwise", "add")
 
+#: Largest file, unpacked; a microcontroller holds far less.
+_MAX_BYTES = 256 * 1024**2
 
-def load_native(path: Path, classes: int | None = None, seed: int = 0) -> Graph:
+#: Of the input, in every direction.
+_MAX_EXTENT = 4096
+
+_LAYER_NAME = re.compile(r"(?=.{1,64}$)[A-Za-z]\w*(\.\w+)*", re.ASCII)
+
+_DAMAGED = (
+    OSError,
+    LookupError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    EOFError,
+    SyntaxError,
+    RuntimeError,
+    MemoryError,
+    struct.error,
+    zlib.error,
+    zipfile.BadZipFile,
+)
+
+
+def load_native(path: Path, classes: int | None = None) -> Graph:
     """The forward graph of a model file.
 
     Args:
         path: of the .npz.
         classes: of a freshly initialised head, at least 2; None keeps the file's head.
-        seed: of the fresh head.
 
     Raises:
         ModelError: when the file is damaged, of another kind, or does not fit together.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
+        arrays = _read_arrays(path)
         structure = json.loads(str(arrays.pop("structure")[()]))
-        return _Reader(structure, arrays, path).graph(classes, seed)
+        return _Reader(structure, arrays, path).graph(classes)
     except ModelError:
         raise
-    except (OSError, KeyError, ValueError, TypeError, EOFError, IndexError, RecursionError,
-            zipfile.BadZipFile) as error:  # fmt: skip
+    except _DAMAGED as error:
         raise ModelError(
             f"this is not a model of kilograd: {type(error).__name__}: {error}",
             where=str(path),
             hint="models are made by tools/pretrain_backbone.py, or read from a .pkl checkpoint",
         ) from error
+
+
+def _read_arrays(path: Path) -> dict[str, NDArray[Any]]:
+    with zipfile.ZipFile(path) as archive:
+        if sum(member.file_size for member in archive.infolist()) > _MAX_BYTES:
+            raise ModelError(f"the file unpacks to more than {_MAX_BYTES:,} bytes", where=str(path))
+    with np.load(path, allow_pickle=False) as archive:
+        return {name: archive[name] for name in archive.files}
 
 
 class _Reader:
@@ -63,18 +95,23 @@ class _Reader:
         self._arrays = arrays
         self._path = path
 
-    def graph(self, classes: int | None, seed: int) -> Graph:
+    def graph(self, classes: int | None) -> Graph:
         entry = self._structure["input"]
-        builder = GraphBuilder(
-            str(self._structure["name"]),
-            int(entry["height"]),
-            int(entry["width"]),
-            int(entry["channels"]),
-            Quantization((float(entry["scale"]),), int(entry["zero_point"])),
+        height, width, channels = (
+            self._whole(entry[key], key, 1, _MAX_EXTENT) for key in ("height", "width", "channels")
         )
+        name = str(self._structure["name"])
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", name):
+            raise self._error("the model's name must be letters, digits, dots and dashes")
+        output = self._quantization(entry["scale"], entry["zero_point"])
+        builder = GraphBuilder(name, height, width, channels, output)
         x = "input"
         entries: dict[str, str] = {}
+        taken = {"input", "pool", "head"}
         for layer in self._structure["layers"]:
+            if not _LAYER_NAME.fullmatch(str(layer["name"])) or layer["name"] in taken:
+                raise self._error(f"{layer['name']!r} is no name for a layer, or is taken")
+            taken.add(layer["name"])
             block = str(layer["name"]).rpartition(".")[0]
             entries.setdefault(block, x)
             x = self._layer(builder, layer, x, entries[block])
@@ -83,13 +120,13 @@ class _Reader:
         head = (
             self._parameters("head", "pointwise")
             if classes is None
-            else fresh_head(channels, classes, seed)
+            else fresh_head(channels, classes)
         )
         return builder.finish(builder.dense("head", x, head))
 
     def _layer(self, builder: GraphBuilder, layer: dict[str, Any], x: str, entry: str) -> str:
         name, kind = str(layer["name"]), layer["kind"]
-        output = Quantization((float(layer["y_scale"]),), int(layer["y_zero"]))
+        output = self._quantization(layer["y_scale"], layer["y_zero"])
         if kind == "add":
             return builder.add(name, entry, x, output)
         if kind not in _KINDS:
@@ -110,6 +147,11 @@ class _Reader:
         weight: NDArray[np.int8] = self._array(f"{name}.weight", np.int8)
         bias = self._array(f"{name}.bias", np.int32)
         scales = self._array(f"{name}.w_scales", np.float32)
+        shapes = weight.shape, bias.shape, scales.shape
+        is_whole = weight.ndim == 4 or (weight.ndim == 2 and kind == "pointwise")  # noqa: PLR2004
+        is_whole &= kind != "depthwise" or weight.shape[1:2] == (1,)
+        if not (weight.size and is_whole and shapes[1:] == (weight.shape[:1],) * 2):
+            raise self._error(f"{name}: weight, bias and w_scales of shapes {shapes} do not fit")
         if np.any(weight == -128):  # noqa: PLR2004 - int8's lowest value has no opposite
             raise ModelError(f"{name}.weight holds -128", where=str(self._path))
         if kind == "pointwise":
@@ -119,6 +161,17 @@ class _Reader:
         else:
             weight = np.ascontiguousarray(np.transpose(weight[:, 0], (1, 2, 0)))
         return Parameters(weight, bias, scales.astype(np.float64))
+
+    def _error(self, what: str) -> ModelError:
+        return ModelError(what, where=str(self._path))
+
+    def _whole(self, value: Any, what: str, low: int, high: int) -> int:
+        if not isinstance(value, int) or not low <= value <= high:
+            raise self._error(f"{what} must be a whole number from {low} to {high}")
+        return value
+
+    def _quantization(self, scale: Any, zero: Any) -> Quantization:
+        return Quantization((float(scale),), self._whole(zero, "a zero point", -128, 127))
 
     def _array(self, name: str, dtype: type[np.generic]) -> NDArray[Any]:
         if name not in self._arrays:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kilograd.ir import Graph
+from kilograd.ir import Graph, Node
 from kilograd.ops import REGISTRY
 
 #: Arena offsets are multiples of this many bytes, so that int32 tensors are aligned.
@@ -52,38 +52,25 @@ def arena_buffers(graph: Graph) -> tuple[Buffer, ...]:
     for name in graph.outputs:
         last_use[name] = len(graph.nodes)
 
-    owner: dict[str, str] = {}
-    chains: dict[str, list[str]] = {}
-    first: dict[str, int] = {}
-    for value in graph.inputs:
-        owner[value.name] = value.name
-        chains[value.name] = [value.name]
-        first[value.name] = -1
+    owner = {value.name: value.name for value in graph.inputs}
+    chains = {value.name: [value.name] for value in graph.inputs}
+    first = dict.fromkeys(owner, -1)
     buffers: list[Buffer] = []
     for index, node in enumerate(graph.nodes):
         spec = REGISTRY[node.operator]
-        taken: set[str] = set()
+        free = {name for name in node.inputs if name in owner and last_use[name] == index}
         for position, output in enumerate(node.outputs):
             if position in spec.updates:
                 continue
-            size = graph.type_of(output).nbytes
-            for candidate in spec.reuses.get(position, ()):
-                source = node.inputs[candidate]
-                if (
-                    source in owner
-                    and source not in taken
-                    and last_use[source] == index
-                    and node.inputs.count(source) == 1
-                    and graph.type_of(source).nbytes == size
-                ):
-                    taken.add(source)
-                    owner[output] = owner[source]
-                    chains[owner[source]].append(output)
-                    break
-            else:
+            source = _reused(node, position, graph, free)
+            if source is None:
                 owner[output] = output
                 chains[output] = [output]
                 first[output] = index
+            else:
+                free.remove(source)
+                owner[output] = owner[source]
+                chains[owner[source]].append(output)
         call = spec.kernel(node.attributes, graph.types(node.inputs))
         if call.scratch_bytes:
             name = scratch_name(node.name)
@@ -93,6 +80,17 @@ def arena_buffers(graph: Graph) -> tuple[Buffer, ...]:
         end = max(first[name], *(last_use[value] for value in values))
         buffers.append(Buffer(name, tuple(values), size, first[name], end))
     return tuple(buffers)
+
+
+def _reused(node: Node, position: int, graph: Graph, free: set[str]) -> str | None:
+    """The input whose memory an output takes over: allowed, of the same size, not read later."""
+    size = graph.type_of(node.outputs[position]).nbytes
+    for candidate in REGISTRY[node.operator].reuses.get(position, ()):
+        source = node.inputs[candidate]
+        once = node.inputs.count(source) == 1
+        if source in free and once and graph.type_of(source).nbytes == size:
+            return source
+    return None
 
 
 def scratch_name(node: str) -> str:

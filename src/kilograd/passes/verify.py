@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from kilograd.errors import KilogradError
-from kilograd.ir import Graph, Kind, Node, Value
+from kilograd.ir import Graph, Kind, Node, Phase, Value
 from kilograd.ops import REGISTRY
 
 
@@ -20,7 +20,7 @@ def verify(graph: Graph, after: str) -> None:
     2. Contents match the type; constants and states have contents, activations have none.
     3. Operators exist; each node's output types are what its operator infers.
     4. Every value read is an input, a constant, a state, or made by an earlier node; each is
-       made once.
+       made once. A node that runs in inference reads nothing that only training makes.
     5. A node that updates a state is named in ``updates``, and no later node reads the state.
 
     Raises:
@@ -31,6 +31,7 @@ def verify(graph: Graph, after: str) -> None:
         _check_contents(value, after)
     available = {name for name, value in graph.values.items() if value.kind is not Kind.ACTIVATION}
     replaced: dict[str, str] = {}
+    trained_only: set[str] = set()
     names: set[str] = set()
     for node in graph.nodes:
         _check(node.name not in names, after, f"two nodes are named {node.name}")
@@ -39,12 +40,18 @@ def verify(graph: Graph, after: str) -> None:
             _check(read in graph.values, after, f"{node.name} reads %{read}, which does not exist")
             _check(read in available, after, f"{node.name} reads %{read} before it is made")
             _check(read not in replaced, after, f"{node.name} reads %{read} after its update")
+        if node.phase is Phase.TRAINING:
+            trained_only.update(node.outputs)
+        late = trained_only.intersection(node.inputs)
+        _check(
+            node.phase is Phase.TRAINING or not late,
+            after,
+            f"{node.name} runs in inference but reads %{', %'.join(sorted(late))}, which only "
+            "training makes",
+        )
         _check_types(node, graph, after)
         for index, output in enumerate(node.outputs):
             _check(output not in available, after, f"%{output} is made twice, by {node.name}")
-            _check(
-                graph.values[output].kind is Kind.ACTIVATION, after, f"%{output} must be made once"
-            )
             available.add(output)
             source = REGISTRY[node.operator].updates.get(index)
             if source is not None:

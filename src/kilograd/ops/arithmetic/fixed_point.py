@@ -79,7 +79,10 @@ def multiply_by_quantized_multiplier(
 
 
 def requantize(
-    accumulator: IntArray, multiplier: NDArray[Any] | int, shift: NDArray[Any] | int, zero_point: int
+    accumulator: IntArray,
+    multiplier: NDArray[Any] | int,
+    shift: NDArray[Any] | int,
+    zero_point: int,
 ) -> NDArray[np.int8]:
     """int32 accumulators to int8 activations, clamped to [−128, 127]."""
     scaled = multiply_by_quantized_multiplier(accumulator, multiplier, shift)

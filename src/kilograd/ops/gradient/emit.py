@@ -31,7 +31,7 @@ EXPONENT = TensorType((1,), DType.INT32)
 MAGNITUDE = TensorType((1,), DType.INT32)
 
 #: log2 of the root mean square that a fresh gradient tensor is expected to be stored with.
-_STORED_LOG2 = 4.0
+_STORED_LOG2 = 1.5
 
 
 def gradient_type(of: TensorType) -> TensorType:

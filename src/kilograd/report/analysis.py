@@ -1,0 +1,229 @@
+"""What the figures show, read off a compiled program: kinds of buffers, regions, layers."""
+
+from __future__ import annotations
+
+import enum
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from kilograd.ir import DType, Graph, Kind, Node, Phase
+from kilograd.ops import REGISTRY, Role
+from kilograd.ops.layers import BIAS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kilograd.compiler import Program
+    from kilograd.measure import Measurement
+    from kilograd.memory import Buffer
+
+
+class BufferKind(str, enum.Enum):
+    """Why a buffer is in the arena."""
+
+    SAMPLE = "sample"
+    ACTIVATION = "activation"
+    SAVED = "saved"
+    GRADIENT = "gradient"
+    MASK = "mask"
+    SCRATCH = "scratch"
+
+
+#: What each kind means, for legends.
+KIND_TEXT = {
+    BufferKind.SAMPLE: ("sample", "the input, as int8"),
+    BufferKind.ACTIVATION: ("activation", "needed by the forward pass only"),
+    BufferKind.SAVED: ("saved for backward", "an activation that the backward pass reads again"),
+    BufferKind.GRADIENT: ("gradient", "of an activation, or its exponent"),
+    BufferKind.MASK: ("clamp mask", "one bit an element: may the gradient pass"),
+    BufferKind.SCRATCH: ("scratch", "working memory of one kernel call"),
+}
+
+
+@dataclass(frozen=True)
+class PlacedBuffer:
+    """A buffer, where it lies and why.
+
+    Attributes:
+        buffer: size in bytes, and lifetime in indices of nodes.
+        offset: bytes from the start of the arena.
+        kind: why it is there.
+        layer: whose node makes its first tensor; empty for the sample.
+    """
+
+    buffer: Buffer
+    offset: int
+    kind: BufferKind
+    layer: str
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A forward node and what training it costs.
+
+    Attributes:
+        name: of the node.
+        operator: of the node.
+        shape: of its result.
+        inputs: indices of the layers that it reads.
+        macs_forward: multiply-accumulates of its forward node.
+        macs_backward: multiply-accumulates that a training step adds for it.
+        parameter_bytes: weights, biases.
+        weight_bytes: weights alone.
+        trained_bytes: of the parameters, how many are trained.
+        saved_bytes: of its results, kept for the backward pass.
+        mask_bytes: of its clamp masks.
+        has_weights: whether a scheme can name it.
+        bias_trained: whether its bias is.
+        weight_share: of its input channels, how many have trained weights, in [0, 1].
+        frozen_prefix: whether no training changes its result.
+    """
+
+    name: str
+    operator: str
+    shape: tuple[int, ...]
+    inputs: tuple[int, ...]
+    macs_forward: int
+    macs_backward: int
+    parameter_bytes: int
+    weight_bytes: int
+    trained_bytes: int
+    saved_bytes: int
+    mask_bytes: int
+    has_weights: bool
+    bias_trained: bool
+    weight_share: float
+    frozen_prefix: bool
+
+
+@dataclass(frozen=True)
+class SramPart:
+    """A part of the whole SRAM.
+
+    Attributes:
+        key: for style sheets.
+        name: for readers.
+        size: bytes.
+    """
+
+    key: str
+    name: str
+    size: int
+
+
+def loss_index(graph: Graph) -> int:
+    """Index of the node that starts the backward pass; the number of nodes if there is none."""
+    roles = [REGISTRY[node.operator].role for node in graph.nodes]
+    return roles.index(Role.LOSS) if Role.LOSS in roles else len(roles)
+
+
+def placed_buffers(program: Program) -> tuple[PlacedBuffer, ...]:
+    """Every buffer of the plan, in the plan's order."""
+    graph, plan = program.graph, program.plan
+    producer = graph.producer()
+    by_name = {node.name: node for node in graph.nodes}
+    loss = loss_index(graph)
+    saved = {name for node in graph.nodes[loss + 1 :] for name in node.inputs}
+    placed: list[PlacedBuffer] = []
+    for buffer in plan.buffers:
+        node = producer.get(buffer.name) or by_name.get(buffer.name.partition("#")[0])
+        kind = _kind(buffer, graph, producer, saved)
+        placed.append(
+            PlacedBuffer(buffer, plan.offsets[buffer.name], kind, node.layer if node else "")
+        )
+    return tuple(placed)
+
+
+def live_bytes(buffers: Sequence[PlacedBuffer], nodes: int) -> dict[BufferKind, list[int]]:
+    """Bytes live during every node, by kind.
+
+    Args:
+        buffers: as placed.
+        nodes: number of nodes.
+    """
+    live = {kind: [0] * nodes for kind in BufferKind}
+    for placed in buffers:
+        first, last = max(placed.buffer.first, 0), min(placed.buffer.last, nodes - 1)
+        for index in range(first, last + 1):
+            live[placed.kind][index] += placed.buffer.size
+    return live
+
+
+def layers(program: Program) -> tuple[Layer, ...]:
+    """The forward nodes, in order, with what training adds charged to their layers."""
+    graph, scheme = program.graph, program.scheme
+    forward = [node for node in graph.nodes if node.phase is Phase.INFERENCE]
+    row = {node.outputs[0]: index for index, node in enumerate(forward)}
+    backward: Counter[str] = Counter()
+    for node in graph.nodes:
+        if node.phase is Phase.TRAINING:
+            backward[node.layer] += _macs(node, graph)
+    saved: Counter[str] = Counter()
+    masks: Counter[str] = Counter()
+    for placed in placed_buffers(program):
+        if placed.kind is BufferKind.SAVED:
+            saved[placed.layer] += placed.buffer.size
+        elif placed.kind is BufferKind.MASK:
+            masks[placed.layer] += placed.buffer.size
+    prefix = {node.name for node in graph.nodes[: program.frozen_prefix]}
+    result: list[Layer] = []
+    for node in forward:
+        parameters = [graph.values[name] for name in node.inputs]
+        parameters = [v for v in parameters if v.kind in (Kind.CONSTANT, Kind.STATE)]
+        total = sum(value.type.nbytes for value in parameters)
+        spec = REGISTRY[node.operator]
+        bias = graph.type_of(node.inputs[BIAS]).nbytes if spec.has_weights else 0
+        result.append(
+            Layer(
+                name=node.name,
+                operator=node.operator,
+                shape=graph.type_of(node.outputs[0]).shape,
+                inputs=tuple(row[name] for name in node.inputs if name in row),
+                macs_forward=_macs(node, graph),
+                macs_backward=backward.pop(node.layer, 0),
+                parameter_bytes=total,
+                weight_bytes=total - bias,
+                trained_bytes=sum(v.type.nbytes for v in parameters if v.kind is Kind.STATE),
+                saved_bytes=saved.pop(node.layer, 0),
+                mask_bytes=masks.pop(node.layer, 0),
+                has_weights=spec.has_weights,
+                bias_trained=node.layer in scheme.biases,
+                weight_share=scheme.weights.get(node.layer, 0.0),
+                frozen_prefix=node.name in prefix,
+            )
+        )
+    return tuple(result)
+
+
+def sram_parts(program: Program, measurement: Measurement | None) -> tuple[SramPart, ...]:
+    """What the SRAM holds: as measured, or as far as the plan alone can say."""
+    if measurement is None:
+        return (
+            SramPart("arena", "arena", program.plan.arena_bytes),
+            SramPart("trainable", "trainable", program.plan.state_bytes),
+        )
+    return (
+        SramPart("arena", "arena", measurement.arena),
+        SramPart("trainable", "trainable", measurement.trainable),
+        SramPart("data", "data + bss", measurement.data_bss),
+        SramPart("stack", "stack", measurement.stack),
+    )
+
+
+def _macs(node: Node, graph: Graph) -> int:
+    return REGISTRY[node.operator].macs(node.attributes, graph.types(node.inputs))
+
+
+def _kind(buffer: Buffer, graph: Graph, producer: dict[str, Node], saved: set[str]) -> BufferKind:
+    if not buffer.values:
+        return BufferKind.SCRATCH
+    first = buffer.values[0]
+    if graph.values[first].kind is Kind.INPUT:
+        return BufferKind.SAMPLE
+    node = producer[first]
+    if node.phase is Phase.TRAINING:
+        is_mask = graph.type_of(first).dtype is DType.UINT8
+        return BufferKind.MASK if is_mask else BufferKind.GRADIENT
+    made_forward = (v for v in buffer.values if producer[v].phase is Phase.INFERENCE)
+    return BufferKind.SAVED if saved.intersection(made_forward) else BufferKind.ACTIVATION

@@ -1,0 +1,170 @@
+"""The learning curve: loss and online accuracy over steps, test accuracy at both ends."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from kilograd.report.svg import (
+    decimal_ticks,
+    drawing,
+    element,
+    label,
+    line,
+    number,
+    path,
+    percent,
+    spread,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kilograd.training import TrainingResult
+
+# Pixels of the view box.
+_WIDTH, _HEIGHT = 1120.0, 330.0
+_TOP, _BOTTOM = 40.0, 284.0
+_PANEL = 416.0
+_LEFTS = (40.0, 610.0)
+_TEXT_GAP = 32.0
+
+_BINS = 240
+#: Steps that the loss is averaged over: this share of the run, but no fewer than ``_WINDOW``.
+_SHARE, _WINDOW = 0.03, 20
+_BAND = (10.0, 90.0)
+
+
+@dataclass(frozen=True)
+class _Panel:
+    """Steps and values to pixels.
+
+    Attributes:
+        left: of the panel, in pixels.
+        steps: at its right edge.
+        top: value at its upper edge.
+    """
+
+    left: float
+    steps: int
+    top: float
+
+    def x(self, step: float) -> float:
+        return self.left + _PANEL * step / max(1, self.steps)
+
+    def y(self, value: float) -> float:
+        return _BOTTOM - (_BOTTOM - _TOP) * min(max(value, 0.0), self.top) / self.top
+
+    @property
+    def right(self) -> float:
+        return self.left + _PANEL
+
+
+def learning_curve(result: TrainingResult) -> str:
+    """The figure: loss on the left, accuracy on the right, over the same steps."""
+    classes = len(result.before.confusion)
+    children = [*_loss(result, classes), *_accuracy(result, classes)]
+    text = (
+        f"Learning curve over {result.steps} steps: test accuracy from "
+        f"{percent(result.before.accuracy)} to {percent(result.after.accuracy)}"
+    )
+    return drawing(_WIDTH, _HEIGHT, text, children)
+
+
+def smoothing_window(steps: int) -> int:
+    """Steps that each point of the loss curve averages over."""
+    return max(1, min(steps, max(_WINDOW, round(_SHARE * steps))))
+
+
+def _loss(result: TrainingResult, classes: int) -> list[str]:
+    losses = result.losses
+    window = smoothing_window(len(losses))
+    chance = math.log(max(2, classes))
+    ends = _ends(len(losses), window)
+    spans = [losses[max(0, end - window) : end] for end in ends]
+    means = [float(np.mean(span)) for span in spans]
+    lows, highs = ([float(np.percentile(s, q)) for s in spans] for q in _BAND)
+    top = max([chance * 1.15, *highs, *means])
+    panel = _Panel(_LEFTS[0], result.steps, top * 1.04)
+    ticks = [(tick, number(tick)) for tick in decimal_ticks(top)]
+    parts = _frame(panel, "loss (cross-entropy, nats)", ticks)
+    parts += [
+        line(panel.left, panel.y(chance), panel.right, panel.y(chance), "chance"),
+        *_margin(panel, [(chance, "", f"chance, ln {classes}", "")]),
+    ]
+    if ends:
+        upper = [(panel.x(e), panel.y(h)) for e, h in zip(ends, highs, strict=True)]
+        lower = [(panel.x(e), panel.y(v)) for e, v in zip(ends, lows, strict=True)]
+        points = [(panel.x(e), panel.y(m)) for e, m in zip(ends, means, strict=True)]
+        parts += [
+            element("path", {"d": path([*upper, *reversed(lower)]) + "Z", "class": "band"}),
+            element("path", {"d": path(points), "class": "curve loss"}),
+        ]
+    return parts
+
+
+def _accuracy(result: TrainingResult, classes: int) -> list[str]:
+    panel = _Panel(_LEFTS[1], result.steps, 1.0)
+    before, after, chance = result.before.accuracy, result.after.accuracy, 1 / max(1, classes)
+    parts = _frame(panel, "accuracy", [(t / 5, f"{20 * t}%") for t in range(6)])
+    for value, css in ((chance, "chance"), (before, "before")):
+        parts.append(line(panel.left, panel.y(value), panel.right, panel.y(value), css))
+    online = result.online_accuracy
+    size = max(1, len(online) // _BINS)
+    points = [
+        (panel.x(end), panel.y(float(np.mean(online[max(0, end - size) : end]))))
+        for end in _ends(len(online), size)
+    ]
+    if points:
+        parts.append(element("path", {"d": path(points), "class": "curve online"}))
+    for step, value, css in ((0, before, " hollow"), (result.steps, after, "")):
+        at = {"cx": panel.x(step), "cy": panel.y(value), "r": 5.0}
+        parts.append(element("circle", {**at, "class": f"mark{css}"}))
+    texts = [
+        (after, percent(after), "test, after", "mark-name after"),
+        (before, percent(before), "test, before", "mark-name first"),
+        (chance, "", f"chance, 1/{classes}", ""),
+    ]
+    return [*parts, *_margin(panel, texts)]
+
+
+def _margin(panel: _Panel, texts: Sequence[tuple[float, str, str, str]]) -> list[str]:
+    """Values and notes right of a panel, each near its height: (value, figure, note, classes)."""
+    ordered = sorted(texts, key=lambda text: -text[0])
+    places = spread([panel.y(text[0]) for text in ordered], _TEXT_GAP, _TOP, _BOTTOM)
+    parts: list[str] = []
+    for (_, figure, note, css), y in zip(ordered, places, strict=True):
+        x = panel.right + 12
+        if figure:
+            parts.append(label(x, y + 3, figure, css))
+        parts.append(label(x, y + (16 if figure else 3.5), note, "mark-note"))
+    return parts
+
+
+def _frame(panel: _Panel, title: str, ticks: Sequence[tuple[float, str]]) -> list[str]:
+    parts = [label(panel.left, _TOP - 16, title, "panel-title")]
+    for value, text in ticks:
+        y = panel.y(value)
+        parts += [
+            line(panel.left, y, panel.right, y, "grid"),
+            label(panel.left - 7, y + 3.5, text, "tick", "end"),
+        ]
+    for step in decimal_ticks(panel.steps):
+        if step % 1 == 0:
+            x = panel.x(step)
+            parts.append(label(x, _BOTTOM + 16, f"{step:,.0f}", "tick", "middle"))
+    middle = (panel.left + panel.right) / 2
+    parts.append(label(middle, _BOTTOM + 36, "training step", "axis", "middle"))
+    return parts
+
+
+def _ends(count: int, least: int) -> list[int]:
+    """Where the averages end: at most ``_BINS`` places, the first after ``least`` steps."""
+    if not count:
+        return []
+    first = min(least, count)
+    places = np.linspace(first, count, min(_BINS, count - first + 1))
+    return [int(place) for place in np.unique(np.rint(places))]

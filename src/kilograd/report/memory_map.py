@@ -1,0 +1,385 @@
+"""The arena over the schedule of a training step, beside the whole SRAM."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from kilograd.report.analysis import (
+    KIND_TEXT,
+    BufferKind,
+    PlacedBuffer,
+    SramPart,
+    live_bytes,
+    loss_index,
+    placed_buffers,
+    sram_parts,
+)
+from kilograd.report.svg import (
+    byte_ticks,
+    drawing,
+    element,
+    escape,
+    kibibytes,
+    label,
+    line,
+    path,
+    percent,
+    rectangle,
+    shape_text,
+    shortened,
+    spread,
+    steps,
+    text_width,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kilograd.compiler import Program
+    from kilograd.measure import Measurement
+    from kilograd.memory import Buffer
+
+# Pixels of the view box.
+_WIDTH = 1120.0
+_BAR_X, _BAR_WIDTH = 128.0, 56.0
+_MAP_X, _MAP_RIGHT = 300.0, 1116.0
+_TOP, _MAP_HEIGHT = 64.0, 480.0
+_LIVE_GAP, _LIVE_HEIGHT = 44.0, 96.0
+_FONT = 8.5
+_LABEL_GAP = 30.0
+
+#: Rectangles at least this high get an outline that parts them from their neighbours.
+_OUTLINED = 4.0
+
+_SHOWN_AT_PEAK = 8
+
+
+@dataclass(frozen=True)
+class _Axes:
+    """Node indices and addresses to pixels.
+
+    Attributes:
+        nodes: number of nodes.
+        top: bytes at the upper edge.
+    """
+
+    nodes: int
+    top: int
+
+    def x(self, index: float) -> float:
+        return _MAP_X + (_MAP_RIGHT - _MAP_X) * index / max(1, self.nodes)
+
+    def y(self, address: float) -> float:
+        return _TOP + _MAP_HEIGHT * (1 - address / max(1, self.top))
+
+    def live_y(self, size: float) -> float:
+        bottom = _TOP + _MAP_HEIGHT + _LIVE_GAP + _LIVE_HEIGHT
+        return bottom - _LIVE_HEIGHT * size / max(1, self.top)
+
+    @property
+    def map_bottom(self) -> float:
+        return _TOP + _MAP_HEIGHT
+
+    @property
+    def bottom(self) -> float:
+        return self.live_y(0)
+
+
+def memory_map(program: Program, measurement: Measurement | None, budget: int | None) -> str:
+    """The figure: SRAM bar, arena map over the schedule, bytes live at each node.
+
+    Args:
+        program: compiled.
+        measurement: of its firmware, if there is one.
+        budget: of SRAM, in bytes.
+    """
+    buffers = placed_buffers(program)
+    nodes = len(program.graph.nodes)
+    axes = _Axes(nodes, program.plan.arena_bytes)
+    live = live_bytes(buffers, nodes)
+    children = [
+        *_sram_bar(sram_parts(program, measurement), budget, axes),
+        *_regions(program, axes),
+        *_grid(axes),
+        *(_buffer(placed, program, axes) for placed in sorted(buffers, key=_drawing_order)),
+        *_live_profile(live, axes),
+        *_peak(program, axes),
+        *_limits(program, axes),
+    ]
+    text = f"Memory map of {program.graph.name}: {len(buffers)} buffers in {nodes} nodes"
+    return drawing(_WIDTH, axes.bottom + 30, text, children)
+
+
+def legend(program: Program) -> str:
+    """A table of the kinds of buffers: what they are, most live at once, live at the peak."""
+    live = live_bytes(placed_buffers(program), len(program.graph.nodes))
+    peak = _peak_index(program)
+    rows: list[str] = []
+    for kind in BufferKind:
+        name, meaning = KIND_TEXT[kind]
+        most = max(live[kind], default=0)
+        if most:
+            figures = "".join(f'<td class="n">{count:,}</td>' for count in (most, live[kind][peak]))
+            rows.append(
+                f'<tr><th scope="row">{_swatch(kind)}{name}<small>{meaning}</small></th>'
+                f"{figures}</tr>"
+            )
+    head = (
+        '<tr><th>Kind</th><th class="n">most at once, bytes</th>'
+        '<th class="n">at the peak, bytes</th></tr>'
+    )
+    total = sum(live[kind][peak] for kind in BufferKind)
+    foot = f'<tr><th scope="row">all</th><td></td><td class="n">{total:,}</td></tr>'
+    return (
+        f'<table class="data"><thead>{head}</thead><tbody>{"".join(rows)}</tbody>'
+        f"<tfoot>{foot}</tfoot></table>"
+    )
+
+
+def peak_table(program: Program) -> str:
+    """The largest tensors live at the peak, with the node that is running."""
+    graph, plan = program.graph, program.plan
+    peak = _peak_index(program)
+    kinds = {placed.buffer.name: placed.kind for placed in placed_buffers(program)}
+    live = plan.live_at(peak)
+    total = sum(buffer.size for buffer in live)
+    rows = [
+        f'<tr><th scope="row">{_swatch(kinds[b.name])}{escape(_shown_name(b))}</th>'
+        f"<td>{_shape(program, b)}</td>"
+        f'<td class="n bar" style="--w:{100 * b.size / total:.1f}%">{b.size:,}</td></tr>'
+        for b in live[:_SHOWN_AT_PEAK]
+    ]
+    rest = live[_SHOWN_AT_PEAK:]
+    if rest:
+        size = sum(buffer.size for buffer in rest)
+        rows.append(
+            f'<tr><th scope="row">{len(rest)} more</th><td></td><td class="n">{size:,}</td></tr>'
+        )
+    head = (
+        f"<tr><th>Live while <code>{escape(graph.nodes[peak].name)}</code> runs</th>"
+        '<th>shape</th><th class="n">bytes</th></tr>'
+    )
+    foot = f'<tr><th scope="row">all</th><td></td><td class="n">{total:,}</td></tr>'
+    return (
+        f'<table class="data"><thead>{head}</thead><tbody>{"".join(rows)}</tbody>'
+        f"<tfoot>{foot}</tfoot></table>"
+    )
+
+
+def _peak_index(program: Program) -> int:
+    return min(program.plan.peak_index, len(program.graph.nodes) - 1)
+
+
+def _swatch(kind: BufferKind) -> str:
+    return f'<i class="swatch k-{kind.value}"></i>'
+
+
+def _shown_name(buffer: Buffer) -> str:
+    return buffer.name.replace("#scratch", " (scratch)")
+
+
+def _shape(program: Program, buffer: Buffer) -> str:
+    if not buffer.values:
+        return ""
+    type_ = program.graph.type_of(buffer.values[0])
+    return f"{shape_text(type_.shape)} {type_.dtype.value}"
+
+
+def _drawing_order(placed: PlacedBuffer) -> tuple[int, int]:
+    return placed.buffer.first, placed.offset
+
+
+def _buffer(placed: PlacedBuffer, program: Program, axes: _Axes) -> str:
+    """Its rectangle, and its name where there is room."""
+    buffer = placed.buffer
+    nodes = program.graph.nodes
+    first, last = max(buffer.first, 0), min(buffer.last, axes.nodes - 1)
+    x, right = axes.x(first), axes.x(last + 1)
+    height = max(axes.y(0) - axes.y(buffer.size), 0.75)
+    y = axes.y(placed.offset) - height
+    lines = [
+        f"{_shown_name(buffer)}: {KIND_TEXT[placed.kind][0]}",
+        f"{buffer.size:,} bytes at {placed.offset:,} {_shape(program, buffer)}".rstrip(),
+        f"nodes {first} to {last}: {nodes[first].name} to {nodes[last].name}",
+    ]
+    if len(buffer.values) > 1:
+        lines.append(f"then in place: {', '.join(buffer.values[1:])}")
+    outline = "" if height < _OUTLINED else " cell"
+    shape = rectangle(
+        x, y, right - x, height, f"k-{placed.kind.value}{outline}", title="\n".join(lines)
+    )
+    return shape + _name_inside(placed, x, y, right - x, height)
+
+
+def _name_inside(placed: PlacedBuffer, x: float, y: float, width: float, height: float) -> str:
+    name = _shown_name(placed.buffer)
+    css = f"in on-{placed.kind.value}"
+    room = text_width(name, _FONT) + 6
+    if width >= room and height >= _FONT:
+        return label(x + 4, y + min(height / 2, 8) + 3, name, css)
+    if height >= room and width >= _FONT + 0.5:
+        middle = x + width / 2
+        return label(middle + 3, y + height - 4, name, css, turn=-90)
+    return ""
+
+
+def _regions(program: Program, axes: _Axes) -> list[str]:
+    """Bands for the forward pass, the loss and the backward pass, with their names above."""
+    loss, nodes = loss_index(program.graph), axes.nodes
+    spans = [("forward", 0, loss), ("backward and update", min(loss + 1, nodes), nodes)]
+    parts: list[str] = []
+    for name, first, end in spans:
+        if end > first:
+            x, right = axes.x(first), axes.x(end)
+            css = f"region r-{name.partition(' ')[0]}"
+            parts.append(rectangle(x, _TOP - 22, right - x, 18, css))
+            text = shortened(name, right - x, 11)
+            parts.append(label((x + right) / 2, _TOP - 9, text, "region-name", "middle"))
+    if loss < nodes:
+        x = axes.x(loss)
+        width = max(axes.x(loss + 1) - x, 1.5)
+        parts += [
+            rectangle(x, _TOP - 22, width, axes.bottom - _TOP + 22, "r-loss"),
+            label(x + width / 2, _TOP - 27, "loss", "region-name", "middle"),
+        ]
+    cut = program.frozen_prefix
+    if 0 < cut < nodes:
+        x, text = axes.x(cut), "end of the frozen prefix"
+        fits = axes.x(loss) - x > text_width(text, 11) + 30
+        parts += [
+            line(x, _TOP - 22, x, axes.bottom, "cut"),
+            label(x + (3 if fits else -5), _TOP - 27, text, "cut-name", "start" if fits else "end"),
+        ]
+    return parts
+
+
+def _grid(axes: _Axes) -> list[str]:
+    parts: list[str] = []
+    for address in byte_ticks(axes.top):
+        y = axes.y(address)
+        parts += [
+            line(_MAP_X, y, _MAP_RIGHT, y, "grid"),
+            label(_MAP_X - 6, y + 3.5, kibibytes(address), "tick", "end"),
+        ]
+    step = next(s for s in (1, 2, 5, 10, 20, 50, 100, 200, 500, 10**6) if axes.nodes / s <= 20)  # noqa: PLR2004
+    for index in range(0, axes.nodes, step):
+        parts.append(label(axes.x(index + 0.5), axes.bottom + 13, str(index), "tick", "middle"))
+    middle = (_MAP_X + _MAP_RIGHT) / 2
+    parts.append(label(middle, axes.bottom + 27, "node, in execution order", "axis", "middle"))
+    return parts
+
+
+def _limits(program: Program, axes: _Axes) -> list[str]:
+    """The arena's end and the lower bound as lines, with their figures below the map."""
+    plan = program.plan
+    excess = plan.arena_bytes - plan.lower_bound_bytes
+    text = f"upper edge: arena {plan.arena_bytes:,} bytes"
+    if excess:
+        text += f"; dashed: lower bound {plan.lower_bound_bytes:,}, {excess:,} less"
+    else:
+        text += " = lower bound, no placement is smaller"
+    lines = [("limit", plan.arena_bytes), *([("bound", plan.lower_bound_bytes)] if excess else [])]
+    return [
+        *(line(_MAP_X, axes.y(at), _MAP_RIGHT, axes.y(at), css) for css, at in lines),
+        label(_MAP_RIGHT, axes.map_bottom + 16, text, "limit-name halo", "end"),
+    ]
+
+
+def _live_profile(live: dict[BufferKind, list[int]], axes: _Axes) -> list[str]:
+    """Bytes live during each node, stacked by kind."""
+    base = [0] * axes.nodes
+    parts = [
+        label(_MAP_X - 6, axes.live_y(axes.top) + 8, kibibytes(axes.top), "tick", "end"),
+        label(_MAP_X - 6, axes.bottom, "0", "tick", "end"),
+        label(_MAP_RIGHT, axes.live_y(axes.top) + 8, "bytes live, by kind", "axis", "end"),
+        line(_MAP_X, axes.bottom, _MAP_RIGHT, axes.bottom, "grid"),
+    ]
+    for kind in BufferKind:
+        if not any(live[kind]):
+            continue
+        top = [low + size for low, size in zip(base, live[kind], strict=True)]
+        upper = _staircase(top, axes)
+        lower = _staircase(base, axes)
+        area = path([*upper, *reversed(lower)]) + "Z"
+        title = element("title", {}, escape(KIND_TEXT[kind][0]))
+        parts.append(element("path", {"d": area, "class": f"k-{kind.value}"}, title))
+        base = top
+    return parts
+
+
+def _staircase(sizes: Sequence[int], axes: _Axes) -> list[tuple[float, float]]:
+    points = [(axes.x(index), axes.live_y(size)) for index, size in enumerate(sizes)]
+    return steps([*points, (axes.x(len(sizes)), axes.live_y(sizes[-1]))])
+
+
+def _peak(program: Program, axes: _Axes) -> list[str]:
+    index = _peak_index(program)
+    live = sum(buffer.size for buffer in program.plan.live_at(index))
+    x, right = axes.x(index), axes.x(index + 1)
+    middle = (x + right) / 2
+    text = f"peak {live:,} bytes at {program.graph.nodes[index].name}"
+    half = text_width(text, 12) / 2
+    start = min(max(middle - half, _MAP_X), _MAP_RIGHT - 2 * half)
+    y = _TOP - 44
+    return [
+        rectangle(x, _TOP, right - x, axes.bottom - _TOP, "peak-band"),
+        line(middle, y + 5, middle, _TOP, "peak-line"),
+        label(start, y, text, "peak-name"),
+    ]
+
+
+def _sram_bar(parts: Sequence[SramPart], budget: int | None, axes: _Axes) -> list[str]:
+    """All of SRAM, stacked, joined to the map at the arena."""
+    total = sum(part.size for part in parts)
+    top = max(total, budget or 0, 1)
+    scale = (axes.bottom - _TOP) / top
+    right = _BAR_X + _BAR_WIDTH
+
+    def height(size: float) -> float:
+        return axes.bottom - size * scale
+
+    arena = parts[0].size
+    funnel = [(right, height(arena)), (_MAP_X, _TOP), (_MAP_X, axes.map_bottom), (right, height(0))]
+    drawn = [element("path", {"d": path(funnel) + "Z", "class": "funnel"})]
+    drawn.append(rectangle(_BAR_X, _TOP, _BAR_WIDTH, axes.bottom - _TOP, "track"))
+    start = 0
+    middles: list[float] = []
+    for part in parts:
+        y, bottom = height(start + part.size), height(start)
+        share = percent(part.size / (budget or total))
+        title = f"{part.name}: {part.size:,} bytes, {share} of {'the budget' if budget else 'all'}"
+        drawn.append(
+            rectangle(_BAR_X, y, _BAR_WIDTH, max(bottom - y, 0.75), f"p-{part.key}", title=title)
+        )
+        middles.append((y + bottom) / 2)
+        start += part.size
+    texts = [(part.name, part.size, f"p-{part.key}") for part in parts]
+    if budget and budget > total:
+        middles.append((height(total) + height(budget)) / 2)
+        texts.append(("free", budget - total, "p-free"))
+    places = spread([-m for m in middles], _LABEL_GAP, -axes.bottom + 8, -_TOP - 8)
+    for (name, size, css), middle, place in zip(texts, middles, places, strict=True):
+        drawn += _bar_label(name, size, css, middle, -place)
+    drawn.append(label(_BAR_X + _BAR_WIDTH / 2, axes.bottom + 16, "SRAM", "axis", "middle"))
+    if budget:
+        drawn += _budget_line(total, budget, height(budget))
+    return drawn
+
+
+def _bar_label(name: str, size: int, css: str, middle: float, y: float) -> list[str]:
+    leader = path([(_BAR_X - 4, middle), (_BAR_X - 12, y), (_BAR_X - 18, y)])
+    return [
+        element("path", {"d": leader, "class": "leader"}),
+        label(_BAR_X - 22, y - 1.5, name, f"part {css}-text", "end"),
+        label(_BAR_X - 22, y + 11, f"{size:,}", "part-size", "end"),
+    ]
+
+
+def _budget_line(total: int, budget: int, y: float) -> list[str]:
+    css = "over" if total > budget else "budget"
+    right = _BAR_X + _BAR_WIDTH
+    return [
+        line(_BAR_X - 6, y, right + 6, y, css),
+        label(right + 6, y - 7, f"budget {kibibytes(budget)}", f"{css}-name", "end"),
+    ]

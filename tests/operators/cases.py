@@ -1,0 +1,205 @@
+"""All cases that operators are tested on: the registry's own, and seeded random shapes."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from kilograd.ir import DType, Quantization, TensorType
+from kilograd.ops import REGISTRY, OpSpec
+from kilograd.ops.arithmetic import bias_limit
+from kilograd.ops.conv.backward import ConvGradientAttributes
+from kilograd.ops.conv.op import ConvAttributes
+from kilograd.ops.depthwise.backward import DepthwiseGradientAttributes
+from kilograd.ops.depthwise.op import DepthwiseAttributes
+from kilograd.ops.gradient import EXPONENT
+from kilograd.ops.pointwise.backward import InputGradientAttributes, WeightStepAttributes
+from kilograd.ops.pointwise.op import PointwiseAttributes
+from kilograd.ops.spec import Case
+from kilograd.ops.window import Window
+
+RANDOM_SHAPES = 8
+
+
+@dataclass(frozen=True)
+class OperatorCase:
+    """One case with its operator; ``alias`` is the input that output 0 overwrites, if any."""
+
+    spec: OpSpec
+    case: Case
+    alias: int | None = None
+
+    def __str__(self):
+        suffix = "" if self.alias is None else f"-over{self.alias}"
+        return f"{self.spec.name}-{self.case.name}{suffix}"
+
+    @property
+    def outputs(self):
+        return self.spec.infer(self.case.attributes, self.case.inputs)
+
+    @property
+    def call(self):
+        return self.spec.kernel(self.case.attributes, self.case.inputs)
+
+
+def all_cases() -> list[OperatorCase]:
+    """The registry's cases, in place and not, and the random ones."""
+    own = [
+        OperatorCase(spec, case, alias)
+        for spec in REGISTRY.values()
+        for case in spec.cases()
+        for alias in (None, *spec.reuses.get(0, ()))
+    ]
+    random = [OperatorCase(*pair) for pair in _random_cases()]
+    return [*own, *_full_biases(own), *_extreme_scales(own), *random]
+
+
+def _full_biases(cases: list[OperatorCase]) -> Iterator[OperatorCase]:
+    """Forward layers with biases up to the limit that a bias step may drive them to."""
+    for item in cases:
+        if item.spec.has_weights:
+            terms = sum(t.size for t in item.case.inputs[2:]) // item.case.inputs[1].size
+            limit = bias_limit(terms)
+            low, high = {**item.case.low, 1: -limit}, {**item.case.high, 1: limit}
+            yield replace(
+                item, case=replace(item.case, name=f"{item.case.name}-bias", low=low, high=high)
+            )
+
+
+def _extreme_scales(cases: list[OperatorCase]) -> Iterator[OperatorCase]:
+    """Forward layers whose requantization shifts as far as it can, to both sides."""
+    for item in cases:
+        if item.spec.has_weights:
+            x, bias, *weights = item.case.inputs
+            output = item.case.attributes.output.scale
+            count = len(weights[0].scales)
+            shifts = [(-40, -32, -31, -30, 0, 1, 12, 29)[i % 8] for i in range(count)]
+            scales = tuple(2.0**shift * 0.7 * output / x.scale for shift in shifts)
+            weights = [replace(w, quantization=Quantization(scales, 0, 0)) for w in weights]
+            case = replace(item.case, name=f"{item.case.name}-scales", inputs=(x, bias, *weights))
+            yield replace(item, case=case)
+
+
+def _random_cases() -> Iterator[tuple[OpSpec, Case]]:
+    rng = np.random.default_rng(20240607)
+    for index in range(RANDOM_SHAPES):
+        yield from _random_pointwise(rng, f"random{index}", position=False)
+        yield from _random_pointwise(rng, f"random{index}", position=True)
+        yield from _random_window(rng, f"random{index}")
+
+
+def _quantized(rng, shape):
+    scale = float(np.exp(rng.uniform(-5, 0)))
+    return TensorType(shape, DType.INT8, Quantization((scale,), int(rng.integers(-128, 128))))
+
+
+def _weight(rng, shape, channels, axis=0):
+    scales = tuple(float(s) for s in np.exp(rng.uniform(-9, -3, channels)))
+    return TensorType(shape, DType.INT8, Quantization(scales, 0, axis))
+
+
+def _output(rng):
+    return Quantization((float(np.exp(rng.uniform(-4, 1))),), int(rng.integers(-128, 128)))
+
+
+def _forward(name, attributes, x, channels, weights):
+    terms = sum(weight.size for weight in weights) // channels
+    limit = min(bias_limit(terms), 1 << 16)
+    inputs = (x, TensorType((channels,), DType.INT32), *weights)
+    low = {1: -limit, 2: -127, 3: -127}
+    return Case(name, attributes, inputs, low=low, high={1: limit})
+
+
+def _input_gradient(name, attributes, gradient, weights):
+    last = 2 + len(weights)
+    low = {0: -127, 1: -160, 2: -127, 3: -127} | {last: -200}
+    inputs = (gradient, EXPONENT, *weights, EXPONENT)
+    return Case(name, attributes, inputs, low=low, high={1: 160, last: 200})
+
+
+def _weight_step(name, attributes, weight, gradient, x):
+    inputs = (weight, gradient, EXPONENT, x, EXPONENT)
+    low = {0: -127, 1: -127, 2: -300, 4: -30}
+    return Case(name, attributes, inputs, low=low, high={2: 100, 4: 0})
+
+
+def _random_pointwise(rng, name, *, position):
+    height, width = (1, 1) if position else (int(n) for n in rng.integers(1, 7, 2))
+    channels, outputs = (int(n) for n in rng.integers(1, 45, 2))
+    trained = ()
+    if channels > 1 and rng.random() < 0.6:
+        count = int(rng.integers(1, channels))
+        trained = tuple(sorted(int(c) for c in rng.choice(channels, count, replace=False)))
+    whole = _weight(rng, (outputs, channels), outputs)
+    widths = [len(trained), channels - len(trained)] if trained else [channels]
+    weights = [replace(whole, shape=(outputs, w)) for w in widths]
+    x = _quantized(rng, (height, width, channels))
+    spec = REGISTRY["dense" if position else "pointwise"]
+    output = Quantization((2.0**-16,)) if position else _output(rng)
+    yield spec, _forward(name, PointwiseAttributes(output, trained), x, outputs, weights)
+    name += "dense" if position else ""
+    gradient = TensorType((height, width, outputs))
+    attributes = InputGradientAttributes(height, width, channels, trained, int(rng.integers(99)))
+    yield (
+        REGISTRY["pointwise_input_gradient"],
+        _input_gradient(name, attributes, gradient, weights),
+    )
+    step = WeightStepAttributes(trained, int(rng.integers(99)))
+    yield (
+        REGISTRY["pointwise_weight_step"],
+        _weight_step(name, step, weights[0], gradient, x),
+    )
+
+
+def _random_geometry(rng):
+    while True:
+        kernel = [int(n) for n in rng.integers(1, 6, 2)]
+        pads = [int(rng.integers(0, k)) for k in (kernel[0], kernel[0], kernel[1], kernel[1])]
+        window = Window(*kernel, int(rng.integers(1, 4)), *pads)
+        height, width = (int(n) for n in rng.integers(1, 10, 2))
+        try:
+            return window, height, width, window.output_shape(height, width)
+        except ValueError:
+            continue
+
+
+def _share(rng, channels):
+    if rng.random() < 0.5:
+        return ()
+    count = int(rng.integers(1, channels + 1))
+    return tuple(sorted(int(c) for c in rng.choice(channels, count, replace=False)))
+
+
+def _random_window(rng, name):
+    window, height, width, (rows, columns) = _random_geometry(rng)
+    channels, outputs = (int(n) for n in rng.integers(1, 12, 2))
+    x = _quantized(rng, (height, width, channels))
+    weight = _weight(rng, (outputs, window.height, window.width, channels), outputs)
+    yield (
+        REGISTRY["conv"],
+        _forward(name, ConvAttributes(window, _output(rng)), x, outputs, [weight]),
+    )
+    stream, trained = int(rng.integers(99)), _share(rng, channels)
+    attributes = ConvGradientAttributes(window, x.shape, stream, trained)
+    gradient = TensorType((rows, columns, outputs))
+    yield (
+        REGISTRY["conv_input_gradient"],
+        _input_gradient(name, attributes, gradient, [weight]),
+    )
+    yield REGISTRY["conv_weight_step"], _weight_step(name, attributes, weight, gradient, x)
+
+    channels = int(rng.integers(1, 70))
+    trained = _share(rng, channels)
+    x = _quantized(rng, (height, width, channels))
+    weight = _weight(rng, (window.height, window.width, channels), channels, axis=2)
+    yield (
+        REGISTRY["depthwise"],
+        _forward(name, DepthwiseAttributes(window, _output(rng)), x, channels, [weight]),
+    )
+    attributes = DepthwiseGradientAttributes(window, x.shape, stream, trained)
+    gradient = TensorType((rows, columns, channels))
+    yield (
+        REGISTRY["depthwise_input_gradient"],
+        _input_gradient(name, attributes, gradient, [weight]),
+    )
+    yield REGISTRY["depthwise_weight_step"], _weight_step(name, attributes, weight, gradient, x)

@@ -1,0 +1,58 @@
+"""Seeded random inputs and step contexts for an operator's case."""
+
+import numpy as np
+
+from kilograd.ir import TensorType
+from kilograd.ops.spec import Array, Case, StepContext
+
+#: How the integers of all inputs are chosen.
+FILLS = ("uniform", "small", "extremes", "lowest", "highest", "zero")
+_EDGES = (0, 1, 2, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
+#: Whole exponents that a rate can sensibly have, and far beyond.
+_RATE_EXPONENTS = (-2000, -300, -80, -63, -62, -32, 0, 40, 63, 64, 2000)
+
+
+def draw_inputs(case: Case, rng: np.random.Generator, fill: str = "uniform") -> list[Array]:
+    """Contents of every input, within the case's ranges."""
+    return [
+        case.fixed[index].copy()
+        if index in case.fixed
+        else draw_array(type_, rng, fill, case.low.get(index), case.high.get(index))
+        for index, type_ in enumerate(case.inputs)
+    ]
+
+
+def draw_array(
+    type_: TensorType,
+    rng: np.random.Generator,
+    fill: str = "uniform",
+    low: int | None = None,
+    high: int | None = None,
+) -> Array:
+    """Contents of one tensor."""
+    limits = np.iinfo(type_.dtype.numpy)
+    low = int(limits.min) if low is None else low
+    high = int(limits.max) if high is None else high
+    zero = min(max(0, low), high)
+    shape = type_.shape
+    if fill == "uniform" or (fill != "extremes" and type_.size == 1):
+        values = rng.integers(low, high, shape, endpoint=True)
+    elif fill == "small":
+        values = np.clip(np.rint(rng.normal(0, 4, shape)), low, high)
+    elif fill == "extremes":
+        values = rng.choice([low, high, zero], shape)
+    else:
+        values = np.full(shape, {"lowest": low, "highest": high, "zero": zero}[fill])
+    return values.astype(type_.dtype.numpy)
+
+
+def draw_context(rng: np.random.Generator, classes: int = 1) -> StepContext:
+    """Any seed and step, a label below ``classes``, and sensible and extreme rates."""
+    extreme = rng.random() < 0.3
+    words = [
+        int(rng.choice(_EDGES)) if extreme else int(rng.integers(1 << 32, dtype=np.uint64))
+        for _ in range(2)
+    ]
+    mantissa = int(rng.choice([0, 1, 32767])) if extreme else int(rng.integers(1 << 14, 1 << 15))
+    exponent = int(rng.choice(_RATE_EXPONENTS)) if extreme else int(rng.integers(-60, 5))
+    return StepContext(*words, int(rng.integers(classes)), mantissa, exponent)

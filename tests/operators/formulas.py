@@ -1,0 +1,184 @@
+"""The real formula of every operator, in units of its quantized result."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from kilograd.ops.pointwise.split import merge
+from operators import real
+from operators.cases import OperatorCase
+
+#: Elements of a result that are compared; others follow from the same formula.
+SAMPLED = 60
+
+
+@dataclass(frozen=True)
+class Exact:
+    """What a backward operator must make before it rounds.
+
+    Attributes:
+        at: flat indices of the elements compared.
+        values: real gradient there, or for a step the negative change at rate 1.
+        slack: real error that fixed-point scaling may add.
+        frozen: where a step must change nothing.
+    """
+
+    at: np.ndarray
+    values: np.ndarray
+    slack: float = 0.0
+    frozen: np.ndarray | None = None
+
+
+def forward(item: OperatorCase, arrays):
+    """The result's real value over its scale."""
+    attributes, types = item.case.attributes, item.case.inputs
+    if item.spec.name == "average_pool":
+        return real.mean(arrays[0].astype(np.float64)) - types[0].zero_point
+    if item.spec.name == "add":
+        a, b = (real.dequantize(array, t) for array, t in zip(arrays, types, strict=True))
+        return (a + b) / attributes.output.scale
+    x = arrays[0].astype(np.float64) - types[0].zero_point
+    weight = arrays[2].astype(np.float64)
+    if item.spec.name in ("pointwise", "dense"):
+        if attributes.trained_channels:
+            weight = merge(weight, arrays[3], attributes.trained_channels, x.shape[2])
+        sums = real.pointwise(x, weight)
+    else:
+        sums = getattr(real, item.spec.name)(x, weight, attributes.window)
+    scales = types[0].scale * np.asarray(types[2].scales) / attributes.output.scale
+    return ((sums + arrays[1]) * scales).reshape(item.outputs[0].shape)
+
+
+def backward(item: OperatorCase, arrays, rng) -> Exact:
+    """The exact result of a backward operator."""
+    return BACKWARD[item.spec.name](item, arrays, rng)
+
+
+def _gradient(array, *exponents):
+    power = sum(int(e[0]) >> 4 for e in exponents)
+    return array.astype(np.float64) * 2.0**power
+
+
+def _transposed(linear: Callable, gradient, shape, rng, inside=None):
+    """⟨gradient, linear(basis vector)⟩ for some basis vectors."""
+    size = int(np.prod(shape))
+    allowed = np.arange(size) if inside is None else np.flatnonzero(inside)
+    at = rng.choice(allowed, min(SAMPLED, len(allowed)), replace=False)
+    values = np.zeros(len(at))
+    for i, flat in enumerate(at):
+        basis = np.zeros(size)
+        basis[flat] = 1
+        values[i] = (linear(basis.reshape(shape)) * gradient).sum()
+    return at, values
+
+
+def _scaling_slack(weight, scales, gradient_scale, taps):
+    """Each scaled gradient may be off by two units of its first stage."""
+    dropped = max(7, int(np.ceil(np.log2(len(scales) * taps))) - 1)
+    unit = max(scales) / 32767 * 2.0**dropped * gradient_scale
+    return (
+        2
+        * unit
+        * np.abs(weight.astype(np.float64)).sum(axis=0).sum(axis=(0, 1)[: weight.ndim - 2]).max()
+    )
+
+
+def _pointwise_input_gradient(item, arrays, rng):
+    a, types = item.case.attributes, item.case.inputs
+    weight = arrays[2]
+    if a.trained_channels:
+        weight = merge(weight, arrays[3], a.trained_channels, a.channels)
+    real_weight = weight * np.asarray(types[2].scales)[:, None]
+    gradient = _gradient(arrays[0], arrays[1])
+    shape = (a.height, a.width, a.channels)
+    at, values = _transposed(lambda x: real.pointwise(x, real_weight), gradient, shape, rng)
+    scale = 2.0 ** (int(arrays[1][0]) >> 4)
+    return Exact(at, values, _scaling_slack(weight, types[2].scales, scale, 1))
+
+
+def _window_input_gradient(formula):
+    def exact(item, arrays, rng):
+        a, types = item.case.attributes, item.case.inputs
+        weight = real.dequantize(arrays[2], types[2])
+        gradient = _gradient(arrays[0], arrays[1])
+        at, values = _transposed(
+            lambda x: formula(x, weight, a.window), gradient, a.input_shape, rng
+        )
+        scale = 2.0 ** (int(arrays[1][0]) >> 4)
+        if formula is real.conv:
+            slack = _scaling_slack(arrays[2], types[2].scales, scale, a.window.taps)
+        else:
+            reach = np.abs(arrays[2].astype(np.float64)).sum(axis=(0, 1)).max()
+            slack = 127 * reach * scale * max(types[2].scales) / 32767
+        return Exact(at, values, slack)
+
+    return exact
+
+
+def _pointwise_weight_step(item, arrays, rng):
+    a, types = item.case.attributes, item.case.inputs
+    x = real.dequantize(arrays[3], types[3])
+    if a.trained_channels:
+        x = x[:, :, list(a.trained_channels)]
+    gradient = _gradient(arrays[1], arrays[2]) * 2.0 ** int(arrays[4][0])
+    at, values = _transposed(lambda w: real.pointwise(x, w), gradient, types[0].shape, rng)
+    return Exact(at, values / _scale_at(types[0], at))
+
+
+def _window_weight_step(formula, axis):
+    def exact(item, arrays, rng):
+        a, types = item.case.attributes, item.case.inputs
+        x = real.dequantize(arrays[3], types[3])
+        gradient = _gradient(arrays[1], arrays[2]) * 2.0 ** int(arrays[4][0])
+        shape = types[0].shape
+        channel = np.broadcast_to(np.arange(shape[axis]), shape)
+        inside = np.isin(channel, a.trained_channels or channel)
+        at, values = _transposed(
+            lambda w: formula(x, w, a.window), gradient, shape, rng, inside.ravel()
+        )
+        return Exact(at, values / _scale_at(types[0], at), frozen=~inside)
+
+    return exact
+
+
+def _scale_at(type_, at):
+    """The scale of each element of a weight."""
+    quantization = type_.quantization
+    index = np.unravel_index(at, type_.shape)[quantization.axis]
+    return np.asarray(quantization.scales)[index]
+
+
+def _bias_step(item, arrays, rng):
+    del rng
+    gradient = _gradient(arrays[1], arrays[2]) * 2.0 ** int(arrays[3][0])
+    values = gradient.reshape(-1, arrays[0].size).sum(axis=0)
+    return Exact(np.arange(values.size), values / np.asarray(item.case.inputs[0].scales))
+
+
+def _pool_input_gradient(item, arrays, rng):
+    a = item.case.attributes
+    gradient = _gradient(arrays[0], arrays[1])
+    shape = (a.height, a.width, gradient.shape[2])
+    return Exact(*_transposed(real.mean, gradient, shape, rng))
+
+
+def _gradient_sum(item, arrays, rng):
+    del item, rng
+    total = _gradient(arrays[0], arrays[1]) + _gradient(arrays[2], arrays[3])
+    largest = max(int(arrays[1][0]) >> 4, int(arrays[3][0]) >> 4)
+    return Exact(np.arange(total.size), total.ravel(), 2.0 ** (largest - 24))
+
+
+#: Backward operators that round: each has the index of its result's exponent, or steps a state.
+BACKWARD = {
+    "pointwise_input_gradient": _pointwise_input_gradient,
+    "conv_input_gradient": _window_input_gradient(real.conv),
+    "depthwise_input_gradient": _window_input_gradient(real.depthwise),
+    "average_pool_input_gradient": _pool_input_gradient,
+    "gradient_sum": _gradient_sum,
+    "pointwise_weight_step": _pointwise_weight_step,
+    "conv_weight_step": _window_weight_step(real.conv, 3),
+    "depthwise_weight_step": _window_weight_step(real.depthwise, 2),
+    "bias_step": _bias_step,
+}

@@ -1,0 +1,87 @@
+"""What quantized operators mean: real formulas in float64, without rounding.
+
+Written from the definitions, not from the package's references. Every backward operator is the
+transpose of a forward formula that is linear in what is differentiated.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from kilograd.ir import TensorType
+
+
+def dequantize(array, type_: TensorType):
+    """Real values; per-channel scales along their axis."""
+    quantization = type_.quantization
+    scales = np.asarray(quantization.scales)
+    if quantization.axis is not None:
+        shape = [1] * array.ndim
+        shape[quantization.axis] = -1
+        scales = scales.reshape(shape)
+    return (array.astype(np.float64) - quantization.zero_point) * scales
+
+
+def clamp(real, type_: TensorType):
+    """What int8 can hold of a real activation."""
+    low, high = (type_.scale * (q - type_.zero_point) for q in (-128, 127))
+    return np.clip(real, low, high)
+
+
+def patches(x, window):
+    """[rows, columns, channels, kernel height, kernel width] of what lies under the window."""
+    padding = ((window.top, window.bottom), (window.left, window.right), (0, 0))
+    views = sliding_window_view(np.pad(x, padding), (window.height, window.width), axis=(0, 1))
+    return views[:: window.stride, :: window.stride]
+
+
+def conv(x, weight, window):
+    return np.einsum("rschw,ohwc->rso", patches(x, window), weight, optimize=True)
+
+
+def depthwise(x, weight, window):
+    return np.einsum("rschw,hwc->rsc", patches(x, window), weight, optimize=True)
+
+
+def pointwise(x, weight):
+    return x @ weight.T
+
+
+def mean(x):
+    return x.mean(axis=(0, 1), keepdims=True)
+
+
+def loss(logits, label: int) -> float:
+    shifted = logits - logits.max()
+    return float(np.log(np.exp(shifted).sum()) - shifted[label])
+
+
+def softmax(logits):
+    powers = np.exp(logits - logits.max())
+    return powers / powers.sum()
+
+
+def transposed(linear: Callable, gradient, shape):
+    """The gradient of ⟨gradient, linear(x)⟩ for x, one basis vector at a time."""
+    result = np.zeros(shape)
+    basis = np.zeros(shape)
+    for index in np.ndindex(*shape):
+        basis[index] = 1
+        result[index] = (linear(basis) * gradient).sum()
+        basis[index] = 0
+    return result
+
+
+def numeric_gradient(function: Callable, at, epsilon: float):
+    """Central differences of a scalar function, one element at a time."""
+    result = np.zeros(at.shape)
+    moved = at.copy()
+    for index in np.ndindex(*at.shape):
+        sides = []
+        for sign in (1, -1):
+            moved[index] = at[index] + sign * epsilon
+            sides.append(function(moved))
+        moved[index] = at[index]
+        result[index] = (sides[0] - sides[1]) / (2 * epsilon)
+    return result

@@ -1,0 +1,135 @@
+"""Lays a case's tensors out in memory, runs its kernel on a device and checks every byte."""
+
+import struct
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from kilograd.ops.spec import Array, StepContext
+from operators.cases import OperatorCase
+from operators.draws import draw_context, draw_inputs
+from operators.source import MEMORY, TENSORS
+
+_CANARY = 16
+
+
+@dataclass(frozen=True)
+class Run:
+    """A case with inputs and context, the index of its function, and the outputs it must give."""
+
+    index: int
+    item: OperatorCase
+    inputs: list[Array]
+    context: StepContext
+    expected: tuple[Array, ...]
+
+    @property
+    def owners(self) -> list[int]:
+        """For each tensor, the one whose memory it has: itself, or an input it overwrites."""
+        owners = list(range(TENSORS))
+        first = len(self.inputs)
+        for output, source in self.item.spec.updates.items():
+            owners[first + output] = source
+        if self.item.alias is not None:
+            owners[first] = self.item.alias
+        return owners
+
+    @property
+    def sizes(self) -> list[int]:
+        types = [*self.item.case.inputs, *self.item.outputs]
+        sizes = [type_.nbytes for type_ in types] + [self.item.call.scratch_bytes]
+        return sizes + [0] * (TENSORS - len(sizes))
+
+    @property
+    def control(self) -> bytes:
+        c = self.context
+        return struct.pack("<IIiii", c.seed, c.step, c.label, c.rate_mantissa, c.rate_exponent)
+
+    def after(self, memory: Sequence[bytes]) -> None:
+        """Compare all tensors after the run; inputs that nothing overwrites must be unchanged."""
+        owners, first = self.owners, len(self.inputs)
+        for output, expected in enumerate(self.expected):
+            actual = np.frombuffer(memory[owners[first + output]], expected.dtype)
+            np.testing.assert_array_equal(
+                actual.reshape(expected.shape), expected, f"{self.item}: output {output}"
+            )
+        overwritten = {owners[first + output] for output in range(len(self.expected))}
+        for index, array in enumerate(self.inputs):
+            if index not in overwritten:
+                assert memory[index] == array.tobytes(), f"{self.item} changed input {index}"
+
+
+def make_run(index: int, item: OperatorCase, seed: int, fill: str) -> Run:
+    """A run with seeded inputs, and what the reference says of it."""
+    rng = np.random.default_rng([index, seed])
+    inputs = draw_inputs(item.case, rng, fill)
+    context = draw_context(rng, classes=item.case.inputs[0].size)
+    case = item.case
+    copies = [array.copy() for array in inputs]
+    expected = item.spec.reference(case.attributes, case.inputs, copies, context)
+    return Run(index, item, inputs, context, expected)
+
+
+def execute(device, run: Run) -> None:
+    """Run on a device with `model_sources`: random canaries around every tensor must survive.
+
+    int8 tensors lie at odd addresses, as constants in flash may.
+    """
+    rng = np.random.default_rng(run.index)
+    memory = bytearray(rng.bytes(MEMORY))
+    offsets = [0] * TENSORS
+    end = 0
+    for tensor, (owner, size) in enumerate(zip(run.owners, run.sizes, strict=True)):
+        if owner != tensor:
+            offsets[tensor] = offsets[owner]
+            continue
+        start = -(-(end + _CANARY) // 4) * 4
+        offsets[tensor] = start + (1 if _is_bytes(run, tensor) else 0)
+        end = offsets[tensor] + size
+        if tensor < len(run.inputs):
+            memory[offsets[tensor] : end] = run.inputs[tensor].tobytes()
+    assert end + _CANARY <= MEMORY
+    request = struct.pack("<i", run.index) + run.control + struct.pack(f"<{TENSORS}i", *offsets)
+    device.write_state(bytes(memory))
+    device.predict(np.frombuffer(request, np.int8))
+    after = device.read_state()
+    spans = [
+        (offset, offset + size) for offset, size in zip(offsets, run.sizes, strict=True) if size
+    ]
+    run.after([after[start:stop] for start, stop in spans])
+    untouched = bytearray(after)
+    for start, stop in spans:
+        untouched[start:stop] = memory[start:stop]
+    where = [i for i in range(MEMORY) if untouched[i] != memory[i]] if untouched != memory else []
+    assert not where, f"{run.item} wrote outside its tensors, at {where[:8]} of {spans}"
+
+
+def _is_bytes(run: Run, tensor: int) -> bool:
+    types = [*run.item.case.inputs, *run.item.outputs]
+    return tensor < len(types) and types[tensor].dtype.itemsize == 1
+
+
+def execute_program(program: Path, runs: Sequence[Run]) -> None:
+    """Run all through the program made of `MAIN_C`."""
+    parts: list[bytes] = []
+    for run in runs:
+        sizes = struct.pack(f"<{2 * TENSORS}i", *run.sizes, *run.owners)
+        parts.append(struct.pack("<i", run.index) + run.control + sizes)
+        for tensor in range(TENSORS):
+            if run.owners[tensor] == tensor:
+                given = tensor < len(run.inputs)
+                parts.append(run.inputs[tensor].tobytes() if given else bytes(run.sizes[tensor]))
+    done = subprocess.run([program], input=b"".join(parts), capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode("utf-8", "replace")
+    position = 0
+    for run in runs:
+        memory = [b""] * TENSORS
+        for tensor, size in enumerate(run.sizes):
+            if run.owners[tensor] == tensor:
+                memory[tensor] = done.stdout[position : position + size]
+                position += size
+        run.after(memory)
+    assert position == len(done.stdout)

@@ -1,0 +1,190 @@
+"""C that runs any case: one function a case, called through a firmware's API or a program."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from kilograd.ops.spec import Control, Input, KernelCall, Output, Scratch
+from operators.cases import OperatorCase
+
+#: Most tensors of one call: inputs, outputs and scratch.
+TENSORS = 10
+#: Bytes of the memory that a firmware runs a case in.
+MEMORY = 40_000
+
+CASES_H = f"""\
+#include "kg_arithmetic.h"
+#define TENSORS {TENSORS}
+typedef void (*case_function)(const kg_control *, void *const *);
+extern const case_function kg_cases[];
+"""
+
+# The "sample" says which case, with which control, on tensors at which offsets of the "state".
+MODEL_H = """\
+#ifndef KILOGRAD_H
+#define KILOGRAD_H
+#include <stdint.h>
+typedef struct { int32_t mantissa; int32_t exponent; } kg_learning_rate;
+extern const uint32_t kg_input_bytes, kg_class_count, kg_state_bytes, kg_arena_bytes;
+void kg_init(uint32_t seed);
+int8_t *kg_input(void);
+const int32_t *kg_predict(void);
+const int32_t *kg_train_step(int32_t label, kg_learning_rate rate);
+uint8_t *kg_state(void);
+#ifdef KG_HOST
+extern const uint32_t kg_snapshot_bytes;
+void kg_prefix(void);
+void kg_snapshot_save(uint8_t *to);
+void kg_snapshot_restore(const uint8_t *from);
+const int32_t *kg_predict_suffix(void);
+const int32_t *kg_train_step_suffix(int32_t label, kg_learning_rate rate);
+#endif
+#endif
+"""
+
+MODEL_C = f"""\
+#include "kilograd.h"
+#include "cases.h"
+
+struct {{ int32_t index; kg_control control; int32_t offsets[TENSORS]; }} kg_arena;
+_Alignas(8) uint8_t kg_state_buffer[{MEMORY}];
+static const int32_t done = 1;
+
+const uint32_t kg_input_bytes = sizeof kg_arena, kg_class_count = 1;
+const uint32_t kg_state_bytes = sizeof kg_state_buffer, kg_arena_bytes = sizeof kg_arena;
+
+void kg_init(uint32_t seed) {{ (void)seed; }}
+int8_t *kg_input(void) {{ return (int8_t *)&kg_arena; }}
+uint8_t *kg_state(void) {{ return kg_state_buffer; }}
+
+const int32_t *kg_predict(void)
+{{
+    void *tensors[TENSORS];
+    for (int i = 0; i < TENSORS; i++)
+        tensors[i] = kg_state_buffer + kg_arena.offsets[i];
+    kg_cases[kg_arena.index](&kg_arena.control, tensors);
+    return &done;
+}}
+
+const int32_t *kg_train_step(int32_t label, kg_learning_rate rate)
+{{
+    (void)label;
+    (void)rate;
+    return kg_predict();
+}}
+
+#ifdef KG_HOST
+const uint32_t kg_snapshot_bytes = 0;
+void kg_prefix(void) {{}}
+void kg_snapshot_save(uint8_t *to) {{ (void)to; }}
+void kg_snapshot_restore(const uint8_t *from) {{ (void)from; }}
+const int32_t *kg_predict_suffix(void) {{ return kg_predict(); }}
+const int32_t *kg_train_step_suffix(int32_t l, kg_learning_rate r) {{ return kg_train_step(l, r); }}
+#endif
+"""
+
+# Reads requests from standard input and writes every tensor back; each has memory of its own,
+# not a byte too long, so that the sanitizer sees every step outside it.
+MAIN_C = """\
+#include <stdio.h>
+#include <stdlib.h>
+#include "cases.h"
+
+typedef struct {
+    int32_t index;
+    kg_control control;
+    int32_t sizes[TENSORS], owners[TENSORS];
+} request;
+
+int main(void)
+{
+    request r;
+    while (fread(&r, sizeof r, 1, stdin) == 1) {
+        void *tensors[TENSORS] = {0};
+        for (int i = 0; i < TENSORS; i++) {
+            if (r.owners[i] != i) {
+                tensors[i] = tensors[r.owners[i]];
+                continue;
+            }
+            if (r.sizes[i] == 0)
+                continue;
+            tensors[i] = malloc((size_t)r.sizes[i]);
+            if (fread(tensors[i], 1, (size_t)r.sizes[i], stdin) != (size_t)r.sizes[i])
+                return 2;
+        }
+        kg_cases[r.index](&r.control, tensors);
+        for (int i = 0; i < TENSORS; i++)
+            if (tensors[i] != NULL && r.owners[i] == i) {
+                fwrite(tensors[i], 1, (size_t)r.sizes[i], stdout);
+                free(tensors[i]);
+            }
+    }
+    return 0;
+}
+"""
+
+_CTYPES = {"int8": "int8_t", "uint8": "uint8_t", "int16": "int16_t", "uint16": "uint16_t"}
+
+
+def case_sources(items: Sequence[OperatorCase]) -> dict[str, str]:
+    """File name -> text of the kernels and of one function a case."""
+    rooms = sorted({item.spec.room for item in items})
+    arithmetic = rooms[0].parent / "arithmetic"
+    files = [p for room in (*rooms, arithmetic) for p in room.iterdir() if p.suffix in (".c", ".h")]
+    headers = sorted(p.name for room in rooms for p in room.glob("*.h"))
+    lines = ["#include <stddef.h>", '#include "cases.h"', *(f'#include "{h}"' for h in headers)]
+    for index, item in enumerate(items):
+        lines += _function(index, item)
+    table = ", ".join(f"case_{index}" for index in range(len(items)))
+    lines.append(f"const case_function kg_cases[] = {{{table}}};\n")
+    texts = {p.name: p.read_text(encoding="utf-8") for p in files}
+    return {**texts, "cases.h": CASES_H, "cases.c": "\n".join(lines)}
+
+
+def model_sources(items: Sequence[OperatorCase]) -> dict[str, str]:
+    """The cases behind the API of a network, for any device."""
+    return {**case_sources(items), "kilograd.h": MODEL_H, "model.c": MODEL_C}
+
+
+def tensor_count(item: OperatorCase) -> int:
+    """Inputs and outputs; scratch comes after them."""
+    return len(item.case.inputs) + len(item.outputs)
+
+
+def _function(index: int, item: OperatorCase) -> list[str]:
+    call = item.call
+    lines, members = [], []
+    for name, contents in call.fields.items():
+        if contents is None:
+            members.append(f".{name} = NULL")
+        elif isinstance(contents, np.ndarray):
+            array = f"c{index}_{name}"
+            ctype = _CTYPES.get(contents.dtype.name, "int32_t")
+            numbers = ", ".join(map(str, contents.ravel().tolist()))
+            lines.append(f"static const {ctype} {array}[] = {{{numbers}}};")
+            members.append(f".{name} = {array}")
+        else:
+            members.append(f".{name} = {contents}")
+    lines.append(f"static const {call.function}_parameters p{index} = {{{', '.join(members)}}};")
+    arguments = ", ".join([f"&p{index}", *_arguments(call, item)])
+    lines += [
+        f"static void case_{index}(const kg_control *control, void *const *tensors)",
+        "{",
+        "    (void)control;",
+        f"    {call.function}({arguments});",
+        "}",
+    ]
+    return lines
+
+
+def _arguments(call: KernelCall, item: OperatorCase) -> list[str]:
+    texts = {Scratch: f"tensors[{tensor_count(item)}]", Control: "control", type(None): "NULL"}
+    first_output = len(item.case.inputs)
+    return [
+        f"tensors[{argument.index}]"
+        if isinstance(argument, Input)
+        else f"tensors[{first_output + argument.index}]"
+        if isinstance(argument, Output)
+        else texts[type(argument)]
+        for argument in call.arguments
+    ]

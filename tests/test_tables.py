@@ -1,0 +1,32 @@
+"""The tables that people read are the ledger's."""
+
+import json
+import runpy
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def tables():
+    return runpy.run_path(str(ROOT / "bench" / "tables.py"))
+
+
+def test_pages_agree_with_the_ledger(tables):
+    assert tables["main"](["--check"]) == 0
+
+
+def test_a_changed_figure_is_noticed(tables):
+    ledger = json.loads((ROOT / "bench" / "results" / "foundation.json").read_text())
+    ledger["memory"]["mcunet-5fps/49kb"]["sram_total_bytes"] += 1
+    text = (ROOT / "README.md").read_text()
+    assert tables["render"](text, ledger) != text
+
+
+def test_every_marked_table_is_known(tables):
+    for page in tables["PAGES"]:
+        for line in page.read_text().splitlines():
+            if line.startswith("<!-- table: "):
+                assert line.removeprefix("<!-- table: ").removesuffix(" -->") in tables["TABLES"]
