@@ -1,7 +1,7 @@
 """Writes the tables of README.md and docs/measurements.md from bench/results/foundation.json.
 
-    python bench/tables.py          rewrites them
-    python bench/tables.py --check  exits 1 when they differ from the ledger
+python bench/tables.py          rewrites them
+python bench/tables.py --check  exits 1 when they differ from the ledger
 """
 
 from __future__ import annotations

@@ -331,5 +331,5 @@ def test_learning_rate_limits():
             LearningRate.from_float(bad)
     with pytest.raises(DataError, match="mantissa is 0 to 32767, not 32768"):
         LearningRate(32768, 0)
-    with pytest.raises(DataError, match="exponent is -255 to 255"):
+    with pytest.raises(DataError, match="exponent is -1100 to 1100"):
         LearningRate(1, 1 << 31)

@@ -41,7 +41,9 @@ JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on sta
 SramOption = Annotated[str, typer.Option(help="SRAM budget, such as 256KB or 262144.")]
 FlashOption = Annotated[str, typer.Option(help="Flash budget.")]
 DeviceOption = Annotated[str, typer.Option(help="reference, host, unicorn or qemu.")]
-SeedOption = Annotated[int, typer.Option(help="Of samples' order and rounding.", min=0)]
+SeedOption = Annotated[
+    int, typer.Option(help="Of samples' order and rounding.", min=0, max=2**32 - 1)
+]
 
 
 def main() -> None:

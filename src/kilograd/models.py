@@ -37,7 +37,10 @@ def load_model(text: str, classes: int | None = None) -> Graph:
     if text == EMBEDDED:
         with as_file(files("kilograd") / "backbones" / f"{EMBEDDED}.npz") as path:
             return load_native(path, classes)
-    path = resolve_model(text)
+    try:
+        path = resolve_model(text)
+    except OSError as error:  # such as a name that is too long
+        raise ModelError(f"there is no such model: {error.strerror}") from error
     if path.suffix == ".npz":
         return load_native(path, classes)
     return build_graph(read_checkpoint(Path(path)), classes)

@@ -28,11 +28,11 @@ def write_sources(
     """Write the sources beside each other into ``output``, which must not hold anything yet."""
     get_target(target)
     program = compile_named(model, scheme, classes)
-    if output.exists() and (not output.is_dir() or any(output.iterdir())):
-        raise UserError(
-            "the output folder is not empty", where=str(output), hint="name a new folder"
-        )
     try:
+        if output.exists() and (not output.is_dir() or any(output.iterdir())):
+            raise UserError(
+                "the output is not an empty folder", where=str(output), hint="name a new folder"
+            )
         output.parent.mkdir(parents=True, exist_ok=True)
         staging = Path(tempfile.mkdtemp(prefix=".kilograd-", dir=output.parent))
         try:

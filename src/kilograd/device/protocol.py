@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _MANTISSA_BITS = 15
 _MANTISSA_END = 1 << _MANTISSA_BITS
-_MAX_EXPONENT = 255
+_MAX_EXPONENT = 1100
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class LearningRate:
 
     Attributes:
         mantissa: 0 to 32767.
-        exponent: -255 to 255, far beyond any use.
+        exponent: -1100 to 1100, as far as any double reaches.
 
     Raises:
         DataError: the mantissa or the exponent is out of range.

@@ -22,7 +22,7 @@ _HEADER = """\
 
 #include <stdint.h>
 
-/* learning rate = mantissa * 2^exponent, 0 <= mantissa < 2^15, |exponent| <= 255 */
+/* learning rate = mantissa * 2^exponent, 0 <= mantissa < 2^15, |exponent| <= 1100 */
 typedef struct {{
     int32_t mantissa;
     int32_t exponent;

@@ -38,6 +38,9 @@ from kilograd.ops.spec import (
 )
 from kilograd.ops.step import fixed_point_step
 
+#: What weights that start at zero, those of a fresh head, are expected to grow to.
+_EXPECTED_WEIGHT = 8
+
 #: Rows of the tile that the weight step's kernel expands at once (KG_WEIGHT_STEP_TILE).
 WEIGHT_STEP_TILE = 8
 
@@ -96,7 +99,9 @@ def weight_gain(weight: Array, scales: Sequence[float], share_of_outputs: float 
 
     Counts a random half of the gradients as masked by clamps.
     """
-    real = exactly(weight).reshape(weight.shape[0], -1) * np.asarray(scales)[:, None]
+    least = 0 if weight.any() else _EXPECTED_WEIGHT
+    quantized = np.maximum(np.abs(exactly(weight)), least).reshape(weight.shape[0], -1)
+    real = quantized * np.asarray(scales)[:, None]
     per_input = (real**2).sum(axis=0).mean() * share_of_outputs / 2
     return 0.5 * math.log2(max(float(per_input), 1e-12))
 

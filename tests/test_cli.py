@@ -1,0 +1,241 @@
+"""Every command on small inputs: one JSON object on standard output, everything else beside it."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from kilograd import __version__
+from kilograd.compiler import compile_model
+from kilograd.device.open import open_device
+from kilograd.errors import KilogradError
+from kilograd.models import load_model
+from kilograd.scheme import load_scheme
+from kilograd.training import TrainingOptions
+from networks import LAYERS, blobs, native_model, tiny_graph
+
+MEASURED = {
+    "sram_total_bytes", "arena", "trainable", "data_bss", "stack", "flash_bytes",
+    "instructions_inference", "instructions_train_step", "macs_forward", "macs_backward",
+    "lower_bound_bytes", "compiler", "compiler_version",
+}  # fmt: skip
+TRAINED = {
+    "accuracy_before", "accuracy_after", "steps", "steps_per_second", "device", "state_digest",
+    "confusion_before", "confusion_after",
+}  # fmt: skip
+RUN_ON_EMULATOR = {"sram_total_bytes", "instructions_train_step"}
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return native_model().write(tmp_path_factory.mktemp("model") / "tiny.npz")
+
+
+@pytest.fixture(scope="module")
+def pack(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data")
+    inputs, labels = blobs(tiny_graph(folder), 24)
+    split = np.arange(24) % 3 == 2
+    np.savez(folder / "blobs.npz", inputs=inputs, labels=labels, split=split.astype(np.int8))
+    return folder / "blobs.npz"
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory):
+    root = tmp_path_factory.mktemp("pictures") / "colours"
+    for index, name in enumerate(("blue", "rot")):
+        (root / name).mkdir(parents=True)
+        for value in range(6):
+            colour = [40 + 10 * value] * 3
+            colour[2 - 2 * index] = 230
+            Image.new("RGB", (20, 30), tuple(colour)).save(root / name / f"{value}.png")
+    return root
+
+
+def test_inspect(kilograd, model):
+    result = kilograd("inspect", model, "--json").json
+    assert result["model"] == "tiny"
+    rows = {row["name"]: row for row in result["layers"]}
+    assert list(rows) == [name for name, *_ in LAYERS] + ["pool", "head"]
+    assert [row["index"] for row in result["layers"] if row["index"] is not None] == list(range(8))
+    assert rows["stem"]["output"] == [8, 8, 7]
+    assert rows["stem"]["macs"] == 8 * 8 * 7 * 27
+    assert rows["stem"]["parameters"] == 7 * 27 + 7
+    assert rows["stem"]["activation_bytes"] == 448
+    assert result["macs"] == sum(row["macs"] for row in rows.values())
+
+
+def test_people_see_a_table(kilograd, model):
+    outcome = kilograd("inspect", model, "--classes", 100)
+    assert (outcome.code, outcome.out) == (0, "")
+    assert "blocks.0.depthwise" in outcome.err
+    assert "100" in outcome.err
+
+
+def test_compile(kilograd, model, tmp_path):
+    output = tmp_path / "deep" / "firmware"
+    result = kilograd("compile", model, "-o", output, "--scheme", "last:2", "--json").json
+    assert result["files"] == sorted(path.name for path in output.iterdir())
+    assert {"model.c", "kilograd.h"} <= set(result["files"])
+    assert result["lower_bound_bytes"] <= result["arena"]
+    assert result["trainable"] > 0
+    assert [path.name for path in output.parent.iterdir()] == ["firmware"]
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    assert kilograd("compile", model, "-o", empty).code == 0
+    graph = load_model(str(model), 10)
+    sources = compile_model(graph, load_scheme("head", graph)).sources
+    assert {path.name: path.read_text() for path in empty.iterdir()} == sources
+
+
+def test_verify(kilograd, model):
+    devices = ["reference", "host", "unicorn"]
+    result = kilograd(
+        "verify", model, "--classes", 3, "--scheme", "full", "--steps", 4, "--json",
+        "--devices", "reference, host,unicorn",
+    ).json  # fmt: skip
+    assert result == {
+        "identical": True,
+        "digest": result["digest"],
+        "steps": 4,
+        "devices": devices,
+        "first_difference": None,
+    }
+    assert len(result["digest"]) == 64
+
+
+def test_verify_says_where_devices_differ(kilograd, model, monkeypatch):
+    real = open_device
+
+    def broken(program, name, **options):
+        device = real(program, name, **options)
+        if name == "reference":
+            device.read_state = lambda: b"wrong"
+        return device
+
+    monkeypatch.setattr("kilograd.agreement.open_device", broken)
+    outcome = kilograd("verify", model, "--devices", "host,reference", "--steps", 2, "--json")
+    assert outcome.code == 1
+    assert json.loads(outcome.out)["first_difference"] == 1
+    assert "fault: the devices differ from step 1 on; please report it" in outcome.err
+
+
+@pytest.mark.parametrize("target", ["cortex-m7", "cortex-m0plus"])
+def test_measure(kilograd, model, target):
+    outcome = kilograd("measure", model, "--classes", 5, "--target", target, "--json")
+    result = outcome.json
+    assert set(result) >= MEASURED
+    assert (result["model"], result["scheme"], result["classes"]) == ("tiny", "head", 5)
+    assert result["target"] == target
+    parts = ("arena", "trainable", "data_bss", "stack")
+    assert result["sram_total_bytes"] == sum(result[part] for part in parts)
+    assert f"{result['sram_total_bytes']:,}" in outcome.err
+
+
+@pytest.mark.parametrize("device", ["reference", "host", "unicorn"])
+def test_train(kilograd, model, pack, device):
+    options = ("--device", device, "--epochs", 2, "--lr", 0.01, "--seed", 3)
+    outcome = kilograd("train", model, "--data", pack, *options, "--json")
+    result = outcome.json
+    assert set(result) >= TRAINED
+    assert RUN_ON_EMULATOR <= set(result) or device != "unicorn"
+    assert (result["device"], result["steps"], result["data"]) == (device, 32, "blobs")
+    assert (result["train_samples"], result["test_samples"]) == (16, 8)
+    assert result["accuracy_before"] == 0.5
+    assert result["accuracy_after"] >= 0.75
+    assert np.sum(result["confusion_after"]) == 8
+    again = kilograd("train", model, "--data", pack, *options, "--json", "--device", "host").json
+    assert again["state_digest"] == result["state_digest"]
+    assert "training" in outcome.err
+    assert "50.0% before" in outcome.err
+
+
+def test_train_on_qemu(kilograd, model, pack, require_qemu):
+    result = kilograd("train", model, "--data", pack, "--device", "qemu", "--json").json
+    assert set(result) >= TRAINED | RUN_ON_EMULATOR
+
+
+def test_train_on_a_folder_and_keep_everything(kilograd, model, images, tmp_path):
+    report, state = tmp_path / "new" / "report.html", tmp_path / "state.bin"
+    result = kilograd(
+        "train", model, "--data", images, "--scheme", "last:2", "--limit", 8, "--test-limit", 2,
+        "--schedule", "constant", "--report", report, "--save", state, "--json",
+    ).json  # fmt: skip
+    assert result["classes"] == ["blue", "rot"]
+    assert (result["train_samples"], result["test_samples"]) == (8, 2)
+    assert result["report"] == str(report)
+    assert report.read_text(encoding="utf-8").startswith("<!doctype html>")
+    graph = load_model(str(model), 2)
+    program = compile_model(graph, load_scheme("last:2", graph))
+    assert len(state.read_bytes()) == program.plan.state_bytes
+    with open_device(program, "reference") as device:
+        device.write_state(state.read_bytes())
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["new", "state.bin"]
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["report.html"]
+
+
+def test_options_have_the_defaults_that_the_library_has(kilograd, model, pack):
+    result = kilograd("train", model, "--data", pack, "--json").json
+    defaults = TrainingOptions()
+    assert (result["learning_rate"], result["seed"]) == (defaults.rate, defaults.seed)
+
+
+def test_fetch_from_a_local_folder(kilograd, published, monkeypatch):
+    path = published("mcunet-5fps")
+    monkeypatch.setenv("KILOGRAD_MODELS", str(path.parent))
+    result = kilograd("fetch", "mcunet-5fps", "--json").json
+    assert result == {"name": "mcunet-5fps", "path": str(path)}
+    assert kilograd("inspect", "mcunet-5fps", "--json").json["model"] == "mcunet-5fps"
+
+
+def test_a_fault_of_kilograd_is_exit_code_1(kilograd, model, monkeypatch):
+    def fail(*_arguments):
+        raise KilogradError("it [bold]broke[/]")
+
+    monkeypatch.setattr("kilograd.commands.inspect.load_model", fail)
+    outcome = kilograd("inspect", model)
+    assert (outcome.code, outcome.out) == (1, "")
+    assert "fault: it [bold]broke[/]" in outcome.err
+
+
+def test_an_interrupt(kilograd, model, monkeypatch):
+    def interrupt(*_arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("kilograd.commands.inspect.load_model", interrupt)
+    assert kilograd("inspect", model).code == 130
+
+
+def test_long_messages_are_not_broken_into_lines(kilograd, tmp_path):
+    path = tmp_path / ("long" * 30) / "model.npz"
+    assert str(path) in kilograd("inspect", path).refused("neither a model file").err
+
+
+def run(*arguments):
+    command = [sys.executable, "-c", "from kilograd.cli import main; main()", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+
+
+def test_as_a_program(model):
+    done = run("inspect", model, "--json")
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["model"] == "tiny"
+    wrong = run("inspect", "no such model", "--json")
+    assert (wrong.returncode, wrong.stdout) == (2, "")
+    assert wrong.stderr.startswith("error: no such model: this is neither a model file")
+    assert "Traceback" not in wrong.stderr
+
+
+def test_version_and_help(kilograd):
+    outcome = kilograd("--version")
+    assert (outcome.code, outcome.out) == (0, f"kilograd {__version__}\n")
+    commands = ("demo", "inspect", "fetch", "compile", "verify", "measure", "train")
+    overview = kilograd("--help").out
+    for command in commands:
+        assert command in overview
+        outcome = kilograd(command, "--help")
+        assert outcome.code == 0
+        assert "--json" in outcome.out
