@@ -141,7 +141,7 @@ def test_train(kilograd, model, pack, device):
     outcome = kilograd("train", model, "--data", pack, *options, "--json")
     result = outcome.json
     assert set(result) >= TRAINED
-    assert RUN_ON_EMULATOR <= set(result) or device != "unicorn"
+    assert set(result) >= RUN_ON_EMULATOR or device != "unicorn"
     assert (result["device"], result["steps"], result["data"]) == (device, 32, "blobs")
     assert (result["train_samples"], result["test_samples"]) == (16, 8)
     assert result["accuracy_before"] == 0.5
@@ -167,7 +167,7 @@ def test_train_on_a_folder_and_keep_everything(kilograd, model, images, tmp_path
     assert result["classes"] == ["blue", "rot"]
     assert (result["train_samples"], result["test_samples"]) == (8, 2)
     assert result["report"] == str(report)
-    assert report.read_text(encoding="utf-8").startswith("<!doctype html>")
+    assert report.read_text(encoding="utf-8").lower().startswith("<!doctype html>")
     graph = load_model(str(model), 2)
     program = compile_model(graph, load_scheme("last:2", graph))
     assert len(state.read_bytes()) == program.plan.state_bytes

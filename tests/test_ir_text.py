@@ -137,7 +137,7 @@ HEAD = "graph g\ninput %x: int8[1,1,3], Quantization(scales=(0.5,), zero_point=0
 MASK = "activation %y: uint8[1]\nnode n (layer l, training): %y = clamp_mask(%x) with "
 WINDOW = "Window(height=3, width=3, stride=1, top=1, bottom=1, left=1, right=1)"
 OUTPUT = "Quantization(scales=(0.5,), zero_point=0, axis=None)"
-CONV = "activation %y: uint8[1]\nnode n (layer l, training): %y = conv(%x) with ConvAttributes("
+CONV = "activation %y: uint8[1]\nnode n (layer l, training): %y = conv(%x) with WindowedAttributes("
 ERRORS = [
     ("", 1, 1, "ends without a graph"),
     ("input %x: int8[3]", 1, 1, "starts with one line `graph NAME`"),
@@ -164,9 +164,9 @@ ERRORS = [
     (HEAD + MASK + "NoAttribute()", 4, 54, "expected 'NoAttributes'"),
     (HEAD + (MASK + "NoAttributes()").replace("training", "never"), 4, 18, "inference or training"),
     (HEAD + MASK.replace("clamp_mask", "clampmask"), 4, 34, "did you mean clamp_mask?"),
-    (HEAD + CONV + f"window={WINDOW}, output={OUTPUT}", 4, 200, "expected ','"),
-    (HEAD + CONV + "trained_channels=(1, 2", 4, 85, "expected ','"),
-    (HEAD + CONV + f"trained_channels=({'9' * 50},)", 4, 81, "too long"),
+    (HEAD + CONV + f"window={WINDOW}, output={OUTPUT}", 4, 204, "expected ','"),
+    (HEAD + CONV + "trained_channels=(1, 2", 4, 89, "expected ','"),
+    (HEAD + CONV + f"trained_channels=({'9' * 50},)", 4, 85, "too long"),
 ]
 
 

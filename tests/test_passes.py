@@ -113,7 +113,7 @@ def broken_by_hand():
     yield "%stem.weight is filed under %other", replace(HEAD, values=values)
     for change, message in [
         ({"operator": "convolve"}, "stem: no operator named convolve"),
-        ({"attributes": others[0].attributes}, "stem: attributes must be ConvAttributes"),
+        ({"attributes": others[0].attributes}, "stem: attributes must be WindowedAttributes"),
         ({"inputs": ("input", "none", "stem.weight")}, "stem reads %none, which does not exist"),
         ({"inputs": ("input", "stem.bias")}, "stem .conv.: "),
         ({"outputs": ("stem", "more")}, "stem makes %more, which has no type"),

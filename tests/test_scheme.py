@@ -125,6 +125,12 @@ def test_file(tmp_path):
     assert list(scheme.weights) == ["stem", "head"]
 
 
+def test_file_with_a_byte_order_mark(tmp_path):
+    path = tmp_path / "s.toml"
+    path.write_text("[weights]\nhead = 1\n", encoding="utf-8-sig")
+    assert load_scheme(str(path), GRAPH).weights == {"head": 1.0}
+
+
 def test_file_that_is_no_text(tmp_path):
     path = tmp_path / "s.toml"
     path.write_bytes(b"name = '\xff\xfe'")

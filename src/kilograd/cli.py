@@ -49,7 +49,7 @@ SeedOption = Annotated[
 def main() -> None:
     """Entry point: runs a command and turns errors into exit codes."""
     try:
-        app(standalone_mode=True)
+        app(prog_name="kilograd")
     except UserError as error:
         _complain(f"error: {error}")
         sys.exit(error.exit_code)
@@ -62,6 +62,7 @@ def main() -> None:
 
 
 def _complain(text: str) -> None:
+    text = text.encode("utf-8", "backslashreplace").decode()  # names need not be Unicode
     console.print(text, style="bold red", markup=False, highlight=False, soft_wrap=True)
 
 

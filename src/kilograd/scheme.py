@@ -88,7 +88,7 @@ def load_scheme(text: str, graph: Graph) -> Scheme:
             "or the path of a TOML file",
         )
     try:
-        contents = path.read_text(encoding="utf-8")
+        contents = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise SchemeError(f"the scheme cannot be read: {error}", where=str(path)) from error
     return parse_scheme(contents, graph, where=str(path))

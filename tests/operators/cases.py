@@ -8,15 +8,12 @@ import numpy as np
 from kilograd.ir import DType, Quantization, TensorType
 from kilograd.ops import REGISTRY, OpSpec
 from kilograd.ops.arithmetic import bias_limit
-from kilograd.ops.conv.backward import ConvGradientAttributes
-from kilograd.ops.conv.op import ConvAttributes
-from kilograd.ops.depthwise.backward import DepthwiseGradientAttributes
-from kilograd.ops.depthwise.op import DepthwiseAttributes
 from kilograd.ops.gradient import EXPONENT
 from kilograd.ops.pointwise.backward import InputGradientAttributes, WeightStepAttributes
 from kilograd.ops.pointwise.op import PointwiseAttributes
 from kilograd.ops.spec import Case
 from kilograd.ops.window import Window
+from kilograd.ops.windowed import WindowedAttributes, WindowGradientAttributes
 
 RANDOM_SHAPES = 8
 
@@ -177,10 +174,10 @@ def _random_window(rng, name):
     weight = _weight(rng, (outputs, window.height, window.width, channels), outputs)
     yield (
         REGISTRY["conv"],
-        _forward(name, ConvAttributes(window, _output(rng)), x, outputs, [weight]),
+        _forward(name, WindowedAttributes(window, _output(rng)), x, outputs, [weight]),
     )
     stream, trained = int(rng.integers(99)), _share(rng, channels)
-    attributes = ConvGradientAttributes(window, x.shape, stream, trained)
+    attributes = WindowGradientAttributes(window, x.shape, stream, trained)
     gradient = TensorType((rows, columns, outputs))
     yield (
         REGISTRY["conv_input_gradient"],
@@ -194,9 +191,9 @@ def _random_window(rng, name):
     weight = _weight(rng, (window.height, window.width, channels), channels, axis=2)
     yield (
         REGISTRY["depthwise"],
-        _forward(name, DepthwiseAttributes(window, _output(rng)), x, channels, [weight]),
+        _forward(name, WindowedAttributes(window, _output(rng)), x, channels, [weight]),
     )
-    attributes = DepthwiseGradientAttributes(window, x.shape, stream, trained)
+    attributes = WindowGradientAttributes(window, x.shape, stream, trained)
     gradient = TensorType((rows, columns, channels))
     yield (
         REGISTRY["depthwise_input_gradient"],

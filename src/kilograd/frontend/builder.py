@@ -14,11 +14,10 @@ from kilograd.ir import DType, Graph, Kind, Node, Quantization, TensorType, Valu
 from kilograd.ops import REGISTRY
 from kilograd.ops.add.op import AddAttributes
 from kilograd.ops.arithmetic import bias_limit
-from kilograd.ops.conv.op import ConvAttributes
-from kilograd.ops.depthwise.op import DepthwiseAttributes
 from kilograd.ops.pointwise.op import PointwiseAttributes
 from kilograd.ops.spec import NoAttributes
 from kilograd.ops.window import Window
+from kilograd.ops.windowed import WindowedAttributes
 
 #: Scale of logits: Q16.
 LOGIT_SCALE = 2.0**-16
@@ -63,7 +62,7 @@ class GraphBuilder:
     def conv(self, layer: str, x: str, p: Parameters, window: Window, output: Quantization) -> str:
         """k×k convolution."""
         reads = self._layer_inputs(layer, x, p, channel_axis=0)
-        return self._append(layer, "conv", reads, ConvAttributes(window, output))
+        return self._append(layer, "conv", reads, WindowedAttributes(window, output))
 
     def pointwise(self, layer: str, x: str, p: Parameters, output: Quantization) -> str:
         """1×1 convolution."""
@@ -75,7 +74,7 @@ class GraphBuilder:
     ) -> str:
         """Depthwise convolution."""
         reads = self._layer_inputs(layer, x, p, channel_axis=2)
-        return self._append(layer, "depthwise", reads, DepthwiseAttributes(window, output))
+        return self._append(layer, "depthwise", reads, WindowedAttributes(window, output))
 
     def add(self, layer: str, a: str, b: str, output: Quantization) -> str:
         """Residual join."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,8 +22,10 @@ def build_graph(checkpoint: Checkpoint, classes: int | None = None) -> Graph:
     """
     stem = checkpoint.first_conv
     size = checkpoint.resolution
+    # The name of a file, which may be anything; it goes into C comments and messages.
+    name = re.sub(r"[^A-Za-z0-9_.-]", "_", checkpoint.name)
     builder = GraphBuilder(
-        checkpoint.name, size, size, stem.in_channels, Quantization((stem.x_scale,), stem.x_zero)
+        name, size, size, stem.in_channels, Quantization((stem.x_scale,), stem.x_zero)
     )
     x = builder.conv(
         "stem",

@@ -6,7 +6,7 @@
     input %input: int8[8,8,3], Quantization(scales=(0.03,), zero_point=-3, axis=None)
     constant %stem.bias: int32[5]
     activation %stem: int8[4,4,5], Quantization(scales=(0.1,), zero_point=0, axis=None)
-    node stem (layer stem, inference): %stem = conv(%input, %stem.bias) with ConvAttributes(…)
+    node stem (layer stem, inference): %stem = conv(%input, %stem.bias) with WindowedAttributes(…)
     update %head.bias -> %head.bias_step
     output %head
 

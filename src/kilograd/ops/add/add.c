@@ -1,8 +1,10 @@
 #include "add.h"
 
+#include "kg_dsp.h"
+
 #define UNIT (INT32_C(1) << 20)
 
-void kg_add(const kg_add_parameters *p, const int8_t *a, const int8_t *b, int8_t *y)
+void kg_add_plain(const kg_add_parameters *p, const int8_t *a, const int8_t *b, int8_t *y)
 {
     for (int32_t i = 0; i < p->count; i++) {
         const int32_t scaled_a = kg_multiply_by_quantized_multiplier(
@@ -13,3 +15,10 @@ void kg_add(const kg_add_parameters *p, const int8_t *a, const int8_t *b, int8_t
                              p->output_zero_point);
     }
 }
+
+#if !KG_HAS_DSP
+void kg_add(const kg_add_parameters *p, const int8_t *a, const int8_t *b, int8_t *y)
+{
+    kg_add_plain(p, a, b, y);
+}
+#endif

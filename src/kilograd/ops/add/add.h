@@ -14,4 +14,7 @@ typedef struct {
 /* `y` may be `a` or `b`. */
 void kg_add(const kg_add_parameters *p, const int8_t *a, const int8_t *b, int8_t *y);
 
+/* The same in plain C. */
+void kg_add_plain(const kg_add_parameters *p, const int8_t *a, const int8_t *b, int8_t *y);
+
 #endif

@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "kg_dsp.h"
+
 #define KG_ACCUMULATOR_LIMIT ((INT32_C(1) << 30) - 1)
 
 /* What is known only while a step runs; rate = rate_mantissa * 2^rate_exponent. */
@@ -59,12 +61,16 @@ static inline int8_t kg_requantize(int32_t accumulator, int32_t multiplier, int3
         kg_multiply_by_quantized_multiplier(accumulator, multiplier, shift) + zero_point);
 }
 
+#define KG_MIX_FIRST UINT32_C(0x7feb352d)
+#define KG_MIX_SECOND UINT32_C(0x846ca68b)
+#define KG_RANDOM_STEP UINT32_C(0x9e3779b9)
+
 static inline uint32_t kg_mix(uint32_t value)
 {
     value ^= value >> 16;
-    value *= UINT32_C(0x7feb352d);
+    value *= KG_MIX_FIRST;
     value ^= value >> 15;
-    value *= UINT32_C(0x846ca68b);
+    value *= KG_MIX_SECOND;
     return value ^ (value >> 16);
 }
 
@@ -77,7 +83,7 @@ static inline uint32_t kg_random_key(const kg_control *control, int32_t stream)
 
 static inline uint32_t kg_random(uint32_t key, uint32_t index)
 {
-    return kg_mix(key + index * UINT32_C(0x9e3779b9));
+    return kg_mix(key + index * KG_RANDOM_STEP);
 }
 
 /* value / 2^shift, rounded down or up by 32 random bits so that the mean is exact.
@@ -91,8 +97,8 @@ static inline int64_t kg_stochastic_round(int64_t value, int32_t shift, uint32_t
     }
     if (shift < 0)
         shift = 0;
-    const int64_t noise =
-        shift >= 32 ? (int64_t)((uint64_t)bits << (shift - 32)) : (int64_t)((uint64_t)bits >> (32 - shift));
+    const uint64_t wide = bits;
+    const int64_t noise = (int64_t)(shift >= 32 ? wide << (shift - 32) : wide >> (32 - shift));
     return (value + noise) >> shift;
 }
 
@@ -102,6 +108,24 @@ static inline int32_t kg_stochastic_round16(int64_t value, int32_t shift, uint32
     const int64_t rounded = kg_stochastic_round(value, shift, bits);
     return rounded > 32767 ? 32767 : rounded < -32767 ? -32767 : (int32_t)rounded;
 }
+
+#if KG_HAS_DSP
+/* value * factor / 2^(32 + right) rounded by kg_stochastic_round, of which the noise's lowest
+   `right` bits are zero; 0 <= right < 31. */
+static inline int32_t kg_round_product(int32_t value, int32_t factor, int32_t right,
+                                       uint32_t bits)
+{
+    uint32_t low;
+    int32_t high;
+    __asm__("lsl %0, %4, %5\n"
+            "lsr %1, %4, %6\n"
+            "smlal %0, %1, %2, %3\n"
+            "asr %1, %1, %5\n"
+            : "=&r"(low), "=&r"(high)
+            : "r"(value), "r"(factor), "r"(bits), "r"(right), "r"(32 - right));
+    return high;
+}
+#endif
 
 /* Exponents of gradient tensors are kept in sixteenths. */
 static inline int32_t kg_whole_exponent(const int32_t *exponent)
@@ -123,9 +147,13 @@ static inline int8_t kg_gradient_element(int64_t value, int32_t shift, uint32_t 
 static inline int32_t kg_step(const kg_control *control, int32_t gradient, int32_t scale_mantissa,
                               int32_t scale_exponent, uint32_t bits)
 {
-    const int64_t product = (int64_t)gradient * (scale_mantissa * control->rate_mantissa);
-    const int64_t step =
-        kg_stochastic_round(product, -(scale_exponent + control->rate_exponent), bits);
+    const int32_t scale = scale_mantissa * control->rate_mantissa;
+    const int32_t shift = -(scale_exponent + control->rate_exponent);
+#if KG_HAS_DSP
+    if (shift >= 32 && shift <= 62)
+        return kg_round_product(gradient, scale, shift - 32, bits);
+#endif
+    const int64_t step = kg_stochastic_round((int64_t)gradient * scale, shift, bits);
     const int64_t limit = KG_ACCUMULATOR_LIMIT;
     return (int32_t)(step > limit ? limit : step < -limit ? -limit : step);
 }

@@ -14,9 +14,13 @@ typedef struct {
     const int8_t *shift;
 } kg_conv_parameters;
 
-/* scratch: int16 [2][kernel_height * kernel_width * channels] */
+/* scratch: 12 bytes for each tap of each channel, these rounded up to fours */
 void kg_conv(const kg_conv_parameters *p, const int8_t *x, const int32_t *bias,
-             const int8_t *weight, int8_t *y, int16_t *scratch);
+             const int8_t *weight, int8_t *y, uint32_t *scratch);
+
+/* The same in plain C. scratch: int16 [kernel_height * kernel_width * channels] */
+void kg_conv_plain(const kg_conv_parameters *p, const int8_t *x, const int32_t *bias,
+                   const int8_t *weight, int8_t *y, uint32_t *scratch);
 
 typedef struct {
     KG_WINDOW_MEMBERS;

@@ -14,8 +14,14 @@ typedef struct {
     const int8_t *shift;
 } kg_depthwise_parameters;
 
+/* scratch: uint32 [2][kernel_height][kernel_width], none up to KG_DEPTHWISE_FEW taps */
+#define KG_DEPTHWISE_FEW 9
 void kg_depthwise(const kg_depthwise_parameters *p, const int8_t *x, const int32_t *bias,
-                  const int8_t *weight, int8_t *y);
+                  const int8_t *weight, int8_t *y, uint32_t *scratch);
+
+/* The same in plain C, for the channels from `first` on. */
+void kg_depthwise_plain(const kg_depthwise_parameters *p, int32_t first, const int8_t *x,
+                        const int32_t *bias, const int8_t *weight, int8_t *y);
 
 typedef struct {
     KG_WINDOW_MEMBERS;
@@ -25,11 +31,19 @@ typedef struct {
     int32_t stream;
 } kg_depthwise_input_gradient_parameters;
 
+/* scratch: uint32 [2][kernel_height][kernel_width] */
 void kg_depthwise_input_gradient(const kg_depthwise_input_gradient_parameters *p,
                                  const kg_control *control, const int8_t *gradient,
                                  const int32_t *gradient_exponent, const int8_t *weight,
                                  const int32_t *result_exponent, int8_t *result,
-                                 uint32_t *magnitude);
+                                 uint32_t *magnitude, uint32_t *scratch);
+
+/* The same in plain C, for the channels from `first` on; adds to the magnitude. */
+void kg_depthwise_input_gradient_plain(const kg_depthwise_input_gradient_parameters *p,
+                                       int32_t first, const kg_control *control,
+                                       const int8_t *gradient, const int32_t *gradient_exponent,
+                                       const int8_t *weight, const int32_t *result_exponent,
+                                       int8_t *result, uint32_t *magnitude);
 
 typedef struct {
     KG_WINDOW_MEMBERS;

@@ -1,5 +1,7 @@
 #include "gradient.h"
 
+#include "kg_round.h"
+
 #define ALIGNMENT_LIMIT 24
 
 static int32_t at_most(int32_t value, int32_t limit)
@@ -24,7 +26,21 @@ void kg_gradient_sum(const kg_gradient_sum_parameters *p, const kg_control *cont
     const int32_t left_b = at_least(eb - low, 0), right_b = at_most(at_least(low - eb, 0), 31);
     const int32_t shift = kg_whole_exponent(result_exponent) - low + 14;
     uint32_t seen = 0;
-    for (int32_t i = 0; i < p->count; i++) {
+    int32_t i = 0;
+#if KG_HAS_DSP
+    const kg_rounding rounding = kg_prepare_rounding(1 << 14, kg_clamp(shift, 0, 62));
+    const int32_t a_left = left_a + rounding.left, b_left = left_b + rounding.left;
+    /* Without losses by the alignment, and with a sum of less than 32 bits. */
+    if (right_a + right_b == 0 && a_left <= 22 && b_left <= 22 && shift >= 0 && shift <= 62) {
+        for (; i < p->count; i++) {
+            const int32_t sum = a[i] * (INT32_C(1) << a_left) + b[i] * (INT32_C(1) << b_left);
+            result[i] = kg_saturate_gradient(kg_round_product(sum, rounding.factor, rounding.right,
+                                                              kg_random(key, (uint32_t)i)),
+                                             &seen);
+        }
+    }
+#endif
+    for (; i < p->count; i++) {
         const int32_t aligned_a = (a[i] * (INT32_C(1) << left_a)) >> right_a;
         const int32_t aligned_b = (b[i] * (INT32_C(1) << left_b)) >> right_b;
         const int64_t sum = (int64_t)aligned_a + aligned_b;

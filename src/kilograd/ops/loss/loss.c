@@ -3,11 +3,11 @@
 #define ONE (INT32_C(1) << 30)
 #define COEFFICIENTS 8
 
-/* 2^(-u) in Q30 for u >= 0 in Q16. */
+/* 2^(-u) in Q30 for u >= 0 in Q24. */
 static int32_t exp2_negative(const int32_t *coefficient, int64_t u)
 {
-    const int32_t whole = u >> 16 < 31 ? (int32_t)(u >> 16) : 31;
-    const int32_t fraction = (int32_t)(u & 0xffff) << 14;
+    const int32_t whole = u >> 24 < 31 ? (int32_t)(u >> 24) : 31;
+    const int32_t fraction = (int32_t)(u & 0xffffff) << 6;
     int32_t value = coefficient[COEFFICIENTS - 1];
     for (int32_t k = COEFFICIENTS - 2; k >= 0; k--)
         value = (int32_t)(((int64_t)value * fraction) >> 30) + coefficient[k];

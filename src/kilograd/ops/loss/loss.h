@@ -6,7 +6,7 @@
 
 typedef struct {
     int32_t classes;
-    int32_t log2_e;                  /* Q16 */
+    int32_t log2_e;                  /* Q24 */
     const int32_t *exp2_coefficient; /* [8], Q30 */
     int32_t stream;
 } kg_softmax_cross_entropy_parameters;

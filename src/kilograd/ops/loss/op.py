@@ -25,8 +25,8 @@ from kilograd.ops.spec import (
     StreamAttributes,
 )
 
-#: log2(e) in Q16.
-_LOG2_E = round(math.log2(math.e) * (1 << 16))
+#: log2(e) in Q24.
+_LOG2_E = round(math.log2(math.e) * (1 << 24))
 #: Coefficients of 2^−f = Σ (−f·ln 2)^k / k! in Q30, lowest order first.
 EXP2_COEFFICIENTS = tuple(
     round((-math.log(2)) ** k / math.factorial(k) * (1 << 30)) for k in range(8)
@@ -34,9 +34,9 @@ EXP2_COEFFICIENTS = tuple(
 
 
 def exp2_negative(u: NDArray[np.int64]) -> NDArray[np.int64]:
-    """2^(−u) in Q30 for u ≥ 0 in Q16, by Horner's rule on the fraction."""
-    whole = np.minimum(u >> 16, 31)
-    fraction = (u & 0xFFFF) << 14
+    """2^(−u) in Q30 for u ≥ 0 in Q24, by Horner's rule on the fraction."""
+    whole = np.minimum(u >> 24, 31)
+    fraction = (u & 0xFFFFFF) << 6
     value = np.full_like(u, EXP2_COEFFICIENTS[-1])
     for coefficient in reversed(EXP2_COEFFICIENTS[:-1]):
         value = ((value * fraction) >> 30) + coefficient

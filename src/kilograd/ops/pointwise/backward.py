@@ -185,7 +185,7 @@ class PointwiseInputGradient(OpSpec[InputGradientAttributes]):
     def kernel(
         self, attributes: InputGradientAttributes, inputs: Sequence[TensorType]
     ) -> KernelCall:
-        """kg_pointwise_input_gradient, two positions at a time."""
+        """kg_pointwise_input_gradient, four positions at a time."""
         a = attributes
         outputs = inputs[2].shape[0]
         mantissas, channel_shift, unit = channel_scaling(inputs[2])
@@ -213,7 +213,7 @@ class PointwiseInputGradient(OpSpec[InputGradientAttributes]):
             Output(1),
             Scratch(),
         )
-        scratch = 2 * 2 * outputs + 2 * 4 * a.channels
+        scratch = max(8 * (outputs + outputs % 2), 4 * a.channels + 2 * outputs)
         return KernelCall("kg_pointwise_input_gradient", fields, arguments, scratch)
 
     def macs(self, attributes: InputGradientAttributes, inputs: Sequence[TensorType]) -> int:
@@ -308,7 +308,7 @@ class PointwiseWeightStep(OpSpec[WeightStepAttributes]):
             "stream": attributes.stream,
         }
         arguments = (Control(), *(Input(index) for index in range(5)), Scratch())
-        scratch = 2 * positions * (1 + WEIGHT_STEP_TILE)
+        scratch = 2 * (positions + positions % 2) * (4 + WEIGHT_STEP_TILE)
         return KernelCall("kg_pointwise_weight_step", fields, arguments, scratch)
 
     def macs(self, attributes: WeightStepAttributes, inputs: Sequence[TensorType]) -> int:

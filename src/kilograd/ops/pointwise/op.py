@@ -40,6 +40,9 @@ from kilograd.ops.spec import (
     exactly,
 )
 
+#: KG_POINTWISE_FEW of pointwise.h.
+FEW_CHANNELS = 8
+
 
 @dataclass(frozen=True)
 class PointwiseAttributes:
@@ -88,7 +91,7 @@ class _PointwiseForward(OpSpec[PointwiseAttributes]):
         function: str,
         attributes: PointwiseAttributes,
         inputs: Sequence[TensorType],
-        rows: int,
+        scratch_bytes: int,
     ) -> KernelCall:
         multipliers, shifts = requantization(inputs, attributes.output.scale)
         height, width, channels = inputs[ACTIVATION].shape
@@ -104,7 +107,7 @@ class _PointwiseForward(OpSpec[PointwiseAttributes]):
         }
         weights = (Input(WEIGHT), Input(FROZEN) if attributes.trained_channels else None)
         arguments = (Input(ACTIVATION), Input(BIAS), *weights, Output(0), Scratch())
-        return KernelCall(function, fields, arguments, scratch_bytes=2 * rows * channels)
+        return KernelCall(function, fields, arguments, scratch_bytes)
 
     def macs(self, attributes: PointwiseAttributes, inputs: Sequence[TensorType]) -> int:
         """Positions · input channels · output channels."""
@@ -174,8 +177,14 @@ class Pointwise(_PointwiseForward):
         return (result.reshape(*inputs[ACTIVATION].shape[:2], -1),)
 
     def kernel(self, attributes: PointwiseAttributes, inputs: Sequence[TensorType]) -> KernelCall:
-        """kg_pointwise, with room for two expanded positions."""
-        return self._kernel("kg_pointwise", attributes, inputs, rows=2)
+        """kg_pointwise, with room for four expanded positions; few channels go on the stack."""
+        channels, trained = inputs[ACTIVATION].shape[-1], len(attributes.trained_channels)
+        if channels <= FEW_CHANNELS and not trained:
+            scratch_bytes = 2 * channels
+        else:
+            parts = (trained, channels - trained)
+            scratch_bytes = 2 * 4 * sum(-(-part // 4) * 4 for part in parts)
+        return self._kernel("kg_pointwise", attributes, inputs, scratch_bytes)
 
     def gradient(self, node: Node, graph: Graph, builder: GradientBuilder) -> None:
         """Through the clamp, to the parameters and the input."""
@@ -222,7 +231,8 @@ class Dense(_PointwiseForward):
 
     def kernel(self, attributes: PointwiseAttributes, inputs: Sequence[TensorType]) -> KernelCall:
         """kg_dense."""
-        return self._kernel("kg_dense", attributes, inputs, rows=1)
+        scratch_bytes = 2 * inputs[ACTIVATION].shape[-1]
+        return self._kernel("kg_dense", attributes, inputs, scratch_bytes)
 
     def gradient(self, node: Node, graph: Graph, builder: GradientBuilder) -> None:
         """To the parameters and the input; nothing is clamped."""

@@ -15,9 +15,15 @@ typedef struct {
     const int8_t *shift;
 } kg_pointwise_parameters;
 
-/* scratch: int16 [2][channels] */
+/* scratch: int16 [4][trained and rest, each rounded up to fours]; up to KG_POINTWISE_FEW channels
+   that are not split: int16 [channels] */
+#define KG_POINTWISE_FEW 8
 void kg_pointwise(const kg_pointwise_parameters *p, const int8_t *x, const int32_t *bias,
                   const int8_t *weight, const int8_t *frozen, int8_t *y, int16_t *scratch);
+
+/* The same in plain C. scratch: int16 [channels] */
+void kg_pointwise_plain(const kg_pointwise_parameters *p, const int8_t *x, const int32_t *bias,
+                        const int8_t *weight, const int8_t *frozen, int8_t *y, int16_t *scratch);
 
 typedef kg_pointwise_parameters kg_dense_parameters;
 
@@ -34,12 +40,20 @@ typedef struct {
     int32_t stream;
 } kg_pointwise_input_gradient_parameters;
 
-/* scratch: int16 [2][outputs], then int32 [2][channels] */
+/* scratch: 8 bytes for each output, these rounded up to two, but at least what the plain one
+   takes */
 void kg_pointwise_input_gradient(const kg_pointwise_input_gradient_parameters *p,
                                  const kg_control *control, const int8_t *gradient,
                                  const int32_t *gradient_exponent, const int8_t *weight,
                                  const int8_t *frozen, const int32_t *result_exponent,
-                                 int8_t *result, uint32_t *magnitude, int16_t *scratch);
+                                 int8_t *result, uint32_t *magnitude, uint32_t *scratch);
+
+/* The same in plain C. scratch: int32 [channels], int16 [outputs] */
+void kg_pointwise_input_gradient_plain(const kg_pointwise_input_gradient_parameters *p,
+                                       const kg_control *control, const int8_t *gradient,
+                                       const int32_t *gradient_exponent, const int8_t *weight,
+                                       const int8_t *frozen, const int32_t *result_exponent,
+                                       int8_t *result, uint32_t *magnitude, uint32_t *scratch);
 
 typedef struct {
     int32_t positions, channels, outputs, trained;
@@ -50,11 +64,11 @@ typedef struct {
     int32_t stream;
 } kg_pointwise_weight_step_parameters;
 
-/* scratch: int16 [1 + KG_WEIGHT_STEP_TILE][positions] */
+/* scratch: 4 + KG_WEIGHT_STEP_TILE rows of int16 [positions rounded up to two] */
 #define KG_WEIGHT_STEP_TILE 8
 void kg_pointwise_weight_step(const kg_pointwise_weight_step_parameters *p,
                               const kg_control *control, int8_t *weight, const int8_t *gradient,
                               const int32_t *gradient_exponent, const int8_t *x,
-                              const int32_t *loss_exponent, int16_t *scratch);
+                              const int32_t *loss_exponent, uint32_t *scratch);
 
 #endif

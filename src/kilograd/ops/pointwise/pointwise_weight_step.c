@@ -1,15 +1,24 @@
-#include "kg_dot.h"
+#include "kg_dsp.h"
 #include "pointwise.h"
+
+#if !KG_HAS_DSP
+static int32_t dot(const int16_t *a, const int16_t *b, int32_t count)
+{
+    int32_t sum = 0;
+    for (int32_t i = 0; i < count; i++)
+        sum += a[i] * b[i];
+    return sum;
+}
 
 void kg_pointwise_weight_step(const kg_pointwise_weight_step_parameters *p,
                               const kg_control *control, int8_t *weight, const int8_t *gradient,
                               const int32_t *gradient_exponent, const int8_t *x,
-                              const int32_t *loss_exponent, int16_t *scratch)
+                              const int32_t *loss_exponent, uint32_t *scratch)
 {
     const uint32_t key = kg_random_key(control, p->stream);
     const int32_t exponent = kg_whole_exponent(gradient_exponent) + *loss_exponent;
-    int16_t *const column = scratch;
-    int16_t *const tile = scratch + p->positions;
+    int16_t *const column = (int16_t *)(void *)scratch;
+    int16_t *const tile = column + p->positions;
     for (int32_t first = 0; first < p->trained; first += KG_WEIGHT_STEP_TILE) {
         const int32_t width =
             p->trained - first < KG_WEIGHT_STEP_TILE ? p->trained - first : KG_WEIGHT_STEP_TILE;
@@ -24,7 +33,7 @@ void kg_pointwise_weight_step(const kg_pointwise_weight_step_parameters *p,
                 column[position] = gradient[position * p->outputs + o];
             for (int32_t t = 0; t < width; t++) {
                 const int32_t at = o * p->trained + first + t;
-                const int32_t sum = kg_dot16(column, tile + t * p->positions, p->positions);
+                const int32_t sum = dot(column, tile + t * p->positions, p->positions);
                 const int32_t step = kg_step(control, sum, p->mantissa[o],
                                              p->exponent[o] + exponent,
                                              kg_random(key, (uint32_t)at));
@@ -33,3 +42,4 @@ void kg_pointwise_weight_step(const kg_pointwise_weight_step_parameters *p,
         }
     }
 }
+#endif

@@ -1,5 +1,7 @@
 #include "pool.h"
 
+#include "kg_round.h"
+
 void kg_average_pool(const kg_average_pool_parameters *p, const int8_t *x, int8_t *y)
 {
     const int32_t half = p->positions / 2;
@@ -21,6 +23,21 @@ void kg_average_pool_input_gradient(const kg_average_pool_input_gradient_paramet
                           kg_whole_exponent(gradient_exponent) - p->exponent;
     const uint32_t key = kg_random_key(control, p->stream);
     uint32_t seen = 0, index = 0;
+#if KG_HAS_DSP
+    if (shift >= 0 && shift <= 62) {
+        const kg_rounding rounding = kg_prepare_rounding(p->mantissa, shift);
+        for (int32_t position = 0; position < p->positions; position++)
+            for (int32_t c = 0; c < p->channels; c++, index++) {
+                const int32_t shifted = gradient[c] * (INT32_C(1) << rounding.left);
+                result[index] = kg_saturate_gradient(
+                    kg_round_product(shifted, rounding.factor, rounding.right,
+                                     kg_random(key, index)),
+                    &seen);
+            }
+        *magnitude = seen;
+        return;
+    }
+#endif
     for (int32_t position = 0; position < p->positions; position++)
         for (int32_t c = 0; c < p->channels; c++, index++)
             result[index] = kg_gradient_element((int64_t)gradient[c] * p->mantissa, shift,

@@ -1,0 +1,49 @@
+#include "pointwise.h"
+
+#include "kg_rows.h"
+
+#if KG_HAS_DSP
+static void expand(const kg_pointwise_parameters *p, const int8_t *x, uint32_t *rows)
+{
+    if (p->order == NULL) {
+        kg_expand_rows(x, p->channels, p->channels, p->zero_point, rows);
+        return;
+    }
+    rows = kg_expand_rows_ordered(x, p->channels, p->order, p->trained, p->zero_point, rows);
+    kg_expand_rows_ordered(x, p->channels, p->order + p->trained, p->channels - p->trained,
+                           p->zero_point, rows);
+}
+
+/* Whole weights of a multiple of four channels: fewer values have to be kept. */
+static KG_NOINLINE void multiply_whole(const kg_outputs *layer, const uint32_t *rows,
+                                       const int8_t *weight, int32_t groups, int8_t *y)
+{
+    kg_multiply_rows(layer, rows, weight, 4 * groups, NULL, 0, y);
+}
+
+void kg_pointwise(const kg_pointwise_parameters *p, const int8_t *x, const int32_t *bias,
+                  const int8_t *weight, const int8_t *frozen, int8_t *y, int16_t *scratch)
+{
+    const int32_t rest = p->channels - p->trained;
+    if (p->positions < KG_ROWS || !kg_shifts_are_usual(p->shift, p->outputs)) {
+        kg_pointwise_plain(p, x, bias, weight, frozen, y, scratch);
+        return;
+    }
+    const kg_outputs layer = {bias, p->multiplier, p->shift, p->outputs, p->output_zero_point};
+    /* At large maps of few channels every byte of the arena counts, but none of the stack. */
+    uint32_t few[KG_ROWS * KG_POINTWISE_FEW / 2];
+    const int is_few = p->channels <= KG_POINTWISE_FEW && rest == 0;
+    uint32_t *const rows = is_few ? few : (uint32_t *)(void *)scratch;
+    for (int32_t position = 0; position < p->positions; position += KG_ROWS) {
+        /* The last rows may be computed twice. */
+        const int32_t first =
+            position + KG_ROWS <= p->positions ? position : p->positions - KG_ROWS;
+        expand(p, x + first * p->channels, rows);
+        int8_t *const to = y + first * p->outputs;
+        if (rest == 0 && p->channels % 4 == 0)
+            multiply_whole(&layer, rows, weight, p->channels >> 2, to);
+        else
+            kg_multiply_rows(&layer, rows, weight, p->trained, frozen, rest, to);
+    }
+}
+#endif
