@@ -70,6 +70,8 @@ def memory(ledger: Ledger) -> str:
             f"{row['flash_bytes']:,}",
             millions(row["instructions_train_step"]),
         ]
+        if "does_not_fit" not in row
+        else [name, f"{row['planned']:,} and the stack: does not fit 320 KB", *[""] * 5]
         for name, row in sorted(ledger["memory"].items())
     ]
     header = ["scheme", "SRAM, all of it (B)", "arena", "trainable", "stack", "flash (B)"]
@@ -89,6 +91,7 @@ def parts(ledger: Ledger) -> str:
             f"{row['compile_seconds']:.1f} s",
         ]
         for name, row in sorted(ledger["memory"].items())
+        if "does_not_fit" not in row
     ]
     header = ["scheme", "data + bss (B)", "arena's lower bound (B)", "instructions, inference"]
     return table([*header, "MACs forward", "MACs backward", "model to C"], rows)

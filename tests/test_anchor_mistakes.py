@@ -1,4 +1,4 @@
-"""What the published system gets wrong (ANCHORS.md, "Where the anchor is wrong", items 1 to 8).
+"""What the published system gets wrong, one section a mistake (items 1 to 8).
 
 Each test would fail if the mistake were copied.
 """

@@ -293,7 +293,6 @@ def test_fuzzed_numbers(folder, data):
     survives(model.write(folder / "n.npz"))
 
 
-@pytest.mark.xfail(reason="emit gives nodes the names of C's words and of its own functions")
 @pytest.mark.parametrize("name", ["int", "prefix", "memcpy"])
 def test_layers_may_be_called_anything(tmp_path, name):
     model = native_model()

@@ -18,7 +18,7 @@ def thirds(first, last, share=1.0):
     return dict.fromkeys(range(first, last + 1, 3), share)
 
 
-#: ANCHORS.md: biases counted from the end, convolution index -> share; 0 there trains nothing.
+#: As published: biases counted from the end, convolution index -> share; 0 there trains nothing.
 PUBLISHED = {
     "mcunet-5fps/49kb": (20, {23: 0, 24: 0.25, 27: 0.5, 30: 0.5, 33: 0, 39: 0}),
     "mcunet-5fps/99kb": (22, {**thirds(21, 30), 36: 0.125, 39: 0.25}),

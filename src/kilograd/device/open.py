@@ -26,7 +26,7 @@ EMULATED = ("unicorn", "qemu")
 def open_device(
     program: Program, name: str, *, target: str = "cortex-m7", compiler: Compiler = "zig"
 ) -> Device:
-    """A device that runs the program.
+    """A device that runs the program, initialized with seed 0.
 
     Args:
         program: the compiled model.
@@ -39,6 +39,12 @@ def open_device(
         ToolchainError: when a compiler or an emulator is missing.
         BudgetError: when the firmware cannot be linked.
     """
+    device = _open(program, name, target, compiler)
+    device.initialize(0)
+    return device
+
+
+def _open(program: Program, name: str, target: str, compiler: Compiler) -> Device:
     if name == "reference":
         return ReferenceDevice(program)
     if name == "host":

@@ -11,9 +11,25 @@ _TYPES = {"int8": "int8_t", "uint8": "uint8_t", "uint16": "uint16_t", "int16": "
           "int32": "int32_t"}  # fmt: skip
 
 
-def identifier(name: str) -> str:
-    """A C identifier from a value's or node's name; distinct names stay distinct."""
-    return re.sub(r"[^A-Za-z0-9]", lambda match: f"_{ord(match[0]):x}_"[:-1], name)
+class Identifiers:
+    """C identifiers for names: readable, and different for different names."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, str] = {}
+        self._taken: set[str] = set()
+
+    def __call__(self, name: str) -> str:
+        """The identifier of a name; the same again for the same name."""
+        if name not in self._known:
+            base = re.sub(r"[^A-Za-z0-9]+", "_", name)
+            base = candidate = base if base[:1].isalpha() else f"v{base}"
+            count = 1
+            while candidate in self._taken:
+                count += 1
+                candidate = f"{base}_{count}"
+            self._known[name] = candidate
+            self._taken.add(candidate)
+        return self._known[name]
 
 
 def array(name: str, contents: NDArray[Any]) -> str:

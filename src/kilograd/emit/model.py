@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kilograd.emit.c import array, identifier
+from kilograd.emit.c import Identifiers, array
 from kilograd.ir import Graph, Kind, Node, Phase
 from kilograd.memory import MemoryPlan
 from kilograd.memory.plan import STATE_HEADER_BYTES
@@ -175,6 +175,7 @@ class _Model:
         self._plan = plan
         self._shared: dict[bytes, str] = {}
         self._constants: list[str] = []
+        self._identifier = Identifiers()
 
     def text(self) -> str:
         graph, plan = self._graph, self._plan
@@ -236,7 +237,7 @@ class _Model:
 
     def _call(self, node: Node) -> str:
         call = REGISTRY[node.operator].kernel(node.attributes, self._graph.types(node.inputs))
-        parameters = identifier(node.name)
+        parameters = self._identifier(f"node.{node.name}")
         self._constants.append(self._parameters(parameters, call))
         arguments = [f"&{parameters}"]
         for argument in call.arguments:
@@ -258,15 +259,15 @@ class _Model:
         if value.kind is Kind.STATE:
             return f"S({self._plan.states[name]})"
         if value.kind is Kind.CONSTANT:
-            return self._constant(identifier(name), value.array)
+            return self._constant(f"data.{name}", value.array)
         return f"A({self._plan.values[name]})"
 
     def _constant(self, name: str, contents: NDArray[Any]) -> str:
         """Name of an array in flash; equal contents are stored once."""
         key = str(contents.dtype).encode() + b":" + contents.tobytes()
         if key not in self._shared:
-            self._shared[key] = name
-            self._constants.append(array(name, contents))
+            self._shared[key] = self._identifier(name)
+            self._constants.append(array(self._shared[key], contents))
         return self._shared[key]
 
     def _parameters(self, name: str, call: KernelCall) -> str:
@@ -277,7 +278,8 @@ class _Model:
             elif isinstance(contents, int):
                 members.append(f"    .{member} = {contents},")
             else:
-                members.append(f"    .{member} = {self._constant(f'{name}_{member}', contents)},")
+                constant = self._constant(f"{name}.{member}", contents)
+                members.append(f"    .{member} = {constant},")
         body = "\n".join(members)
         return f"static const {call.function}_parameters {name} = {{\n{body}\n}};\n"
 
