@@ -14,7 +14,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from kilograd.ir import DType, Graph, Node, Quantization, TensorType
+from kilograd.ir import DType, Graph, Node, Quantization, TensorType, Value
 from kilograd.ops.arithmetic import (
     Mantissa,
     bias_limit,
@@ -26,6 +26,7 @@ from kilograd.ops.gradient import (
     EXPONENT,
     MAGNITUDE,
     branch_type,
+    emit_gradient,
     rounded_gradient,
     whole_exponent,
 )
@@ -89,6 +90,8 @@ class WindowedLayer(OpSpec[WindowedAttributes]):
     """A forward operator: sum under the window, requantize."""
 
     attributes_type = WindowedAttributes
+    #: name of the operator that makes its input gradient
+    input_gradient: ClassVar[str]
     #: name of the operator that steps its weights
     weight_step: ClassVar[str]
 
@@ -97,10 +100,8 @@ class WindowedLayer(OpSpec[WindowedAttributes]):
         """What one tap adds: x [H', W', I] under it, times its weights."""
 
     @abstractmethod
-    def emit_input_gradient(
-        self, node: Node, graph: Graph, builder: GradientBuilder, gradient: Gradient
-    ) -> None:
-        """Contribute to the gradient of the layer's input."""
+    def gain(self, weight: Value, window: Window) -> float:
+        """Expected log2 growth of a gradient's root mean square from result to input."""
 
     def reference(
         self,
@@ -153,7 +154,7 @@ class WindowedLayer(OpSpec[WindowedAttributes]):
         attributes: WindowedAttributes = node.attributes
         activation = node.inputs[ACTIVATION]
         if builder.wanted(activation):
-            self.emit_input_gradient(node, graph, builder, gradient)
+            self._emit_input_gradient(node, graph, builder, gradient)
         contribute_steps(
             node,
             graph,
@@ -167,6 +168,24 @@ class WindowedLayer(OpSpec[WindowedAttributes]):
                 attributes.trained_channels,
             ),
         )
+
+    def _emit_input_gradient(
+        self, node: Node, graph: Graph, builder: GradientBuilder, gradient: Gradient
+    ) -> None:
+        activation = node.inputs[ACTIVATION]
+        weight = graph.values[node.inputs[WEIGHT]]
+        window = node.attributes.window
+        shape = graph.type_of(activation).shape
+        contribution = emit_gradient(
+            builder,
+            self.input_gradient,
+            [gradient.value, gradient.exponent, weight.name],
+            WindowGradientAttributes(window, shape, builder.stream()),
+            layer=node.layer,
+            task="input_gradient",
+            magnitude=gradient.magnitude + self.gain(weight, window),
+        )
+        builder.contribute(activation, contribution)
 
 
 class WindowedInputGradient(OpSpec[WindowGradientAttributes]):

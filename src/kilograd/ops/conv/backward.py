@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kilograd.ir import DType, Graph, Node, Quantization, TensorType
+from kilograd.ir import DType, Quantization, TensorType
 from kilograd.ops.arithmetic import Mantissa, scalar_mantissa
-from kilograd.ops.gradient import emit_gradient
-from kilograd.ops.layers import ACTIVATION, WEIGHT
-from kilograd.ops.pointwise.backward import channel_scaling, scale_gradient, weight_gain
+from kilograd.ops.pointwise.backward import channel_scaling, scale_gradient
 from kilograd.ops.spec import (
     Array,
     Control,
-    Gradient,
-    GradientBuilder,
     Input,
     KernelCall,
     Output,
@@ -31,25 +26,6 @@ from kilograd.ops.windowed import (
     WindowedWeightStep,
     WindowGradientAttributes,
 )
-
-
-def emit_conv_input_gradient(
-    node: Node, graph: Graph, builder: GradientBuilder, gradient: Gradient, window: Window
-) -> None:
-    """Contribute the transposed convolution of the gradient to the layer's input."""
-    activation = node.inputs[ACTIVATION]
-    weight = graph.values[node.inputs[WEIGHT]]
-    gain = weight_gain(weight.array, weight.type.scales, 1 / window.stride**2)
-    contribution = emit_gradient(
-        builder,
-        "conv_input_gradient",
-        [gradient.value, gradient.exponent, weight.name],
-        WindowGradientAttributes(window, graph.type_of(activation).shape, builder.stream()),
-        layer=node.layer,
-        task="input_gradient",
-        magnitude=gradient.magnitude + gain + 0.5 * math.log2(window.taps),
-    )
-    builder.contribute(activation, contribution)
 
 
 class ConvInputGradient(WindowedInputGradient):

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 
-from kilograd.ir import DType, Graph, Node, Quantization, TensorType
-from kilograd.ops.conv.backward import conv_weight, emit_conv_input_gradient
+from kilograd.ir import DType, Quantization, TensorType, Value
+from kilograd.ops.conv.backward import conv_weight
 from kilograd.ops.layers import ACTIVATION, BIAS, WEIGHT, check_parameters
+from kilograd.ops.pointwise.backward import weight_gain
 from kilograd.ops.spec import (
     Array,
     Case,
-    Gradient,
-    GradientBuilder,
     Input,
     KernelCall,
     Output,
@@ -31,6 +31,7 @@ class Conv(WindowedLayer):
     """
 
     name = "conv"
+    input_gradient = "conv_input_gradient"
     weight_step = "conv_weight_step"
 
     def infer(
@@ -60,11 +61,10 @@ class Conv(WindowedLayer):
         (out,) = self.infer(attributes, inputs)
         return out.size * attributes.window.taps * inputs[ACTIVATION].shape[2]
 
-    def emit_input_gradient(
-        self, node: Node, graph: Graph, builder: GradientBuilder, gradient: Gradient
-    ) -> None:
-        """Transposed convolution."""
-        emit_conv_input_gradient(node, graph, builder, gradient, node.attributes.window)
+    def gain(self, weight: Value, window: Window) -> float:
+        """As a pointwise layer's at each tap."""
+        per_tap = weight_gain(weight.array, weight.type.scales, 1 / window.stride**2)
+        return per_tap + 0.5 * math.log2(window.taps)
 
     def cases(self) -> Sequence[Case]:
         """Odd channels, strides 1 and 2, uneven padding, rectangular windows."""

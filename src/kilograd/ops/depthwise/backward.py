@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kilograd.ir import DType, Graph, Node, Quantization, TensorType
+from kilograd.ir import DType, Quantization, TensorType
 from kilograd.ops.arithmetic import Mantissa, relative_mantissas, scalar_mantissa
-from kilograd.ops.gradient import emit_gradient
-from kilograd.ops.layers import ACTIVATION, WEIGHT
 from kilograd.ops.spec import (
     Array,
     Control,
-    Gradient,
-    GradientBuilder,
     Input,
     KernelCall,
     Output,
@@ -30,26 +25,6 @@ from kilograd.ops.windowed import (
     WindowedWeightStep,
     WindowGradientAttributes,
 )
-
-
-def emit_depthwise_input_gradient(
-    node: Node, graph: Graph, builder: GradientBuilder, gradient: Gradient, window: Window
-) -> None:
-    """Contribute the transposed depthwise convolution to the gradient of the layer's input."""
-    activation = node.inputs[ACTIVATION]
-    weight = graph.values[node.inputs[WEIGHT]]
-    real = exactly(weight.array) * np.asarray(weight.type.scales)
-    per_input = float((real**2).sum(axis=(0, 1)).mean()) / window.stride**2 / 2
-    contribution = emit_gradient(
-        builder,
-        "depthwise_input_gradient",
-        [gradient.value, gradient.exponent, weight.name],
-        WindowGradientAttributes(window, graph.type_of(activation).shape, builder.stream()),
-        layer=node.layer,
-        task="input_gradient",
-        magnitude=gradient.magnitude + 0.5 * math.log2(max(per_input, 1e-12)),
-    )
-    builder.contribute(activation, contribution)
 
 
 class DepthwiseInputGradient(WindowedInputGradient):

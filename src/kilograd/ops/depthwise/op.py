@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
-from kilograd.ir import DType, Graph, Node, Quantization, TensorType
-from kilograd.ops.depthwise.backward import depthwise_weight, emit_depthwise_input_gradient
+import numpy as np
+
+from kilograd.ir import DType, Quantization, TensorType, Value
+from kilograd.ops.depthwise.backward import depthwise_weight
 from kilograd.ops.layers import ACTIVATION, BIAS, WEIGHT, check_parameters
 from kilograd.ops.spec import (
     Array,
     Case,
-    Gradient,
-    GradientBuilder,
     Input,
     KernelCall,
     Output,
     Scratch,
+    exactly,
 )
 from kilograd.ops.window import Window
 from kilograd.ops.windowed import WindowedAttributes, WindowedLayer, forward_case
@@ -32,6 +34,7 @@ class Depthwise(WindowedLayer):
     """
 
     name = "depthwise"
+    input_gradient = "depthwise_input_gradient"
     weight_step = "depthwise_weight_step"
 
     def infer(
@@ -61,11 +64,11 @@ class Depthwise(WindowedLayer):
         (out,) = self.infer(attributes, inputs)
         return out.size * attributes.window.taps
 
-    def emit_input_gradient(
-        self, node: Node, graph: Graph, builder: GradientBuilder, gradient: Gradient
-    ) -> None:
-        """Transposed depthwise convolution."""
-        emit_depthwise_input_gradient(node, graph, builder, gradient, node.attributes.window)
+    def gain(self, weight: Value, window: Window) -> float:
+        """Of the taps of one channel, a random half of the gradients masked by clamps."""
+        real = exactly(weight.array) * np.asarray(weight.type.scales)
+        per_input = float((real**2).sum(axis=(0, 1)).mean()) / window.stride**2 / 2
+        return 0.5 * math.log2(max(per_input, 1e-12))
 
     def cases(self) -> Sequence[Case]:
         """Windows 3, 5, 7; strides 1 and 2; odd channels; maps smaller than the window."""
