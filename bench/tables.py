@@ -71,7 +71,7 @@ def memory(ledger: Ledger) -> str:
             millions(row["instructions_train_step"]),
         ]
         if "does_not_fit" not in row
-        else [name, f"{row['planned']:,} and the stack: does not fit 320 KB", *[""] * 5]
+        else [name, f"{row['planned']:,} and the stack: over 320 KB", *[""] * 5]
         for name, row in sorted(ledger["memory"].items())
     ]
     header = ["scheme", "SRAM, all of it (B)", "arena", "trainable", "stack", "flash (B)"]

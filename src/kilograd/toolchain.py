@@ -127,8 +127,9 @@ def build_firmware(
         raise KilogradError("a firmware needs a target with memory regions; the host has none")
     stack = target.stack_bytes if stack_bytes is None else stack_bytes
     errors: list[BudgetError] = []
-    for state_region in dict.fromkeys((target.data, target.stack)):
-        script = linker_script(target, stack_bytes=stack, state_region=state_region)
+    for script in dict.fromkeys(
+        linker_script(target, stack_bytes=stack, joined=joined) for joined in (False, True)
+    ):
         job = _Job(
             kind="firmware",
             suffix=".elf",
@@ -147,7 +148,7 @@ def build_firmware(
             return _build(job)
         except BudgetError as error:
             errors.append(error)
-    raise errors[0]
+    raise errors[-1]
 
 
 def build_host_library(

@@ -22,19 +22,27 @@ def runtime_sources() -> dict[str, str]:
     }
 
 
-def linker_script(target: Target, *, stack_bytes: int, state_region: str) -> str:
+def linker_script(target: Target, *, stack_bytes: int, joined: bool = False) -> str:
     """The linker script: MEMORY from the target, then the sections that all targets share.
 
     Args:
         target: a target with memory regions.
         stack_bytes: room for the stack; rounded up to 8.
-        state_region: name of the region that takes the trained state.
+        joined: use neighbouring RAM regions as one, for what fits none of them alone.
     """
+    memory = [region for region in target.memory if region.name != target.code]
+    memory.sort(key=lambda region: region.origin)
+    if joined:
+        memory = _joined(memory)
+    stack, data = (
+        next(r.name for r in memory if r.origin <= wanted.origin < r.end)
+        for wanted in (target.stack_region, target.data_region)
+    )
     regions = "\n".join(
         f"  {region.name} : ORIGIN = {region.origin:#x}, LENGTH = {region.length:#x}"
-        for region in target.memory
+        for region in [target.code_region, *memory]
     )
-    roles = {"CODE": target.code, "STACK": target.stack, "DATA": target.data, "STATE": state_region}
+    roles = {"CODE": target.code, "STACK": stack, "DATA": data}
     aliases = "\n".join(f'REGION_ALIAS("KG_{role}", {name})' for role, name in roles.items())
     sections = (files("kilograd.targets") / "runtime" / "firmware.ld").read_text(encoding="utf-8")
     size = f"__kg_stack_size = {-(-stack_bytes // 8) * 8};"
@@ -74,7 +82,8 @@ def _joined(regions: list[Region]) -> list[Region]:
     for region in regions:
         if joined and joined[-1].end == region.origin:
             last = joined.pop()
-            joined.append(Region(last.name, last.origin, last.length + region.length))
+            name = f"{last.name}_{region.name}"
+            joined.append(Region(name, last.origin, last.length + region.length))
         else:
             joined.append(region)
     return joined

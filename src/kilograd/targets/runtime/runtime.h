@@ -8,7 +8,6 @@ extern uint32_t __kg_stack_bottom[], __kg_stack_top[];
 extern uint32_t __kg_text_start[], __kg_text_end[];
 extern uint32_t __kg_data_start[], __kg_data_end[];
 extern const uint32_t __kg_data_image[];
-extern uint32_t __kg_state_start[], __kg_state_end[];
 extern uint32_t __kg_bss_start[], __kg_bss_end[];
 
 /* Startup fills the stack with this; a word that still holds it was never used. */

@@ -59,7 +59,6 @@ __attribute__((noreturn, used)) void kg_reset(void) {
   paint_stack();
   const uint32_t *image = __kg_data_image;
   for (volatile uint32_t *word = __kg_data_start; word < __kg_data_end; word++) *word = *image++;
-  clear(__kg_state_start, __kg_state_end);
   clear(__kg_bss_start, __kg_bss_end);
 #if KG_HAS_FAULT_STATUS
   trap_division_by_zero();
