@@ -107,6 +107,8 @@ def _bar(begin: float, end: float, width: int, *, ascii_only: bool) -> str:
     first = min(int(begin * width), width - 1)
     if ascii_only:
         return " " * first + "#" * max(1, round(end * width) - first)
-    eighths = round(end * width * 8) - first * 8
+    # As long as the part is large, since cells cannot start between two columns; the last part
+    # fills what is left.
+    eighths = (width - first) * 8 if end >= 1 else round((end - begin) * width * 8)
     full, part = divmod(max(1 if end > begin else 0, eighths), 8)
     return " " * first + "█" * full + (_EIGHTHS[part] if part else "")
