@@ -7,9 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from kilograd import cli
 from kilograd.device.qemu import qemu_available
+
+# Machines are noisy: no test may fail for being slow, and a run must be repeatable elsewhere.
+settings.register_profile("kilograd", deadline=None, derandomize=bool(os.environ.get("CI")))
+settings.load_profile("kilograd")
 
 GOLDEN = Path(__file__).parent / "golden"
 MODELS = Path(__file__).parents[2] / "shared" / "models"

@@ -25,7 +25,7 @@ MODELS = {
 """SHA-256 of every known checkpoint, by name."""
 
 # The licence of these files is MIT.
-_SOURCE = "https://raw.githubusercontent.com/mit-han-lab/tiny-training/7bf8e05/algorithm/assets/mcu_models"
+_SOURCE = "https://raw.githubusercontent.com/mit-han-lab/tiny-training/c29157f55224b805030081d27618ead0dca62cb8/algorithm/assets/mcu_models"
 _TIMEOUT_S = 30
 
 
