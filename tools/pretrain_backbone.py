@@ -333,7 +333,7 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="folder of the data packs")
     parser.add_argument("--output", type=Path, default=Path("build/backbone48_int8.npz"))
-    parser.add_argument("--epochs", type=int, default=44, help="passes over CIFAR-10, QAT included")
+    parser.add_argument("--epochs", type=int, default=8, help="passes over CIFAR-10, QAT included")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--smoke", action="store_true", help="200 training images, one epoch")
     return parser.parse_args()
