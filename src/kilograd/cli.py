@@ -202,7 +202,7 @@ def train(
     scheme: SchemeOption = "head",
     device: DeviceOption = "host",
     epochs: Annotated[int, typer.Option(min=1)] = 1,
-    lr: Annotated[float, typer.Option(help="Learning rate.")] = 0.003,
+    lr: Annotated[float | None, typer.Option(help="Learning rate at its highest.")] = None,
     schedule: Annotated[str, typer.Option(help="cosine or constant.")] = "cosine",
     seed: SeedOption = 0,
     limit: Annotated[
@@ -219,14 +219,14 @@ def train(
 ) -> None:
     """Train on a device and show what was learned."""
     from kilograd.commands.train import TrainRequest, train_model  # noqa: PLC0415 - starts fast
-    from kilograd.training import TrainingOptions  # noqa: PLC0415 - commands start fast
+    from kilograd.training import DEFAULT_RATE, TrainingOptions  # noqa: PLC0415 - commands start fast
 
     request = TrainRequest(
         model=model,
         scheme=scheme,
         data=data,
         device=device,
-        options=TrainingOptions(epochs, lr, schedule, seed),
+        options=TrainingOptions(epochs, DEFAULT_RATE if lr is None else lr, schedule, seed),
         limit=limit,
         test_limit=limit if test_limit is None else test_limit,
         target=target,

@@ -10,7 +10,7 @@ import numpy as np
 from kilograd.compiler import Program
 from kilograd.device.protocol import LearningRate
 from kilograd.device.unicorn import UnicornDevice
-from kilograd.errors import BudgetError, ToolchainError
+from kilograd.errors import BudgetError, KilogradError, ToolchainError
 from kilograd.ir import Phase
 from kilograd.memory import Buffer
 from kilograd.targets import get_target
@@ -196,6 +196,5 @@ def _run(program: Program, build: Build) -> tuple[int, int, int]:
         counters = device.counters()
     step, stack = counters.instructions_last_call, counters.stack_bytes
     if inference is None or step is None or stack is None:
-        msg = "the emulator measured nothing"
-        raise AssertionError(msg)
+        raise KilogradError("the emulator measured nothing")
     return inference, step, stack

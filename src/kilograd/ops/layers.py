@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kilograd.ir import DType, Graph, Kind, Node, Quantization, TensorType, Value
+from kilograd.ir import DType, Graph, Kind, Node, TensorType, Value
 from kilograd.ops.arithmetic import bias_limit, quantize_multiplier
 from kilograd.ops.bias import BiasStepAttributes
 from kilograd.ops.spec import Array, Gradient, GradientBuilder, Trainable
@@ -106,9 +106,3 @@ def contribute_steps(
         reads = [bias, *scaled, builder.loss_exponent]
         (new,) = builder.emit("bias_step", reads, attributes, layer=layer, task="bias_step")
         builder.update(bias, new)
-
-
-def bias_type(inputs: TensorType, weight: TensorType) -> TensorType:
-    """int32 with scales input scale · weight scale."""
-    scales = tuple(inputs.scale * scale for scale in weight.scales)
-    return TensorType((len(scales),), DType.INT32, Quantization(scales, 0, 0))
