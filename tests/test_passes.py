@@ -294,7 +294,7 @@ def test_order_changes_no_result(data):
     ordered = program.graph
     assert sorted(n.name for n in ordered.nodes) == sorted(n.name for n in unordered.nodes)
     (sample,) = samples(graph, 1)
-    context = StepContext(5, 6, 0, *vars(LearningRate.from_float(0.3)).values())
+    context = StepContext(5, 6, 0, *LearningRate.from_float(0.3).at(6))
     results = [
         ReferenceDevice(replace(program, graph=g)).run_all(sample, context)
         for g in (unordered, ordered)

@@ -186,7 +186,7 @@ SANITIZED_MAIN = """
 int main(int argc, char **argv) {
   (void)argv;
   kg_init(1);
-  kg_train_step(argc - 1, (kg_learning_rate){20000, -20});
+  kg_train_step(argc - 1, (kg_learning_rate){20000, -20, 0});
   static volatile int32_t big = INT32_MAX;
   return argc > 2 ? (int)(big + argc) != 0 : kg_predict()[0] == 0;
 }

@@ -192,7 +192,7 @@ def _run(program: Program, build: Build) -> tuple[int, int, int]:
         device.initialize(0)
         device.predict(sample.astype(np.int8))
         inference = device.counters().instructions_last_call
-        device.train_step(sample.astype(np.int8), 0, LearningRate.from_float(0.01))
+        device.train_step(sample.astype(np.int8), 0, LearningRate.from_float(0.01, 100))
         counters = device.counters()
     step, stack = counters.instructions_last_call, counters.stack_bytes
     if inference is None or step is None or stack is None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,9 +17,6 @@ from kilograd.errors import DataError
 
 #: Learning rate that a run starts from unless it is told another.
 DEFAULT_RATE = 0.003
-
-#: Share of a cosine schedule's steps that the rate rises over.
-_WARM_UP = 0.05
 
 
 @runtime_checkable
@@ -67,15 +63,9 @@ class TrainingOptions:
             )
         LearningRate.from_float(self.rate)  # refuses what is no rate before anything starts
 
-    def rate_at(self, step: int, steps: int) -> LearningRate:
-        """The rate of one step of a run of ``steps``."""
-        if self.schedule == "constant":
-            return LearningRate.from_float(self.rate)
-        warm_up = max(1, int(_WARM_UP * steps))
-        if step < warm_up:
-            return LearningRate.from_float(self.rate * (step + 1) / warm_up)
-        progress = (step - warm_up) / max(1, steps - warm_up)
-        return LearningRate.from_float(self.rate * (1 + math.cos(math.pi * progress)) / 2)
+    def learning_rate(self, steps: int) -> LearningRate:
+        """What every step of a run of ``steps`` is given; the device follows the schedule."""
+        return LearningRate.from_float(self.rate, steps if self.schedule == "cosine" else 0)
 
 
 @dataclass(frozen=True)
@@ -159,13 +149,13 @@ def train(
     before = runner.evaluate(dataset.test, "test", progress)
     generator = np.random.Generator(np.random.PCG64(options.seed))
     steps = options.epochs * len(dataset.train)
+    rate = options.learning_rate(steps)
     right: list[bool] = []
     losses: list[float] = []
     started = time.perf_counter()
     for _ in range(options.epochs):
         for index in generator.permutation(len(dataset.train)).tolist():
             label = int(dataset.train.labels[index])
-            rate = options.rate_at(len(right), steps)
             logits = runner.step(index, label, rate)
             right.append(int(np.argmax(logits)) == label)
             losses.append(cross_entropy(logits, label))

@@ -5,6 +5,7 @@
 typedef struct {
   int32_t mantissa;
   int32_t exponent;
+  uint32_t steps;
 } kg_learning_rate;
 
 extern const uint32_t kg_input_bytes, kg_class_count, kg_state_bytes, kg_arena_bytes;

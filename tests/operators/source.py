@@ -24,7 +24,7 @@ MODEL_H = """\
 #ifndef KILOGRAD_H
 #define KILOGRAD_H
 #include <stdint.h>
-typedef struct { int32_t mantissa; int32_t exponent; } kg_learning_rate;
+typedef struct { int32_t mantissa; int32_t exponent; uint32_t steps; } kg_learning_rate;
 extern const uint32_t kg_input_bytes, kg_class_count, kg_state_bytes, kg_arena_bytes;
 void kg_init(uint32_t seed);
 int8_t *kg_input(void);

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 _HEADER = struct.Struct("<BI")
 _INFO = struct.Struct("<4I")
-_STEP = struct.Struct("<3i")
+_STEP = struct.Struct("<3iI")
 
 
 class Command(IntEnum):
@@ -148,7 +148,7 @@ class FirmwareDevice(ABC):
     ) -> NDArray[np.int32]:
         """Learns from one sample: its logits before the update, int32, (classes,)."""
         check_label(label, self.class_count)
-        step = _STEP.pack(label, rate.mantissa, rate.exponent)
+        step = _STEP.pack(label, rate.mantissa, rate.exponent, rate.steps)
         data = sample_bytes(sample, self.input_bytes)
         return _logits(self.exchange(Command.TRAIN, step + data))
 

@@ -31,7 +31,11 @@ if TYPE_CHECKING:
 
 
 class _Rate(ctypes.Structure):
-    _fields_ = (("mantissa", ctypes.c_int32), ("exponent", ctypes.c_int32))
+    _fields_ = (
+        ("mantissa", ctypes.c_int32),
+        ("exponent", ctypes.c_int32),
+        ("steps", ctypes.c_uint32),
+    )
 
 
 _LOGITS = ctypes.POINTER(ctypes.c_int32)
@@ -112,7 +116,7 @@ class HostDevice:
         """Learns from one sample: its logits before the update, int32, (classes,)."""
         check_label(label, self.class_count)
         self._put(sample)
-        rate_struct = _Rate(rate.mantissa, rate.exponent)
+        rate_struct = _Rate(rate.mantissa, rate.exponent, rate.steps)
         return self._logits(self._library.kg_train_step(label, rate_struct))
 
     def prefix_snapshot(self, sample: NDArray[np.int8]) -> NDArray[np.uint8]:
@@ -137,7 +141,7 @@ class HostDevice:
         """As `train_step`, of the sample that the snapshot was taken from."""
         check_label(label, self.class_count)
         self._restore(snapshot)
-        rate_struct = _Rate(rate.mantissa, rate.exponent)
+        rate_struct = _Rate(rate.mantissa, rate.exponent, rate.steps)
         return self._logits(self._library.kg_train_step_suffix(label, rate_struct))
 
     def read_state(self) -> bytes:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from kilograd.errors import DataError
+from kilograd.ops.arithmetic import scheduled_rate
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -19,22 +20,28 @@ if TYPE_CHECKING:
 _MANTISSA_BITS = 15
 _MANTISSA_END = 1 << _MANTISSA_BITS
 _MAX_EXPONENT = 1100
+_STEPS_END = 1 << 32
 
 
 @dataclass(frozen=True)
 class LearningRate:
-    """A learning rate in integers: `mantissa * 2**exponent`.
+    """A learning rate in integers, `mantissa * 2**exponent`, and its schedule.
 
     Attributes:
         mantissa: 0 to 32767.
         exponent: -1100 to 1100, as far as any double reaches.
+        steps: 0 for a rate that stays. Otherwise mantissa and exponent are the highest rate of a
+            run of so many steps: by the step counter of the device's state it rises linearly
+            over the first twentieth, then falls along half a cosine to 0 at `steps`, and stays
+            there. A uint32.
 
     Raises:
-        DataError: the mantissa or the exponent is out of range.
+        DataError: the mantissa, the exponent or the steps are out of range.
     """
 
     mantissa: int
     exponent: int
+    steps: int = 0
 
     def __post_init__(self) -> None:
         if not 0 <= self.mantissa < _MANTISSA_END:
@@ -46,13 +53,18 @@ class LearningRate:
                 f"a learning rate's exponent is -{_MAX_EXPONENT} to {_MAX_EXPONENT}, "
                 f"not {self.exponent}"
             )
+        if not 0 <= self.steps < _STEPS_END:
+            raise DataError(
+                f"a schedule has 0 to {_STEPS_END - 1} steps, not {self.steps}",
+                hint="0 is a constant rate; train fewer epochs, or in several runs",
+            )
 
     @classmethod
-    def from_float(cls, rate: float) -> LearningRate:
+    def from_float(cls, rate: float, steps: int = 0) -> LearningRate:
         """The nearest rate with 15 significant bits; 0 stays 0.
 
         Raises:
-            DataError: the rate is negative, infinite or not a number.
+            DataError: the rate is negative, infinite or not a number, or the steps no uint32.
         """
         if not math.isfinite(rate) or rate < 0:
             raise DataError(
@@ -60,16 +72,24 @@ class LearningRate:
                 hint="0.1 or 0.01 are usual",
             )
         if rate == 0:
-            return cls(0, 0)
+            return cls(0, 0, steps)
         fraction, exponent = math.frexp(rate)
         mantissa = round(fraction * _MANTISSA_END)
         if mantissa == _MANTISSA_END:
             mantissa, exponent = mantissa // 2, exponent + 1
-        return cls(mantissa, exponent - _MANTISSA_BITS)
+        return cls(mantissa, exponent - _MANTISSA_BITS, steps)
+
+    def at(self, step: int) -> tuple[int, int]:
+        """Mantissa and exponent of one step's rate, exactly as every device computes them.
+
+        Args:
+            step: training steps that the device's state has been through, a uint32.
+        """
+        return scheduled_rate(self.mantissa, self.exponent, self.steps, step)
 
     @property
     def value(self) -> float:
-        """The rate as a float."""
+        """The rate, or the highest of its schedule, as a float."""
         return math.ldexp(self.mantissa, self.exponent)
 
 

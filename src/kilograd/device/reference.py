@@ -61,7 +61,7 @@ class ReferenceDevice:
     ) -> NDArray[np.int32]:
         """Run all nodes, then take the states over."""
         check_label(label, self.class_count)
-        context = StepContext(self._seed, self._step, label, rate.mantissa, rate.exponent)
+        context = StepContext(self._seed, self._step, label, *rate.at(self._step))
         logits = self._run(sample, context, training=True)
         self._step = (self._step + 1) & 0xFFFFFFFF
         return logits

@@ -22,10 +22,13 @@ _HEADER = """\
 
 #include <stdint.h>
 
-/* learning rate = mantissa * 2^exponent, 0 <= mantissa < 2^15, |exponent| <= 1100 */
+/* learning rate = mantissa * 2^exponent, 0 <= mantissa < 2^15, |exponent| <= 1100.
+   steps = 0: it stays. Otherwise that is the highest: by the step counter of the state, the rate
+   rises over the first twentieth of `steps`, then falls along half a cosine to 0. */
 typedef struct {{
     int32_t mantissa;
     int32_t exponent;
+    uint32_t steps;
 }} kg_learning_rate;
 
 extern const uint32_t kg_input_bytes, kg_class_count, kg_state_bytes, kg_arena_bytes;
@@ -81,8 +84,7 @@ static void begin(int32_t label, kg_learning_rate rate)
     memcpy(&control.seed, S(0), 4);
     memcpy(&control.step, S(4), 4);
     control.label = label;
-    control.rate_mantissa = rate.mantissa;
-    control.rate_exponent = rate.exponent;
+    kg_set_rate(&control, rate.mantissa, rate.exponent, rate.steps);
 }
 
 static void end(void)
@@ -195,7 +197,7 @@ class _Model:
                 "",
                 "#include <string.h>",
                 "",
-                *(f'#include "{name}"' for name in headers),
+                *(f'#include "{name}"' for name in sorted([*headers, "kg_schedule.h"])),
                 "",
                 f"#define INPUT {plan.values[graph.inputs[0].name]}u",
                 f"#define LOGITS {plan.values[logits]}u",

@@ -13,7 +13,7 @@ enum {
   COMMAND_INFO = 1,        /*                                       -> 4 u32 */
   COMMAND_INIT = 2,        /* u32 seed                              -> nothing */
   COMMAND_PREDICT = 3,     /* sample                                -> logits */
-  COMMAND_TRAIN = 4,       /* i32 label, mantissa, exponent, sample -> logits */
+  COMMAND_TRAIN = 4,       /* i32 label, rate (12 bytes), sample    -> logits */
   COMMAND_READ_STATE = 5,  /*                                       -> state */
   COMMAND_WRITE_STATE = 6, /* state                                 -> nothing */
   COMMAND_STACK = 7,       /*                                       -> u32 bytes */
@@ -87,7 +87,10 @@ static const char *command_train(request *from) {
   if (from->unread != sizeof step + kg_input_bytes) return wrong_length;
   take(from, &step, sizeof step);
   if (step.label < 0 || (uint32_t)step.label >= kg_class_count) return "the label is no class";
-  if (step.rate.mantissa < 0 || step.rate.mantissa > 32767) return "the rate is out of range";
+  const int32_t mantissa = step.rate.mantissa, exponent = step.rate.exponent;
+  if (mantissa < 0 || mantissa > 32767 || exponent < -1100 || exponent > 1100) {
+    return "the rate is out of range";
+  }
   take(from, kg_input(), kg_input_bytes);
   reply_logits(kg_train_step(step.label, step.rate));
   return NULL;
