@@ -163,7 +163,8 @@ def _what_would_help(program: Program, excess: int) -> str:
     index = min(plan.peak_index, len(graph.nodes) - 1)
     savings: list[tuple[int, str]] = []
     for layer in program.scheme.weights:
-        weight = next((s for s in graph.states if s.name == f"{layer}.weight"), None)
+        names = (f"{layer}.weight", f"{layer}.weight.delta")
+        weight = next((s for s in graph.states if s.name in names), None)
         readers = [n for n in graph.nodes if weight and weight.name in n.inputs]
         saved = {name for node in readers for name in node.inputs}
         held = sum(

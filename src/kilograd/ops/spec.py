@@ -158,6 +158,14 @@ class GradientBuilder(Protocol):
         """Append a training node named ``layer.task`` and return its outputs' names."""
         ...
 
+    def again(self, name: str) -> str:
+        """Make a value anew where it is not kept until the backward pass: a weight's sum.
+
+        A constant or a state is returned as it is. For anything else, the node that made it,
+        which may read nothing but constants and states, is emitted once more.
+        """
+        ...
+
     def state(self, name: str, type_: TensorType, data: Array) -> str:
         """Declare a state of the device and return its name."""
         ...
@@ -178,10 +186,12 @@ class Trainable:
     Attributes:
         node: replaces the layer's node.
         values: new or changed values: states, and frozen remainders.
+        before: new nodes that run right before it.
     """
 
     node: Node
     values: tuple[Value, ...]
+    before: tuple[Node, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,7 @@ from kilograd.ops.layers import (
     BIAS,
     WEIGHT,
     contribute_steps,
+    initial_weight,
     largest_channels,
     requantization,
     train_whole,
@@ -173,13 +174,13 @@ class WindowedLayer(OpSpec[WindowedAttributes]):
         self, node: Node, graph: Graph, builder: GradientBuilder, gradient: Gradient
     ) -> None:
         activation = node.inputs[ACTIVATION]
-        weight = graph.values[node.inputs[WEIGHT]]
+        weight = initial_weight(node.inputs[WEIGHT], graph)
         window = node.attributes.window
         shape = graph.type_of(activation).shape
         contribution = emit_gradient(
             builder,
             self.input_gradient,
-            [gradient.value, gradient.exponent, weight.name],
+            [gradient.value, gradient.exponent, builder.again(node.inputs[WEIGHT])],
             WindowGradientAttributes(window, shape, builder.stream()),
             layer=node.layer,
             task="input_gradient",

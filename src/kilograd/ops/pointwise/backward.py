@@ -20,7 +20,7 @@ from kilograd.ops.gradient import (
     rounded_gradient,
     whole_exponent,
 )
-from kilograd.ops.layers import ACTIVATION, WEIGHT
+from kilograd.ops.layers import ACTIVATION, WEIGHT, initial_weight
 from kilograd.ops.pointwise.split import channel_order, merge, split_fields
 from kilograd.ops.spec import (
     Array,
@@ -112,14 +112,14 @@ def emit_pointwise_input_gradient(
     """Contribute Wᵀ · gradient to the gradient of the layer's input."""
     activation = node.inputs[ACTIVATION]
     height, width, channels = graph.type_of(activation).shape
-    weights = [graph.values[name] for name in node.inputs[WEIGHT:]]
+    weights = [initial_weight(name, graph) for name in node.inputs[WEIGHT:]]
     trained = node.attributes.trained_channels
     frozen = weights[1].array if trained else None
     whole = merge(weights[0].array, frozen, trained, channels)
     contribution = emit_gradient(
         builder,
         "pointwise_input_gradient",
-        [gradient.value, gradient.exponent, *node.inputs[WEIGHT:]],
+        [gradient.value, gradient.exponent, *map(builder.again, node.inputs[WEIGHT:])],
         InputGradientAttributes(height, width, channels, trained, builder.stream()),
         layer=node.layer,
         task="input_gradient",

@@ -22,6 +22,7 @@ from kilograd.ops.layers import (
     largest_channels,
     requantization,
     train_whole,
+    trained_weight,
 )
 from kilograd.ops.pointwise.backward import emit_pointwise_input_gradient, weight_step_attributes
 from kilograd.ops.pointwise.split import channel_order, merge, pointwise_cases, split_fields
@@ -123,13 +124,15 @@ class _PointwiseForward(OpSpec[PointwiseAttributes]):
         if len(channels) == value.type.shape[1]:
             return train_whole(node, graph, bias=bias, weight=True)
         others = channel_order(channels, value.type.shape[1])[len(channels) :]
-        trained = _columns(value, channels, Kind.STATE, value.name)
-        frozen = _columns(value, tuple(others.tolist()), Kind.CONSTANT, f"{value.name}.frozen")
+        before, values = trained_weight(_columns(value, channels, value.name), node.layer)
+        frozen = _columns(value, tuple(others.tolist()), f"{value.name}.frozen")
         attributes = replace(node.attributes, trained_channels=channels)
-        inputs = (*node.inputs[:WEIGHT], trained.name, frozen.name)
+        inputs = (*node.inputs[: WEIGHT + 1], frozen.name)
         states = (as_state(graph.values[node.inputs[BIAS]]),) if bias else ()
         return Trainable(
-            replace(node, inputs=inputs, attributes=attributes), (*states, trained, frozen)
+            replace(node, inputs=inputs, attributes=attributes),
+            (*states, *values, frozen),
+            before,
         )
 
     def _contribute(
@@ -246,7 +249,7 @@ class Dense(_PointwiseForward):
         )
 
 
-def _columns(value: Value, channels: tuple[int, ...], kind: Kind, name: str) -> Value:
+def _columns(value: Value, channels: tuple[int, ...], name: str) -> Value:
     data = np.ascontiguousarray(value.array[:, list(channels)])
     type_ = TensorType(data.shape, value.type.dtype, value.type.quantization)
-    return Value(name, type_, kind, data)
+    return Value(name, type_, Kind.CONSTANT, data)

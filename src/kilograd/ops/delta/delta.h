@@ -1,0 +1,16 @@
+/* Trained weights: what they were before, in flash, and how far they have moved, in SRAM. */
+#ifndef KG_DELTA_H
+#define KG_DELTA_H
+
+#include "kg_arithmetic.h"
+
+typedef struct {
+    int32_t count;
+    int32_t fraction_bits; /* of a delta, below one step of the weight; at least 1 */
+} kg_apply_delta_parameters;
+
+/* weight = base + delta / 2^fraction_bits, halves up, saturated to +-127 */
+void kg_apply_delta(const kg_apply_delta_parameters *p, const int8_t *base, const int8_t *delta,
+                    int8_t *weight);
+
+#endif
