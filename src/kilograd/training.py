@@ -16,7 +16,7 @@ from kilograd.device.protocol import Device, LearningRate, check_label
 from kilograd.errors import DataError
 
 #: Learning rate that a run starts from unless it is told another.
-DEFAULT_RATE = 0.001
+DEFAULT_RATE = 0.0015
 
 
 @runtime_checkable

@@ -15,7 +15,7 @@ import numpy as np
 from kilograd.ir import DType, Graph, Kind, Node, TensorType, Value
 from kilograd.ops.arithmetic import bias_limit, quantize_multiplier
 from kilograd.ops.bias import BiasStepAttributes
-from kilograd.ops.delta import FRACTION_BITS, DeltaAttributes
+from kilograd.ops.delta import NARROW, DeltaAttributes, Precision
 from kilograd.ops.delta.op import BASE, DELTA, delta_type
 from kilograd.ops.spec import Array, Gradient, GradientBuilder, Trainable
 
@@ -62,30 +62,35 @@ def as_state(value: Value) -> Value:
     return replace(value, kind=Kind.STATE)
 
 
-def train_whole(node: Node, graph: Graph, *, bias: bool, weight: bool) -> Trainable:
+def train_whole(
+    node: Node, graph: Graph, *, bias: bool, weight: bool, precision: Precision = NARROW
+) -> Trainable:
     """Make a layer's bias a state, and move all of its weight by one."""
     states = (as_state(graph.values[node.inputs[BIAS]]),) if bias else ()
     if not weight:
         return Trainable(node, states)
-    before, values = trained_weight(graph.values[node.inputs[WEIGHT]], node.layer)
+    before, values = trained_weight(graph.values[node.inputs[WEIGHT]], node.layer, precision)
     return Trainable(node, (*states, *values), before)
 
 
-def trained_weight(value: Value, layer: str) -> tuple[tuple[Node, ...], tuple[Value, ...]]:
+def trained_weight(
+    value: Value, layer: str, precision: Precision = NARROW
+) -> tuple[tuple[Node, ...], tuple[Value, ...]]:
     """A weight as a frozen base and a delta that is the state; the node that adds them.
 
-    A weight that is zero to begin with, that of a fresh head, is its own delta.
+    A weight that is zero to begin with, that of a fresh head, has no base.
     """
-    if not value.array.any():
-        return (), (as_state(value),)
-    base = replace(value, name=f"{value.name}.base", kind=Kind.CONSTANT)
-    type_ = delta_type(value.type, FRACTION_BITS)
-    moved = np.zeros(value.type.shape, np.int8)
-    delta = Value(f"{value.name}.delta", type_, Kind.STATE, moved)
+    type_ = delta_type(value.type, precision)
+    delta = Value(
+        f"{value.name}.delta", type_, Kind.STATE, np.zeros(type_.shape, type_.dtype.numpy)
+    )
     whole = Value(value.name, value.type, Kind.ACTIVATION)
-    attributes = DeltaAttributes(FRACTION_BITS)
-    node = Node(value.name, "apply_delta", (base.name, delta.name), (whole.name,), attributes, layer)
-    return (node,), (base, delta, whole)
+    base = replace(value, name=f"{value.name}.base", kind=Kind.CONSTANT)
+    parts = (base, delta) if value.array.any() else (delta,)
+    attributes = DeltaAttributes(precision.fraction_bits)
+    names = tuple(part.name for part in parts)
+    node = Node(value.name, "apply_delta", names, (whole.name,), attributes, layer)
+    return (node,), (*parts, whole)
 
 
 def weight_state(node: Node, graph: Graph) -> str | None:
@@ -98,10 +103,11 @@ def weight_state(node: Node, graph: Graph) -> str | None:
 
 
 def initial_weight(name: str, graph: Graph) -> Value:
-    """The value that holds what a weight is before training."""
+    """The value that holds what a weight is before training: for a fresh head, all zeros."""
     value = graph.values[name]
     if value.kind is Kind.ACTIVATION:
-        return graph.values[graph.producer()[name].inputs[BASE]]
+        initial = graph.values[graph.producer()[name].inputs[BASE]]
+        return replace(initial, type=value.type)
     return value
 
 

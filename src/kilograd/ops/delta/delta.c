@@ -42,3 +42,13 @@ void kg_apply_delta(const kg_apply_delta_parameters *p, const int8_t *base, cons
         weight[i] =
             (int8_t)kg_clamp(base[i] + ((delta[i] + half) >> p->fraction_bits), -127, 127);
 }
+
+void kg_apply_wide_delta(const kg_apply_wide_delta_parameters *p, const int8_t *base,
+                         const int16_t *delta, int8_t *weight)
+{
+    const int32_t half = (INT32_C(1) << p->fraction_bits) >> 1;
+    for (int32_t i = 0; i < p->count; i++) {
+        const int32_t moved = (delta[i] + half) >> p->fraction_bits;
+        weight[i] = (int8_t)kg_clamp(base == NULL ? moved : base[i] + moved, -127, 127);
+    }
+}

@@ -16,10 +16,8 @@ import numpy as np
 from kilograd.ir import DType, Quantization, TensorType
 from kilograd.ops.spec import Array, Case, Input, KernelCall, OpSpec, Output, StepContext
 
-BASE, DELTA = 0, 1
-
-#: Binary digits of a delta below one step of its weight.
-FRACTION_BITS = 3
+#: The delta is the last input; a base stands before it, unless the base is zero.
+BASE, DELTA = 0, -1
 
 
 @dataclass(frozen=True)
@@ -27,27 +25,54 @@ class DeltaAttributes:
     """Attributes of ``apply_delta``.
 
     Attributes:
-        fraction_bits: binary digits of the delta below one step of the weight, 1 to 7.
+        fraction_bits: binary digits of the delta below one step of the weight: at least 1, and
+            less than the delta's bits.
     """
 
     fraction_bits: int
 
 
-def delta_type(weight: TensorType, fraction_bits: int) -> TensorType:
+@dataclass(frozen=True)
+class Precision:
+    """How a weight's delta is stored.
+
+    Attributes:
+        dtype: int8 or int16.
+        fraction_bits: see ``DeltaAttributes``.
+    """
+
+    dtype: DType
+    fraction_bits: int
+
+
+#: As large as the weight; reaches 16 of its steps to either side.
+NARROW = Precision(DType.INT8, 3)
+#: Twice as large; reaches all that the weight can be.
+WIDE = Precision(DType.INT16, 8)
+
+
+def delta_type(weight: TensorType, precision: Precision) -> TensorType:
     """Type of a weight's delta: its shape, its scales over 2^fraction_bits."""
     quantization = weight.quantization
     if quantization is None:
         msg = "a weight without scales has no delta"
         raise ValueError(msg)
-    scales = tuple(scale * 2.0**-fraction_bits for scale in quantization.scales)
-    return TensorType(weight.shape, DType.INT8, Quantization(scales, 0, quantization.axis))
+    scales = tuple(scale * 2.0**-precision.fraction_bits for scale in quantization.scales)
+    return TensorType(weight.shape, precision.dtype, Quantization(scales, 0, quantization.axis))
+
+
+def weight_type(delta: TensorType, fraction_bits: int) -> TensorType:
+    """The opposite of ``delta_type``; powers of two change no digit of a scale."""
+    scales = tuple(scale * 2.0**fraction_bits for scale in delta.scales)
+    axis = delta.quantization.axis if delta.quantization else None
+    return TensorType(delta.shape, DType.INT8, Quantization(scales, 0, axis))
 
 
 class ApplyDelta(OpSpec[DeltaAttributes]):
     """weight = base + delta / 2^fraction_bits, halves up, saturated at ±127.
 
-    Inputs: base int8 (a weight), delta int8 of the same shape. Output: the weight, as the base.
-    The step of the layer that reads the weight is the delta's; see ``layers.contribute_steps``.
+    Inputs: base int8 (a weight; left out where it is zero), delta int8 or int16 of the same
+    shape. Output: the weight, int8. The step of the layer that reads the weight is the delta's; see ``layers.contribute_steps``.
     """
 
     name = "apply_delta"
@@ -57,14 +82,16 @@ class ApplyDelta(OpSpec[DeltaAttributes]):
         self, attributes: DeltaAttributes, inputs: Sequence[TensorType]
     ) -> tuple[TensorType, ...]:
         """The base's type."""
-        if not 1 <= attributes.fraction_bits <= 7:  # noqa: PLR2004 - int8 has seven below its sign
-            msg = f"a delta has 1 to 7 fraction bits, not {attributes.fraction_bits}"
+        delta = inputs[DELTA]
+        most = 8 * delta.dtype.itemsize - 1
+        if not 1 <= attributes.fraction_bits <= most:
+            msg = f"a delta has 1 to {most} fraction bits, not {attributes.fraction_bits}"
             raise ValueError(msg)
-        base, delta = inputs
-        if delta != delta_type(base, attributes.fraction_bits):
-            msg = f"delta {delta} does not belong to the weight {base}"
+        weight = weight_type(delta, attributes.fraction_bits)
+        if any(base != weight for base in inputs[:DELTA]):
+            msg = f"delta {delta} does not belong to the weight {inputs[BASE]}"
             raise ValueError(msg)
-        return (base,)
+        return (weight,)
 
     def reference(
         self,
@@ -77,24 +104,34 @@ class ApplyDelta(OpSpec[DeltaAttributes]):
         del inputs, context
         half = 1 << (attributes.fraction_bits - 1)
         steps = (arrays[DELTA].astype(np.int64) + half) >> attributes.fraction_bits
-        return (np.clip(arrays[BASE] + steps, -127, 127).astype(np.int8),)
+        moved = sum(arrays[:DELTA], steps)
+        return (np.clip(moved, -127, 127).astype(np.int8),)
 
     def kernel(self, attributes: DeltaAttributes, inputs: Sequence[TensorType]) -> KernelCall:
-        """kg_apply_delta."""
-        fields = {"count": inputs[BASE].size, "fraction_bits": attributes.fraction_bits}
-        return KernelCall("kg_apply_delta", fields, (Input(BASE), Input(DELTA), Output(0)))
+        """kg_apply_delta or kg_apply_wide_delta."""
+        fields = {"count": inputs[DELTA].size, "fraction_bits": attributes.fraction_bits}
+        is_wide = inputs[DELTA].dtype is DType.INT16
+        function = "kg_apply_wide_delta" if is_wide else "kg_apply_delta"
+        base = Input(BASE) if len(inputs) > 1 else None
+        return KernelCall(function, fields, (base, Input(len(inputs) - 1), Output(0)))
 
     def cases(self) -> Sequence[Case]:
         """Counts that do and do not fill whole words; one fraction bit, several, all."""
+        narrow = [(Precision(DType.INT8, bits), True) for bits in (1, 3, 7)]
+        wide = [(Precision(DType.INT16, bits), bits != WIDE.fraction_bits) for bits in (8, 15)]
+        shapes = [(3, 5), (4, 8), (2, 3, 3, 1)]
         cases: list[Case] = []
-        for bits, shape in ((1, (3, 5)), (3, (4, 8)), (7, (2, 3, 3, 1))):
-            scales = tuple(0.01 * (1 + channel) for channel in range(shape[0]))
+        for index, (precision, has_base) in enumerate([*narrow, *wide]):
+            shape = shapes[index % len(shapes)]
+            scales = tuple(2.0**-7 * (1 + channel) for channel in range(shape[0]))
             base = TensorType(shape, DType.INT8, Quantization(scales, 0, 0))
-            case = Case(
-                f"{bits}bits",
-                DeltaAttributes(bits),
-                (base, delta_type(base, bits)),
-                low={BASE: -127, DELTA: -127},
+            delta = delta_type(base, precision)
+            cases.append(
+                Case(
+                    f"{precision.dtype.value}{precision.fraction_bits}",
+                    DeltaAttributes(precision.fraction_bits),
+                    (base, delta) if has_base else (delta,),
+                    low={0: -127, 1: -127} if delta.dtype is DType.INT8 else {0: -127},
+                )
             )
-            cases.append(case)
         return cases
