@@ -141,8 +141,8 @@ def test_only_what_the_scheme_names_is_trained(graph):
     name = "blocks.1.pointwise1"
     program = compile_model(graph, Scheme("one", (), {name: 1.0}))
     trained = {s.name for s in program.graph.states if s.type.quantization is not None}
-    assert trained == {f"{name}.weight"}
-    assert program.graph.nodes[program.frozen_prefix].name == name
+    assert trained == {f"{name}.weight.delta"}
+    assert program.graph.nodes[program.frozen_prefix].name == f"{name}.weight"
     assert program.macs(Phase.INFERENCE) > 0
     assert program.macs(Phase.TRAINING) > 0
 

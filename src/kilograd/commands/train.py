@@ -6,7 +6,7 @@ import errno
 import os
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ from kilograd.models import input_spec, load_model
 from kilograd.report import Report, write_report
 from kilograd.scheme import load_scheme
 from kilograd.targets import get_target
-from kilograd.training import Evaluation, TrainingOptions, TrainingResult, train
+from kilograd.training import Evaluation, TrainingOptions, TrainingResult, default_rate, train
 
 _SHOWN_CLASSES = 12
 
@@ -46,6 +46,7 @@ class TrainRequest:
     data: Path
     device: str
     options: TrainingOptions
+    has_rate: bool  # whether options.rate was asked for; else it follows from the scheme
     limit: int | None
     test_limit: int | None
     target: str
@@ -77,12 +78,15 @@ def train_model(console: Console, request: TrainRequest) -> dict[str, Any]:
     )
     graph = load_model(request.model, len(dataset.class_names))
     program = compile_model(graph, load_scheme(request.scheme, graph))
+    options = request.options
+    if not request.has_rate:
+        options = replace(options, rate=default_rate(program))
     summary, _ = run_training(
         console,
         program,
         dataset,
         device=request.device,
-        options=request.options,
+        options=options,
         target=request.target,
         budget=budget,
         report=request.report,

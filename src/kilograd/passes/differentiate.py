@@ -141,8 +141,9 @@ class _Builder:
         if self._values[name].kind is not Kind.ACTIVATION:
             return name
         node = self._producer[name]
+        task = f"{_task(node)}_again"
         (made,) = self.emit(
-            node.operator, node.inputs, node.attributes, layer=node.layer, task=f"{_task(node)}_again"
+            node.operator, node.inputs, node.attributes, layer=node.layer, task=task
         )
         return made
 

@@ -37,7 +37,7 @@ KIND_TEXT = {
     BufferKind.SAVED: ("saved for backward", "an activation that the backward pass reads again"),
     BufferKind.GRADIENT: ("gradient", "of an activation, or its exponent"),
     BufferKind.MASK: ("clamp mask", "one bit an element: may the gradient pass"),
-    BufferKind.SCRATCH: ("scratch", "working memory of one kernel call, or a trained weight for it"),
+    BufferKind.SCRATCH: ("scratch", "working memory of one kernel, or a trained weight for it"),
 }
 
 

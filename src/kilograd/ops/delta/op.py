@@ -72,7 +72,8 @@ class ApplyDelta(OpSpec[DeltaAttributes]):
     """weight = base + delta / 2^fraction_bits, halves up, saturated at ±127.
 
     Inputs: base int8 (a weight; left out where it is zero), delta int8 or int16 of the same
-    shape. Output: the weight, int8. The step of the layer that reads the weight is the delta's; see ``layers.contribute_steps``.
+    shape. Output: the weight, int8. The step of the layer that reads the weight is the delta's;
+    see ``layers.contribute_steps``.
     """
 
     name = "apply_delta"

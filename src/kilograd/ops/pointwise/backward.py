@@ -244,9 +244,10 @@ class PointwiseInputGradient(OpSpec[InputGradientAttributes]):
 class PointwiseWeightStep(OpSpec[WeightStepAttributes]):
     """W ← W − rate · 2^(exponents) · (gradientᵀ · (x − zero point)) · s_x / s_w.
 
-    Inputs: weight int8[O, I] or its trained columns (int16 at a single position), gradient int8[H, W, O], its exponent,
-    activation int8[H, W, I], the loss exponent. The factor s_x / s_w is the gradient of the
-    quantized weight times s_w^−2: quantization-aware scaling (MCUNetV3, section 2.1).
+    Inputs: weight int8[O, I] or its trained columns (int16 at a single position), gradient
+    int8[H, W, O], its exponent, activation int8[H, W, I], the loss exponent. The factor s_x / s_w
+    is the gradient of the quantized weight times s_w^−2: quantization-aware scaling (MCUNetV3,
+    section 2.1).
     """
 
     name = "pointwise_weight_step"
