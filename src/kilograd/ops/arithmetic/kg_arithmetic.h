@@ -142,6 +142,30 @@ static inline int8_t kg_gradient_element(int64_t value, int32_t shift, uint32_t 
     return (int8_t)kg_clamp(rounded, -127, 127);
 }
 
+/* Elements first, first + 1, … of a gradient whose products share mantissa and shift. */
+static inline void kg_gradient_elements(const int32_t *sums, int32_t count, int32_t mantissa,
+                                        int32_t shift, uint32_t key, uint32_t first,
+                                        int8_t *result, uint32_t *magnitude)
+{
+    uint32_t seen = 0;
+    if (shift >= 32 && shift <= 62) {
+        /* kg_stochastic_round without its cases: compilers turn this into vectors. */
+        const int32_t right = shift - 32;
+        for (int32_t i = 0; i < count; i++) {
+            const int64_t noise = (int64_t)kg_random(key, first + (uint32_t)i) << right;
+            const int32_t high = (int32_t)(((int64_t)sums[i] * mantissa + noise) >> 32);
+            const int32_t rounded = kg_clamp(high >> right, -32767, 32767);
+            seen |= (uint32_t)(rounded < 0 ? -rounded : rounded);
+            result[i] = (int8_t)kg_clamp(rounded, -127, 127);
+        }
+    } else {
+        for (int32_t i = 0; i < count; i++)
+            result[i] = kg_gradient_element((int64_t)sums[i] * mantissa, shift,
+                                            kg_random(key, first + (uint32_t)i), &seen);
+    }
+    *magnitude |= seen;
+}
+
 /* The step of one trained number: gradient * scale * rate, rounded stochastically, saturated to
    32 bits less a margin that keeps the subtraction from overflowing. */
 static inline int32_t kg_step(const kg_control *control, int32_t gradient, int32_t scale_mantissa,
@@ -153,6 +177,8 @@ static inline int32_t kg_step(const kg_control *control, int32_t gradient, int32
     if (shift >= 32 && shift <= 62)
         return kg_round_product(gradient, scale, shift - 32, bits);
 #endif
+    if (shift >= 32 && shift <= 62)
+        return (int32_t)(((int64_t)gradient * scale + ((int64_t)bits << (shift - 32))) >> shift);
     const int64_t step = kg_stochastic_round((int64_t)gradient * scale, shift, bits);
     const int64_t limit = KG_ACCUMULATOR_LIMIT;
     return (int32_t)(step > limit ? limit : step < -limit ? -limit : step);

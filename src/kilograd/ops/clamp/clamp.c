@@ -69,6 +69,9 @@ void kg_mask_gradient(const kg_mask_gradient_parameters *p, const int8_t *gradie
     for (int32_t b = 0; i + b < p->count; b++)
         result[b] = (*mask >> b) & 1 ? gradient[b] : 0;
 #else
+    for (; i + 8 <= p->count; i += 8)
+        for (int32_t b = 0; b < 8; b++)
+            result[i + b] = (int8_t)(gradient[i + b] & -((mask[i / 8] >> b) & 1));
     for (; i < p->count; i++)
         result[i] = (mask[i / 8] >> (i % 8)) & 1 ? gradient[i] : 0;
 #endif
