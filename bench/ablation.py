@@ -28,7 +28,7 @@ from kilograd.training import DEFAULT_RATE, TrainingOptions, train
 
 LEDGER = Path(__file__).parent / "results" / "ablation.json"
 MODEL, SCHEME = "mcunet-5fps", "mcunet-5fps/99kb"
-DATA = ("cifar10", "flowers17", "person_scene")
+DATA = ("cifar10", "flowers5")
 SEEDS = (0, 1)
 LOCK = threading.Lock()
 

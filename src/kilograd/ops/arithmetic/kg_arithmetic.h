@@ -148,21 +148,23 @@ static inline void kg_gradient_elements(const int32_t *sums, int32_t count, int3
                                         int8_t *result, uint32_t *magnitude)
 {
     uint32_t seen = 0;
+    int32_t i = 0;
+#if !KG_HAS_DSP
     if (shift >= 32 && shift <= 62) {
         /* kg_stochastic_round without its cases: compilers turn this into vectors. */
         const int32_t right = shift - 32;
-        for (int32_t i = 0; i < count; i++) {
+        for (; i < count; i++) {
             const int64_t noise = (int64_t)kg_random(key, first + (uint32_t)i) << right;
             const int32_t high = (int32_t)(((int64_t)sums[i] * mantissa + noise) >> 32);
             const int32_t rounded = kg_clamp(high >> right, -32767, 32767);
             seen |= (uint32_t)(rounded < 0 ? -rounded : rounded);
             result[i] = (int8_t)kg_clamp(rounded, -127, 127);
         }
-    } else {
-        for (int32_t i = 0; i < count; i++)
-            result[i] = kg_gradient_element((int64_t)sums[i] * mantissa, shift,
-                                            kg_random(key, first + (uint32_t)i), &seen);
     }
+#endif
+    for (; i < count; i++)
+        result[i] = kg_gradient_element((int64_t)sums[i] * mantissa, shift,
+                                        kg_random(key, first + (uint32_t)i), &seen);
     *magnitude |= seen;
 }
 

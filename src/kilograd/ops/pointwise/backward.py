@@ -335,7 +335,7 @@ class PointwiseWeightStep(OpSpec[WeightStepAttributes]):
         cases: list[Case] = []
         for height, width, channels, outputs, trained, dtype in shapes:
             weight = replace(_weight_types(outputs, channels, trained)[0], dtype=dtype)
-            lowest = -int(np.iinfo(dtype.numpy).max)
+            lowest = 1 - (1 << (8 * dtype.itemsize - 1))
             activation = TensorType(
                 (height, width, channels), quantization=Quantization((0.03,), -128)
             )

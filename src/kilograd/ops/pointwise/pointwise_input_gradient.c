@@ -8,11 +8,13 @@ static void transposed_product(const int16_t *scaled, int32_t outputs, const int
     for (int32_t i = 0; i < count; i++)
         sums[i] = 0;
     int32_t o = 0;
+#if !KG_HAS_DSP
     for (; o + 4 <= outputs; o += 4, columns += 4 * count)
         for (int32_t i = 0; i < count; i++)
             sums[i] += scaled[o] * columns[i] + scaled[o + 1] * columns[count + i] +
                        scaled[o + 2] * columns[2 * count + i] +
                        scaled[o + 3] * columns[3 * count + i];
+#endif
     for (; o < outputs; o++, columns += count)
         for (int32_t i = 0; i < count; i++)
             sums[i] += scaled[o] * columns[i];
