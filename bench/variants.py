@@ -202,6 +202,7 @@ def _wide_types() -> tuple[Substitution, ...]:
         Substitution(r"(conv|depthwise)_input_gradient\.c", r"int8_t \*const g\b",
                      "int16_t *const g", 2),
         Substitution(r"bias_step\.c", r"int8_t \*from\b", "int16_t *from"),
+        Substitution(r"clamp\.c", r"\(int8_t\)\(gradient", "(int16_t)(gradient"),
         Substitution(_ARITHMETIC, r"static inline int8_t kg_gradient_element",
                      "static inline int16_t kg_gradient_element"),
         Substitution(_ARITHMETIC,
