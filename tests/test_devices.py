@@ -121,7 +121,7 @@ def test_wrong_input_is_refused_before_it_reaches_the_device(device):
             device.train_step(good, label, RATE)
     with pytest.raises(DataError, match="a seed is 0 to 4294967295, not -1"):
         device.initialize(-1)
-    with pytest.raises(DataError, match="164 bytes, not 3"):
+    with pytest.raises(DataError, match="168 bytes, not 3"):
         device.write_state(b"abc")
 
 

@@ -22,7 +22,7 @@ from kilograd.scheme import load_scheme
 from kilograd.targets import TARGETS
 from kilograd.toolchain import build_firmware, build_host_library
 from networks import blobs, tiny_graph
-from operators.source import MODEL_H
+from operators.source import COUNTERS_C, MODEL_H
 
 LAST = (1 << 32) - 1
 PEAK = LearningRate.from_float(0.1)
@@ -34,13 +34,13 @@ PROBE_C = """\
 #include "kg_schedule.h"
 
 struct { kg_learning_rate rate; uint32_t step; } kg_arena;
-_Alignas(8) uint8_t kg_state_buffer[4];
+_Alignas(8) uint8_t kg_state_buffer[12];
 static int32_t logits[2];
 
+kg_counters kg_counted;
 const uint32_t kg_input_bytes = sizeof kg_arena, kg_class_count = 2;
 const uint32_t kg_state_bytes = sizeof kg_state_buffer, kg_arena_bytes = sizeof kg_arena;
 
-void kg_init(uint32_t seed) { (void)seed; }
 int8_t *kg_input(void) { return (int8_t *)&kg_arena; }
 uint8_t *kg_state(void) { return kg_state_buffer; }
 
@@ -72,9 +72,9 @@ const int32_t *kg_train_step_suffix(int32_t l, kg_learning_rate r) { return kg_t
 
 def probe_sources():
     folder = Path(arithmetic.__file__).parent
-    names = ("kg_schedule.c", "kg_schedule.h", "kg_arithmetic.h", "kg_dsp.h")
+    names = ("kg_schedule.c", "kg_schedule.h", "kg_arithmetic.h", "kg_counters.h", "kg_dsp.h")
     kernels = {name: (folder / name).read_text(encoding="utf-8") for name in names}
-    return {**kernels, "kilograd.h": MODEL_H, "model.c": PROBE_C}
+    return {**kernels, "kilograd.h": MODEL_H, "model.c": PROBE_C + COUNTERS_C}
 
 
 def in_c(device, rate, step):

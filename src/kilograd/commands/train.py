@@ -6,7 +6,7 @@ import errno
 import os
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from kilograd.compiler import Program, compile_model
 from kilograd.data import Dataset, load_dataset
 from kilograd.device.open import DEVICES, EMULATED, open_device
 from kilograd.errors import DeviceError, UserError
+from kilograd.guard import Divergence
 from kilograd.measure import Measurement, check_sram, measure
 from kilograd.models import input_spec, load_model
 from kilograd.report import Report, write_report
@@ -126,7 +127,7 @@ def run_training(
                 tasks[stage] = bar.add_task(stage, total=total, accuracy=0.0)
             bar.update(tasks[stage], completed=done, accuracy=accuracy)
 
-        result = train(opened, dataset, options, show)
+        result = train(opened, dataset, options, show, DivergenceNotice(console))
         counters = opened.counters()
     show_outcome(console, dataset, result)
     summary: dict[str, Any] = {
@@ -143,6 +144,8 @@ def run_training(
         "steps_per_second": result.steps / result.seconds if result.seconds else 0.0,
         "learning_rate": options.rate,
         "seed": options.seed,
+        "divergences": [asdict(divergence) for divergence in result.divergences],
+        "counters": asdict(counters.training),
         "state_digest": result.state_digest,
         "confusion_before": result.before.confusion.tolist(),
         "confusion_after": result.after.confusion.tolist(),
@@ -191,6 +194,27 @@ def run_training(
         console.print(f"report: {report}", markup=False, highlight=False)
         summary["report"] = str(report)
     return summary, measurement
+
+
+class DivergenceNotice:
+    """Tells the user that a run diverged, the first time."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._told = False
+
+    def __call__(self, divergence: Divergence) -> None:
+        """Print it, once."""
+        if self._told:
+            return
+        self._told = True
+        self._console.print(
+            f"training diverged: at step {divergence.step} it went back to a healthy state, with "
+            f"the learning rate at {divergence.rate:.3g}; start with a lower --lr",
+            style="yellow",
+            markup=False,
+            highlight=False,
+        )
 
 
 def progress_bar(console: Console) -> Progress:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from kilograd.errors import DataError
 from kilograd.ops.arithmetic import scheduled_rate
+from kilograd.ops.spec import TrainingCounters
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -21,6 +23,9 @@ _MANTISSA_BITS = 15
 _MANTISSA_END = 1 << _MANTISSA_BITS
 _MAX_EXPONENT = 1100
 _STEPS_END = 1 << 32
+_FEWEST_CLASSES = 2
+#: What a state begins with: seed, training steps, active classes.
+_HEADER = struct.Struct("<3I")
 
 
 @dataclass(frozen=True)
@@ -95,14 +100,16 @@ class LearningRate:
 
 @dataclass(frozen=True)
 class Counters:
-    """What a device measured; None where it cannot.
+    """What a device counted and measured; None where it cannot.
 
     Attributes:
+        training: what training has met since `initialize`, modulo 2^32.
         stack_bytes: most stack ever used since the start.
         instructions_last_call: instructions of the last prediction or training step, from its
             entry to its return.
     """
 
+    training: TrainingCounters
     stack_bytes: int | None
     instructions_last_call: int | None
 
@@ -121,11 +128,23 @@ class Device(Protocol):
 
     @property
     def class_count(self) -> int:
-        """How many logits there are; labels are below it."""
+        """How many logits there are."""
+        ...
+
+    @property
+    def active_classes(self) -> int:
+        """How many classes, the first ones, are predicted and learned; labels are below it."""
+        ...
+
+    def set_active_classes(self, count: int) -> None:
+        """Sets `active_classes`, 2 to `class_count`.
+
+        The logits of the others are the lowest int32, and their weights stay as they are.
+        """
         ...
 
     def initialize(self, seed: int) -> None:
-        """Sets initial weights and the step counter to 0; the seed is a uint32."""
+        """Sets initial weights, all classes active and the step counter 0; seed: uint32."""
         ...
 
     def predict(self, sample: NDArray[np.int8]) -> NDArray[np.int32]:
@@ -139,7 +158,7 @@ class Device(Protocol):
         ...
 
     def read_state(self) -> bytes:
-        """Everything that was trained, with the seed and the step counter."""
+        """Everything that was trained; before it, as uint32: seed, steps, active classes."""
         ...
 
     def write_state(self, state: bytes) -> None:
@@ -147,7 +166,7 @@ class Device(Protocol):
         ...
 
     def counters(self) -> Counters:
-        """What the device measured."""
+        """What the device counted and measured."""
         ...
 
     def close(self) -> None:
@@ -185,14 +204,27 @@ def sample_bytes(sample: NDArray[np.int8], expected: int) -> bytes:
     return sample.tobytes()
 
 
-def check_label(label: int, class_count: int) -> None:
+def check_label(label: int, classes: int) -> None:
     """Refuses labels that are no class.
 
     Raises:
-        DataError: the label is below 0 or not below `class_count`.
+        DataError: the label is below 0 or not below `classes`.
     """
-    if not 0 <= label < class_count:
-        raise DataError(f"label {label} is no class: this network has 0 to {class_count - 1}")
+    if not 0 <= label < classes:
+        raise DataError(f"label {label} is no class: this network has 0 to {classes - 1}")
+
+
+def check_classes(count: int, class_count: int) -> None:
+    """Refuses numbers of active classes that a network cannot have.
+
+    Raises:
+        DataError: fewer than 2 or more than `class_count`.
+    """
+    if not _FEWEST_CLASSES <= count <= class_count:
+        raise DataError(
+            f"2 to {class_count} classes of this network can be active, not {count}",
+            hint="compile the network for as many classes as it will ever have",
+        )
 
 
 def check_seed(seed: int) -> None:
@@ -205,14 +237,21 @@ def check_seed(seed: int) -> None:
         raise DataError(f"a seed is 0 to {(1 << 32) - 1}, not {seed}")
 
 
-def check_state(state: bytes, expected: int) -> None:
-    """Refuses states of another size.
+def check_state(state: bytes, expected: int, class_count: int | None = None) -> None:
+    """Refuses states of another size, or with a number of active classes that cannot be.
 
     Raises:
-        DataError: the state has not `expected` bytes.
+        DataError: the state has not `expected` bytes, or its classes are not 2 to `class_count`.
     """
     if len(state) != expected:
         raise DataError(
             f"the state of this network has {expected} bytes, not {len(state)}",
             hint="a state fits only the model and scheme it was trained with",
         )
+    if class_count is not None:
+        check_classes(state_classes(state), class_count)
+
+
+def state_classes(state: bytes) -> int:
+    """The number of active classes in a state."""
+    return int(_HEADER.unpack_from(state)[2])

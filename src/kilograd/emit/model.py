@@ -22,6 +22,8 @@ _HEADER = """\
 
 #include <stdint.h>
 
+#include "kg_counters.h"
+
 /* learning rate = mantissa * 2^exponent, 0 <= mantissa < 2^15, |exponent| <= 1100.
    steps = 0: it stays. Otherwise that is the highest: by the step counter of the state, the rate
    rises over the first twentieth of `steps`, then falls along half a cosine to 0. */
@@ -45,6 +47,15 @@ const int32_t *kg_predict(void);
 /* One step of training towards `label`; returns the logits from before the step. */
 const int32_t *kg_train_step(int32_t label, kg_learning_rate rate);
 
+/* How many classes, the first ones, are predicted and learned: 2 to {classes}, at first all.
+   The logits of the others are INT32_MIN and their weights stay as they are. Part of the state.
+   kg_set_classes returns 0 and does nothing where the number is none of these. */
+int32_t kg_set_classes(uint32_t classes);
+uint32_t kg_get_classes(void);
+
+/* What training has met since kg_init; docs/numerics.md says how to act on it. */
+const kg_counters *kg_get_counters(void);
+
 /* Everything that training changes, seed and step counter included. Save it, restore it. */
 uint8_t *kg_state(void);
 
@@ -66,6 +77,8 @@ void kg_init(uint32_t seed)
 {
     memcpy(S(0), &seed, 4);
     memset(S(4), 0, 4);
+    memset(&kg_counted, 0, sizeof kg_counted);
+    kg_set_classes(kg_class_count);
     initialize_state();
 }
 
@@ -79,25 +92,55 @@ uint8_t *kg_state(void)
     return kg_state_buffer;
 }
 
+const kg_counters *kg_get_counters(void)
+{
+    return &kg_counted;
+}
+
+int32_t kg_set_classes(uint32_t classes)
+{
+    if (classes < 2 || classes > kg_class_count)
+        return 0;
+    memcpy(S(8), &classes, 4);
+    return 1;
+}
+
+uint32_t kg_get_classes(void)
+{
+    uint32_t classes;
+    memcpy(&classes, S(8), 4);
+    return classes < 2 || classes > kg_class_count ? kg_class_count : classes;
+}
+
 static void begin(int32_t label, kg_learning_rate rate)
 {
     memcpy(&control.seed, S(0), 4);
     memcpy(&control.step, S(4), 4);
     control.label = label;
+    control.classes = (int32_t)kg_get_classes();
     kg_set_rate(&control, rate.mantissa, rate.exponent, rate.steps);
 }
 
 static void end(void)
 {
     control.step++;
+    kg_counted.steps++;
     memcpy(S(4), &control.step, 4);
+}
+
+static const int32_t *active_logits(void)
+{
+    int32_t *const logits = A(LOGITS);
+    for (uint32_t c = kg_get_classes(); c < kg_class_count; c++)
+        logits[c] = INT32_MIN;
+    return logits;
 }
 
 const int32_t *kg_predict(void)
 {
     prefix(0);
     suffix(0);
-    return A(LOGITS);
+    return active_logits();
 }
 
 const int32_t *kg_train_step(int32_t label, kg_learning_rate rate)
@@ -106,7 +149,7 @@ const int32_t *kg_train_step(int32_t label, kg_learning_rate rate)
     prefix(1);
     suffix(1);
     end();
-    return A(LOGITS);
+    return active_logits();
 }
 
 #ifdef KG_HOST
@@ -118,7 +161,7 @@ void kg_prefix(void)
 const int32_t *kg_predict_suffix(void)
 {
     suffix(0);
-    return A(LOGITS);
+    return active_logits();
 }
 
 const int32_t *kg_train_step_suffix(int32_t label, kg_learning_rate rate)
@@ -126,7 +169,7 @@ const int32_t *kg_train_step_suffix(int32_t label, kg_learning_rate rate)
     begin(label, rate);
     suffix(1);
     end();
-    return A(LOGITS);
+    return active_logits();
 }
 #endif
 """
@@ -209,6 +252,7 @@ class _Model:
                 f"_Alignas(8) uint8_t kg_arena[{plan.arena_bytes}];",
                 f"_Alignas(8) uint8_t kg_state_buffer[{plan.state_bytes}];",
                 "static kg_control control;",
+                "kg_counters kg_counted;",
                 "",
                 *self._constants,
                 *self._initial_state(),

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "kg_counters.h"
 #include "kg_dsp.h"
 
 #define KG_ACCUMULATOR_LIMIT ((INT32_C(1) << 30) - 1)
@@ -14,9 +15,13 @@ typedef struct {
     uint32_t seed;
     uint32_t step;
     int32_t label;
+    int32_t classes; /* that may be predicted and learned now; the others' logits count for nothing */
     int32_t rate_mantissa;
     int32_t rate_exponent;
 } kg_control;
+
+/* The kernels count here. */
+extern kg_counters kg_counted;
 
 static inline int32_t kg_clamp(int32_t value, int32_t low, int32_t high)
 {
@@ -184,6 +189,29 @@ static inline int32_t kg_step(const kg_control *control, int32_t gradient, int32
     const int64_t step = kg_stochastic_round((int64_t)gradient * scale, shift, bits);
     const int64_t limit = KG_ACCUMULATOR_LIMIT;
     return (int32_t)(step > limit ? limit : step < -limit ? -limit : step);
+}
+
+static inline int8_t kg_stepped_weight(int8_t weight, int32_t step)
+{
+    const int32_t stepped = weight - step;
+    if ((uint32_t)(stepped + 127) <= 254)
+        return (int8_t)stepped;
+    kg_counted.weights_saturated++;
+    return stepped < 0 ? -127 : 127;
+}
+
+static inline int16_t kg_stepped_wide_weight(int16_t weight, int32_t step)
+{
+    const int32_t stepped = weight - step, cut = kg_clamp(stepped, -32767, 32767);
+    kg_counted.weights_saturated += stepped != cut;
+    return (int16_t)cut;
+}
+
+static inline int32_t kg_stepped_bias(int32_t bias, int32_t step, int32_t limit)
+{
+    const int32_t stepped = bias - step, cut = kg_clamp(stepped, -limit, limit);
+    kg_counted.biases_saturated += stepped != cut;
+    return cut;
 }
 
 #endif

@@ -36,7 +36,7 @@ from kilograd.ops.spec import (
     StepContext,
     exactly,
 )
-from kilograd.ops.step import fixed_point_step
+from kilograd.ops.step import fixed_point_step, stepped_weight
 
 #: What weights that start at zero, those of a fresh head, are expected to grow to.
 _EXPECTED_WEIGHT = 8
@@ -294,8 +294,7 @@ class PointwiseWeightStep(OpSpec[WeightStepAttributes]):
         step = fixed_point_step(
             sums, mantissas[:, None], whole[:, None], attributes.stream, context
         )
-        limit = int(np.iinfo(weight.dtype).max)
-        return (np.clip(weight.astype(np.int64) - step, -limit, limit).astype(weight.dtype),)
+        return (stepped_weight(weight, step, weight.size, context),)
 
     def kernel(self, attributes: WeightStepAttributes, inputs: Sequence[TensorType]) -> KernelCall:
         """kg_pointwise_weight_step, a tile of input channels at a time; or kg_dense_weight_step."""

@@ -18,6 +18,8 @@ enum {
   COMMAND_WRITE_STATE = 6, /* state                                 -> nothing */
   COMMAND_STACK = 7,       /*                                       -> u32 bytes */
   COMMAND_EXIT = 8,        /*                                       -> nothing */
+  COMMAND_COUNTERS = 9,    /*                                       -> kg_counters */
+  COMMAND_SET_CLASSES = 10 /* u32 classes                           -> nothing */
 };
 
 static const char wrong_length[] = "the payload has the wrong length";
@@ -86,7 +88,7 @@ static const char *command_train(request *from) {
   } step;
   if (from->unread != sizeof step + kg_input_bytes) return wrong_length;
   take(from, &step, sizeof step);
-  if (step.label < 0 || (uint32_t)step.label >= kg_class_count) return "the label is no class";
+  if (step.label < 0 || (uint32_t)step.label >= kg_get_classes()) return "the label is no class";
   const int32_t mantissa = step.rate.mantissa, exponent = step.rate.exponent;
   if (mantissa < 0 || mantissa > 32767 || exponent < -1100 || exponent > 1100) {
     return "the rate is out of range";
@@ -103,6 +105,15 @@ static const char *command_write_state(request *from) {
   return NULL;
 }
 
+static const char *command_set_classes(request *from) {
+  uint32_t classes;
+  if (from->unread != sizeof classes) return wrong_length;
+  take(from, &classes, sizeof classes);
+  if (!kg_set_classes(classes)) return "there are not so many classes";
+  kg_reply(KG_STATUS_OK, NULL, 0);
+  return NULL;
+}
+
 /* Returns why the request is refused, or NULL once it has been answered. */
 static const char *execute(uint8_t command, request *from) {
   switch (command) {
@@ -114,6 +125,8 @@ static const char *execute(uint8_t command, request *from) {
       return command_train(from);
     case COMMAND_WRITE_STATE:
       return command_write_state(from);
+    case COMMAND_SET_CLASSES:
+      return command_set_classes(from);
     default:
       break;
   }
@@ -125,6 +138,8 @@ static const char *execute(uint8_t command, request *from) {
   } else if (command == COMMAND_STACK) {
     const uint32_t bytes = stack_high_water();
     kg_reply(KG_STATUS_OK, &bytes, sizeof bytes);
+  } else if (command == COMMAND_COUNTERS) {
+    kg_reply(KG_STATUS_OK, kg_get_counters(), sizeof(kg_counters));
   } else {
     return "unknown command";
   }
