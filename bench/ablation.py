@@ -9,6 +9,7 @@ bench/results/ablation.json after every run and skips the runs that are already 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -34,10 +35,11 @@ LOCK = threading.Lock()
 
 
 def open_variation(variation: Variation, classes: int) -> KeepingDevice:
-    """The model with one choice made differently."""
+    """The model with one choice made differently, in the plain C that variations know."""
     graph = load_model(checkpoint(MODEL), classes)
     program = compile_model(graph, load_scheme(SCHEME, graph))
-    return KeepingDevice(build_host_library(variation.apply(program.sources)).path)
+    sources = variation.apply(program.sources)
+    return KeepingDevice(build_host_library(sources, extra_flags=("-DKG_PLAIN",)).path)
 
 
 def run_variation(name: str, done: set[str]) -> None:
@@ -99,14 +101,15 @@ def write(ledger: dict[str, Any]) -> None:
 
 
 def main(chosen: list[str]) -> None:
-    """Run what is missing, two variations at a time."""
+    """Run what is missing, as many variations at a time as there are cores."""
     if chosen[:1] == ["--one"]:
         run_variation(chosen[1], set(read()["runs"]))
         return
     unknown = set(chosen) - set(VARIATIONS)
     if unknown:
         sys.exit(f"no such variation: {', '.join(sorted(unknown))}; known: {', '.join(VARIATIONS)}")
-    Parallel(n_jobs=2, prefer="threads")(delayed(collect)(name) for name in chosen or VARIATIONS)
+    jobs = [delayed(collect)(name) for name in chosen or VARIATIONS]
+    Parallel(n_jobs=os.cpu_count(), prefer="threads")(jobs)
 
 
 if __name__ == "__main__":

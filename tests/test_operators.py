@@ -47,9 +47,14 @@ BOARDS = ["unicorn cortex-m7", "unicorn cortex-m4", "unicorn cortex-m0plus", "qe
 each_case = pytest.mark.parametrize("index", range(len(CASES)), ids=[str(c) for c in CASES])
 
 
-@pytest.fixture(scope="module")
-def host():
-    with HostDevice(build_host_library(model_sources(CASES)).path) as device:
+#: The PC's own kernels, and those of processors without vectors or DSP instructions.
+KINDS = {"lanes": (), "plain": ("-DKG_PLAIN",)}
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def host(request):
+    flags = KINDS[request.param]
+    with HostDevice(build_host_library(model_sources(CASES), extra_flags=flags).path) as device:
         yield device
 
 
@@ -101,8 +106,10 @@ def test_c_is_the_reference_on_cortex_m(board):
                 execute(device, make_run(index, item, 100 + seed, fill))
 
 
-def test_c_does_nothing_undefined_and_stays_in_its_memory():
-    program = build_host_executable(case_sources(CASES), MAIN_C).path
+@pytest.mark.parametrize("kind", KINDS)
+def test_c_does_nothing_undefined_and_stays_in_its_memory(kind):
+    flags = KINDS[kind]
+    program = build_host_executable(case_sources(CASES), MAIN_C, extra_flags=flags).path
     runs = [
         make_run(index, item, 200 + seed, fill)
         for index, item in enumerate(CASES)

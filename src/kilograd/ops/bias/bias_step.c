@@ -1,6 +1,7 @@
 #include "bias_step.h"
 
 #include "kg_dsp.h"
+#include "kg_lanes.h"
 
 static void step(const kg_bias_step_parameters *p, const kg_control *control, uint32_t key,
                  int32_t exponent, int32_t c, int32_t sum, int32_t *bias)
@@ -46,6 +47,17 @@ void kg_bias_step(const kg_bias_step_parameters *p, const kg_control *control, i
         int32_t sums[4];
         sum_four(p, gradient + c, sums);
         for (int32_t i = 0; i < 4; i++)
+            step(p, control, key, exponent, c + i, sums[i], bias);
+    }
+#endif
+#if KG_HAS_LANES
+    for (; c < p->channels; c += KG_LANES) {
+        const int32_t width = kg_lane_width(p->channels - c);
+        const int8_t *from = gradient + c;
+        kg_lanes sums = {0};
+        for (int32_t position = 0; position < p->positions; position++, from += p->channels)
+            sums += kg_load_lanes(from, width);
+        for (int32_t i = 0; i < width; i++)
             step(p, control, key, exponent, c + i, sums[i], bias);
     }
 #endif

@@ -1,6 +1,7 @@
 #include "clamp.h"
 
 #include "kg_dsp.h"
+#include "kg_lanes.h"
 
 static uint8_t inside(int8_t value)
 {
@@ -78,6 +79,15 @@ void kg_mask_gradient(const kg_mask_gradient_parameters *p, const int8_t *gradie
     for (int32_t b = 0; i + b < p->count; b++)
         result[b] = pass(gradient[b], *mask, b, &passed);
 #else
+#if KG_HAS_LANES
+    const kg_lanes place = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    for (; i + KG_LANES <= p->count; i += KG_LANES) {
+        const int32_t bits = mask[i / 8] | mask[i / 8 + 1] << 8;
+        const kg_lanes passes = (kg_lanes_of(bits) & (kg_lanes_of(1) << place)) != 0;
+        kg_store_lanes(kg_load_lanes(gradient + i, KG_LANES) & passes, result + i, KG_LANES);
+        passed += (uint32_t)__builtin_popcount((uint32_t)bits);
+    }
+#endif
     for (; i + 8 <= p->count; i += 8)
         for (int32_t b = 0; b < 8; b++) {
             const int32_t passes = (mask[i / 8] >> b) & 1;

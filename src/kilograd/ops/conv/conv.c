@@ -2,6 +2,7 @@
 
 #include "kg_dot.h"
 #include "kg_dsp.h"
+#include "kg_lanes.h"
 
 /* The activations under the window at (row, column), zero point taken off, zeros outside. A row
    of taps is contiguous in memory, so it is expanded at once. */
@@ -40,7 +41,7 @@ void kg_conv_plain(const kg_conv_parameters *p, const int8_t *x, const int32_t *
         }
 }
 
-#if !KG_HAS_DSP
+#if !KG_HAS_DSP && !KG_HAS_LANES
 void kg_conv(const kg_conv_parameters *p, const int8_t *x, const int32_t *bias,
              const int8_t *weight, int8_t *y, uint32_t *scratch)
 {

@@ -1,5 +1,8 @@
 #include "conv.h"
 
+#include "kg_lanes.h"
+
+#if !KG_HAS_LANES
 /* Sum over positions of gradient[.][o] * (x - zero point) at one tap and channel. */
 static int32_t correlate(const kg_conv_weight_step_parameters *p, const int8_t *gradient,
                          const int8_t *x, int32_t ky, int32_t kx)
@@ -42,3 +45,4 @@ void kg_conv_weight_step(const kg_conv_weight_step_parameters *p, const kg_contr
                     weight[at] = kg_stepped_weight(weight[at], step);
                 }
 }
+#endif

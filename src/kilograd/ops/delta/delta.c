@@ -1,6 +1,7 @@
 #include "delta.h"
 
 #include "kg_dsp.h"
+#include "kg_lanes.h"
 
 #if KG_HAS_DSP
 /* floor((a + b) / 2) of each byte. */
@@ -36,6 +37,13 @@ void kg_apply_delta(const kg_apply_delta_parameters *p, const int8_t *base, cons
         for (int32_t bit = 1; bit < p->fraction_bits; bit++)
             moved = halved_sum(moved, 0);
         kg_store32(weight + i, saturated_sum(kg_load32(base + i), moved));
+    }
+#endif
+#if KG_HAS_LANES
+    for (; i + KG_LANES <= p->count; i += KG_LANES) {
+        const kg_lanes moved = (kg_load_lanes(delta + i, KG_LANES) + half) >> p->fraction_bits;
+        const kg_lanes sum = kg_load_lanes(base + i, KG_LANES) + moved;
+        kg_store_lanes(kg_clamp_lanes(sum, -127, 127), weight + i, KG_LANES);
     }
 #endif
     for (; i < p->count; i++)

@@ -1,6 +1,7 @@
 #include "depthwise.h"
 
 #include "kg_dsp.h"
+#include "kg_lanes.h"
 
 /* Channels summed at once; few enough for the sums to stay in registers or on a small stack. */
 #define BLOCK 32
@@ -43,7 +44,7 @@ void kg_depthwise_plain(const kg_depthwise_parameters *p, int32_t first, const i
             }
 }
 
-#if !KG_HAS_DSP
+#if !KG_HAS_DSP && !KG_HAS_LANES
 void kg_depthwise(const kg_depthwise_parameters *p, const int8_t *x, const int32_t *bias,
                   const int8_t *weight, int8_t *y, uint32_t *scratch)
 {

@@ -1,6 +1,7 @@
 #include "depthwise.h"
 
 #include "kg_dsp.h"
+#include "kg_lanes.h"
 
 #define BLOCK 32
 
@@ -58,7 +59,7 @@ void kg_depthwise_input_gradient_plain(const kg_depthwise_input_gradient_paramet
     *magnitude |= seen;
 }
 
-#if !KG_HAS_DSP
+#if !KG_HAS_DSP && !KG_HAS_LANES
 void kg_depthwise_input_gradient(const kg_depthwise_input_gradient_parameters *p,
                                  const kg_control *control, const int8_t *gradient,
                                  const int32_t *gradient_exponent, const int8_t *weight,

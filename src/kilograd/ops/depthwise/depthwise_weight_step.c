@@ -1,5 +1,8 @@
 #include "depthwise.h"
 
+#include "kg_lanes.h"
+
+#if !KG_HAS_LANES
 /* Sum over positions of gradient * (x - zero point) of one channel at one tap. */
 static int32_t correlate(const kg_depthwise_weight_step_parameters *p, const int8_t *gradient,
                          const int8_t *x, int32_t ky, int32_t kx)
@@ -40,3 +43,4 @@ void kg_depthwise_weight_step(const kg_depthwise_weight_step_parameters *p,
                 weight[at] = kg_stepped_weight(weight[at], step);
             }
 }
+#endif

@@ -1,5 +1,6 @@
 #include "gradient.h"
 
+#include "kg_lanes.h"
 #include "kg_round.h"
 
 #define ALIGNMENT_LIMIT 24
@@ -38,6 +39,20 @@ void kg_gradient_sum(const kg_gradient_sum_parameters *p, const kg_control *cont
                                                               kg_random(key, (uint32_t)i)),
                                              &seen);
         }
+    }
+#endif
+#if KG_HAS_LANES
+    /* A sum of less than 32 bits. */
+    if (left_a <= 22 && left_b <= 22 && kg_shift_suits_lanes(shift)) {
+        kg_lanes joined = {0};
+        for (; i + KG_LANES <= p->count; i += KG_LANES) {
+            const kg_lanes sums = ((kg_load_lanes(a + i, KG_LANES) << left_a) >> right_a) +
+                                  ((kg_load_lanes(b + i, KG_LANES) << left_b) >> right_b);
+            kg_store_lanes(kg_gradient_lanes(sums, kg_lanes_of(1 << 14), shift, key, (uint32_t)i,
+                                             &joined),
+                           result + i, KG_LANES);
+        }
+        seen = kg_joined_lanes(joined);
     }
 #endif
     for (; i < p->count; i++) {

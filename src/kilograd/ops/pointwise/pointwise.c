@@ -2,6 +2,7 @@
 
 #include "kg_dot.h"
 #include "kg_dsp.h"
+#include "kg_lanes.h"
 
 static void expand(const kg_pointwise_parameters *p, const int8_t *x, int16_t *to)
 {
@@ -39,7 +40,7 @@ void kg_pointwise_plain(const kg_pointwise_parameters *p, const int8_t *x, const
     }
 }
 
-#if !KG_HAS_DSP
+#if !KG_HAS_DSP && !KG_HAS_LANES
 void kg_pointwise(const kg_pointwise_parameters *p, const int8_t *x, const int32_t *bias,
                   const int8_t *weight, const int8_t *frozen, int8_t *y, int16_t *scratch)
 {

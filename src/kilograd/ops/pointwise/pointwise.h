@@ -72,6 +72,13 @@ void kg_pointwise_weight_step(const kg_pointwise_weight_step_parameters *p,
                               const int32_t *gradient_exponent, const int8_t *x,
                               const int32_t *loss_exponent, uint32_t *scratch);
 
+/* The same in plain C, for processors without DSP instructions. */
+void kg_pointwise_weight_step_plain(const kg_pointwise_weight_step_parameters *p,
+                                    const kg_control *control, int8_t *weight,
+                                    const int8_t *gradient, const int32_t *gradient_exponent,
+                                    const int8_t *x, const int32_t *loss_exponent,
+                                    uint32_t *scratch);
+
 /* Of weights of 16 bits, at one position. */
 void kg_dense_weight_step(const kg_dense_weight_step_parameters *p, const kg_control *control,
                           int16_t *weight, const int8_t *gradient,

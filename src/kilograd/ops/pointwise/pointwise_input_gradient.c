@@ -1,4 +1,5 @@
 #include "kg_dsp.h"
+#include "kg_lanes.h"
 #include "pointwise.h"
 
 /* sums[i] = sum over outputs of scaled[o] * columns[o][i] */
@@ -55,7 +56,7 @@ void kg_pointwise_input_gradient_plain(const kg_pointwise_input_gradient_paramet
     *magnitude = seen;
 }
 
-#if !KG_HAS_DSP
+#if !KG_HAS_DSP && !KG_HAS_LANES
 void kg_pointwise_input_gradient(const kg_pointwise_input_gradient_parameters *p,
                                  const kg_control *control, const int8_t *gradient,
                                  const int32_t *gradient_exponent, const int8_t *weight,

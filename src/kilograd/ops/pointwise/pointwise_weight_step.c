@@ -1,4 +1,5 @@
 #include "kg_dsp.h"
+#include "kg_lanes.h"
 #include "pointwise.h"
 
 #if !KG_HAS_DSP
@@ -10,10 +11,11 @@ static int32_t dot(const int16_t *a, const int16_t *b, int32_t count)
     return sum;
 }
 
-void kg_pointwise_weight_step(const kg_pointwise_weight_step_parameters *p,
-                              const kg_control *control, int8_t *weight, const int8_t *gradient,
-                              const int32_t *gradient_exponent, const int8_t *x,
-                              const int32_t *loss_exponent, uint32_t *scratch)
+void kg_pointwise_weight_step_plain(const kg_pointwise_weight_step_parameters *p,
+                                    const kg_control *control, int8_t *weight,
+                                    const int8_t *gradient, const int32_t *gradient_exponent,
+                                    const int8_t *x, const int32_t *loss_exponent,
+                                    uint32_t *scratch)
 {
     const uint32_t key = kg_random_key(control, p->stream);
     const int32_t exponent = kg_whole_exponent(gradient_exponent) + *loss_exponent;
@@ -43,4 +45,15 @@ void kg_pointwise_weight_step(const kg_pointwise_weight_step_parameters *p,
         }
     }
 }
+
+#if !KG_HAS_LANES
+void kg_pointwise_weight_step(const kg_pointwise_weight_step_parameters *p,
+                              const kg_control *control, int8_t *weight, const int8_t *gradient,
+                              const int32_t *gradient_exponent, const int8_t *x,
+                              const int32_t *loss_exponent, uint32_t *scratch)
+{
+    kg_pointwise_weight_step_plain(p, control, weight, gradient, gradient_exponent, x,
+                                   loss_exponent, scratch);
+}
+#endif
 #endif
