@@ -208,6 +208,18 @@ def ablation(ledger: Ledger) -> str:
     return table([*header, "more SRAM, B a weight"], rows)
 
 
+def qas(ledger: Ledger) -> str:
+    """Every method of training at its own best rate, in PyTorch."""
+    methods, packs = ledger["settings"]["methods"], ledger["summary"]
+    rows: list[list[str]] = []
+    for name, method in methods.items():
+        found = [packs[pack][name] for pack in packs]
+        accuracies = [100 * np.array(row["accuracies"]) for row in found]
+        shown = [f"{a.mean():.1f} ± {(a.max() - a.min()) / 2:.1f}" for a in accuracies]
+        rows.append([method["label"], *shown, *(f"{row['rate']:g}" for row in found)])
+    return table(["", *packs, *(f"rate, {pack}" for pack in packs)], rows)
+
+
 def _best(runs: Mapping[str, Any], name: str, packs: list[str]) -> tuple[float, dict[str, float]]:
     """The rate factor with the best mean over the packs, and its accuracy on each."""
     by_factor: dict[float, dict[str, list[float]]] = {}

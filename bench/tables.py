@@ -109,6 +109,26 @@ def speed(ledger: Ledger) -> str:
     return table(["scheme", "steps/s on 2 cores, prefix kept"], rows)
 
 
+def pytorch(ledger: Ledger) -> str:
+    """Speed of the PC build over PyTorch's, as ratios of one run."""
+    kinds = {
+        "one step after the other, the frozen prefix kept": "prefix kept",
+        "whole steps": "whole step",
+    }
+    rows = [
+        [
+            label,
+            *(
+                f"{ratio['ratio']:.2f} ({ratio['lowest']:.2f} … {ratio['highest']:.2f})"
+                for ratio in ledger[kind]["kilograd_over_pytorch"].values()
+            ),
+        ]
+        for label, kind in kinds.items()
+    ]
+    header = [f"against {batch}" for batch in ledger["prefix kept"]["kilograd_over_pytorch"]]
+    return table(["samples a second, kilograd (batch 1) over PyTorch", *header], rows)
+
+
 def imported(ledger: Ledger) -> str:
     """Top-1 of the published checkpoints as imported."""
     rows = [[name, f"{value:.1f}%"] for name, value in ledger["import"].items()]
@@ -127,6 +147,7 @@ TABLES: dict[str, tuple[str, Callable[[Ledger], str]]] = {
     "parts": ("foundation", parts),
     "learning": ("foundation", learning),
     "speed": ("foundation", speed),
+    "pytorch": ("torch_speed", pytorch),
     "import": ("foundation", imported),
     "demo": ("foundation", demo),
     "accuracy": ("accuracy", accuracy_tables.accuracy_mcunet),
@@ -134,6 +155,7 @@ TABLES: dict[str, tuple[str, Callable[[Ledger], str]]] = {
     "comparisons": ("accuracy", accuracy_tables.accuracy_comparisons),
     "rates": ("accuracy", accuracy_tables.rates),
     "ablation": ("ablation", accuracy_tables.ablation),
+    "qas": ("qas", accuracy_tables.qas),
 }
 
 
