@@ -10,7 +10,7 @@ from kilograd.emit.model import frozen_prefix
 from kilograd.ir import Graph, Phase
 from kilograd.memory import MemoryPlan, plan_memory
 from kilograd.ops import REGISTRY
-from kilograd.passes import Differentiate, Order, Pass, Prune, Select, run_passes
+from kilograd.passes import Differentiate, Fuse, Order, Pass, Prune, Select, run_passes
 from kilograd.scheme import Scheme
 
 
@@ -50,7 +50,11 @@ class Program:
 
 
 def compile_model(
-    graph: Graph, scheme: Scheme, dump: Callable[[str, Graph], None] | None = None
+    graph: Graph,
+    scheme: Scheme,
+    dump: Callable[[str, Graph], None] | None = None,
+    *,
+    stream_input: bool = False,
 ) -> Program:
     """Compile a training step.
 
@@ -58,12 +62,14 @@ def compile_model(
         graph: the forward graph, logits first in its outputs.
         scheme: resolved against the graph's layers.
         dump: called with a pass's name and the graph after it.
+        stream_input: the sample arrives a row at a time and is never whole in memory.
     """
     passes: list[Pass] = [
         Select(frozenset(scheme.biases), dict(scheme.weights)),
         Differentiate(),
         Prune(),
         Order(),
+        Fuse(stream_input),
     ]
     trained = run_passes(graph, passes, dump)
     plan = plan_memory(trained)

@@ -82,7 +82,12 @@ class HostDevice:
         self._snapshot_bytes = self._constant("kg_snapshot_bytes")
         library.kg_init.argtypes = (ctypes.c_uint32,)
         library.kg_init.restype = None
-        library.kg_input.restype = ctypes.c_void_p
+        self._is_streamed = not hasattr(library, "kg_input")
+        if self._is_streamed:
+            library.kg_push_rows.argtypes = (ctypes.c_char_p, ctypes.c_uint32)
+            library.kg_push_rows.restype = ctypes.c_uint32
+        else:
+            library.kg_input.restype = ctypes.c_void_p
         library.kg_state.restype = ctypes.c_void_p
         for name in ("kg_predict", "kg_predict_suffix"):
             getattr(library, name).restype = _LOGITS
@@ -200,7 +205,13 @@ class HostDevice:
 
     def _put(self, sample: NDArray[np.int8]) -> None:
         data = sample_bytes(sample, self.input_bytes)
-        ctypes.memmove(self._library.kg_input(), data, self.input_bytes)
+        if not self._is_streamed:
+            ctypes.memmove(self._library.kg_input(), data, self.input_bytes)
+            return
+        row_bytes = self._constant("kg_row_bytes")
+        self._library.kg_begin()
+        for start in range(0, self.input_bytes, row_bytes):
+            self._library.kg_push_rows(data[start : start + row_bytes], 1)
 
     def _restore(self, snapshot: NDArray[np.uint8]) -> None:
         if snapshot.dtype != np.uint8 or snapshot.shape != (self._snapshot_bytes,):

@@ -44,6 +44,10 @@ _ACCESSES = {
 }
 
 
+#: Functions whose instructions count; those of the last two, towards the next of the first two.
+_COUNTED = ("kg_predict", "kg_train_step", "kg_begin", "kg_push_rows")
+
+
 class _Counter(ctypes.Structure):
     """The `counter` of instruction_counter.c."""
 
@@ -52,10 +56,11 @@ class _Counter(ctypes.Structure):
         ("blocks", ctypes.c_void_p),
         ("code_origin", ctypes.c_uint64),
         ("code_bytes", ctypes.c_uint64),
-        ("entries", ctypes.c_uint64 * 2),
+        ("entries", ctypes.c_uint64 * len(_COUNTED)),
         ("limit", ctypes.c_uint64),
         ("executed", ctypes.c_uint64),
         ("last_call", ctypes.c_uint64),
+        ("pushed", ctypes.c_uint64),
         ("began", ctypes.c_uint64),
         ("return_address", ctypes.c_uint64),
         ("unaligned_address", ctypes.c_uint64),
@@ -132,13 +137,13 @@ class UnicornDevice(FirmwareDevice):
         self._library = ctypes.CDLL(str(library.path))
         self._code = ctypes.create_string_buffer(image + bytes(4))
         self._blocks = (ctypes.c_uint64 * (len(image) // 2 + 1))()
-        entries = [self._symbols.addresses.get(n, 1) for n in ("kg_predict", "kg_train_step")]
+        entries = [self._symbols.addresses.get(name, 1) for name in _COUNTED]
         counter = _Counter(
             code=ctypes.addressof(self._code),
             blocks=ctypes.addressof(self._blocks),
             code_origin=origin,
             code_bytes=len(image),
-            entries=(ctypes.c_uint64 * 2)(*entries),
+            entries=(ctypes.c_uint64 * len(entries))(*entries),
             link_register=arm_const.UC_ARM_REG_LR,
             read_register=_address(uclib.uc_reg_read),
             stop=_address(uclib.uc_emu_stop),

@@ -1,6 +1,16 @@
 """The intermediate representation: frozen, typed values and nodes."""
 
-from kilograd.ir.graph import Graph, Node, Phase
+from kilograd.ir.graph import Graph, Node, Phase, RowGroup
 from kilograd.ir.types import DType, Kind, Quantization, TensorType, Value
 
-__all__ = ["DType", "Graph", "Kind", "Node", "Phase", "Quantization", "TensorType", "Value"]
+__all__ = [
+    "DType",
+    "Graph",
+    "Kind",
+    "Node",
+    "Phase",
+    "Quantization",
+    "RowGroup",
+    "TensorType",
+    "Value",
+]

@@ -41,6 +41,19 @@ class Node:
     phase: Phase = Phase.INFERENCE
 
 
+@dataclass(frozen=True, slots=True)
+class RowGroup:
+    """Neighbouring nodes that run a row at a time: what lies between them is never whole.
+
+    Attributes:
+        nodes: their names, in order.
+        streamed: whether the sample arrives a row at a time, too.
+    """
+
+    nodes: tuple[str, ...]
+    streamed: bool = False
+
+
 @dataclass(frozen=True)
 class Graph:
     """Nodes in a valid execution order, with the values between them.
@@ -51,6 +64,8 @@ class Graph:
         nodes: in execution order.
         outputs: names of the results (the logits first).
         updates: state name -> name of the value that replaces it after a training step.
+        row_groups: which nodes run a row at a time; this changes where values live, not what
+            they are.
     """
 
     name: str
@@ -58,6 +73,7 @@ class Graph:
     nodes: tuple[Node, ...]
     outputs: tuple[str, ...]
     updates: Mapping[str, str] = field(default_factory=dict[str, str])
+    row_groups: tuple[RowGroup, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "values", MappingProxyType(dict(self.values)))

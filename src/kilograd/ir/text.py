@@ -8,6 +8,7 @@
     activation %stem: int8[4,4,5], Quantization(scales=(0.1,), zero_point=0, axis=None)
     node stem (layer stem, inference): %stem = conv(%input, %stem.bias) with WindowedAttributes(…)
     update %head.bias -> %head.bias_step
+    rows stem, blocks.0.depthwise
     output %head
 
 The contents of constants and states are not in the text: they are arrays, referenced by name.
@@ -23,7 +24,7 @@ import re
 import typing
 from typing import TYPE_CHECKING, Any
 
-from kilograd.ir.graph import Graph, Node, Phase
+from kilograd.ir.graph import Graph, Node, Phase, RowGroup
 from kilograd.ir.line import Line, TextError, Token
 from kilograd.ir.types import DType, Kind, Quantization, TensorType, Value
 
@@ -46,6 +47,9 @@ def print_graph(graph: Graph) -> str:
     lines += [_print_value(value) for value in graph.values.values()]
     lines += ["", *(_print_node(node) for node in graph.nodes), ""]
     lines += [f"update {_ref(state)} -> {_ref(new)}" for state, new in graph.updates.items()]
+    for group in graph.row_groups:
+        keyword = "streamed_rows" if group.streamed else "rows"
+        lines.append(f"{keyword} {', '.join(map(_word, group.nodes))}")
     lines += [f"output {_ref(name)}" for name in graph.outputs]
     return "\n".join(lines) + "\n"
 
@@ -83,7 +87,12 @@ def parse_graph(
             column=len(source) + 1,
         )
     return Graph(
-        reader.name, reader.values, tuple(reader.nodes), tuple(reader.outputs), reader.updates
+        reader.name,
+        reader.values,
+        tuple(reader.nodes),
+        tuple(reader.outputs),
+        reader.updates,
+        tuple(reader.row_groups),
     )
 
 
@@ -149,6 +158,7 @@ class _Reader:
         self.nodes: list[Node] = []
         self.outputs: list[str] = []
         self.updates: dict[str, str] = {}
+        self.row_groups: list[RowGroup] = []
 
     def statement(self, line: Line) -> None:
         keyword = line.take("word", "graph, a value's kind, node, update or output")
@@ -165,11 +175,16 @@ class _Reader:
             state = self._known(line, line.ref())
             line.skip("->")
             self.updates[state] = self._known(line, line.ref())
+        elif keyword.text in ("rows", "streamed_rows"):
+            names = [self._known_node(line)]
+            while line.accept(","):
+                names.append(self._known_node(line))
+            self.row_groups.append(RowGroup(tuple(names), keyword.text == "streamed_rows"))
         elif keyword.text == "output":
             self.outputs.append(self._known(line, line.ref()))
         else:
             kinds = ", ".join(kind.value for kind in Kind)
-            raise line.error(f"expected {kinds}, node, update or output", keyword)
+            raise line.error(f"expected {kinds}, node, update, rows or output", keyword)
         line.end()
 
     def _value(self, line: Line, kind: Kind) -> None:
@@ -232,6 +247,12 @@ class _Reader:
                 Phase(phase.text),
             )
         )
+
+    def _known_node(self, line: Line) -> str:
+        token = line.name("a node's name")
+        if token.text not in {node.name for node in self.nodes}:
+            raise line.error(f"there is no node {token.text}", token)
+        return token.text
 
     def _known(self, line: Line, token: Token) -> str:
         if token.text not in self.values:

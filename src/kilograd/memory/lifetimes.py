@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kilograd.ir import Graph, Node
+from kilograd.ir import Graph, Node, RowGroup
 from kilograd.ops import REGISTRY
+from kilograd.rows import RowPlan, plan_rows
 
 #: Arena offsets are multiples of this many bytes, so that int32 tensors are aligned.
 ALIGNMENT = 4
@@ -43,43 +44,102 @@ def arena_buffers(graph: Graph) -> tuple[Buffer, ...]:
     """Lifetimes of everything in the arena, in the graph's order of execution.
 
     The result of a node may take over the memory of an input that nobody reads later, where its
-    operator allows it. Values that update a state live in the state and are left out.
+    operator allows it. Values that update a state live in the state and are left out. Nodes that
+    run a row at a time run all at once: what only they read is in the group's memory, in rows.
     """
-    last_use = dict.fromkeys(graph.values, -1)
-    for index, node in enumerate(graph.nodes):
-        for name in node.inputs:
-            last_use[name] = index
-    for name in graph.outputs:
-        last_use[name] = len(graph.nodes)
+    return _Lifetimes(graph).buffers()
 
-    owner = {value.name: value.name for value in graph.inputs}
-    chains = {value.name: [value.name] for value in graph.inputs}
-    first = dict.fromkeys(owner, -1)
-    buffers: list[Buffer] = []
-    for index, node in enumerate(graph.nodes):
-        spec = REGISTRY[node.operator]
-        free = {name for name in node.inputs if name in owner and last_use[name] == index}
-        for position, output in enumerate(node.outputs):
-            if position in spec.updates:
+
+class _Lifetimes:
+    def __init__(self, graph: Graph) -> None:
+        self._graph = graph
+        self._groups = row_plans(graph)
+        self._spans, self._in_rows = _group_spans(graph, self._groups)
+        self._last = dict.fromkeys(graph.values, -1)
+        for index, node in enumerate(graph.nodes):
+            for name in node.inputs:
+                self._last[name] = self._spans.get(index, (index, index))[1]
+        for name in graph.outputs:
+            self._last[name] = len(graph.nodes)
+        self._owner: dict[str, str] = {}
+        self._chains: dict[str, list[str]] = {}
+        self._first: dict[str, int] = {}
+
+    def buffers(self) -> tuple[Buffer, ...]:
+        """Scratch in the order of the nodes, then values."""
+        graph = self._graph
+        for value in graph.inputs:
+            if value.name not in self._in_rows:
+                self._begin(value.name, -1)
+        buffers: list[Buffer] = []
+        for index, node in enumerate(graph.nodes):
+            first, _ = self._spans.get(index, (index, index))
+            self._outputs(node, index, first)
+            if index in self._spans:
                 continue
-            source = _reused(node, position, graph, free)
+            scratch = REGISTRY[node.operator].kernel(node.attributes, graph.types(node.inputs))
+            if scratch.scratch_bytes:
+                name = scratch_name(node.name)
+                buffers.append(Buffer(name, (), aligned(scratch.scratch_bytes), index, index))
+        names = [node.name for node in graph.nodes]
+        for group, plan in self._groups:
+            first, last = self._spans[names.index(group.nodes[0])]
+            first = -1 if group.streamed else first
+            name = scratch_name(group.nodes[0])
+            buffers.append(Buffer(name, (), aligned(plan.total_bytes), first, last))
+        for name, values in self._chains.items():
+            size = aligned(max(graph.type_of(value).nbytes for value in values))
+            end = max(self._first[name], *(self._last[value] for value in values))
+            buffers.append(Buffer(name, tuple(values), size, self._first[name], end))
+        return tuple(buffers)
+
+    def _begin(self, name: str, index: int) -> None:
+        self._owner[name] = name
+        self._chains[name] = [name]
+        self._first[name] = index
+
+    def _outputs(self, node: Node, index: int, first: int) -> None:
+        """Memory for what a node makes: new, or an input's that is not read later."""
+        spec = REGISTRY[node.operator]
+        alone = index not in self._spans
+        free = {
+            name
+            for name in node.inputs
+            if alone and name in self._owner and self._last[name] == index
+        }
+        for position, output in enumerate(node.outputs):
+            if position in spec.updates or output in self._in_rows:
+                continue
+            source = _reused(node, position, self._graph, free)
             if source is None:
-                owner[output] = output
-                chains[output] = [output]
-                first[output] = index
+                self._begin(output, first)
             else:
                 free.remove(source)
-                owner[output] = owner[source]
-                chains[owner[source]].append(output)
-        call = spec.kernel(node.attributes, graph.types(node.inputs))
-        if call.scratch_bytes:
-            name = scratch_name(node.name)
-            buffers.append(Buffer(name, (), aligned(call.scratch_bytes), index, index))
-    for name, values in chains.items():
-        size = aligned(max(graph.type_of(value).nbytes for value in values))
-        end = max(first[name], *(last_use[value] for value in values))
-        buffers.append(Buffer(name, tuple(values), size, first[name], end))
-    return tuple(buffers)
+                self._owner[output] = self._owner[source]
+                self._chains[self._owner[source]].append(output)
+
+
+def row_plans(graph: Graph) -> list[tuple[RowGroup, RowPlan]]:
+    """How each group of the graph runs."""
+    nodes = {node.name: node for node in graph.nodes}
+    return [
+        (group, plan_rows(graph, [nodes[n] for n in group.nodes], streamed=group.streamed))
+        for group in graph.row_groups
+    ]
+
+
+def _group_spans(
+    graph: Graph, groups: list[tuple[RowGroup, RowPlan]]
+) -> tuple[dict[int, tuple[int, int]], set[str]]:
+    """Of each node in a group, by index: the group's first and last; and values held in rows."""
+    index = {node.name: i for i, node in enumerate(graph.nodes)}
+    spans: dict[int, tuple[int, int]] = {}
+    in_rows: set[str] = set()
+    for group, plan in groups:
+        indices = [index[name] for name in group.nodes]
+        spans.update(dict.fromkeys(indices, (min(indices), max(indices))))
+        in_rows.update(value.name for value in plan.values if not value.whole)
+    return spans, in_rows
 
 
 def _reused(node: Node, position: int, graph: Graph, free: set[str]) -> str | None:

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from kilograd.ir import Graph
-from kilograd.memory.lifetimes import Buffer, aligned, arena_buffers, scratch_name
+from kilograd.memory.lifetimes import Buffer, aligned, arena_buffers, row_plans, scratch_name
 from kilograd.memory.place import lower_bound, peak, place
+from kilograd.rows import RowPlan
 
 #: The state starts with the seed, the step counter and the number of active classes, a word each.
 STATE_HEADER_BYTES = 12
@@ -25,6 +26,7 @@ class MemoryPlan:
         arena_bytes: size of the arena.
         state_bytes: size of the state, with its header.
         lower_bound_bytes: no placement of these lifetimes needs a smaller arena.
+        groups: of each group that runs a row at a time, by its first node: its rows.
     """
 
     buffers: tuple[Buffer, ...]
@@ -34,6 +36,7 @@ class MemoryPlan:
     arena_bytes: int
     state_bytes: int
     lower_bound_bytes: int
+    groups: Mapping[str, RowPlan]
 
     def scratch(self, node: str) -> int:
         """Offset of a node's scratch."""
@@ -68,4 +71,5 @@ def plan_memory(graph: Graph) -> MemoryPlan:
         arena_bytes=peak(buffers, offsets),
         state_bytes=end,
         lower_bound_bytes=lower_bound(buffers),
+        groups={group.nodes[0]: plan for group, plan in row_plans(graph)},
     )

@@ -248,6 +248,30 @@ class Case:
     high: Mapping[int, int] = field(default_factory=dict[int, int])
 
 
+@dataclass(frozen=True)
+class RowRule:
+    """How a row of the output follows from rows of the maps that an operator reads.
+
+    Attributes:
+        inputs: indices of the inputs that are maps [H, W, C] and are read row by row.
+        attributes: the operator's for a single row, its window without padding above and below.
+        height: rows of each map under one row of the output.
+        stride: rows between those of one row of the output and of the next.
+        top: rows of padding above the maps.
+        present: member of the kernel's struct for how many rows there are; None where there is
+            always one.
+        above: member for how many are missing above the first; None likewise.
+    """
+
+    inputs: tuple[int, ...]
+    attributes: Any
+    height: int = 1
+    stride: int = 1
+    top: int = 0
+    present: str | None = None
+    above: str | None = None
+
+
 class OpSpec(ABC, Generic[Attributes]):
     """An operator. One stateless instance of each stands in the registry."""
 
@@ -302,6 +326,11 @@ class OpSpec(ABC, Generic[Attributes]):
         del graph, bias, share
         msg = f"operator {self.name} of node {node.name} has no weights to train"
         raise NotImplementedError(msg)
+
+    def by_rows(self, attributes: Attributes) -> RowRule | None:
+        """How the operator runs a row at a time; None where it cannot."""
+        del attributes
+        return None
 
     def macs(self, attributes: Attributes, inputs: Sequence[TensorType]) -> int:
         """Multiply-accumulates of one run, padding taps not counted out."""

@@ -46,6 +46,7 @@ from kilograd.ops.spec import (
     Gradient,
     GradientBuilder,
     OpSpec,
+    RowRule,
     StepContext,
     Trainable,
     exactly,
@@ -138,6 +139,14 @@ class WindowedLayer(OpSpec[WindowedAttributes]):
             "multiplier": multipliers,
             "shift": shifts,
         }
+
+    def by_rows(self, attributes: WindowedAttributes) -> RowRule:
+        """The rows under the window."""
+        window = attributes.window
+        row = replace(attributes, window=replace(window, top=0, bottom=0))
+        return RowRule(
+            (ACTIVATION,), row, window.height, window.stride, window.top, "input_height", "top"
+        )
 
     def trainable(self, node: Node, graph: Graph, *, bias: bool, share: float) -> Trainable:
         """The whole weight becomes a state; the strongest share of its channels is stepped."""

@@ -19,6 +19,7 @@ from kilograd.ops.spec import (
     KernelCall,
     OpSpec,
     Output,
+    RowRule,
     StepContext,
 )
 
@@ -101,6 +102,10 @@ class Add(OpSpec[AddAttributes]):
             "output_zero_point": attributes.output.zero_point,
         }
         return KernelCall("kg_add", fields, (Input(0), Input(1), Output(0)))
+
+    def by_rows(self, attributes: AddAttributes) -> RowRule:
+        """Row by row, of both."""
+        return RowRule((0, 1), attributes)
 
     def gradient(self, node: Node, graph: Graph, builder: GradientBuilder) -> None:
         """The clamped gradient, to both inputs."""

@@ -37,6 +37,7 @@ from kilograd.ops.spec import (
     KernelCall,
     OpSpec,
     Output,
+    RowRule,
     Scratch,
     StepContext,
     Trainable,
@@ -194,6 +195,10 @@ class Pointwise(_PointwiseForward):
             parts = (trained, channels - trained)
             scratch_bytes = 2 * 4 * sum(-(-part // 4) * 4 for part in parts)
         return self._kernel("kg_pointwise", attributes, inputs, scratch_bytes)
+
+    def by_rows(self, attributes: PointwiseAttributes) -> RowRule:
+        """Row by row."""
+        return RowRule((ACTIVATION,), attributes)
 
     def gradient(self, node: Node, graph: Graph, builder: GradientBuilder) -> None:
         """Through the clamp, to the parameters and the input."""

@@ -74,9 +74,22 @@ static const char *command_init(request *from) {
   return NULL;
 }
 
+/* The sample into memory, or row by row into the network. */
+static void take_sample(request *from) {
+#ifdef KG_STREAMED_INPUT
+  static int8_t row[KG_ROW_BYTES];
+  kg_begin();
+  do {
+    take(from, row, sizeof row);
+  } while (kg_push_rows(row, 1) > 0);
+#else
+  take(from, kg_input(), kg_input_bytes);
+#endif
+}
+
 static const char *command_predict(request *from) {
   if (from->unread != kg_input_bytes) return wrong_length;
-  take(from, kg_input(), kg_input_bytes);
+  take_sample(from);
   reply_logits(kg_predict());
   return NULL;
 }
@@ -93,7 +106,7 @@ static const char *command_train(request *from) {
   if (mantissa < 0 || mantissa > 32767 || exponent < -1100 || exponent > 1100) {
     return "the rate is out of range";
   }
-  take(from, kg_input(), kg_input_bytes);
+  take_sample(from);
   reply_logits(kg_train_step(step.label, step.rate));
   return NULL;
 }

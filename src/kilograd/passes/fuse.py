@@ -1,0 +1,130 @@
+"""Chooses which neighbouring nodes run a row at a time, by the memory that this saves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import ClassVar
+
+from kilograd.ir import Graph, Kind, Node, RowGroup
+from kilograd.ops import REGISTRY
+from kilograd.rows import RowPlan, cut_rows, row_rule, simulate
+
+#: A node that runs a row at a time costs about as much as moving so many bytes.
+_BYTES_PER_NODE = 4096
+
+
+@dataclass(frozen=True)
+class Fuse:
+    """Split the nodes up to the first that cannot run by rows into groups.
+
+    Of all ways to split them, one with the lowest peak is taken: the bytes that are live while a
+    group runs, or a node on its own. Among those, the one that moves the fewest bytes. What
+    training reads stays whole, so groups end up where nothing is saved.
+
+    Attributes:
+        stream_input: whether the sample arrives a row at a time; the first group reads it then.
+    """
+
+    stream_input: bool = False
+    name: ClassVar[str] = "fuse"
+
+    def apply(self, graph: Graph) -> Graph:
+        """Mark the groups."""
+        return replace(graph, row_groups=_Search(graph, stream_input=self.stream_input).groups())
+
+
+@dataclass(frozen=True)
+class _Choice:
+    """The best way to run the first nodes: what it costs, and where its last part begins."""
+
+    peak: int
+    cost: int
+    begin: int
+
+
+class _Search:
+    """Shortest path over the places where one part can end and the next begin."""
+
+    def __init__(self, graph: Graph, *, stream_input: bool) -> None:
+        self._graph = graph
+        self._stream_input = stream_input
+        self._nodes: list[Node] = []
+        for node in graph.nodes:
+            if row_rule(node) is None:
+                break
+            self._nodes.append(node)
+
+    def groups(self) -> tuple[RowGroup, ...]:
+        """The parts of more than one node, and the one that the sample is streamed into."""
+        nodes = self._nodes
+        best = [_Choice(0, 0, 0)]
+        parts = [self._parts_from(begin) for begin in range(len(nodes))]
+        for end in range(1, len(nodes) + 1):
+            choices: list[_Choice] = []
+            for begin in range(end):
+                peak, cost = parts[begin][end - begin - 1]
+                before = best[begin]
+                choices.append(_Choice(max(peak, before.peak), cost + before.cost, begin))
+            best.append(min(choices, key=lambda c: (c.peak, c.cost, -c.begin)))
+        groups: list[RowGroup] = []
+        end = len(nodes)
+        while end:
+            begin = best[end].begin
+            streamed = self._stream_input and begin == 0
+            if end - begin > 1 or streamed:
+                names = tuple(node.name for node in nodes[begin:end])
+                groups.append(RowGroup(names, streamed))
+            end = begin
+        return tuple(reversed(groups))
+
+    def _parts_from(self, begin: int) -> list[tuple[int, int]]:
+        """Peak and cost of the parts that begin at a node, by the number of their nodes."""
+        nodes = self._nodes[begin:]
+        streamed = self._stream_input and begin == 0
+        plan = simulate(self._graph, nodes, streamed=streamed)
+        parts: list[tuple[int, int]] = []
+        for count in range(1, len(nodes) + 1):
+            if count == 1 and not streamed:
+                parts.append((self._alone(begin), 0))
+                continue
+            part = cut_rows(self._graph, plan, count)
+            moved = sum(value.moved_bytes for value in part.values)
+            live = self._live(begin, begin + count - 1, part)
+            parts.append((live + part.total_bytes, moved + count * _BYTES_PER_NODE))
+        return parts
+
+    def _live(self, first: int, last: int, part: RowPlan) -> int:
+        """Bytes of the whole values in the arena while the nodes from first to last run."""
+        in_rows = {value.name for value in part.values if not value.whole}
+        return sum(
+            size
+            for name, (start, end, size) in self._lives.items()
+            if name not in in_rows and start <= last and end >= first
+        )
+
+    def _alone(self, index: int) -> int:
+        """Bytes in the arena while a node runs on its own."""
+        node = self._graph.nodes[index]
+        spec = REGISTRY[node.operator]
+        scratch = spec.kernel(node.attributes, self._graph.types(node.inputs)).scratch_bytes
+        live = sum(size for start, end, size in self._lives.values() if start <= index <= end)
+        sizes = {name: size for name, (_, end, size) in self._lives.items() if end == index}
+        taken_over = max((sizes.get(node.inputs[i], 0) for i in spec.reuses.get(0, ())), default=0)
+        return live + scratch - taken_over
+
+    @cached_property
+    def _lives(self) -> dict[str, tuple[int, int, int]]:
+        """Of each value in the arena: the first and last node that it is live in, and bytes."""
+        graph = self._graph
+        lives: dict[str, tuple[int, int, int]] = {}
+        for index, node in enumerate(graph.nodes):
+            for name in (*node.inputs, *node.outputs):
+                value = graph.values[name]
+                if value.kind in (Kind.INPUT, Kind.ACTIVATION):
+                    start = -1 if value.kind is Kind.INPUT else index
+                    begun = lives.get(name, (start, index, 0))[0]
+                    lives[name] = (begun, index, value.type.nbytes)
+        for name in graph.outputs:
+            lives[name] = (lives[name][0], len(graph.nodes), lives[name][2])
+        return lives

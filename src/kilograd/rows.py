@@ -1,0 +1,244 @@
+"""Runs nodes a row at a time: which rows are kept, and for how long.
+
+Every value between the nodes of a group keeps only the rows that are still to be read. The order
+is fixed: the deepest node whose rows are there runs next. Where none can run, the sample's next
+row is waited for. The same rule runs on the device (`kg_stream.c`); here it is only simulated, to
+learn how many rows each value holds at most.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from kilograd.ir import Graph, Node, Phase
+from kilograd.ops import REGISTRY
+from kilograd.ops.spec import KernelCall, RowRule
+
+#: Bytes of a value's two row counters on a device.
+LINES_BYTES = 8
+_ALIGNMENT = 4
+
+
+@dataclass(frozen=True)
+class RowValue:
+    """A map between the nodes of a group, or at its ends.
+
+    Attributes:
+        name: of the value.
+        height: rows of the whole map.
+        row_bytes: bytes of one of them.
+        capacity: rows that are held at most.
+        moved_bytes: that move, over a whole sample, when rows before them are dropped.
+        whole: whether all of it is in the arena, for nodes outside the group.
+        offset: of its rows in the group's memory; 0 where it is whole.
+    """
+
+    name: str
+    height: int
+    row_bytes: int
+    capacity: int
+    moved_bytes: int
+    whole: bool = False
+    offset: int = 0
+
+
+@dataclass(frozen=True)
+class RowStage:
+    """A node that runs a row at a time.
+
+    Attributes:
+        node: it.
+        rule: how its rows follow from its inputs'.
+        call: its kernel for one row.
+        inputs: of its maps, indices of values.
+        output: index of the value that it makes.
+    """
+
+    node: Node
+    rule: RowRule
+    call: KernelCall
+    inputs: tuple[int, ...]
+    output: int
+
+
+@dataclass(frozen=True)
+class RowPlan:
+    """How a group runs.
+
+    Attributes:
+        values: every map, those from outside first.
+        stages: in order.
+        outside: how many of the values come from outside.
+        streamed: whether the first of those is a sample that arrives row by row.
+        scratch_offset: of the kernels' scratch in the group's memory.
+        total_bytes: of the group's memory: counters, rows, scratch.
+    """
+
+    values: tuple[RowValue, ...]
+    stages: tuple[RowStage, ...]
+    outside: int
+    streamed: bool
+    scratch_offset: int
+    total_bytes: int
+
+
+def row_rule(node: Node) -> RowRule | None:
+    """How a node runs a row at a time; None where it cannot."""
+    if node.phase is not Phase.INFERENCE:
+        return None
+    return REGISTRY[node.operator].by_rows(node.attributes)
+
+
+def plan_rows(graph: Graph, nodes: Sequence[Node], *, streamed: bool = False) -> RowPlan:
+    """Rows, memory and kernels of a group.
+
+    Args:
+        graph: holds the nodes, and tells what is read outside the group.
+        nodes: neighbours that all can run by rows.
+        streamed: whether the sample, which only they may read, arrives row by row.
+    """
+    return cut_rows(graph, simulate(graph, nodes, streamed=streamed), len(nodes))
+
+
+def cut_rows(graph: Graph, plan: RowPlan, count: int) -> RowPlan:
+    """The plan of a group's first ``count`` nodes, with what the others read kept whole."""
+    stages = plan.stages[:count]
+    inside = {stage.node.name for stage in stages}
+    readers = graph.readers()
+    used = sorted({i for stage in stages for i in (*stage.inputs, stage.output)})
+    values: list[RowValue] = []
+    end = LINES_BYTES * len(used)
+    for index in used:
+        value = plan.values[index]
+        comes_whole = index < plan.outside and not (plan.streamed and index == 0)
+        goes_on = value.name in graph.outputs or any(
+            reader.name not in inside for reader in readers[value.name]
+        )
+        whole = comes_whole or (goes_on and index >= plan.outside)
+        if whole:
+            values.append(replace(value, whole=True, capacity=value.height, moved_bytes=0))
+        else:
+            values.append(replace(value, offset=end))
+            end += _aligned(value.capacity * value.row_bytes)
+    place = {index: position for position, index in enumerate(used)}
+    stages = tuple(
+        replace(s, inputs=tuple(place[i] for i in s.inputs), output=place[s.output]) for s in stages
+    )
+    scratch = max((_aligned(stage.call.scratch_bytes) for stage in stages), default=0)
+    outside = sum(index < plan.outside for index in used)
+    return RowPlan(tuple(values), stages, outside, plan.streamed, end, end + scratch)
+
+
+def simulate(graph: Graph, nodes: Sequence[Node], *, streamed: bool) -> RowPlan:
+    """A group with every value but its inputs held in rows, of which it learns the number.
+
+    How many rows a value holds does not depend on the nodes behind its readers.
+    """
+    made = {node.outputs[0] for node in nodes}
+    rules = [_rule(node) for node in nodes]
+    read = [
+        [node.inputs[i] for i in rule.inputs] for node, rule in zip(nodes, rules, strict=True)
+    ]
+    outside = list(dict.fromkeys(name for names in read for name in names if name not in made))
+    names = [*outside, *(node.outputs[0] for node in nodes)]
+    index = {name: position for position, name in enumerate(names)}
+    stages = tuple(
+        RowStage(
+            node,
+            rule,
+            _row_call(graph, node, rule),
+            tuple(index[name] for name in inputs),
+            index[node.outputs[0]],
+        )
+        for node, rule, inputs in zip(nodes, rules, read, strict=True)
+    )
+    values = tuple(
+        RowValue(name, shape[0], shape[1] * shape[2], 0, 0)
+        for name, shape in ((name, graph.type_of(name).shape) for name in names)
+    )
+    plan = RowPlan(values, stages, len(outside), streamed, 0, 0)
+    run = _Simulation(plan)
+    run.finish()
+    held = tuple(
+        replace(value, capacity=run.held[i], moved_bytes=run.moved[i] * value.row_bytes)
+        for i, value in enumerate(values)
+    )
+    return replace(plan, values=held)
+
+
+class _Simulation:
+    """Counts rows: how many of each value are made, dropped and held."""
+
+    def __init__(self, plan: RowPlan) -> None:
+        self._plan = plan
+        self._heights = [value.height for value in plan.values]
+        self._readers = [
+            [stage for stage in plan.stages if value in stage.inputs]
+            for value in range(len(plan.values))
+        ]
+        self._have = [0] * len(plan.values)
+        self._first = [0] * len(plan.values)
+        self.held = [0] * len(plan.values)
+        self.moved = [0] * len(plan.values)
+        for value in range(1 if plan.streamed else 0, plan.outside):
+            self._have[value] = self.held[value] = self._heights[value]
+
+    def finish(self) -> None:
+        """Run until every row of every value is made."""
+        stages = self._plan.stages
+        while True:
+            ready = next((s for s in reversed(stages) if self._is_ready(s)), None)
+            if ready is not None:
+                self._run(ready)
+            elif self._plan.streamed and self._have[0] < self._heights[0]:
+                self._add(0)
+            else:
+                return
+
+    def _is_ready(self, stage: RowStage) -> bool:
+        row = self._have[stage.output]
+        if row == self._heights[stage.output]:
+            return False
+        last = row * stage.rule.stride - stage.rule.top + stage.rule.height
+        return all(self._have[i] >= min(self._heights[i], last) for i in stage.inputs)
+
+    def _run(self, stage: RowStage) -> None:
+        self._add(stage.output)
+        for value in stage.inputs:
+            needed = min(self._first_needed(reader, value) for reader in self._readers[value])
+            if needed > self._first[value]:
+                self.moved[value] += self._have[value] - needed
+                self._first[value] = needed
+
+    def _add(self, value: int) -> None:
+        self._have[value] += 1
+        self.held[value] = max(self.held[value], self._have[value] - self._first[value])
+
+    def _first_needed(self, stage: RowStage, value: int) -> int:
+        row = self._have[stage.output]
+        if row == self._heights[stage.output]:
+            return self._heights[value]
+        above = row * stage.rule.stride - stage.rule.top
+        return min(max(above, 0), self._heights[value])
+
+
+def _rule(node: Node) -> RowRule:
+    rule = row_rule(node)
+    if rule is None:
+        msg = f"{node.name} cannot run a row at a time"
+        raise ValueError(msg)
+    return rule
+
+
+def _row_call(graph: Graph, node: Node, rule: RowRule) -> KernelCall:
+    """The kernel for one row, with all rows under it there."""
+    types = list(graph.types(node.inputs))
+    for index in rule.inputs:
+        _, width, channels = types[index].shape
+        types[index] = replace(types[index], shape=(rule.height, width, channels))
+    return REGISTRY[node.operator].kernel(rule.attributes, types)
+
+
+def _aligned(size: int) -> int:
+    return -(-size // _ALIGNMENT) * _ALIGNMENT
