@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from kilograd.ir import DType, Quantization, TensorType
+from kilograd.ops.delta.op import Precision, delta_type
 from kilograd.ops import REGISTRY, OpSpec
 from kilograd.ops.arithmetic import bias_limit
 from kilograd.ops.gradient import EXPONENT
@@ -55,12 +56,17 @@ def _full_biases(cases: list[OperatorCase]) -> Iterator[OperatorCase]:
     """Forward layers with biases up to the limit that a bias step may drive them to."""
     for item in cases:
         if item.spec.has_weights:
-            terms = sum(t.size for t in item.case.inputs[2:]) // item.case.inputs[1].size
+            parts = item.case.inputs[2 : len(item.case.inputs) - _has_delta(item)]
+            terms = sum(t.size for t in parts) // item.case.inputs[1].size
             limit = bias_limit(terms)
             low, high = {**item.case.low, 1: -limit}, {**item.case.high, 1: limit}
             yield replace(
                 item, case=replace(item.case, name=f"{item.case.name}-bias", low=low, high=high)
             )
+
+
+def _has_delta(item: OperatorCase) -> bool:
+    return getattr(item.case.attributes, "fraction_bits", 0) > 0
 
 
 def _extreme_scales(cases: list[OperatorCase]) -> Iterator[OperatorCase]:
@@ -73,6 +79,9 @@ def _extreme_scales(cases: list[OperatorCase]) -> Iterator[OperatorCase]:
             shifts = [(-40, -32, -31, -30, 0, 1, 12, 29)[i % 8] for i in range(count)]
             scales = tuple(2.0**shift * 0.7 * output / x.scale for shift in shifts)
             weights = [replace(w, quantization=Quantization(scales, 0, 0)) for w in weights]
+            if _has_delta(item):
+                bits = item.case.attributes.fraction_bits
+                weights[-1] = delta_type(weights[0], Precision(DType.INT8, bits))
             case = replace(item.case, name=f"{item.case.name}-scales", inputs=(x, bias, *weights))
             yield replace(item, case=case)
 

@@ -95,11 +95,13 @@ def trained_weight(
 
 def weight_state(node: Node, graph: Graph) -> str | None:
     """Name of the state that a step of the layer's weight changes; None where it is frozen."""
-    name = node.inputs[WEIGHT]
-    kind = graph.values[name].kind
-    if kind is Kind.ACTIVATION:
-        return graph.producer()[name].inputs[DELTA]
-    return name if kind is Kind.STATE else None
+    for name in node.inputs[WEIGHT:]:
+        kind = graph.values[name].kind
+        if kind is Kind.ACTIVATION:
+            return graph.producer()[name].inputs[DELTA]
+        if kind is Kind.STATE:
+            return name
+    return None
 
 
 def initial_weight(name: str, graph: Graph) -> Value:
@@ -145,7 +147,9 @@ def contribute_steps(
         )
         builder.update(weight, new)
     if graph.values[bias].kind is Kind.STATE:
-        terms = sum(graph.type_of(part).size for part in node.inputs[WEIGHT:])
+        moved = int(bool(getattr(node.attributes, "fraction_bits", 0)))
+        parts = node.inputs[WEIGHT : len(node.inputs) - moved]
+        terms = sum(graph.type_of(part).size for part in parts)
         attributes = BiasStepAttributes(terms // graph.type_of(bias).size, builder.stream())
         reads = [bias, *scaled, builder.loss_exponent]
         (new,) = builder.emit("bias_step", reads, attributes, layer=layer, task="bias_step")

@@ -120,7 +120,7 @@ static inline const uint32_t *kg_dot_rows(const uint32_t *rows, const int8_t **w
 typedef struct {
     const int32_t *bias, *multiplier;
     const int8_t *shift;
-    int32_t outputs, zero_point;
+    int32_t outputs, all, zero_point; /* these, and those of a position */
 } kg_outputs;
 
 /* y[r][o] = row r . weight o, requantized. Where `count` is no multiple of four, the zeros that
@@ -135,7 +135,7 @@ static KG_INLINE void kg_multiply_rows(const kg_outputs *layer, const uint32_t *
     const int32_t outputs = layer->outputs, odd = 2 * layer->zero_point + 1;
     const int32_t padded = kg_padded(count);
     const int8_t *const safe = weight + outputs * count - padded;
-    int8_t *const y1 = y + outputs, *const y2 = y1 + outputs, *const y3 = y2 + outputs;
+    int8_t *const y1 = y + layer->all, *const y2 = y1 + layer->all, *const y3 = y2 + layer->all;
     for (int32_t o = 0; o < outputs; o++) {
         int32_t sums[KG_ROWS] = {bias[o], bias[o], bias[o], bias[o]};
         if (rest != 0) {

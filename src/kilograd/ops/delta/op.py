@@ -68,6 +68,12 @@ def weight_type(delta: TensorType, fraction_bits: int) -> TensorType:
     return TensorType(delta.shape, DType.INT8, Quantization(scales, 0, axis))
 
 
+def moved_weight(base: Array | int, delta: Array, fraction_bits: int) -> Array:
+    """Base + delta / 2^fraction_bits, halves up, saturated at ±127, int8."""
+    steps = (delta.astype(np.int64) + (1 << (fraction_bits - 1))) >> fraction_bits
+    return np.clip(base + steps, -127, 127).astype(np.int8)
+
+
 class ApplyDelta(OpSpec[DeltaAttributes]):
     """weight = base + delta / 2^fraction_bits, halves up, saturated at ±127.
 
@@ -103,10 +109,8 @@ class ApplyDelta(OpSpec[DeltaAttributes]):
     ) -> tuple[Array, ...]:
         """Round the delta to whole steps, add, saturate."""
         del inputs, context
-        half = 1 << (attributes.fraction_bits - 1)
-        steps = (arrays[DELTA].astype(np.int64) + half) >> attributes.fraction_bits
-        moved = sum(arrays[:DELTA], steps)
-        return (np.clip(moved, -127, 127).astype(np.int8),)
+        base = arrays[BASE] if len(arrays) > 1 else 0
+        return (moved_weight(base, arrays[DELTA], attributes.fraction_bits),)
 
     def kernel(self, attributes: DeltaAttributes, inputs: Sequence[TensorType]) -> KernelCall:
         """kg_apply_delta or kg_apply_wide_delta."""

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from kilograd.ir import DType, Graph, Node, Quantization, TensorType
 from kilograd.ops.arithmetic import channel_mantissas, relative_mantissas, scalar_mantissa
+from kilograd.ops.delta.op import NARROW, delta_type, moved_weight
 from kilograd.ops.gradient import (
     EXPONENT,
     MAGNITUDE,
@@ -21,7 +22,13 @@ from kilograd.ops.gradient import (
     whole_exponent,
 )
 from kilograd.ops.layers import ACTIVATION, WEIGHT, initial_weight
-from kilograd.ops.pointwise.split import channel_order, merge, split_fields
+from kilograd.ops.pointwise.split import (
+    channel_order,
+    check_delta,
+    merge,
+    slice_length,
+    split_fields,
+)
 from kilograd.ops.spec import (
     Array,
     Case,
@@ -55,6 +62,7 @@ class InputGradientAttributes:
         channels: input channels of the layer.
         trained_channels: as the layer's.
         stream: of the stochastic rounding.
+        fraction_bits: as the layer's; of the last input but one, where there is a delta.
     """
 
     height: int
@@ -62,6 +70,7 @@ class InputGradientAttributes:
     channels: int
     trained_channels: tuple[int, ...]
     stream: int
+    fraction_bits: int = 0
 
 
 @dataclass(frozen=True)
@@ -113,14 +122,14 @@ def emit_pointwise_input_gradient(
     activation = node.inputs[ACTIVATION]
     height, width, channels = graph.type_of(activation).shape
     weights = [initial_weight(name, graph) for name in node.inputs[WEIGHT:]]
-    trained = node.attributes.trained_channels
+    trained, bits = node.attributes.trained_channels, node.attributes.fraction_bits
     frozen = weights[1].array if trained else None
     whole = merge(weights[0].array, frozen, trained, channels)
     contribution = emit_gradient(
         builder,
         "pointwise_input_gradient",
         [gradient.value, gradient.exponent, *map(builder.again, node.inputs[WEIGHT:])],
-        InputGradientAttributes(height, width, channels, trained, builder.stream()),
+        InputGradientAttributes(height, width, channels, trained, builder.stream(), bits),
         layer=node.layer,
         task="input_gradient",
         magnitude=gradient.magnitude + weight_gain(whole, weights[0].type.scales),
@@ -137,7 +146,8 @@ class PointwiseInputGradient(OpSpec[InputGradientAttributes]):
     """gradient of x = Wᵀ · gradient of y, rounded stochastically to int8.
 
     Inputs: gradient int8[H, W, O] (or [O]), its exponent, weight int8[O, I] (or trained and
-    frozen columns), the result's exponent. Outputs: int8[H, W, I], magnitude bits.
+    frozen columns), where it is moved its delta, the result's exponent. Outputs: int8[H, W, I],
+    magnitude bits.
     """
 
     name = "pointwise_input_gradient"
@@ -148,7 +158,7 @@ class PointwiseInputGradient(OpSpec[InputGradientAttributes]):
     ) -> tuple[TensorType, ...]:
         """The layer's input shape."""
         a = attributes
-        weights = inputs[2:-1]
+        weights = check_delta(a.fraction_bits, inputs[:-1], 2)[2:]
         outputs = weights[0].shape[0]
         if inputs[0].size != a.height * a.width * outputs:
             msg = f"gradient {inputs[0].shape} is not {a.height}×{a.width}×{outputs}"
@@ -175,7 +185,9 @@ class PointwiseInputGradient(OpSpec[InputGradientAttributes]):
         gradient = arrays[0].reshape(-1, outputs)
         scaled = scale_gradient(gradient, mantissas, channel_shift)
         frozen = arrays[3] if a.trained_channels else None
-        weight = merge(arrays[2], frozen, a.trained_channels, a.channels)
+        bits = a.fraction_bits
+        trained = moved_weight(arrays[2], arrays[-2], bits) if bits else arrays[2]
+        weight = merge(trained, frozen, a.trained_channels, a.channels)
         sums = (exactly(scaled) @ exactly(weight)).astype(np.int64)
         scale = scalar_mantissa(unit)
         shift = whole_exponent(arrays[-1]) - whole_exponent(arrays[1]) - scale.exponent
@@ -187,7 +199,9 @@ class PointwiseInputGradient(OpSpec[InputGradientAttributes]):
     ) -> KernelCall:
         """kg_pointwise_input_gradient, four positions at a time."""
         a = attributes
-        outputs = inputs[2].shape[0]
+        outputs, columns = inputs[2].shape
+        slice_ = slice_length(columns, outputs) if a.fraction_bits else columns
+        scratch = max(8 * (outputs + outputs % 2), 4 * a.channels + 2 * (outputs + outputs % 2))
         mantissas, channel_shift, unit = channel_scaling(inputs[2])
         scale = scalar_mantissa(unit)
         fields = {
@@ -200,6 +214,9 @@ class PointwiseInputGradient(OpSpec[InputGradientAttributes]):
             "mantissa": scale.mantissa,
             "exponent": scale.exponent,
             "stream": a.stream,
+            "fraction_bits": a.fraction_bits,
+            "slice": slice_,
+            "moved": scratch,
         }
         last = len(inputs) - 1
         arguments = (
@@ -208,13 +225,14 @@ class PointwiseInputGradient(OpSpec[InputGradientAttributes]):
             Input(1),
             Input(2),
             Input(3) if a.trained_channels else None,
+            Input(last - 1) if a.fraction_bits else None,
             Input(last),
             Output(0),
             Output(1),
             Scratch(),
         )
-        scratch = max(8 * (outputs + outputs % 2), 4 * a.channels + 2 * outputs)
-        return KernelCall("kg_pointwise_input_gradient", fields, arguments, scratch)
+        total = scratch + (slice_ * outputs if a.fraction_bits else 0)
+        return KernelCall("kg_pointwise_input_gradient", fields, arguments, total)
 
     def macs(self, attributes: InputGradientAttributes, inputs: Sequence[TensorType]) -> int:
         """As the layer's forward."""
@@ -222,7 +240,7 @@ class PointwiseInputGradient(OpSpec[InputGradientAttributes]):
 
     def cases(self) -> Sequence[Case]:
         """Whole and split weights, odd channels, odd positions."""
-        shapes = [(3, 3, 5, 3, ()), (2, 4, 8, 6, ()), (1, 5, 7, 9, (1, 6)), (2, 2, 9, 300, ())]
+        shapes = [(3, 3, 5, 3, ()), (2, 4, 8, 6, ()), (1, 5, 7, 9, (1, 6)), (2, 2, 20, 300, ())]
         cases: list[Case] = []
         for height, width, channels, outputs, trained in shapes:
             attributes = InputGradientAttributes(height, width, channels, trained, 3)
@@ -238,7 +256,21 @@ class PointwiseInputGradient(OpSpec[InputGradientAttributes]):
                     high=exponents,
                 )
             )
+            cases.append(self._moved(cases[-1]))
         return cases
+
+    def _moved(self, case: Case) -> Case:
+        """The same with a delta."""
+        delta = delta_type(case.inputs[2], NARROW)
+        last = len(case.inputs) - 1
+        return replace(
+            case,
+            name=f"{case.name}moved",
+            attributes=replace(case.attributes, fraction_bits=NARROW.fraction_bits),
+            inputs=(*case.inputs[:-1], delta, case.inputs[-1]),
+            low={**case.low, last: -127, last + 1: -160},
+            high={1: 0, last + 1: -60},
+        )
 
 
 class PointwiseWeightStep(OpSpec[WeightStepAttributes]):

@@ -27,7 +27,16 @@ from kilograd.ops.layers import (
     trained_weight,
 )
 from kilograd.ops.pointwise.backward import emit_pointwise_input_gradient, weight_step_attributes
-from kilograd.ops.pointwise.split import channel_order, merge, pointwise_cases, split_fields
+from kilograd.ops.pointwise.split import (
+    channel_order,
+    check_delta,
+    delta_cases,
+    merge,
+    moved_weight,
+    pointwise_cases,
+    slice_length,
+    split_fields,
+)
 from kilograd.ops.spec import (
     Array,
     Case,
@@ -56,10 +65,13 @@ class PointwiseAttributes:
         output: quantization of the result.
         trained_channels: input channels whose weights are a state, in the state's column order;
             empty when all weights are alike. The fourth input holds the other columns.
+        fraction_bits: of the delta that is the last input and moves the (trained) weight as
+            ``apply_delta`` does; 0 where there is none. The moved weight is never whole.
     """
 
     output: Quantization
     trained_channels: tuple[int, ...] = ()
+    fraction_bits: int = 0
 
 
 class _PointwiseForward(OpSpec[PointwiseAttributes]):
@@ -68,12 +80,15 @@ class _PointwiseForward(OpSpec[PointwiseAttributes]):
     attributes_type = PointwiseAttributes
     #: of the delta of a trained weight
     precision: ClassVar[Precision] = NARROW
+    #: whether the kernel moves the weight, or reads one that ``apply_delta`` has moved
+    takes_delta: ClassVar[bool]
 
     def _check(
         self, attributes: PointwiseAttributes, inputs: Sequence[TensorType]
     ) -> tuple[int, int, int]:
         height, width, channels = inputs[ACTIVATION].shape
         outputs = inputs[BIAS].shape[0]
+        inputs = check_delta(attributes.fraction_bits, inputs, WEIGHT)
         check_parameters(inputs, outputs=outputs, terms=channels, weight_size=outputs * channels)
         split = len(inputs) > FROZEN
         if split != bool(attributes.trained_channels):
@@ -87,7 +102,9 @@ class _PointwiseForward(OpSpec[PointwiseAttributes]):
     ) -> NDArray[np.int64]:
         channels = inputs[ACTIVATION].shape[-1]
         frozen = arrays[FROZEN] if attributes.trained_channels else None
-        weight = merge(arrays[WEIGHT], frozen, attributes.trained_channels, channels)
+        bits = attributes.fraction_bits
+        trained = moved_weight(arrays[WEIGHT], arrays[-1], bits) if bits else arrays[WEIGHT]
+        weight = merge(trained, frozen, attributes.trained_channels, channels)
         rows = exactly(arrays[ACTIVATION].reshape(-1, channels)) - inputs[ACTIVATION].zero_point
         sums: Array = np.matmul(rows, np.transpose(exactly(weight)))
         return sums.astype(np.int64) + arrays[BIAS].astype(np.int64)
@@ -99,21 +116,29 @@ class _PointwiseForward(OpSpec[PointwiseAttributes]):
         inputs: Sequence[TensorType],
         scratch_bytes: int,
     ) -> KernelCall:
+        outputs, columns = inputs[WEIGHT].shape
+        bits = attributes.fraction_bits
+        slice_ = slice_length(outputs, columns) if bits else outputs
         multipliers, shifts = requantization(inputs, attributes.output.scale)
         height, width, channels = inputs[ACTIVATION].shape
         fields = {
             "positions": height * width,
             "channels": channels,
-            "outputs": inputs[BIAS].shape[0],
+            "outputs": outputs,
             **split_fields(attributes.trained_channels, channels),
             "zero_point": inputs[ACTIVATION].zero_point,
             "output_zero_point": attributes.output.zero_point,
             "multiplier": multipliers,
             "shift": shifts,
+            "fraction_bits": bits,
+            "slice": slice_,
+            "moved": scratch_bytes,
         }
         weights = (Input(WEIGHT), Input(FROZEN) if attributes.trained_channels else None)
-        arguments = (Input(ACTIVATION), Input(BIAS), *weights, Output(0), Scratch())
-        return KernelCall(function, fields, arguments, scratch_bytes)
+        delta = (Input(len(inputs) - 1) if bits else None,) if self.takes_delta else ()
+        arguments = (Input(ACTIVATION), Input(BIAS), *weights, *delta, Output(0), Scratch())
+        total = scratch_bytes + (slice_ * columns if bits else 0)
+        return KernelCall(function, fields, arguments, total)
 
     def macs(self, attributes: PointwiseAttributes, inputs: Sequence[TensorType]) -> int:
         """Positions · input channels · output channels."""
@@ -122,13 +147,13 @@ class _PointwiseForward(OpSpec[PointwiseAttributes]):
 
     def trainable(self, node: Node, graph: Graph, *, bias: bool, share: float) -> Trainable:
         """Weights of the strongest input channels become a state with columns of their own."""
-        if share in (0, 1):
-            whole = share == 1
-            return train_whole(node, graph, bias=bias, weight=whole, precision=self.precision)
         value = graph.values[node.inputs[WEIGHT]]
-        channels = largest_channels(value.array, 1, share)
-        if len(channels) == value.type.shape[1]:
-            return train_whole(node, graph, bias=bias, weight=True, precision=self.precision)
+        channels = largest_channels(value.array, 1, share) if share else ()
+        if len(channels) in (0, value.type.shape[1]):
+            whole = train_whole(
+                node, graph, bias=bias, weight=bool(channels), precision=self.precision
+            )
+            return self._with_delta(whole)
         others = channel_order(channels, value.type.shape[1])[len(channels) :]
         columns = _columns(value, channels, value.name)
         before, values = trained_weight(columns, node.layer, self.precision)
@@ -136,11 +161,21 @@ class _PointwiseForward(OpSpec[PointwiseAttributes]):
         attributes = replace(node.attributes, trained_channels=channels)
         inputs = (*node.inputs[: WEIGHT + 1], frozen.name)
         states = (as_state(graph.values[node.inputs[BIAS]]),) if bias else ()
-        return Trainable(
-            replace(node, inputs=inputs, attributes=attributes),
-            (*states, *values, frozen),
-            before,
-        )
+        replaced = replace(node, inputs=inputs, attributes=attributes)
+        return self._with_delta(Trainable(replaced, (*states, *values, frozen), before))
+
+    def _with_delta(self, trained: Trainable) -> Trainable:
+        """The node reads base and delta itself where it can, instead of their sum."""
+        if not self.takes_delta or not trained.before or len(trained.before[0].inputs) == 1:
+            return trained
+        (summed,) = trained.before
+        base, delta = summed.inputs
+        node, (weight,) = trained.node, summed.outputs
+        inputs = tuple(base if name == weight else name for name in node.inputs)
+        bits = summed.attributes.fraction_bits
+        attributes = replace(node.attributes, fraction_bits=bits)
+        values = tuple(value for value in trained.values if value.name != weight)
+        return Trainable(replace(node, inputs=(*inputs, delta), attributes=attributes), values)
 
     def _contribute(
         self, node: Node, graph: Graph, builder: GradientBuilder, gradient: Gradient
@@ -161,10 +196,11 @@ class Pointwise(_PointwiseForward):
     """1×1 convolution, stride 1: int8 in, int8 out (TensorFlow Lite's CONV_2D).
 
     Inputs: activation int8[H, W, I], bias int32[O], weight int8[O, I] (or its trained columns
-    and the frozen ones). Output: int8[H, W, O].
+    and the frozen ones), and where it is moved, its delta. Output: int8[H, W, O].
     """
 
     name = "pointwise"
+    takes_delta = True
 
     def infer(
         self, attributes: PointwiseAttributes, inputs: Sequence[TensorType]
@@ -189,7 +225,7 @@ class Pointwise(_PointwiseForward):
     def kernel(self, attributes: PointwiseAttributes, inputs: Sequence[TensorType]) -> KernelCall:
         """kg_pointwise, with room for four expanded positions; few channels go on the stack."""
         channels, trained = inputs[ACTIVATION].shape[-1], len(attributes.trained_channels)
-        if channels <= FEW_CHANNELS and not trained:
+        if channels <= FEW_CHANNELS and not trained and not attributes.fraction_bits:
             scratch_bytes = 2 * channels
         else:
             parts = (trained, channels - trained)
@@ -208,7 +244,8 @@ class Pointwise(_PointwiseForward):
     def cases(self) -> Sequence[Case]:
         """Whole and split weights, odd channel counts, an odd number of positions."""
         output = Quantization((0.05,), 3)
-        return pointwise_cases(lambda channels: PointwiseAttributes(output, channels))
+        cases = pointwise_cases(lambda channels: PointwiseAttributes(output, channels))
+        return [*cases, *delta_cases(cases, WEIGHT)]
 
 
 class Dense(_PointwiseForward):
@@ -218,6 +255,7 @@ class Dense(_PointwiseForward):
     """
 
     name = "dense"
+    takes_delta = False
     precision = WIDE  # a fresh head has all its weights to find, and has few
 
     def infer(

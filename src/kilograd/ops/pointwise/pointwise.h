@@ -1,7 +1,11 @@
 /* 1x1 convolutions and dense layers. Activations [positions][channels], weights
    [outputs][channels]. Where a share of the input channels is trained, `weight` holds those
    columns ([outputs][trained]) and `frozen` the others; `order` lists the channels of the
-   first, then of the second. Without a split, trained == channels and order == NULL. */
+   first, then of the second. Without a split, trained == channels and order == NULL.
+
+   Where there is a `delta`, of the shape of `weight`, the weights are moved by it: so many at once
+   as the struct's `slice` says, into the last part of the scratch, at `moved` bytes from its
+   beginning. Without one, `slice` is all of them. */
 #ifndef KG_POINTWISE_H
 #define KG_POINTWISE_H
 
@@ -13,19 +17,22 @@ typedef struct {
     int32_t zero_point, output_zero_point;
     const int32_t *multiplier;
     const int8_t *shift;
+    int32_t fraction_bits, slice, moved; /* of the delta; outputs; bytes */
 } kg_pointwise_parameters;
 
 /* scratch: int16 [4][trained and rest, each rounded up to fours]; up to KG_POINTWISE_FEW channels
-   that are not split: int16 [channels] */
+   that are not split and without a delta: int16 [channels]. Behind it int8 [slice][trained] */
 #define KG_POINTWISE_FEW 8
 void kg_pointwise(const kg_pointwise_parameters *p, const int8_t *x, const int32_t *bias,
-                  const int8_t *weight, const int8_t *frozen, int8_t *y, int16_t *scratch);
+                  const int8_t *weight, const int8_t *frozen, const int8_t *delta, int8_t *y,
+                  int16_t *scratch);
 
-/* The same in plain C. scratch: int16 [channels] */
+/* The same in plain C. */
 void kg_pointwise_plain(const kg_pointwise_parameters *p, const int8_t *x, const int32_t *bias,
-                        const int8_t *weight, const int8_t *frozen, int8_t *y, int16_t *scratch);
+                        const int8_t *weight, const int8_t *frozen, const int8_t *delta, int8_t *y,
+                        int16_t *scratch);
 
-typedef kg_pointwise_parameters kg_dense_parameters;
+typedef kg_pointwise_parameters kg_dense_parameters; /* no delta */
 
 /* int32 results, not clamped. scratch: int16 [channels] */
 void kg_dense(const kg_dense_parameters *p, const int8_t *x, const int32_t *bias,
@@ -38,22 +45,25 @@ typedef struct {
     int32_t channel_shift;           /* bits dropped after scaling a gradient by its channel */
     int32_t mantissa, exponent;      /* the unit */
     int32_t stream;
+    int32_t fraction_bits, slice, moved; /* of the delta; trained channels; bytes */
 } kg_pointwise_input_gradient_parameters;
 
 /* scratch: 8 bytes for each output, these rounded up to two, but at least what the plain one
-   takes */
+   takes. Behind it int8 [outputs][slice] */
 void kg_pointwise_input_gradient(const kg_pointwise_input_gradient_parameters *p,
                                  const kg_control *control, const int8_t *gradient,
                                  const int32_t *gradient_exponent, const int8_t *weight,
-                                 const int8_t *frozen, const int32_t *result_exponent,
-                                 int8_t *result, uint32_t *magnitude, uint32_t *scratch);
+                                 const int8_t *frozen, const int8_t *delta,
+                                 const int32_t *result_exponent, int8_t *result,
+                                 uint32_t *magnitude, uint32_t *scratch);
 
 /* The same in plain C. scratch: int32 [channels], int16 [outputs] */
 void kg_pointwise_input_gradient_plain(const kg_pointwise_input_gradient_parameters *p,
                                        const kg_control *control, const int8_t *gradient,
                                        const int32_t *gradient_exponent, const int8_t *weight,
-                                       const int8_t *frozen, const int32_t *result_exponent,
-                                       int8_t *result, uint32_t *magnitude, uint32_t *scratch);
+                                       const int8_t *frozen, const int8_t *delta,
+                                       const int32_t *result_exponent, int8_t *result,
+                                       uint32_t *magnitude, uint32_t *scratch);
 
 typedef struct {
     int32_t positions, channels, outputs, trained;

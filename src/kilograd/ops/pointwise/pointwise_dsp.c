@@ -1,5 +1,6 @@
 #include "pointwise.h"
 
+#include "kg_moved.h"
 #include "kg_rows.h"
 
 #if KG_HAS_DSP
@@ -21,19 +22,12 @@ static KG_NOINLINE void multiply_whole(const kg_outputs *layer, const uint32_t *
     kg_multiply_rows(layer, rows, weight, 4 * groups, NULL, 0, y);
 }
 
-void kg_pointwise(const kg_pointwise_parameters *p, const int8_t *x, const int32_t *bias,
-                  const int8_t *weight, const int8_t *frozen, int8_t *y, int16_t *scratch)
+/* The outputs of a layer, some or all of those that lie next to each other. */
+static void multiply_slice(const kg_pointwise_parameters *p, const kg_outputs *layer,
+                           const int8_t *x, const int8_t *weight, const int8_t *frozen, int8_t *y,
+                           uint32_t *rows)
 {
     const int32_t rest = p->channels - p->trained;
-    if (p->positions < KG_ROWS || !kg_shifts_are_usual(p->shift, p->outputs)) {
-        kg_pointwise_plain(p, x, bias, weight, frozen, y, scratch);
-        return;
-    }
-    const kg_outputs layer = {bias, p->multiplier, p->shift, p->outputs, p->output_zero_point};
-    /* At large maps of few channels every byte of the arena counts, but none of the stack. */
-    uint32_t few[KG_ROWS * KG_POINTWISE_FEW / 2];
-    const int is_few = p->channels <= KG_POINTWISE_FEW && rest == 0;
-    uint32_t *const rows = is_few ? few : (uint32_t *)(void *)scratch;
     for (int32_t position = 0; position < p->positions; position += KG_ROWS) {
         /* The last rows may be computed twice. */
         const int32_t first =
@@ -41,9 +35,42 @@ void kg_pointwise(const kg_pointwise_parameters *p, const int8_t *x, const int32
         expand(p, x + first * p->channels, rows);
         int8_t *const to = y + first * p->outputs;
         if (rest == 0 && p->channels % 4 == 0)
-            multiply_whole(&layer, rows, weight, p->channels >> 2, to);
+            multiply_whole(layer, rows, weight, p->channels >> 2, to);
         else
-            kg_multiply_rows(&layer, rows, weight, p->trained, frozen, rest, to);
+            kg_multiply_rows(layer, rows, weight, p->trained, frozen, rest, to);
+    }
+}
+
+void kg_pointwise(const kg_pointwise_parameters *p, const int8_t *x, const int32_t *bias,
+                  const int8_t *weight, const int8_t *frozen, const int8_t *delta, int8_t *y,
+                  int16_t *scratch)
+{
+    const int32_t rest = p->channels - p->trained;
+    if (p->positions < KG_ROWS || !kg_shifts_are_usual(p->shift, p->outputs)) {
+        kg_pointwise_plain(p, x, bias, weight, frozen, delta, y, scratch);
+        return;
+    }
+    kg_outputs layer = {bias,       p->multiplier, p->shift,
+                        p->outputs, p->outputs,    p->output_zero_point};
+    if (delta == NULL) {
+        /* At large maps of few channels every byte of the arena counts, but none of the stack. */
+        uint32_t few[KG_ROWS * KG_POINTWISE_FEW / 2];
+        const int is_few = p->channels <= KG_POINTWISE_FEW && rest == 0;
+        uint32_t *const rows = is_few ? few : (uint32_t *)(void *)scratch;
+        multiply_slice(p, &layer, x, weight, frozen, y, rows);
+        return;
+    }
+    int8_t *const moved = (int8_t *)scratch + p->moved;
+    for (int32_t first = 0; first < p->outputs; first += p->slice) {
+        const int32_t left = p->outputs - first, skipped = first * p->trained;
+        layer.outputs = left < p->slice ? left : p->slice;
+        kg_move_weights(weight + skipped, delta + skipped, layer.outputs * p->trained,
+                        p->fraction_bits, moved);
+        multiply_slice(p, &layer, x, moved, rest == 0 ? NULL : frozen + first * rest, y + first,
+                       (uint32_t *)(void *)scratch);
+        layer.bias += p->slice;
+        layer.multiplier += p->slice;
+        layer.shift += p->slice;
     }
 }
 #endif

@@ -1,5 +1,4 @@
-#include "kg_dsp.h"
-#include "kg_lanes.h"
+#include "kg_moved.h"
 #include "pointwise.h"
 
 /* sums[i] = sum over outputs of scaled[o] * columns[o][i] */
@@ -21,36 +20,57 @@ static void transposed_product(const int16_t *scaled, int32_t outputs, const int
             sums[i] += scaled[o] * columns[i];
 }
 
+/* Trained columns first, first + 1, … of all outputs, moved by their deltas. */
+static void move_columns(const kg_pointwise_input_gradient_parameters *p, const int8_t *weight,
+                         const int8_t *delta, int32_t first, int32_t count, int8_t *moved)
+{
+    for (int32_t o = 0; o < p->outputs; o++)
+        kg_move_weights(weight + o * p->trained + first, delta + o * p->trained + first, count,
+                        p->fraction_bits, moved + o * count);
+}
+
 void kg_pointwise_input_gradient_plain(const kg_pointwise_input_gradient_parameters *p,
                                        const kg_control *control, const int8_t *gradient,
                                        const int32_t *gradient_exponent, const int8_t *weight,
-                                       const int8_t *frozen, const int32_t *result_exponent,
-                                       int8_t *result, uint32_t *magnitude, uint32_t *scratch)
+                                       const int8_t *frozen, const int8_t *delta,
+                                       const int32_t *result_exponent, int8_t *result,
+                                       uint32_t *magnitude, uint32_t *scratch)
 {
     const int32_t shift = kg_whole_exponent(result_exponent) -
                           kg_whole_exponent(gradient_exponent) - p->exponent;
     const uint32_t key = kg_random_key(control, p->stream);
     const int32_t half = (INT32_C(1) << p->channel_shift) >> 1;
-    const int32_t rest = p->channels - p->trained;
     int32_t *const sums = (int32_t *)scratch;
     int16_t *const scaled = (int16_t *)(void *)(scratch + p->channels);
+    int8_t *const moved = (int8_t *)scratch + p->moved;
     uint32_t seen = 0;
-    for (int32_t base = 0; base < p->positions * p->channels; base += p->channels) {
-        for (int32_t o = 0; o < p->outputs; o++)
-            scaled[o] = (int16_t)((*gradient++ * p->channel_mantissa[o] + half) >>
-                                  p->channel_shift);
-        transposed_product(scaled, p->outputs, weight, p->trained, sums);
-        if (rest != 0)
-            transposed_product(scaled, p->outputs, frozen, rest, sums + p->trained);
-        if (p->order == NULL) {
-            kg_gradient_elements(sums, p->channels, p->mantissa, shift, key, (uint32_t)base,
-                                 result + base, &seen);
-            continue;
+    int32_t count = 0;
+    /* Slices of the trained channels, then the others. */
+    for (int32_t first = 0; first < p->channels; first += count) {
+        const int is_trained = first < p->trained;
+        const int32_t left = (is_trained ? p->trained : p->channels) - first;
+        count = is_trained && left > p->slice ? p->slice : left;
+        const int8_t *columns = is_trained ? weight : frozen;
+        if (is_trained && delta != NULL) {
+            move_columns(p, weight, delta, first, count, moved);
+            columns = moved;
         }
-        for (int32_t i = 0; i < p->channels; i++) {
-            const int32_t at = base + p->order[i];
-            result[at] = kg_gradient_element((int64_t)sums[i] * p->mantissa, shift,
-                                             kg_random(key, (uint32_t)at), &seen);
+        const int8_t *g = gradient;
+        for (int32_t base = 0; base < p->positions * p->channels; base += p->channels) {
+            for (int32_t o = 0; o < p->outputs; o++)
+                scaled[o] = (int16_t)((*g++ * p->channel_mantissa[o] + half) >> p->channel_shift);
+            transposed_product(scaled, p->outputs, columns, count, sums);
+            if (p->order == NULL) {
+                const int32_t at = base + first;
+                kg_gradient_elements(sums, count, p->mantissa, shift, key, (uint32_t)at,
+                                     result + at, &seen);
+                continue;
+            }
+            for (int32_t i = 0; i < count; i++) {
+                const int32_t at = base + p->order[first + i];
+                result[at] = kg_gradient_element((int64_t)sums[i] * p->mantissa, shift,
+                                                 kg_random(key, (uint32_t)at), &seen);
+            }
         }
     }
     *magnitude = seen;
@@ -60,10 +80,11 @@ void kg_pointwise_input_gradient_plain(const kg_pointwise_input_gradient_paramet
 void kg_pointwise_input_gradient(const kg_pointwise_input_gradient_parameters *p,
                                  const kg_control *control, const int8_t *gradient,
                                  const int32_t *gradient_exponent, const int8_t *weight,
-                                 const int8_t *frozen, const int32_t *result_exponent,
-                                 int8_t *result, uint32_t *magnitude, uint32_t *scratch)
+                                 const int8_t *frozen, const int8_t *delta,
+                                 const int32_t *result_exponent, int8_t *result,
+                                 uint32_t *magnitude, uint32_t *scratch)
 {
     kg_pointwise_input_gradient_plain(p, control, gradient, gradient_exponent, weight, frozen,
-                                      result_exponent, result, magnitude, scratch);
+                                      delta, result_exponent, result, magnitude, scratch);
 }
 #endif

@@ -1,3 +1,4 @@
+#include "kg_moved.h"
 #include "kg_round.h"
 #include "kg_rows.h"
 #include "pointwise.h"
@@ -68,45 +69,75 @@ static inline void dot_column(const uint32_t *scaled, const int8_t *column, int3
     pairs[6] = s3;
 }
 
+/* Columns of the weights that lie next to each other, of channels first, first + 1, … */
+typedef struct {
+    const int8_t *weight;
+    int32_t first, count;
+} columns;
+
+/* What all of a call's columns share. */
+typedef struct {
+    kg_rounding rounding;
+    uint32_t key, seen;
+} running;
+
+/* Results of one or two parts of the channels. */
+static void spread(const kg_pointwise_input_gradient_parameters *p, const columns parts[2],
+                   const int8_t *gradient, int8_t *result, uint32_t *scaled, running *state)
+{
+    const int32_t channels = p->channels, outputs = p->outputs;
+    const uint16_t *const order = p->order;
+    const uint32_t step = (uint32_t)channels * KG_RANDOM_STEP;
+    int32_t pairs[2 * KG_ROWS];
+    for (int32_t r = 0; r < KG_ROWS; r++)
+        pairs[2 * r + 1] = state->rounding.factor;
+    for (int32_t position = 0; position < p->positions; position += KG_ROWS) {
+        const int32_t left = p->positions - position;
+        const int32_t rows = left < KG_ROWS ? left : KG_ROWS;
+        scale_channels(p, gradient + position * outputs, rows, scaled);
+        for (const columns *part = parts; part != parts + 2; part++)
+            for (int32_t i = 0; i < part->count; i++) {
+                const int32_t c = part->first + i;
+                dot_column(scaled, part->weight + i, part->count, outputs, pairs);
+                const int32_t at = position * channels + (order == NULL ? c : order[c]);
+                kg_round_four(pairs, state->rounding.right,
+                              state->key + (uint32_t)at * KG_RANDOM_STEP, step, &state->seen);
+                int8_t *const to = result + at;
+                for (int32_t r = 0; r < rows; r++)
+                    to[r * channels] = (int8_t)pairs[2 * r];
+            }
+    }
+}
+
 void kg_pointwise_input_gradient(const kg_pointwise_input_gradient_parameters *p,
                                  const kg_control *control, const int8_t *gradient,
                                  const int32_t *gradient_exponent, const int8_t *weight,
-                                 const int8_t *frozen, const int32_t *result_exponent,
-                                 int8_t *result, uint32_t *magnitude, uint32_t *scratch)
+                                 const int8_t *frozen, const int8_t *delta,
+                                 const int32_t *result_exponent, int8_t *result,
+                                 uint32_t *magnitude, uint32_t *scratch)
 {
     const int32_t shift = kg_whole_exponent(result_exponent) -
                           kg_whole_exponent(gradient_exponent) - p->exponent;
     if (shift < 16 || shift > 62) {
         kg_pointwise_input_gradient_plain(p, control, gradient, gradient_exponent, weight, frozen,
-                                          result_exponent, result, magnitude, scratch);
+                                          delta, result_exponent, result, magnitude, scratch);
         return;
     }
-    const kg_rounding rounding = kg_prepare_rounding(p->mantissa, shift);
-    const uint32_t key = kg_random_key(control, p->stream);
-    const int32_t channels = p->channels, trained = p->trained, rest = channels - trained;
-    const int32_t outputs = p->outputs;
-    const uint16_t *const order = p->order;
-    const uint32_t step = (uint32_t)channels * KG_RANDOM_STEP;
-    int32_t pairs[2 * KG_ROWS];
-    for (int32_t r = 0; r < KG_ROWS; r++)
-        pairs[2 * r + 1] = rounding.factor;
-    uint32_t seen = 0;
-    for (int32_t position = 0; position < p->positions; position += KG_ROWS) {
-        const int32_t left = p->positions - position;
-        const int32_t rows = left < KG_ROWS ? left : KG_ROWS;
-        scale_channels(p, gradient + position * outputs, rows, scratch);
-        for (int32_t i = 0; i < channels; i++) {
-            if (i < trained)
-                dot_column(scratch, weight + i, trained, outputs, pairs);
-            else
-                dot_column(scratch, frozen + (i - trained), rest, outputs, pairs);
-            const int32_t at = position * channels + (order == NULL ? i : order[i]);
-            kg_round_four(pairs, rounding.right, key + (uint32_t)at * KG_RANDOM_STEP, step, &seen);
-            int8_t *const to = result + at;
-            for (int32_t r = 0; r < rows; r++)
-                to[r * channels] = (int8_t)pairs[2 * r];
-        }
+    running state = {kg_prepare_rounding(p->mantissa, shift), kg_random_key(control, p->stream), 0};
+    const int32_t trained = p->trained;
+    columns parts[2] = {{weight, 0, trained}, {frozen, trained, p->channels - trained}};
+    int8_t *const moved = (int8_t *)scratch + p->moved;
+    if (delta == NULL)
+        spread(p, parts, gradient, result, scratch, &state);
+    for (int32_t first = 0; delta != NULL && first < trained; first += p->slice) {
+        const int32_t count = trained - first < p->slice ? trained - first : p->slice;
+        for (int32_t o = 0; o < p->outputs; o++)
+            kg_move_weights(weight + o * trained + first, delta + o * trained + first, count,
+                            p->fraction_bits, moved + o * count);
+        parts[0] = (columns){moved, first, count};
+        spread(p, parts, gradient, result, scratch, &state);
+        parts[1].count = 0;
     }
-    *magnitude = seen;
+    *magnitude = state.seen;
 }
 #endif

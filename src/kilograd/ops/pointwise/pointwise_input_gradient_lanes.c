@@ -1,4 +1,4 @@
-#include "kg_lanes.h"
+#include "kg_moved.h"
 #include "pointwise.h"
 
 #if KG_HAS_LANES
@@ -12,17 +12,22 @@ static const int8_t *column(const parameters *p, const int8_t *weight, const int
     return i < p->trained ? weight + i : frozen + (i - p->trained);
 }
 
-/* Channels first, first + 1, … of all outputs, of weights that are in two parts; place[c] is
-   where channel c is in the order. */
-static void pack_split(const parameters *p, const int8_t *weight, const int8_t *frozen,
-                       const uint16_t *place, int32_t first, int32_t width, kg_panel *panel)
+/* Channels first, first + 1, … of all outputs, of weights that are in two parts or moved by a
+   delta; place[c] is where channel c is in the order. */
+static void pack_parts(const parameters *p, const int8_t *weight, const int8_t *frozen,
+                       const int8_t *delta, const uint16_t *place, int32_t first, int32_t width,
+                       kg_panel *panel)
 {
     memset(panel, 0, (size_t)((p->outputs + 1) / 2) * sizeof *panel);
     for (int32_t lane = 0; lane < width; lane++) {
         int32_t stride;
-        const int8_t *from = column(p, weight, frozen, place[first + lane], &stride);
+        const int32_t i = place[first + lane];
+        const int8_t *from = column(p, weight, frozen, i, &stride);
+        const int8_t *by = delta != NULL && i < p->trained ? delta + i : NULL;
         for (int32_t o = 0; o < p->outputs; o++, from += stride) {
-            const uint32_t half = (uint16_t)*from;
+            const int8_t w =
+                by == NULL ? *from : kg_moved_weight(*from, by[o * stride], p->fraction_bits);
+            const uint32_t half = (uint16_t)w;
             panel[o / 2].each[lane] |= (int32_t)(o & 1 ? half << 16 : half);
         }
     }
@@ -46,7 +51,7 @@ static void scale_gradient(const parameters *p, const int8_t *gradient, int16_t 
 
 void kg_pointwise_input_gradient(const parameters *p, const kg_control *control,
                                  const int8_t *gradient, const int32_t *gradient_exponent,
-                                 const int8_t *weight, const int8_t *frozen,
+                                 const int8_t *weight, const int8_t *frozen, const int8_t *delta,
                                  const int32_t *result_exponent, int8_t *result,
                                  uint32_t *magnitude, uint32_t *scratch)
 {
@@ -55,7 +60,7 @@ void kg_pointwise_input_gradient(const parameters *p, const kg_control *control,
     if (p->outputs > KG_LANES_DEPTH || p->channels > KG_LANES_DEPTH ||
         !kg_shift_suits_lanes(shift)) {
         kg_pointwise_input_gradient_plain(p, control, gradient, gradient_exponent, weight, frozen,
-                                          result_exponent, result, magnitude, scratch);
+                                          delta, result_exponent, result, magnitude, scratch);
         return;
     }
     const uint32_t key = kg_random_key(control, p->stream);
@@ -65,17 +70,17 @@ void kg_pointwise_input_gradient(const parameters *p, const kg_control *control,
     kg_panel panel[KG_PANELS];
     kg_pair_rows rows;
     uint16_t place[KG_LANES_DEPTH];
-    for (int32_t i = 0; p->order != NULL && i < p->channels; i++)
-        place[p->order[i]] = (uint16_t)i;
+    for (int32_t i = 0; i < p->channels; i++)
+        place[p->order == NULL ? i : p->order[i]] = (uint16_t)i;
     for (int32_t begin = 0; begin < p->channels; begin += next) {
         const int32_t end = p->channels - begin < next ? p->channels : begin + next;
         for (int32_t c = begin; c < end; c += KG_LANES) {
             kg_panel *const to = panel + (c - begin) / KG_LANES * pairs;
             const int32_t width = kg_lane_width(end - c);
-            if (p->order == NULL)
+            if (p->order == NULL && delta == NULL)
                 kg_pack_rows(weight + c, p->channels, p->outputs, 0, width, to);
             else
-                pack_split(p, weight, frozen, place, c, width, to);
+                pack_parts(p, weight, frozen, delta, place, c, width, to);
         }
         for (int32_t position = 0; position < p->positions; position += KG_LANE_ROWS) {
             const int32_t left = p->positions - position;

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kilograd.ir import DType, Quantization, TensorType
 from kilograd.ops.arithmetic import bias_limit
+from kilograd.ops.delta.op import NARROW, Precision, delta_type, moved_weight
 from kilograd.ops.layers import BIAS, WEIGHT
 from kilograd.ops.spec import Array, Case
+
+
+#: Most weights that are moved by their deltas at once, where there is more than one slice.
+SLICE_BYTES = 4096
 
 
 def channel_order(trained: Sequence[int], channels: int) -> NDArray[np.uint16]:
@@ -36,6 +42,27 @@ def merge(weight: Array, frozen: Array | None, trained: Sequence[int], channels:
     return whole
 
 
+def check_delta(
+    fraction_bits: int, inputs: Sequence[TensorType], weight: int
+) -> Sequence[TensorType]:
+    """The inputs without the delta at their end, if they should have one.
+
+    Raises:
+        ValueError: if it does not belong to the input of index ``weight``.
+    """
+    if not fraction_bits:
+        return inputs
+    if inputs[-1] != delta_type(inputs[weight], Precision(DType.INT8, fraction_bits)):
+        msg = f"delta {inputs[-1]} does not belong to the weight {inputs[weight]}"
+        raise ValueError(msg)
+    return inputs[:-1]
+
+
+def slice_length(count: int, size: int) -> int:
+    """How many of ``count`` rows or columns of so many weights are moved at once."""
+    return min(count, max(1, SLICE_BYTES // size))
+
+
 def split_fields(trained: Sequence[int], channels: int) -> dict[str, int | Array | None]:
     """The struct members that tell a kernel about the split."""
     if not trained:
@@ -48,7 +75,7 @@ def pointwise_cases(
     positions: Sequence[tuple[int, int]] = ((3, 3), (4, 4), (1, 5)),
 ) -> list[Case]:
     """Forward cases: shapes cycle through the given positions."""
-    shapes = [(5, 3, ()), (16, 8, ()), (7, 6, (2, 5)), (24, 9, (0, 1, 7, 23)), (1, 1, ())]
+    shapes = [(5, 3, ()), (16, 8, ()), (7, 6, (2, 5)), (24, 9, (0, 1, 7, 23)), (1, 1, ()), (130, 40, ())]
     cases: list[Case] = []
     for index, (channels, outputs, trained) in enumerate(shapes):
         height, width = positions[index % len(positions)]
@@ -70,3 +97,21 @@ def pointwise_cases(
             )
         )
     return cases
+
+
+def delta_cases(cases: Sequence[Case], weight: int) -> list[Case]:
+    """The same cases with a delta for the weight, which is the input of that index."""
+    moved: list[Case] = []
+    for case in cases:
+        delta = delta_type(case.inputs[weight], NARROW)
+        attributes = replace(case.attributes, fraction_bits=NARROW.fraction_bits)
+        moved.append(
+            replace(
+                case,
+                name=f"{case.name}moved",
+                attributes=attributes,
+                inputs=(*case.inputs, delta),
+                low={**case.low, len(case.inputs): -127},
+            )
+        )
+    return moved
