@@ -201,9 +201,13 @@ def train(
     data: Annotated[Path, typer.Option(help="A folder of images, or an .npz pack.")],
     scheme: SchemeOption = "head",
     device: DeviceOption = "host",
-    epochs: Annotated[int, typer.Option(min=1)] = 1,
+    epochs: Annotated[
+        int | None, typer.Option(help="Passes over the training samples; 1 if not given.", min=1)
+    ] = None,
     lr: Annotated[float | None, typer.Option(help="Learning rate at its highest.")] = None,
-    schedule: Annotated[str, typer.Option(help="cosine or constant.")] = "cosine",
+    schedule: Annotated[
+        str | None, typer.Option(help="cosine, as if not given, or constant.")
+    ] = None,
     seed: SeedOption = 0,
     limit: Annotated[
         int | None, typer.Option(help="At most so many training and so many test samples.", min=1)
@@ -215,9 +219,28 @@ def train(
     sram: SramOption = "256KB",
     report: Annotated[Path | None, typer.Option(help="Write an HTML report.")] = None,
     save: Annotated[Path | None, typer.Option(help="Write the trained state.")] = None,
+    stream: Annotated[
+        bool, typer.Option("--stream", help="One pass, each sample once, at a constant rate.")
+    ] = False,
+    new_class: Annotated[
+        str | None, typer.Option(help="Stream: a class that appears only at the change.")
+    ] = None,
+    drift: Annotated[
+        str | None,
+        typer.Option(help="Stream: brightness:40 or noise:20 from the change on, in pixel units."),
+    ] = None,
+    change_at: Annotated[
+        float | None,
+        typer.Option(help="Stream: share of it that comes before the change; 0.5 if not given."),
+    ] = None,
+    repeats: Annotated[
+        int | None,
+        typer.Option(help="Stream: training steps on each sample; 1 if not given.", min=1),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Train on a device and show what was learned."""
+    from kilograd.commands.stream import StreamRequest  # noqa: PLC0415 - commands start fast
     from kilograd.commands.train import TrainRequest, train_model  # noqa: PLC0415 - starts fast
     from kilograd.training import DEFAULT_RATE, TrainingOptions  # noqa: PLC0415 - commands start fast
 
@@ -226,7 +249,12 @@ def train(
         scheme=scheme,
         data=data,
         device=device,
-        options=TrainingOptions(epochs, DEFAULT_RATE if lr is None else lr, schedule, seed),
+        options=TrainingOptions(
+            1 if epochs is None else epochs,
+            DEFAULT_RATE if lr is None else lr,
+            "cosine" if schedule is None else schedule,
+            seed,
+        ),
         has_rate=lr is not None,
         limit=limit,
         test_limit=limit if test_limit is None else test_limit,
@@ -234,6 +262,7 @@ def train(
         sram=sram,
         report=report,
         save=save,
+        stream=StreamRequest(stream, new_class, drift, change_at, repeats, epochs, schedule),
     )
     result = train_model(console, request)
     if as_json:

@@ -2,11 +2,13 @@
 
 `load_dataset` opens a source (`packs` or `folders`), chooses which samples are wanted (`choose`)
 and only then decodes those (`images`). The same path, spec and seed always give the same bytes.
+`drift` changes samples as a camera might.
 """
 
 from __future__ import annotations
 
+from kilograd.data.drift import Drift
 from kilograd.data.load import load_dataset
 from kilograd.data.samples import Dataset, InputSpec, Samples, pack_digest
 
-__all__ = ["Dataset", "InputSpec", "Samples", "load_dataset", "pack_digest"]
+__all__ = ["Dataset", "Drift", "InputSpec", "Samples", "load_dataset", "pack_digest"]
