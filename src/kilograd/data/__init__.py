@@ -1,7 +1,8 @@
-"""Folders of images and .npz packs, turned into int8 samples for a network's input.
+"""Folders of images, and packs of images, audio or motion, turned into int8 samples.
 
 `load_dataset` opens a source (`packs` or `folders`), chooses which samples are wanted (`choose`)
-and only then decodes those (`images`). The same path, spec and seed always give the same bytes.
+and only then decodes those (`images`, `signals`). The same path, spec and seed always give the
+same bytes.
 """
 
 from __future__ import annotations
