@@ -1,4 +1,4 @@
-"""Writes the tables of README.md and docs/measurements.md from bench/results/foundation.json.
+"""Writes the tables of README.md and docs/ from the ledgers in bench/results.
 
 python bench/tables.py          rewrites them
 python bench/tables.py --check  exits 1 when they differ from the ledger
@@ -13,21 +13,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import accuracy_tables
+from markdown import table
+
 ROOT = Path(__file__).parents[1]
-LEDGER = ROOT / "bench" / "results" / "foundation.json"
-PAGES = (ROOT / "README.md", ROOT / "docs" / "measurements.md")
+RESULTS = ROOT / "bench" / "results"
+PAGES = tuple(ROOT / page for page in ("README.md", "docs/measurements.md", "docs/accuracy.md"))
 
 #: Tiny Training Engine (47bb283) with tiny-training (7bf8e05), measured the same way: gcc 12.2.1
 #: -Ofast, emulated Cortex-M7, .data + .bss + training stack.
 ANCHOR = {"sram": 253344, "flash": 662692, "inference": 65.03e6, "step": 106.36e6}
 
 Ledger = dict[str, Any]
-
-
-def table(header: list[str], rows: list[list[str]]) -> str:
-    """A Markdown table; all columns but the first are right-aligned."""
-    rule = ["---"] + ["---:"] * (len(header) - 1)
-    return "\n".join("| " + " | ".join(row) + " |" for row in [header, rule, *rows])
 
 
 def millions(count: float) -> str:
@@ -123,34 +120,47 @@ def demo(ledger: Ledger) -> str:
     return "\n".join(["```", *ledger["demo"]["transcript"], "```"])
 
 
-TABLES: dict[str, Callable[[Ledger], str]] = {
-    "alternatives": alternatives,
-    "memory": memory,
-    "parts": parts,
-    "learning": learning,
-    "speed": speed,
-    "import": imported,
-    "demo": demo,
+#: Name -> the ledger that it is made from, and how.
+TABLES: dict[str, tuple[str, Callable[[Ledger], str]]] = {
+    "alternatives": ("foundation", alternatives),
+    "memory": ("foundation", memory),
+    "parts": ("foundation", parts),
+    "learning": ("foundation", learning),
+    "speed": ("foundation", speed),
+    "import": ("foundation", imported),
+    "demo": ("foundation", demo),
+    "accuracy": ("accuracy", accuracy_tables.accuracy_mcunet),
+    "accuracy_others": ("accuracy", accuracy_tables.accuracy_others),
+    "comparisons": ("accuracy", accuracy_tables.accuracy_comparisons),
+    "rates": ("accuracy", accuracy_tables.rates),
+    "ablation": ("ablation", accuracy_tables.ablation),
 }
 
 
-def render(text: str, ledger: Ledger) -> str:
+def read_ledgers() -> dict[str, Ledger]:
+    """Every ledger that a table is made from, by name."""
+    names = {ledger for ledger, _ in TABLES.values()}
+    return {name: json.loads((RESULTS / f"{name}.json").read_text()) for name in sorted(names)}
+
+
+def render(text: str, ledgers: dict[str, Ledger]) -> str:
     """The page with every marked table filled in."""
 
     def fill(match: re.Match[str]) -> str:
         name = match[1]
-        return f"<!-- table: {name} -->\n{TABLES[name](ledger)}\n<!-- end -->"
+        ledger, make = TABLES[name]
+        return f"<!-- table: {name} -->\n{make(ledgers[ledger])}\n<!-- end -->"
 
     return re.sub(r"<!-- table: (\w+) -->\n.*?<!-- end -->", fill, text, flags=re.DOTALL)
 
 
 def main(arguments: list[str]) -> int:
     """Rewrite or check the pages."""
-    ledger = json.loads(LEDGER.read_text())
+    ledgers = read_ledgers()
     stale: list[Path] = []
     for page in PAGES:
         text = page.read_text()
-        new = render(text, ledger)
+        new = render(text, ledgers)
         if new != text:
             stale.append(page)
             if "--check" not in arguments:

@@ -14,7 +14,7 @@ from kilograd.device.open import open_device
 from kilograd.errors import KilogradError
 from kilograd.models import load_model
 from kilograd.scheme import load_scheme
-from kilograd.training import TrainingOptions
+from kilograd.training import DEFAULT_HEAD_RATE, TrainingOptions
 from networks import LAYERS, blobs, native_model, tiny_graph
 
 MEASURED = {
@@ -180,7 +180,9 @@ def test_train_on_a_folder_and_keep_everything(kilograd, model, images, tmp_path
 def test_options_have_the_defaults_that_the_library_has(kilograd, model, pack):
     result = kilograd("train", model, "--data", pack, "--json").json
     defaults = TrainingOptions()
-    assert (result["learning_rate"], result["seed"]) == (defaults.rate, defaults.seed)
+    assert (result["learning_rate"], result["seed"]) == (DEFAULT_HEAD_RATE, defaults.seed)
+    deeper = kilograd("train", model, "--data", pack, "--scheme", "last:2", "--json").json
+    assert deeper["learning_rate"] == defaults.rate
 
 
 def test_fetch_from_a_local_folder(kilograd, published, monkeypatch):

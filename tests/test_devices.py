@@ -121,7 +121,7 @@ def test_wrong_input_is_refused_before_it_reaches_the_device(device):
             device.train_step(good, label, RATE)
     with pytest.raises(DataError, match="a seed is 0 to 4294967295, not -1"):
         device.initialize(-1)
-    with pytest.raises(DataError, match="164 bytes, not 3"):
+    with pytest.raises(DataError, match="168 bytes, not 3"):
         device.write_state(b"abc")
 
 
@@ -263,13 +263,13 @@ def test_endless_firmware_is_stopped():
 
 
 def test_firmware_refuses_what_it_cannot_do(spec):
-    step = struct.pack("<3i", 3, 1, 0)
+    step = struct.pack("<4i", 3, 1, 0, 0)
     cases = [
         (99, b"", "unknown command"),
         (Command.INIT, b"abc", "wrong length"),
         (Command.PREDICT, bytes(47), "wrong length"),
         (Command.TRAIN, step + bytes(48), "the label is no class"),
-        (Command.TRAIN, struct.pack("<3i", 0, 40000, 0) + bytes(48), "the rate is out of range"),
+        (Command.TRAIN, struct.pack("<4i", 0, 1 << 15, 0, 0) + bytes(48), "rate is out of range"),
         (Command.WRITE_STATE, bytes(500), "wrong length"),
         (Command.READ_STATE, b"x", "wrong length"),
     ]

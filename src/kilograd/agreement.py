@@ -65,7 +65,7 @@ def verify_devices(
     shape = program.graph.inputs[0].type.shape
     samples = [generator.integers(-128, 128, shape).astype(np.int8) for _ in range(steps)]
     labels = generator.integers(0, program.class_count, steps).tolist()
-    rate = TrainingOptions().rate_at(steps, steps * 2)
+    rate = TrainingOptions().learning_rate(2 * steps)
     digests: dict[str, tuple[str, ...]] = {}
     with ExitStack() as stack:
         for name in devices:

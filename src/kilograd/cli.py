@@ -227,6 +227,7 @@ def train(
         data=data,
         device=device,
         options=TrainingOptions(epochs, DEFAULT_RATE if lr is None else lr, schedule, seed),
+        has_rate=lr is not None,
         limit=limit,
         test_limit=limit if test_limit is None else test_limit,
         target=target,

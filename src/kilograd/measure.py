@@ -163,7 +163,8 @@ def _what_would_help(program: Program, excess: int) -> str:
     index = min(plan.peak_index, len(graph.nodes) - 1)
     savings: list[tuple[int, str]] = []
     for layer in program.scheme.weights:
-        weight = next((s for s in graph.states if s.name == f"{layer}.weight"), None)
+        names = (f"{layer}.weight", f"{layer}.weight.delta")
+        weight = next((s for s in graph.states if s.name in names), None)
         readers = [n for n in graph.nodes if weight and weight.name in n.inputs]
         saved = {name for node in readers for name in node.inputs}
         held = sum(
@@ -192,7 +193,7 @@ def _run(program: Program, build: Build) -> tuple[int, int, int]:
         device.initialize(0)
         device.predict(sample.astype(np.int8))
         inference = device.counters().instructions_last_call
-        device.train_step(sample.astype(np.int8), 0, LearningRate.from_float(0.01))
+        device.train_step(sample.astype(np.int8), 0, LearningRate.from_float(0.01, 100))
         counters = device.counters()
     step, stack = counters.instructions_last_call, counters.stack_bytes
     if inference is None or step is None or stack is None:

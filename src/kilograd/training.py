@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,15 +11,25 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from kilograd.compiler import Program
 from kilograd.data import Dataset, Samples
 from kilograd.device.protocol import Device, LearningRate, check_label
 from kilograd.errors import DataError
+from kilograd.guard import Divergence, DivergenceGuard, Listener
 
 #: Learning rate that a run starts from unless it is told another.
-DEFAULT_RATE = 0.003
+DEFAULT_RATE = 0.0015
 
-#: Share of a cosine schedule's steps that the rate rises over.
-_WARM_UP = 0.05
+#: The same where nothing but the head is trained: features that stay bear larger steps.
+DEFAULT_HEAD_RATE = 0.004
+
+
+def default_rate(program: Program) -> float:
+    """The learning rate for what a program trains, when nobody names one."""
+    trained = {*program.scheme.biases, *program.scheme.weights}
+    graph = program.graph
+    head = graph.producer()[graph.outputs[0]].layer
+    return DEFAULT_HEAD_RATE if trained == {head} else DEFAULT_RATE
 
 
 @runtime_checkable
@@ -67,15 +76,9 @@ class TrainingOptions:
             )
         LearningRate.from_float(self.rate)  # refuses what is no rate before anything starts
 
-    def rate_at(self, step: int, steps: int) -> LearningRate:
-        """The rate of one step of a run of ``steps``."""
-        if self.schedule == "constant":
-            return LearningRate.from_float(self.rate)
-        warm_up = max(1, int(_WARM_UP * steps))
-        if step < warm_up:
-            return LearningRate.from_float(self.rate * (step + 1) / warm_up)
-        progress = (step - warm_up) / max(1, steps - warm_up)
-        return LearningRate.from_float(self.rate * (1 + math.cos(math.pi * progress)) / 2)
+    def learning_rate(self, steps: int) -> LearningRate:
+        """What every step of a run of ``steps`` is given; the device follows the schedule."""
+        return LearningRate.from_float(self.rate, steps if self.schedule == "cosine" else 0)
 
 
 @dataclass(frozen=True)
@@ -112,6 +115,7 @@ class TrainingResult:
             predicted rightly before they were learned from (averaged over the last 50).
         losses: cross-entropy of each step's sample before it was learned from, in nats.
         state: the device's state after the last step.
+        divergences: each time that the run diverged and went back to a healthy state.
     """
 
     before: Evaluation
@@ -121,6 +125,7 @@ class TrainingResult:
     online_accuracy: Sequence[float]
     losses: Sequence[float]
     state: bytes
+    divergences: Sequence[Divergence] = ()
 
     @property
     def state_digest(self) -> str:
@@ -141,11 +146,13 @@ def train(
     dataset: Dataset,
     options: TrainingOptions,
     progress: Progress | None = None,
+    on_divergence: Listener | None = None,
 ) -> TrainingResult:
     """Evaluate, train one sample at a time, evaluate again.
 
     Deterministic for a dataset and options, whichever the device. Where the device can keep the
-    results of the frozen prefix, each sample runs through it once.
+    results of the frozen prefix, each sample runs through it once. Where the run diverges, it
+    goes back to a healthy state and to a quarter of the rate, and on from there.
 
     Raises:
         DataError: when there is nothing to train on, or a label is no class.
@@ -159,14 +166,15 @@ def train(
     before = runner.evaluate(dataset.test, "test", progress)
     generator = np.random.Generator(np.random.PCG64(options.seed))
     steps = options.epochs * len(dataset.train)
+    guard = DivergenceGuard(device, options.learning_rate(steps), on_divergence)
     right: list[bool] = []
     losses: list[float] = []
     started = time.perf_counter()
     for _ in range(options.epochs):
         for index in generator.permutation(len(dataset.train)).tolist():
             label = int(dataset.train.labels[index])
-            rate = options.rate_at(len(right), steps)
-            logits = runner.step(index, label, rate)
+            logits = runner.step(index, label, guard.rate)
+            guard.after_step()
             right.append(int(np.argmax(logits)) == label)
             losses.append(cross_entropy(logits, label))
             if progress is not None:
@@ -174,7 +182,9 @@ def train(
     seconds = time.perf_counter() - started
     after = runner.evaluate(dataset.test, "test", progress)
     online = [float(np.mean(right[max(0, i - 49) : i + 1])) for i in range(len(right))]
-    return TrainingResult(before, after, steps, seconds, online, losses, device.read_state())
+    return TrainingResult(
+        before, after, steps, seconds, online, losses, device.read_state(), guard.divergences
+    )
 
 
 def evaluate(device: Device, samples: Samples, progress: Progress | None = None) -> Evaluation:

@@ -21,11 +21,12 @@ typedef struct {
 } arena;
 
 typedef struct {
-  uint32_t seed, step;
+  uint32_t seed, step, classes;
   int32_t bias[CLASSES];
   int8_t weights[CLASSES * INPUTS];
 } state;
 
+static kg_counters counters;
 arena kg_arena;
 state kg_state_buffer;
 int32_t initial_bias[CLASSES] = {7, -5, 3}; /* not const: exercises the .data copy */
@@ -36,6 +37,8 @@ const uint32_t kg_state_bytes = sizeof(state), kg_arena_bytes = sizeof(arena);
 void kg_init(uint32_t seed) {
   memset(&kg_state_buffer, 0, sizeof kg_state_buffer);
   kg_state_buffer.seed = seed;
+  kg_state_buffer.classes = CLASSES;
+  memset(&counters, 0, sizeof counters);
   memcpy(kg_state_buffer.bias, initial_bias, sizeof initial_bias);
   for (uint32_t i = 0; i < sizeof kg_state_buffer.weights; i++) {
     kg_state_buffer.weights[i] = (int8_t)(random_word(seed, i) >> 26) - 32;
@@ -44,6 +47,13 @@ void kg_init(uint32_t seed) {
 
 int8_t *kg_input(void) { return kg_arena.input; }
 uint8_t *kg_state(void) { return (uint8_t *)&kg_state_buffer; }
+const kg_counters *kg_get_counters(void) { return &counters; }
+uint32_t kg_get_classes(void) { return kg_state_buffer.classes; }
+int32_t kg_set_classes(uint32_t classes) {
+  if (classes < 2 || classes > CLASSES) return 0;
+  kg_state_buffer.classes = classes;
+  return 1;
+}
 
 static void prefix(void) {
   misbehave(kg_arena.input[0]);
@@ -72,6 +82,7 @@ static const int32_t *train_step_suffix(int32_t label, kg_learning_rate rate) {
     }
   }
   kg_state_buffer.step++;
+  for (uint32_t i = 0; i < 10; i++) counters.counts[i] += i + 1; /* each its own */
   return kg_arena.logits;
 }
 

@@ -47,7 +47,7 @@ def draw_array(
 
 
 def draw_context(rng: np.random.Generator, classes: int = 1) -> StepContext:
-    """Any seed and step, a label below ``classes``, and sensible and extreme rates."""
+    """Any seed and step, some of the classes active, and sensible and extreme rates."""
     extreme = rng.random() < 0.3
     words = [
         int(rng.choice(_EDGES)) if extreme else int(rng.integers(1 << 32, dtype=np.uint64))
@@ -55,4 +55,5 @@ def draw_context(rng: np.random.Generator, classes: int = 1) -> StepContext:
     ]
     mantissa = int(rng.choice([0, 1, 32767])) if extreme else int(rng.integers(1 << 14, 1 << 15))
     exponent = int(rng.choice(_RATE_EXPONENTS)) if extreme else int(rng.integers(-60, 5))
-    return StepContext(*words, int(rng.integers(classes)), mantissa, exponent)
+    active = int(rng.integers(min(2, classes), classes, endpoint=True))
+    return StepContext(*words, int(rng.integers(active)), mantissa, exponent, active)

@@ -16,7 +16,7 @@ from operators import real
 
 _MANTISSA = 1 << 14
 #: Largest step that is measured: weights stay far from ±127, biases from their limits.
-_LARGEST_STEP = {DType.INT8: 30, DType.INT32: 1 << 20}
+_LARGEST_STEP = {DType.INT8: 30, DType.INT16: 7000, DType.INT32: 1 << 20}
 
 
 def compile_recorded(graph: Graph, scheme: Scheme) -> tuple[Program, dict[str, Gradient]]:

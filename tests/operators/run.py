@@ -8,12 +8,15 @@ from pathlib import Path
 
 import numpy as np
 
-from kilograd.ops.spec import Array, StepContext
+from kilograd.ops.spec import Array, StepContext, TrainingCounters
 from operators.cases import OperatorCase
 from operators.draws import draw_context, draw_inputs
-from operators.source import MEMORY, TENSORS
+from operators.source import CLASSES, MEMORY, TENSORS
 
 _CANARY = 16
+#: What a state begins with: seed, steps, active classes.
+HEADER = struct.Struct("<3I")
+COUNTERS = struct.Struct("<10I")
 
 
 @dataclass(frozen=True)
@@ -46,10 +49,12 @@ class Run:
     @property
     def control(self) -> bytes:
         c = self.context
-        return struct.pack("<IIiii", c.seed, c.step, c.label, c.rate_mantissa, c.rate_exponent)
+        rate = (c.rate_mantissa, c.rate_exponent)
+        return struct.pack("<IIiiii", c.seed, c.step, c.label, c.classes, *rate)
 
-    def after(self, memory: Sequence[bytes]) -> None:
-        """Compare all tensors after the run; inputs that nothing overwrites must be unchanged."""
+    def after(self, memory: Sequence[bytes], counters: TrainingCounters) -> None:
+        """Compare all tensors and counters; inputs that nothing overwrites must be unchanged."""
+        assert counters == self.context.counters, self.item
         owners, first = self.owners, len(self.inputs)
         for output, expected in enumerate(self.expected):
             actual = np.frombuffer(memory[owners[first + output]], expected.dtype)
@@ -81,7 +86,7 @@ def execute(device, run: Run) -> None:
     rng = np.random.default_rng(run.index)
     memory = bytearray(rng.bytes(MEMORY))
     offsets = [0] * TENSORS
-    end = 0
+    end = HEADER.size
     for tensor, (owner, size) in enumerate(zip(run.owners, run.sizes, strict=True)):
         if owner != tensor:
             offsets[tensor] = offsets[owner]
@@ -93,13 +98,15 @@ def execute(device, run: Run) -> None:
             memory[offsets[tensor] : end] = run.inputs[tensor].tobytes()
     assert end + _CANARY <= MEMORY
     request = struct.pack("<i", run.index) + run.control + struct.pack(f"<{TENSORS}i", *offsets)
+    HEADER.pack_into(memory, 0, 0, 0, CLASSES)
+    device.initialize(0)
     device.write_state(bytes(memory))
     device.predict(np.frombuffer(request, np.int8))
     after = device.read_state()
     spans = [
         (offset, offset + size) for offset, size in zip(offsets, run.sizes, strict=True) if size
     ]
-    run.after([after[start:stop] for start, stop in spans])
+    run.after([after[start:stop] for start, stop in spans], device.counters().training)
     untouched = bytearray(after)
     for start, stop in spans:
         untouched[start:stop] = memory[start:stop]
@@ -127,9 +134,11 @@ def execute_program(program: Path, runs: Sequence[Run]) -> None:
     position = 0
     for run in runs:
         memory = [b""] * TENSORS
+        counters = COUNTERS.unpack_from(done.stdout, position)
+        position += COUNTERS.size
         for tensor, size in enumerate(run.sizes):
             if run.owners[tensor] == tensor:
                 memory[tensor] = done.stdout[position : position + size]
                 position += size
-        run.after(memory)
+        run.after(memory, TrainingCounters(*counters))
     assert position == len(done.stdout)

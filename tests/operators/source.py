@@ -9,6 +9,8 @@ from operators.cases import OperatorCase
 
 #: Most tensors of one call: inputs, outputs and scratch.
 TENSORS = 10
+#: Of the network that the cases are.
+CLASSES = 2
 #: Bytes of the memory that a firmware runs a case in.
 MEMORY = 40_000
 
@@ -24,13 +26,17 @@ MODEL_H = """\
 #ifndef KILOGRAD_H
 #define KILOGRAD_H
 #include <stdint.h>
-typedef struct { int32_t mantissa; int32_t exponent; } kg_learning_rate;
+#include "kg_counters.h"
+typedef struct { int32_t mantissa; int32_t exponent; uint32_t steps; } kg_learning_rate;
 extern const uint32_t kg_input_bytes, kg_class_count, kg_state_bytes, kg_arena_bytes;
 void kg_init(uint32_t seed);
 int8_t *kg_input(void);
 const int32_t *kg_predict(void);
 const int32_t *kg_train_step(int32_t label, kg_learning_rate rate);
 uint8_t *kg_state(void);
+const kg_counters *kg_get_counters(void);
+int32_t kg_set_classes(uint32_t classes);
+uint32_t kg_get_classes(void);
 #ifdef KG_HOST
 extern const uint32_t kg_snapshot_bytes;
 void kg_prefix(void);
@@ -42,18 +48,42 @@ const int32_t *kg_train_step_suffix(int32_t label, kg_learning_rate rate);
 #endif
 """
 
+#: What every firmware has, of a network without a state worth the name.
+COUNTERS_C = """\
+void kg_init(uint32_t seed)
+{
+    (void)seed;
+    kg_counted = (kg_counters){0};
+}
+
+const kg_counters *kg_get_counters(void)
+{
+    return &kg_counted;
+}
+
+int32_t kg_set_classes(uint32_t classes)
+{
+    return classes == kg_class_count;
+}
+
+uint32_t kg_get_classes(void)
+{
+    return kg_class_count;
+}
+"""
+
 MODEL_C = f"""\
 #include "kilograd.h"
 #include "cases.h"
 
 struct {{ int32_t index; kg_control control; int32_t offsets[TENSORS]; }} kg_arena;
 _Alignas(8) uint8_t kg_state_buffer[{MEMORY}];
-static const int32_t done = 1;
+static const int32_t done[2] = {{1, 1}};
 
-const uint32_t kg_input_bytes = sizeof kg_arena, kg_class_count = 1;
+const uint32_t kg_input_bytes = sizeof kg_arena, kg_class_count = {CLASSES};
 const uint32_t kg_state_bytes = sizeof kg_state_buffer, kg_arena_bytes = sizeof kg_arena;
 
-void kg_init(uint32_t seed) {{ (void)seed; }}
+{COUNTERS_C}
 int8_t *kg_input(void) {{ return (int8_t *)&kg_arena; }}
 uint8_t *kg_state(void) {{ return kg_state_buffer; }}
 
@@ -63,7 +93,7 @@ const int32_t *kg_predict(void)
     for (int i = 0; i < TENSORS; i++)
         tensors[i] = kg_state_buffer + kg_arena.offsets[i];
     kg_cases[kg_arena.index](&kg_arena.control, tensors);
-    return &done;
+    return done;
 }}
 
 const int32_t *kg_train_step(int32_t label, kg_learning_rate rate)
@@ -112,7 +142,9 @@ int main(void)
             if (fread(tensors[i], 1, (size_t)r.sizes[i], stdin) != (size_t)r.sizes[i])
                 return 2;
         }
+        kg_counted = (kg_counters){0};
         kg_cases[r.index](&r.control, tensors);
+        fwrite(&kg_counted, sizeof kg_counted, 1, stdout);
         for (int i = 0; i < TENSORS; i++)
             if (tensors[i] != NULL && r.owners[i] == i) {
                 fwrite(tensors[i], 1, (size_t)r.sizes[i], stdout);
@@ -132,7 +164,8 @@ def case_sources(items: Sequence[OperatorCase]) -> dict[str, str]:
     arithmetic = rooms[0].parent / "arithmetic"
     files = [p for room in (*rooms, arithmetic) for p in room.iterdir() if p.suffix in (".c", ".h")]
     headers = sorted(p.name for room in rooms for p in room.glob("*.h"))
-    lines = ["#include <stddef.h>", '#include "cases.h"', *(f'#include "{h}"' for h in headers)]
+    lines = ["#include <stddef.h>", '#include "cases.h"', "kg_counters kg_counted;"]
+    lines += (f'#include "{h}"' for h in headers)
     for index, item in enumerate(items):
         lines += _function(index, item)
     table = ", ".join(f"case_{index}" for index in range(len(items)))

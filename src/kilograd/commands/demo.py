@@ -18,7 +18,7 @@ from kilograd.errors import DataError
 from kilograd.models import EMBEDDED, input_spec, load_model
 from kilograd.report import terminal_memory_map
 from kilograd.scheme import load_scheme
-from kilograd.training import TrainingOptions
+from kilograd.training import TrainingOptions, default_rate
 
 #: The reference part: an STM32F746 has 256 KB of SRAM beside its 64 KB of tightly coupled memory.
 SRAM_BUDGET = 256 * 1024
@@ -92,7 +92,7 @@ def run_demo(
         program,
         dataset,
         device=device,
-        options=TrainingOptions(epochs=epochs, seed=seed),
+        options=TrainingOptions(epochs=epochs, rate=default_rate(program), seed=seed),
         target="cortex-m7",
         budget=SRAM_BUDGET,
         report=report,

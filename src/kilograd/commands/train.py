@@ -6,7 +6,7 @@ import errno
 import os
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +27,13 @@ from kilograd.compiler import Program, compile_model
 from kilograd.data import Dataset, load_dataset
 from kilograd.device.open import DEVICES, EMULATED, open_device
 from kilograd.errors import DeviceError, UserError
+from kilograd.guard import Divergence
 from kilograd.measure import Measurement, check_sram, measure
 from kilograd.models import input_spec, load_model
 from kilograd.report import Report, write_report
 from kilograd.scheme import load_scheme
 from kilograd.targets import get_target
-from kilograd.training import Evaluation, TrainingOptions, TrainingResult, train
+from kilograd.training import Evaluation, TrainingOptions, TrainingResult, default_rate, train
 
 _SHOWN_CLASSES = 12
 
@@ -46,6 +47,7 @@ class TrainRequest:
     data: Path
     device: str
     options: TrainingOptions
+    has_rate: bool  # whether options.rate was asked for; else it follows from the scheme
     limit: int | None
     test_limit: int | None
     target: str
@@ -77,12 +79,15 @@ def train_model(console: Console, request: TrainRequest) -> dict[str, Any]:
     )
     graph = load_model(request.model, len(dataset.class_names))
     program = compile_model(graph, load_scheme(request.scheme, graph))
+    options = request.options
+    if not request.has_rate:
+        options = replace(options, rate=default_rate(program))
     summary, _ = run_training(
         console,
         program,
         dataset,
         device=request.device,
-        options=request.options,
+        options=options,
         target=request.target,
         budget=budget,
         report=request.report,
@@ -122,7 +127,7 @@ def run_training(
                 tasks[stage] = bar.add_task(stage, total=total, accuracy=0.0)
             bar.update(tasks[stage], completed=done, accuracy=accuracy)
 
-        result = train(opened, dataset, options, show)
+        result = train(opened, dataset, options, show, DivergenceNotice(console))
         counters = opened.counters()
     show_outcome(console, dataset, result)
     summary: dict[str, Any] = {
@@ -139,6 +144,8 @@ def run_training(
         "steps_per_second": result.steps / result.seconds if result.seconds else 0.0,
         "learning_rate": options.rate,
         "seed": options.seed,
+        "divergences": [asdict(divergence) for divergence in result.divergences],
+        "counters": asdict(counters.training),
         "state_digest": result.state_digest,
         "confusion_before": result.before.confusion.tolist(),
         "confusion_after": result.after.confusion.tolist(),
@@ -187,6 +194,27 @@ def run_training(
         console.print(f"report: {report}", markup=False, highlight=False)
         summary["report"] = str(report)
     return summary, measurement
+
+
+class DivergenceNotice:
+    """Tells the user that a run diverged, the first time."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._told = False
+
+    def __call__(self, divergence: Divergence) -> None:
+        """Print it, once."""
+        if self._told:
+            return
+        self._told = True
+        self._console.print(
+            f"training diverged: at step {divergence.step} it went back to a healthy state, with "
+            f"the learning rate at {divergence.rate:.3g}; start with a lower --lr",
+            style="yellow",
+            markup=False,
+            highlight=False,
+        )
 
 
 def progress_bar(console: Console) -> Progress:

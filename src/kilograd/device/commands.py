@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from abc import ABC, abstractmethod
+from dataclasses import fields
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
@@ -17,10 +18,13 @@ from kilograd.device.faults import FaultReport, fault_error
 from kilograd.device.protocol import (
     Counters,
     LearningRate,
+    TrainingCounters,
+    check_classes,
     check_label,
     check_seed,
     check_state,
     sample_bytes,
+    state_classes,
 )
 from kilograd.errors import DeviceError
 from kilograd.targets.elf import read_symbols
@@ -36,7 +40,8 @@ if TYPE_CHECKING:
 
 _HEADER = struct.Struct("<BI")
 _INFO = struct.Struct("<4I")
-_STEP = struct.Struct("<3i")
+_COUNTERS = struct.Struct(f"<{len(fields(TrainingCounters))}I")
+_STEP = struct.Struct("<3iI")
 
 
 class Command(IntEnum):
@@ -50,6 +55,8 @@ class Command(IntEnum):
     WRITE_STATE = 6
     STACK = 7
     EXIT = 8
+    COUNTERS = 9
+    SET_CLASSES = 10
 
 
 class Status(IntEnum):
@@ -104,6 +111,7 @@ class FirmwareDevice(ABC):
             self.close()
             raise DeviceError(f"{self.name}: the firmware speaks another protocol")
         self.input_bytes, self.class_count, self.state_bytes, self.arena_bytes = _INFO.unpack(info)
+        self.active_classes = self.class_count
 
     def exchange(self, command: int, payload: bytes = b"") -> bytes:
         """Sends one request and waits for its reply.
@@ -135,9 +143,16 @@ class FirmwareDevice(ABC):
         raise DeviceError(f"{self.name}: the firmware sent a reply with unknown status {status}")
 
     def initialize(self, seed: int) -> None:
-        """Sets initial weights and the step counter to 0; the seed is a uint32."""
+        """Sets initial weights, all classes active and the step counter 0; seed: uint32."""
         check_seed(seed)
         self.exchange(Command.INIT, struct.pack("<I", seed))
+        self.active_classes = self.class_count
+
+    def set_active_classes(self, count: int) -> None:
+        """Sets `active_classes`, 2 to `class_count`."""
+        check_classes(count, self.class_count)
+        self.exchange(Command.SET_CLASSES, struct.pack("<I", count))
+        self.active_classes = count
 
     def predict(self, sample: NDArray[np.int8]) -> NDArray[np.int32]:
         """Runs the network: the logits of one sample, int32, (classes,)."""
@@ -147,24 +162,26 @@ class FirmwareDevice(ABC):
         self, sample: NDArray[np.int8], label: int, rate: LearningRate
     ) -> NDArray[np.int32]:
         """Learns from one sample: its logits before the update, int32, (classes,)."""
-        check_label(label, self.class_count)
-        step = _STEP.pack(label, rate.mantissa, rate.exponent)
+        check_label(label, self.active_classes)
+        step = _STEP.pack(label, rate.mantissa, rate.exponent, rate.steps)
         data = sample_bytes(sample, self.input_bytes)
         return _logits(self.exchange(Command.TRAIN, step + data))
 
     def read_state(self) -> bytes:
-        """Everything that was trained, with the seed and the step counter."""
+        """Everything that was trained; before it, as uint32: seed, steps, active classes."""
         return self.exchange(Command.READ_STATE)
 
     def write_state(self, state: bytes) -> None:
         """Puts back what `read_state` gave."""
-        check_state(state, self.state_bytes)
+        check_state(state, self.state_bytes, self.class_count)
         self.exchange(Command.WRITE_STATE, state)
+        self.active_classes = state_classes(state)
 
     def counters(self) -> Counters:
-        """The stack's high-water mark; subclasses may add instructions."""
+        """What training has met, and the stack's high-water mark; subclasses may add more."""
+        counted = _COUNTERS.unpack(self.exchange(Command.COUNTERS))
         (stack,) = struct.unpack("<I", self.exchange(Command.STACK))
-        return Counters(stack, None)
+        return Counters(TrainingCounters(*counted), stack, None)
 
     def close(self) -> None:
         """Ends the firmware; may be called twice."""

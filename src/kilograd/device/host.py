@@ -8,6 +8,7 @@ import os
 import shutil
 import sys
 import tempfile
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,8 @@ import numpy as np
 from kilograd.device.protocol import (
     Counters,
     LearningRate,
+    TrainingCounters,
+    check_classes,
     check_label,
     check_seed,
     check_state,
@@ -31,7 +34,11 @@ if TYPE_CHECKING:
 
 
 class _Rate(ctypes.Structure):
-    _fields_ = (("mantissa", ctypes.c_int32), ("exponent", ctypes.c_int32))
+    _fields_ = (
+        ("mantissa", ctypes.c_int32),
+        ("exponent", ctypes.c_int32),
+        ("steps", ctypes.c_uint32),
+    )
 
 
 _LOGITS = ctypes.POINTER(ctypes.c_int32)
@@ -82,6 +89,9 @@ class HostDevice:
         for name in ("kg_train_step", "kg_train_step_suffix"):
             getattr(library, name).argtypes = (ctypes.c_int32, _Rate)
             getattr(library, name).restype = _LOGITS
+        library.kg_set_classes.argtypes = (ctypes.c_uint32,)
+        library.kg_get_classes.restype = ctypes.c_uint32
+        library.kg_get_counters.restype = ctypes.POINTER(ctypes.c_uint32)
         library.kg_prefix.restype = None
         for name in ("kg_snapshot_save", "kg_snapshot_restore"):
             getattr(library, name).argtypes = (_BYTES,)
@@ -96,8 +106,18 @@ class HostDevice:
     def _constant(self, name: str) -> int:
         return int(ctypes.c_uint32.in_dll(self._library, name).value)
 
+    @property
+    def active_classes(self) -> int:
+        """How many classes, the first ones, are predicted and learned."""
+        return int(self._library.kg_get_classes())
+
+    def set_active_classes(self, count: int) -> None:
+        """Sets `active_classes`, 2 to `class_count`."""
+        check_classes(count, self.class_count)
+        self._library.kg_set_classes(count)
+
     def initialize(self, seed: int) -> None:
-        """Sets initial weights and the step counter to 0; the seed is a uint32."""
+        """Sets initial weights, all classes active and the step counter 0; seed: uint32."""
         check_seed(seed)
         self._library.kg_init(seed)
 
@@ -110,9 +130,9 @@ class HostDevice:
         self, sample: NDArray[np.int8], label: int, rate: LearningRate
     ) -> NDArray[np.int32]:
         """Learns from one sample: its logits before the update, int32, (classes,)."""
-        check_label(label, self.class_count)
+        check_label(label, self.active_classes)
         self._put(sample)
-        rate_struct = _Rate(rate.mantissa, rate.exponent)
+        rate_struct = _Rate(rate.mantissa, rate.exponent, rate.steps)
         return self._logits(self._library.kg_train_step(label, rate_struct))
 
     def prefix_snapshot(self, sample: NDArray[np.int8]) -> NDArray[np.uint8]:
@@ -135,23 +155,24 @@ class HostDevice:
         self, snapshot: NDArray[np.uint8], label: int, rate: LearningRate
     ) -> NDArray[np.int32]:
         """As `train_step`, of the sample that the snapshot was taken from."""
-        check_label(label, self.class_count)
+        check_label(label, self.active_classes)
         self._restore(snapshot)
-        rate_struct = _Rate(rate.mantissa, rate.exponent)
+        rate_struct = _Rate(rate.mantissa, rate.exponent, rate.steps)
         return self._logits(self._library.kg_train_step_suffix(label, rate_struct))
 
     def read_state(self) -> bytes:
-        """Everything that was trained, with the seed and the step counter."""
+        """Everything that was trained; before it, as uint32: seed, steps, active classes."""
         return ctypes.string_at(self._library.kg_state(), self.state_bytes)
 
     def write_state(self, state: bytes) -> None:
         """Puts back what `read_state` gave."""
-        check_state(state, self.state_bytes)
+        check_state(state, self.state_bytes, self.class_count)
         ctypes.memmove(self._library.kg_state(), state, self.state_bytes)
 
     def counters(self) -> Counters:
-        """Nothing is measured on the host."""
-        return Counters(None, None)
+        """What training has met; nothing is measured on the host."""
+        counted = self._library.kg_get_counters()[: len(fields(TrainingCounters))]
+        return Counters(TrainingCounters(*counted), None, None)
 
     def close(self) -> None:
         """Unloads the library and deletes the copy."""

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from kilograd.errors import DataError
+from kilograd.ops.arithmetic import scheduled_rate
+from kilograd.ops.spec import TrainingCounters
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -19,22 +22,31 @@ if TYPE_CHECKING:
 _MANTISSA_BITS = 15
 _MANTISSA_END = 1 << _MANTISSA_BITS
 _MAX_EXPONENT = 1100
+_STEPS_END = 1 << 32
+_FEWEST_CLASSES = 2
+#: What a state begins with: seed, training steps, active classes.
+_HEADER = struct.Struct("<3I")
 
 
 @dataclass(frozen=True)
 class LearningRate:
-    """A learning rate in integers: `mantissa * 2**exponent`.
+    """A learning rate in integers, `mantissa * 2**exponent`, and its schedule.
 
     Attributes:
         mantissa: 0 to 32767.
         exponent: -1100 to 1100, as far as any double reaches.
+        steps: 0 for a rate that stays. Otherwise mantissa and exponent are the highest rate of a
+            run of so many steps: by the step counter of the device's state it rises linearly
+            over the first twentieth, then falls along half a cosine to 0 at `steps`, and stays
+            there. A uint32.
 
     Raises:
-        DataError: the mantissa or the exponent is out of range.
+        DataError: the mantissa, the exponent or the steps are out of range.
     """
 
     mantissa: int
     exponent: int
+    steps: int = 0
 
     def __post_init__(self) -> None:
         if not 0 <= self.mantissa < _MANTISSA_END:
@@ -46,13 +58,18 @@ class LearningRate:
                 f"a learning rate's exponent is -{_MAX_EXPONENT} to {_MAX_EXPONENT}, "
                 f"not {self.exponent}"
             )
+        if not 0 <= self.steps < _STEPS_END:
+            raise DataError(
+                f"a schedule has 0 to {_STEPS_END - 1} steps, not {self.steps}",
+                hint="0 is a constant rate; train fewer epochs, or in several runs",
+            )
 
     @classmethod
-    def from_float(cls, rate: float) -> LearningRate:
+    def from_float(cls, rate: float, steps: int = 0) -> LearningRate:
         """The nearest rate with 15 significant bits; 0 stays 0.
 
         Raises:
-            DataError: the rate is negative, infinite or not a number.
+            DataError: the rate is negative, infinite or not a number, or the steps no uint32.
         """
         if not math.isfinite(rate) or rate < 0:
             raise DataError(
@@ -60,29 +77,39 @@ class LearningRate:
                 hint="0.1 or 0.01 are usual",
             )
         if rate == 0:
-            return cls(0, 0)
+            return cls(0, 0, steps)
         fraction, exponent = math.frexp(rate)
         mantissa = round(fraction * _MANTISSA_END)
         if mantissa == _MANTISSA_END:
             mantissa, exponent = mantissa // 2, exponent + 1
-        return cls(mantissa, exponent - _MANTISSA_BITS)
+        return cls(mantissa, exponent - _MANTISSA_BITS, steps)
+
+    def at(self, step: int) -> tuple[int, int]:
+        """Mantissa and exponent of one step's rate, exactly as every device computes them.
+
+        Args:
+            step: training steps that the device's state has been through, a uint32.
+        """
+        return scheduled_rate(self.mantissa, self.exponent, self.steps, step)
 
     @property
     def value(self) -> float:
-        """The rate as a float."""
+        """The rate, or the highest of its schedule, as a float."""
         return math.ldexp(self.mantissa, self.exponent)
 
 
 @dataclass(frozen=True)
 class Counters:
-    """What a device measured; None where it cannot.
+    """What a device counted and measured; None where it cannot.
 
     Attributes:
+        training: what training has met since `initialize`, modulo 2^32.
         stack_bytes: most stack ever used since the start.
         instructions_last_call: instructions of the last prediction or training step, from its
             entry to its return.
     """
 
+    training: TrainingCounters
     stack_bytes: int | None
     instructions_last_call: int | None
 
@@ -101,11 +128,23 @@ class Device(Protocol):
 
     @property
     def class_count(self) -> int:
-        """How many logits there are; labels are below it."""
+        """How many logits there are."""
+        ...
+
+    @property
+    def active_classes(self) -> int:
+        """How many classes, the first ones, are predicted and learned; labels are below it."""
+        ...
+
+    def set_active_classes(self, count: int) -> None:
+        """Sets `active_classes`, 2 to `class_count`.
+
+        The logits of the others are the lowest int32, and their weights stay as they are.
+        """
         ...
 
     def initialize(self, seed: int) -> None:
-        """Sets initial weights and the step counter to 0; the seed is a uint32."""
+        """Sets initial weights, all classes active and the step counter 0; seed: uint32."""
         ...
 
     def predict(self, sample: NDArray[np.int8]) -> NDArray[np.int32]:
@@ -119,7 +158,7 @@ class Device(Protocol):
         ...
 
     def read_state(self) -> bytes:
-        """Everything that was trained, with the seed and the step counter."""
+        """Everything that was trained; before it, as uint32: seed, steps, active classes."""
         ...
 
     def write_state(self, state: bytes) -> None:
@@ -127,7 +166,7 @@ class Device(Protocol):
         ...
 
     def counters(self) -> Counters:
-        """What the device measured."""
+        """What the device counted and measured."""
         ...
 
     def close(self) -> None:
@@ -165,14 +204,27 @@ def sample_bytes(sample: NDArray[np.int8], expected: int) -> bytes:
     return sample.tobytes()
 
 
-def check_label(label: int, class_count: int) -> None:
+def check_label(label: int, classes: int) -> None:
     """Refuses labels that are no class.
 
     Raises:
-        DataError: the label is below 0 or not below `class_count`.
+        DataError: the label is below 0 or not below `classes`.
     """
-    if not 0 <= label < class_count:
-        raise DataError(f"label {label} is no class: this network has 0 to {class_count - 1}")
+    if not 0 <= label < classes:
+        raise DataError(f"label {label} is no class: this network has 0 to {classes - 1}")
+
+
+def check_classes(count: int, class_count: int) -> None:
+    """Refuses numbers of active classes that a network cannot have.
+
+    Raises:
+        DataError: fewer than 2 or more than `class_count`.
+    """
+    if not _FEWEST_CLASSES <= count <= class_count:
+        raise DataError(
+            f"2 to {class_count} classes of this network can be active, not {count}",
+            hint="compile the network for as many classes as it will ever have",
+        )
 
 
 def check_seed(seed: int) -> None:
@@ -185,14 +237,21 @@ def check_seed(seed: int) -> None:
         raise DataError(f"a seed is 0 to {(1 << 32) - 1}, not {seed}")
 
 
-def check_state(state: bytes, expected: int) -> None:
-    """Refuses states of another size.
+def check_state(state: bytes, expected: int, class_count: int | None = None) -> None:
+    """Refuses states of another size, or with a number of active classes that cannot be.
 
     Raises:
-        DataError: the state has not `expected` bytes.
+        DataError: the state has not `expected` bytes, or its classes are not 2 to `class_count`.
     """
     if len(state) != expected:
         raise DataError(
             f"the state of this network has {expected} bytes, not {len(state)}",
             hint="a state fits only the model and scheme it was trained with",
         )
+    if class_count is not None:
+        check_classes(state_classes(state), class_count)
+
+
+def state_classes(state: bytes) -> int:
+    """The number of active classes in a state."""
+    return int(_HEADER.unpack_from(state)[2])

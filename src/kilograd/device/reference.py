@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,15 +11,15 @@ import numpy as np
 from kilograd.device.protocol import (
     Counters,
     LearningRate,
+    check_classes,
     check_label,
     check_seed,
     check_state,
     sample_bytes,
 )
 from kilograd.ir import Phase
-from kilograd.memory.plan import STATE_HEADER_BYTES
 from kilograd.ops import REGISTRY
-from kilograd.ops.spec import Array, StepContext
+from kilograd.ops.spec import Array, StepContext, TrainingCounters
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -27,6 +28,12 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from kilograd.compiler import Program
+
+
+_MASK = 0xFFFFFFFF
+
+#: Logit of a class that is not active: it wins no comparison.
+_INACTIVE = np.iinfo(np.int32).min
 
 
 class ReferenceDevice:
@@ -39,6 +46,8 @@ class ReferenceDevice:
         self._states: dict[str, Array] = {}
         self._seed = 0
         self._step = 0
+        self._classes = self.class_count
+        self._counters = TrainingCounters()
         self.initialize(0)
 
     @property
@@ -46,10 +55,21 @@ class ReferenceDevice:
         """Number of logits."""
         return self._program.class_count
 
+    @property
+    def active_classes(self) -> int:
+        """How many classes, the first ones, are predicted and learned."""
+        return self._classes
+
+    def set_active_classes(self, count: int) -> None:
+        """Sets `active_classes`, 2 to `class_count`."""
+        check_classes(count, self.class_count)
+        self._classes = count
+
     def initialize(self, seed: int) -> None:
-        """Initial states, step 0."""
+        """Initial states, all classes active, step 0."""
         check_seed(seed)
-        self._seed, self._step = seed, 0
+        self._seed, self._step, self._classes = seed, 0, self.class_count
+        self._counters = TrainingCounters()
         self._states = {state.name: state.array.copy() for state in self._program.graph.states}
 
     def predict(self, sample: NDArray[np.int8]) -> NDArray[np.int32]:
@@ -60,17 +80,19 @@ class ReferenceDevice:
         self, sample: NDArray[np.int8], label: int, rate: LearningRate
     ) -> NDArray[np.int32]:
         """Run all nodes, then take the states over."""
-        check_label(label, self.class_count)
-        context = StepContext(self._seed, self._step, label, rate.mantissa, rate.exponent)
+        check_label(label, self._classes)
+        now = rate.at(self._step)
+        context = StepContext(self._seed, self._step, label, *now, self._classes, self._counters)
         logits = self._run(sample, context, training=True)
-        self._step = (self._step + 1) & 0xFFFFFFFF
+        self._step = (self._step + 1) & _MASK
+        self._counters.steps += 1
         return logits
 
     def read_state(self) -> bytes:
-        """Seed, step and states, laid out as on the device."""
+        """Seed, step, active classes and states, laid out as on the device."""
         plan = self._program.plan
         state = bytearray(plan.state_bytes)
-        struct.pack_into("<II", state, 0, self._seed, self._step)
+        struct.pack_into("<3I", state, 0, self._seed, self._step, self._classes)
         for name, offset in plan.states.items():
             contents = self._states[name].tobytes()
             state[offset : offset + len(contents)] = contents
@@ -79,8 +101,8 @@ class ReferenceDevice:
     def write_state(self, state: bytes) -> None:
         """The opposite of ``read_state``."""
         plan = self._program.plan
-        check_state(state, plan.state_bytes)
-        self._seed, self._step = struct.unpack_from("<II", state[:STATE_HEADER_BYTES])
+        check_state(state, plan.state_bytes, self.class_count)
+        self._seed, self._step, self._classes = struct.unpack_from("<3I", state)
         for value in self._program.graph.states:
             flat = np.frombuffer(
                 state, value.type.dtype.numpy, value.type.size, plan.states[value.name]
@@ -88,8 +110,9 @@ class ReferenceDevice:
             self._states[value.name] = flat.reshape(value.type.shape).copy()
 
     def counters(self) -> Counters:
-        """NumPy has no stack or instructions worth counting."""
-        return Counters(None, None)
+        """What training has met; NumPy has no stack or instructions worth counting."""
+        counted = {name: count & _MASK for name, count in asdict(self._counters).items()}
+        return Counters(TrainingCounters(**counted), None, None)
 
     def close(self) -> None:
         """Nothing to free."""
@@ -117,7 +140,9 @@ class ReferenceDevice:
         if training:
             for state, new in graph.updates.items():
                 self._states[state] = values[new]
-        return values[graph.outputs[0]].astype(np.int32)
+        logits = values[graph.outputs[0]].astype(np.int32)
+        logits[self._classes :] = _INACTIVE
+        return logits
 
     def _evaluate(
         self, sample: NDArray[np.int8], context: StepContext, *, training: bool

@@ -7,6 +7,7 @@ address of a fault is that of its basic block: finer would cost speed.)
 from __future__ import annotations
 
 import ctypes
+from dataclasses import replace
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
@@ -103,8 +104,10 @@ class UnicornDevice(FirmwareDevice):
         self._connect()
 
     def counters(self) -> Counters:
-        """The stack's high-water mark, and the instructions of the last call."""
-        return Counters(super().counters().stack_bytes, int(self._counter.last_call) or None)
+        """As of every firmware, and the instructions of the last prediction or step."""
+        return replace(
+            super().counters(), instructions_last_call=int(self._counter.last_call) or None
+        )
 
     def _load(self, elf: Path) -> None:
         """Maps the real memory, loads the firmware and resets the processor."""

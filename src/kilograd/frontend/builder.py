@@ -131,9 +131,9 @@ def fresh_head(channels: int, classes: int) -> Parameters:
     """A new dense layer that knows nothing: zero weights, zero bias.
 
     Every class is equally likely before the first step. The weight scale leaves room for
-    weights up to 4/√channels, four times the bound that uniform initialization would use.
+    weights up to 8/√channels, eight times the bound that uniform initialization would use.
     """
-    scale = 4 / (127 * math.sqrt(channels))
+    scale = 8 / (127 * math.sqrt(channels))
     weight = np.zeros((classes, channels), np.int8)
     return Parameters(weight, np.zeros(classes, np.int32), np.full(classes, scale))
 

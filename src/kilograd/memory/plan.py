@@ -9,8 +9,8 @@ from kilograd.ir import Graph
 from kilograd.memory.lifetimes import Buffer, aligned, arena_buffers, scratch_name
 from kilograd.memory.place import lower_bound, peak, place
 
-#: The state starts with the seed and the step counter, a word each.
-STATE_HEADER_BYTES = 8
+#: The state starts with the seed, the step counter and the number of active classes, a word each.
+STATE_HEADER_BYTES = 12
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class MemoryPlan:
         values: value name -> bytes from the start of the arena.
         states: state name -> bytes from the start of the state.
         arena_bytes: size of the arena.
-        state_bytes: size of the state, seed and step counter included.
+        state_bytes: size of the state, with its header.
         lower_bound_bytes: no placement of these lifetimes needs a smaller arena.
     """
 

@@ -15,6 +15,8 @@ import numpy as np
 from kilograd.ir import DType, Graph, Kind, Node, TensorType, Value
 from kilograd.ops.arithmetic import bias_limit, quantize_multiplier
 from kilograd.ops.bias import BiasStepAttributes
+from kilograd.ops.delta import NARROW, DeltaAttributes, Precision
+from kilograd.ops.delta.op import BASE, DELTA, delta_type
 from kilograd.ops.spec import Array, Gradient, GradientBuilder, Trainable
 
 if TYPE_CHECKING:
@@ -60,11 +62,53 @@ def as_state(value: Value) -> Value:
     return replace(value, kind=Kind.STATE)
 
 
-def train_whole(node: Node, graph: Graph, *, bias: bool, weight: bool) -> Trainable:
-    """Make a layer's bias, and all of its weight, states."""
-    names = [node.inputs[BIAS]] if bias else []
-    names += [node.inputs[WEIGHT]] if weight else []
-    return Trainable(node, tuple(as_state(graph.values[name]) for name in names))
+def train_whole(
+    node: Node, graph: Graph, *, bias: bool, weight: bool, precision: Precision = NARROW
+) -> Trainable:
+    """Make a layer's bias a state, and move all of its weight by one."""
+    states = (as_state(graph.values[node.inputs[BIAS]]),) if bias else ()
+    if not weight:
+        return Trainable(node, states)
+    before, values = trained_weight(graph.values[node.inputs[WEIGHT]], node.layer, precision)
+    return Trainable(node, (*states, *values), before)
+
+
+def trained_weight(
+    value: Value, layer: str, precision: Precision = NARROW
+) -> tuple[tuple[Node, ...], tuple[Value, ...]]:
+    """A weight as a frozen base and a delta that is the state; the node that adds them.
+
+    A weight that is zero to begin with, that of a fresh head, has no base.
+    """
+    type_ = delta_type(value.type, precision)
+    delta = Value(
+        f"{value.name}.delta", type_, Kind.STATE, np.zeros(type_.shape, type_.dtype.numpy)
+    )
+    whole = Value(value.name, value.type, Kind.ACTIVATION)
+    base = replace(value, name=f"{value.name}.base", kind=Kind.CONSTANT)
+    parts = (base, delta) if value.array.any() else (delta,)
+    attributes = DeltaAttributes(precision.fraction_bits)
+    names = tuple(part.name for part in parts)
+    node = Node(value.name, "apply_delta", names, (whole.name,), attributes, layer)
+    return (node,), (*parts, whole)
+
+
+def weight_state(node: Node, graph: Graph) -> str | None:
+    """Name of the state that a step of the layer's weight changes; None where it is frozen."""
+    name = node.inputs[WEIGHT]
+    kind = graph.values[name].kind
+    if kind is Kind.ACTIVATION:
+        return graph.producer()[name].inputs[DELTA]
+    return name if kind is Kind.STATE else None
+
+
+def initial_weight(name: str, graph: Graph) -> Value:
+    """The value that holds what a weight is before training: for a fresh head, all zeros."""
+    value = graph.values[name]
+    if value.kind is Kind.ACTIVATION:
+        initial = graph.values[graph.producer()[name].inputs[BASE]]
+        return replace(initial, type=value.type)
+    return value
 
 
 def largest_channels(weight: Array, axis: int, share: float) -> tuple[int, ...]:
@@ -93,8 +137,8 @@ def contribute_steps(
     layer = node.layer
     scaled = [gradient.value, gradient.exponent]
     bias = node.inputs[BIAS]
-    weight = node.inputs[WEIGHT]
-    if graph.values[weight].kind is Kind.STATE:
+    weight = weight_state(node, graph)
+    if weight is not None:
         reads = [weight, *scaled, node.inputs[ACTIVATION], builder.loss_exponent]
         (new,) = builder.emit(
             weight_operator, reads, weight_attributes, layer=layer, task="weight_step"

@@ -48,6 +48,35 @@ class Role(str, enum.Enum):
     LOSS = "loss"  # starts differentiation: (logits) -> (gradient, exponent of the loss)
 
 
+@dataclass
+class TrainingCounters:
+    """What training has met since a device was initialized, modulo 2^32 (numerics, section 9).
+
+    Attributes:
+        steps: training steps.
+        weight_steps: steps of single weights.
+        weights_saturated: of them, those that were cut at ±127.
+        biases_saturated: steps of biases that were cut at the bias's limit.
+        gradients: gradient tensors with an exponent of their own.
+        gradients_saturated: of them, those with an element beyond ±127.
+        gradients_vanished: of them, those of nothing but zeros.
+        elements_masked: elements of gradients that a clamp stopped.
+        loss_spikes: steps whose sample's class had a probability below 2^−16.
+        losses_vanished: steps whose loss had a gradient of less than seven bits.
+    """
+
+    steps: int = 0
+    weight_steps: int = 0
+    weights_saturated: int = 0
+    biases_saturated: int = 0
+    gradients: int = 0
+    gradients_saturated: int = 0
+    gradients_vanished: int = 0
+    elements_masked: int = 0
+    loss_spikes: int = 0
+    losses_vanished: int = 0
+
+
 @dataclass(frozen=True)
 class StepContext:
     """What is known only while a step runs.
@@ -58,6 +87,8 @@ class StepContext:
         label: the sample's class.
         rate_mantissa: learning rate = mantissa · 2^exponent, 0 ≤ mantissa < 2^15.
         rate_exponent: see above.
+        classes: how many classes, the first ones, are active; 0 for all.
+        counters: where operators count.
     """
 
     seed: int = 0
@@ -65,6 +96,8 @@ class StepContext:
     label: int = 0
     rate_mantissa: int = 0
     rate_exponent: int = 0
+    classes: int = 0
+    counters: TrainingCounters = field(default_factory=TrainingCounters, compare=False)
 
 
 @dataclass(frozen=True)
@@ -158,6 +191,14 @@ class GradientBuilder(Protocol):
         """Append a training node named ``layer.task`` and return its outputs' names."""
         ...
 
+    def again(self, name: str) -> str:
+        """Make a value anew where it is not kept until the backward pass: a weight's sum.
+
+        A constant or a state is returned as it is. For anything else, the node that made it,
+        which may read nothing but constants and states, is emitted once more.
+        """
+        ...
+
     def state(self, name: str, type_: TensorType, data: Array) -> str:
         """Declare a state of the device and return its name."""
         ...
@@ -178,10 +219,12 @@ class Trainable:
     Attributes:
         node: replaces the layer's node.
         values: new or changed values: states, and frozen remainders.
+        before: new nodes that run right before it.
     """
 
     node: Node
     values: tuple[Value, ...]
+    before: tuple[Node, ...] = ()
 
 
 @dataclass(frozen=True)

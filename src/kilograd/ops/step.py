@@ -32,3 +32,32 @@ def fixed_point_step(
     bits = random_bits(context.seed, context.step, stream, product.size)
     step = stochastic_round(product, shift, bits)
     return np.clip(step, -ACCUMULATOR_LIMIT, ACCUMULATOR_LIMIT)
+
+
+def stepped_weight(
+    weight: NDArray[Any], step: NDArray[np.int64], trained: int, context: StepContext
+) -> NDArray[Any]:
+    """``weight − step`` cut at the ends of the weight's type (±127, ±32767), counted.
+
+    Args:
+        weight: int8 or int16; those that are not trained are there too.
+        step: integers of the same shape, 0 where nothing is trained.
+        trained: how many weights are.
+        context: counts.
+    """
+    stepped = weight.astype(np.int64) - step
+    limit = int(np.iinfo(weight.dtype).max)
+    cut = np.clip(stepped, -limit, limit)
+    context.counters.weight_steps += trained
+    context.counters.weights_saturated += int(np.count_nonzero(cut != stepped))
+    return cut.astype(weight.dtype)
+
+
+def stepped_bias(
+    bias: NDArray[np.int32], step: NDArray[np.int64], limit: int, context: StepContext
+) -> NDArray[np.int32]:
+    """``bias − step`` cut at ±``limit``, counted."""
+    stepped = bias.astype(np.int64) - step
+    cut = np.clip(stepped, -limit, limit)
+    context.counters.biases_saturated += int(np.count_nonzero(cut != stepped))
+    return cut.astype(np.int32)

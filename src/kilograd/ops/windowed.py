@@ -35,6 +35,7 @@ from kilograd.ops.layers import (
     BIAS,
     WEIGHT,
     contribute_steps,
+    initial_weight,
     largest_channels,
     requantization,
     train_whole,
@@ -49,7 +50,7 @@ from kilograd.ops.spec import (
     Trainable,
     exactly,
 )
-from kilograd.ops.step import fixed_point_step
+from kilograd.ops.step import fixed_point_step, stepped_weight
 from kilograd.ops.window import Window
 
 
@@ -173,13 +174,13 @@ class WindowedLayer(OpSpec[WindowedAttributes]):
         self, node: Node, graph: Graph, builder: GradientBuilder, gradient: Gradient
     ) -> None:
         activation = node.inputs[ACTIVATION]
-        weight = graph.values[node.inputs[WEIGHT]]
+        weight = initial_weight(node.inputs[WEIGHT], graph)
         window = node.attributes.window
         shape = graph.type_of(activation).shape
         contribution = emit_gradient(
             builder,
             self.input_gradient,
-            [gradient.value, gradient.exponent, weight.name],
+            [gradient.value, gradient.exponent, builder.again(node.inputs[WEIGHT])],
             WindowGradientAttributes(window, shape, builder.stream()),
             layer=node.layer,
             task="input_gradient",
@@ -309,11 +310,12 @@ class WindowedWeightStep(OpSpec[WindowGradientAttributes]):
         step = fixed_point_step(
             sums, mantissas[self.per_channel], whole[self.per_channel], attributes.stream, context
         )
-        if attributes.trained_channels:
-            kept = np.zeros(weight.shape[-1], np.int64)
-            kept[list(attributes.trained_channels)] = 1
-            step = step * kept
-        return (np.clip(weight.astype(np.int64) - step, -127, 127).astype(np.int8),)
+        channels = weight.shape[-1]
+        trained = list(attributes.trained_channels or range(channels))
+        kept = np.zeros(channels, np.int64)
+        kept[trained] = 1
+        count = weight.size // channels * len(trained)
+        return (stepped_weight(weight, step * kept, count, context),)
 
     def fields(
         self, attributes: WindowGradientAttributes, inputs: Sequence[TensorType]

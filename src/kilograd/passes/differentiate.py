@@ -44,6 +44,11 @@ def loss_operator() -> str:
     return next(name for name, spec in REGISTRY.items() if spec.role is Role.LOSS)
 
 
+def _task(node: Node) -> str:
+    """What a node does for its layer: its name behind the layer's."""
+    return node.name.removeprefix(f"{node.layer}.")
+
+
 def _overwritten(node: Node) -> list[str]:
     return [node.inputs[index] for index in REGISTRY[node.operator].updates.values()]
 
@@ -58,6 +63,7 @@ class _Builder:
         self._names = {node.name for node in graph.nodes}
         self._updates = dict(graph.updates)
         self._contributions: dict[str, list[Gradient]] = {}
+        self._producer = graph.producer()
         self._layer_of = {output: node.layer for node in graph.nodes for output in node.outputs}
         self._streams = 0
         self._loss_exponent = ""
@@ -130,6 +136,16 @@ class _Builder:
         node = Node(name, operator, tuple(inputs), outputs, attributes, layer, Phase.TRAINING)
         self._nodes.append(node)
         return outputs
+
+    def again(self, name: str) -> str:
+        if self._values[name].kind is not Kind.ACTIVATION:
+            return name
+        node = self._producer[name]
+        task = f"{_task(node)}_again"
+        (made,) = self.emit(
+            node.operator, node.inputs, node.attributes, layer=node.layer, task=task
+        )
+        return made
 
     def state(self, name: str, type_: TensorType, data: Array) -> str:
         name = self._unique(name)

@@ -35,6 +35,6 @@ class Select:
                 nodes.append(node)
                 continue
             trained = spec.trainable(node, graph, bias=bias, share=share)
-            nodes.append(trained.node)
+            nodes += [*trained.before, trained.node]
             values.update({value.name: value for value in trained.values})
         return replace(graph, values=values).with_nodes(nodes)

@@ -37,7 +37,7 @@ KIND_TEXT = {
     BufferKind.SAVED: ("saved for backward", "an activation that the backward pass reads again"),
     BufferKind.GRADIENT: ("gradient", "of an activation, or its exponent"),
     BufferKind.MASK: ("clamp mask", "one bit an element: may the gradient pass"),
-    BufferKind.SCRATCH: ("scratch", "working memory of one kernel call"),
+    BufferKind.SCRATCH: ("scratch", "working memory of one kernel, or a trained weight for it"),
 }
 
 
@@ -153,7 +153,9 @@ def live_bytes(buffers: Sequence[PlacedBuffer], nodes: int) -> dict[BufferKind, 
 def layers(program: Program) -> tuple[Layer, ...]:
     """The forward nodes, in order, with what training adds charged to their layers."""
     graph, scheme = program.graph, program.scheme
-    forward = [node for node in graph.nodes if node.phase is Phase.INFERENCE]
+    forward = [n for n in graph.nodes if n.phase is Phase.INFERENCE and n.name == n.layer]
+    producer = graph.producer()
+    samples = {value.name for value in graph.inputs}
     row = {node.outputs[0]: index for index, node in enumerate(forward)}
     backward: Counter[str] = Counter()
     for node in graph.nodes:
@@ -169,9 +171,19 @@ def layers(program: Program) -> tuple[Layer, ...]:
     prefix = {node.name for node in graph.nodes[: program.frozen_prefix]}
     result: list[Layer] = []
     for node in forward:
-        parameters = [graph.values[name] for name in node.inputs]
-        parameters = [v for v in parameters if v.kind in (Kind.CONSTANT, Kind.STATE)]
-        total = sum(value.type.nbytes for value in parameters)
+        parameters = [
+            name
+            for name in node.inputs
+            if (producer[name].layer == node.layer if name in producer else name not in samples)
+        ]
+        total = sum(graph.type_of(name).nbytes for name in parameters)
+        sources = [
+            source
+            for name in parameters
+            for source in (producer[name].inputs if name in producer else (name,))
+        ]
+        states = [graph.values[source] for source in sources]
+        trained = sum(v.type.nbytes for v in states if v.kind is Kind.STATE)
         spec = REGISTRY[node.operator]
         bias = graph.type_of(node.inputs[BIAS]).nbytes if spec.has_weights else 0
         result.append(
@@ -184,7 +196,7 @@ def layers(program: Program) -> tuple[Layer, ...]:
                 macs_backward=backward.pop(node.layer, 0),
                 parameter_bytes=total,
                 weight_bytes=total - bias,
-                trained_bytes=sum(v.type.nbytes for v in parameters if v.kind is Kind.STATE),
+                trained_bytes=trained,
                 saved_bytes=saved.pop(node.layer, 0),
                 mask_bytes=masks.pop(node.layer, 0),
                 has_weights=spec.has_weights,
@@ -222,6 +234,8 @@ def _kind(buffer: Buffer, graph: Graph, producer: dict[str, Node], saved: set[st
     if graph.values[first].kind is Kind.INPUT:
         return BufferKind.SAMPLE
     node = producer[first]
+    if all(graph.values[n].kind in (Kind.CONSTANT, Kind.STATE) for n in node.inputs):
+        return BufferKind.SCRATCH  # a weight, summed for one call
     if node.phase is Phase.TRAINING:
         is_mask = graph.type_of(first).dtype is DType.UINT8
         return BufferKind.MASK if is_mask else BufferKind.GRADIENT

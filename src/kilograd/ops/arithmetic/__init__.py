@@ -12,6 +12,7 @@ from kilograd.ops.arithmetic.fixed_point import (
     scalar_mantissa,
 )
 from kilograd.ops.arithmetic.random import random_bits, stochastic_round
+from kilograd.ops.arithmetic.schedule import scheduled_rate
 
 __all__ = [
     "ACCUMULATOR_LIMIT",
@@ -24,5 +25,6 @@ __all__ = [
     "relative_mantissas",
     "requantize",
     "scalar_mantissa",
+    "scheduled_rate",
     "stochastic_round",
 ]

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "kg_counters.h"
 #include "kg_dsp.h"
 
 #define KG_ACCUMULATOR_LIMIT ((INT32_C(1) << 30) - 1)
@@ -14,9 +15,13 @@ typedef struct {
     uint32_t seed;
     uint32_t step;
     int32_t label;
+    int32_t classes; /* that may be predicted and learned now; the others' logits count for nothing */
     int32_t rate_mantissa;
     int32_t rate_exponent;
 } kg_control;
+
+/* The kernels count here. */
+extern kg_counters kg_counted;
 
 static inline int32_t kg_clamp(int32_t value, int32_t low, int32_t high)
 {
@@ -142,6 +147,32 @@ static inline int8_t kg_gradient_element(int64_t value, int32_t shift, uint32_t 
     return (int8_t)kg_clamp(rounded, -127, 127);
 }
 
+/* Elements first, first + 1, … of a gradient whose products share mantissa and shift. */
+static inline void kg_gradient_elements(const int32_t *sums, int32_t count, int32_t mantissa,
+                                        int32_t shift, uint32_t key, uint32_t first,
+                                        int8_t *result, uint32_t *magnitude)
+{
+    uint32_t seen = 0;
+    int32_t i = 0;
+#if !KG_HAS_DSP
+    if (shift >= 32 && shift <= 62) {
+        /* kg_stochastic_round without its cases: compilers turn this into vectors. */
+        const int32_t right = shift - 32;
+        for (; i < count; i++) {
+            const int64_t noise = (int64_t)kg_random(key, first + (uint32_t)i) << right;
+            const int32_t high = (int32_t)(((int64_t)sums[i] * mantissa + noise) >> 32);
+            const int32_t rounded = kg_clamp(high >> right, -32767, 32767);
+            seen |= (uint32_t)(rounded < 0 ? -rounded : rounded);
+            result[i] = (int8_t)kg_clamp(rounded, -127, 127);
+        }
+    }
+#endif
+    for (; i < count; i++)
+        result[i] = kg_gradient_element((int64_t)sums[i] * mantissa, shift,
+                                        kg_random(key, first + (uint32_t)i), &seen);
+    *magnitude |= seen;
+}
+
 /* The step of one trained number: gradient * scale * rate, rounded stochastically, saturated to
    32 bits less a margin that keeps the subtraction from overflowing. */
 static inline int32_t kg_step(const kg_control *control, int32_t gradient, int32_t scale_mantissa,
@@ -153,9 +184,34 @@ static inline int32_t kg_step(const kg_control *control, int32_t gradient, int32
     if (shift >= 32 && shift <= 62)
         return kg_round_product(gradient, scale, shift - 32, bits);
 #endif
+    if (shift >= 32 && shift <= 62)
+        return (int32_t)(((int64_t)gradient * scale + ((int64_t)bits << (shift - 32))) >> shift);
     const int64_t step = kg_stochastic_round((int64_t)gradient * scale, shift, bits);
     const int64_t limit = KG_ACCUMULATOR_LIMIT;
     return (int32_t)(step > limit ? limit : step < -limit ? -limit : step);
+}
+
+static inline int8_t kg_stepped_weight(int8_t weight, int32_t step)
+{
+    const int32_t stepped = weight - step;
+    if ((uint32_t)(stepped + 127) <= 254)
+        return (int8_t)stepped;
+    kg_counted.weights_saturated++;
+    return stepped < 0 ? -127 : 127;
+}
+
+static inline int16_t kg_stepped_wide_weight(int16_t weight, int32_t step)
+{
+    const int32_t stepped = weight - step, cut = kg_clamp(stepped, -32767, 32767);
+    kg_counted.weights_saturated += stepped != cut;
+    return (int16_t)cut;
+}
+
+static inline int32_t kg_stepped_bias(int32_t bias, int32_t step, int32_t limit)
+{
+    const int32_t stepped = bias - step, cut = kg_clamp(stepped, -limit, limit);
+    kg_counted.biases_saturated += stepped != cut;
+    return cut;
 }
 
 #endif

@@ -7,7 +7,7 @@ static void step(const kg_bias_step_parameters *p, const kg_control *control, ui
 {
     const int32_t step = kg_step(control, sum, p->mantissa[c], p->exponent[c] + exponent,
                                  kg_random(key, (uint32_t)c));
-    bias[c] = kg_clamp(bias[c] - step, -p->limit, p->limit);
+    bias[c] = kg_stepped_bias(bias[c], step, p->limit);
 }
 
 #if KG_HAS_DSP

@@ -20,7 +20,7 @@ from kilograd.ops.spec import (
     OpSpec,
     StepContext,
 )
-from kilograd.ops.step import fixed_point_step
+from kilograd.ops.step import fixed_point_step, stepped_bias
 
 BIAS, GRADIENT, GRADIENT_EXPONENT, LOSS_EXPONENT = range(4)
 
@@ -72,15 +72,14 @@ class BiasStep(OpSpec[BiasStepAttributes]):
         context: StepContext,
     ) -> tuple[Array, ...]:
         """Sum the gradient over positions, scale, round, saturate."""
-        bias = arrays[BIAS].astype(np.int64)
+        bias = arrays[BIAS]
         summed = arrays[GRADIENT].astype(np.int64).reshape(-1, bias.size).sum(axis=0)
         mantissas, exponents = channel_mantissas([1 / s for s in inputs[BIAS].scales])
         exponent = whole_exponent(arrays[GRADIENT_EXPONENT]) + int(arrays[LOSS_EXPONENT][0])
         step = fixed_point_step(
             summed, mantissas, exponents + np.int64(exponent), attributes.stream, context
         )
-        limit = bias_limit(attributes.terms)
-        return (np.clip(bias - step, -limit, limit).astype(np.int32),)
+        return (stepped_bias(bias, step, bias_limit(attributes.terms), context),)
 
     def kernel(self, attributes: BiasStepAttributes, inputs: Sequence[TensorType]) -> KernelCall:
         """kg_bias_step."""

@@ -52,9 +52,17 @@ void kg_clamp_mask(const kg_clamp_mask_parameters *p, const int8_t *y, uint8_t *
     }
 }
 
+static int8_t pass(int8_t gradient, uint32_t mask, int32_t bit, uint32_t *passed)
+{
+    const uint32_t passes = (mask >> bit) & 1;
+    *passed += passes;
+    return passes ? gradient : 0;
+}
+
 void kg_mask_gradient(const kg_mask_gradient_parameters *p, const int8_t *gradient,
                       const uint8_t *mask, int8_t *result)
 {
+    uint32_t passed = 0;
     int32_t i = 0;
 #if KG_HAS_DSP
     for (; i + 8 <= p->count; i += 8, gradient += 8, result += 8) {
@@ -65,11 +73,19 @@ void kg_mask_gradient(const kg_mask_gradient_parameters *p, const int8_t *gradie
         const uint32_t first = kg_load32(gradient), second = kg_load32(gradient + 4);
         kg_store32(result, first & ((low << 8) - low));
         kg_store32(result + 4, second & ((high << 8) - high));
+        passed += ((low + high) * 0x01010101u) >> 24;
     }
     for (int32_t b = 0; i + b < p->count; b++)
-        result[b] = (*mask >> b) & 1 ? gradient[b] : 0;
+        result[b] = pass(gradient[b], *mask, b, &passed);
 #else
+    for (; i + 8 <= p->count; i += 8)
+        for (int32_t b = 0; b < 8; b++) {
+            const int32_t passes = (mask[i / 8] >> b) & 1;
+            result[i + b] = (int8_t)(gradient[i + b] & -passes);
+            passed += (uint32_t)passes;
+        }
     for (; i < p->count; i++)
-        result[i] = (mask[i / 8] >> (i % 8)) & 1 ? gradient[i] : 0;
+        result[i] = pass(gradient[i], mask[i / 8], i % 8, &passed);
 #endif
+    kg_counted.elements_masked += (uint32_t)p->count - passed;
 }

@@ -101,9 +101,10 @@ class MaskGradient(OpSpec[NoAttributes]):
         context: StepContext,
     ) -> tuple[Array, ...]:
         """Unpack and multiply."""
-        del attributes, context
+        del attributes
         gradient, mask = arrays
         bits = np.unpackbits(mask, count=inputs[0].size, bitorder="little")
+        context.counters.elements_masked += int(np.count_nonzero(bits == 0))
         return (gradient * bits.reshape(gradient.shape).astype(np.int8),)
 
     def kernel(self, attributes: NoAttributes, inputs: Sequence[TensorType]) -> KernelCall:

@@ -27,6 +27,7 @@ void kg_depthwise_weight_step(const kg_depthwise_weight_step_parameters *p,
 {
     const uint32_t key = kg_random_key(control, p->stream);
     const int32_t exponent = kg_whole_exponent(gradient_exponent) + *loss_exponent;
+    kg_counted.weight_steps += (uint32_t)(p->kernel_height * p->kernel_width * p->trained);
     for (int32_t ky = 0; ky < p->kernel_height; ky++)
         for (int32_t kx = 0; kx < p->kernel_width; kx++)
             for (int32_t t = 0; t < p->trained; t++) {
@@ -36,6 +37,6 @@ void kg_depthwise_weight_step(const kg_depthwise_weight_step_parameters *p,
                 const int32_t step = kg_step(control, sum, p->mantissa[c],
                                              p->exponent[c] + exponent,
                                              kg_random(key, (uint32_t)at));
-                weight[at] = (int8_t)kg_clamp(weight[at] - step, -127, 127);
+                weight[at] = kg_stepped_weight(weight[at], step);
             }
 }

@@ -135,11 +135,14 @@ class AdaptExponent(OpSpec[NoAttributes]):
         context: StepContext,
     ) -> tuple[Array, ...]:
         """The rule above on the number of bits."""
-        del attributes, inputs, context
+        del attributes, inputs
         bits = int(arrays[1][0]).bit_length()
+        context.counters.gradients += 1
+        context.counters.gradients_vanished += int(bits == 0)
         if bits in {0, 7}:
             change = 0
         elif bits > 7:  # noqa: PLR2004 - see above
+            context.counters.gradients_saturated += 1
             change = 4 + 16 * max(bits - 8, 0)
         else:
             change = -1 if bits >= 4 else -16  # noqa: PLR2004 - an eighth of the range

@@ -27,6 +27,10 @@ from kilograd.ops.spec import (
 
 #: log2(e) in Q24.
 _LOG2_E = round(math.log2(math.e) * (1 << 24))
+#: Bits of a gradient but for its sign.
+_GRADIENT_BITS = 7
+#: A probability below this, in Q30, is a loss spike: 2^−16, a loss of 11 nats.
+_SPIKE = 1 << 14
 #: Coefficients of 2^−f = Σ (−f·ln 2)^k / k! in Q30, lowest order first.
 EXP2_COEFFICIENTS = tuple(
     round((-math.log(2)) ** k / math.factorial(k) * (1 << 30)) for k in range(8)
@@ -52,6 +56,8 @@ def softmax(logits: Array) -> NDArray[np.int64]:
 
 class SoftmaxCrossEntropy(OpSpec[StreamAttributes]):
     """Gradient of −log softmax(logits)[label], normalized for each sample.
+
+    Only the active classes take part; the gradient of the others is 0.
 
     Input: logits int32[N], scale 2^−16. Outputs: gradient int8[N], and the loss exponent
     int32[1]: real gradient = q · 2^(loss exponent). The exponent is chosen so that the largest
@@ -85,10 +91,15 @@ class SoftmaxCrossEntropy(OpSpec[StreamAttributes]):
     ) -> tuple[Array, ...]:
         """Probabilities less the label's one, normalized, rounded stochastically."""
         del inputs
-        gradient = softmax(arrays[0])
+        logits = arrays[0]
+        active = context.classes or logits.size
+        gradient = np.zeros(logits.size, np.int64)
+        gradient[:active] = softmax(logits[:active])
+        context.counters.loss_spikes += int(gradient[context.label] < _SPIKE)
         gradient[context.label] -= 1 << 30
         bits = int(np.bitwise_or.reduce(np.abs(gradient))).bit_length()
-        shift = max(bits - 7, 0)
+        context.counters.losses_vanished += int(bits < _GRADIENT_BITS)
+        shift = max(bits - _GRADIENT_BITS, 0)
         noise = random_bits(context.seed, context.step, attributes.stream, gradient.size)
         rounded = np.clip(stochastic_round(gradient, shift, noise), -127, 127)
         return rounded.astype(np.int8), np.array([shift - 30], np.int32)

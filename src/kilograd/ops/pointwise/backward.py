@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kilograd.ir import Graph, Node, Quantization, TensorType
+from kilograd.ir import DType, Graph, Node, Quantization, TensorType
 from kilograd.ops.arithmetic import channel_mantissas, relative_mantissas, scalar_mantissa
 from kilograd.ops.gradient import (
     EXPONENT,
@@ -20,7 +20,7 @@ from kilograd.ops.gradient import (
     rounded_gradient,
     whole_exponent,
 )
-from kilograd.ops.layers import ACTIVATION, WEIGHT
+from kilograd.ops.layers import ACTIVATION, WEIGHT, initial_weight
 from kilograd.ops.pointwise.split import channel_order, merge, split_fields
 from kilograd.ops.spec import (
     Array,
@@ -36,7 +36,7 @@ from kilograd.ops.spec import (
     StepContext,
     exactly,
 )
-from kilograd.ops.step import fixed_point_step
+from kilograd.ops.step import fixed_point_step, stepped_weight
 
 #: What weights that start at zero, those of a fresh head, are expected to grow to.
 _EXPECTED_WEIGHT = 8
@@ -112,14 +112,14 @@ def emit_pointwise_input_gradient(
     """Contribute Wᵀ · gradient to the gradient of the layer's input."""
     activation = node.inputs[ACTIVATION]
     height, width, channels = graph.type_of(activation).shape
-    weights = [graph.values[name] for name in node.inputs[WEIGHT:]]
+    weights = [initial_weight(name, graph) for name in node.inputs[WEIGHT:]]
     trained = node.attributes.trained_channels
     frozen = weights[1].array if trained else None
     whole = merge(weights[0].array, frozen, trained, channels)
     contribution = emit_gradient(
         builder,
         "pointwise_input_gradient",
-        [gradient.value, gradient.exponent, *node.inputs[WEIGHT:]],
+        [gradient.value, gradient.exponent, *map(builder.again, node.inputs[WEIGHT:])],
         InputGradientAttributes(height, width, channels, trained, builder.stream()),
         layer=node.layer,
         task="input_gradient",
@@ -244,9 +244,10 @@ class PointwiseInputGradient(OpSpec[InputGradientAttributes]):
 class PointwiseWeightStep(OpSpec[WeightStepAttributes]):
     """W ← W − rate · 2^(exponents) · (gradientᵀ · (x − zero point)) · s_x / s_w.
 
-    Inputs: weight int8[O, I] or its trained columns, gradient int8[H, W, O], its exponent,
-    activation int8[H, W, I], the loss exponent. The factor s_x / s_w is the gradient of the
-    quantized weight times s_w^−2: quantization-aware scaling (MCUNetV3, section 2.1).
+    Inputs: weight int8[O, I] or its trained columns (int16 at a single position), gradient
+    int8[H, W, O], its exponent, activation int8[H, W, I], the loss exponent. The factor s_x / s_w
+    is the gradient of the quantized weight times s_w^−2: quantization-aware scaling (MCUNetV3,
+    section 2.1).
     """
 
     name = "pointwise_weight_step"
@@ -265,6 +266,9 @@ class PointwiseWeightStep(OpSpec[WeightStepAttributes]):
             raise ValueError(msg)
         if gradient.size * channels != activation.size * weight.shape[0]:
             msg = f"gradient {gradient.shape} and activation {activation.shape} differ in positions"
+            raise ValueError(msg)
+        if weight.dtype is not DType.INT8 and activation.size != channels:
+            msg = f"a weight of {weight.dtype.value} is stepped at one position only"
             raise ValueError(msg)
         branch_type(inputs, 2)
         branch_type(inputs, 4)
@@ -290,10 +294,10 @@ class PointwiseWeightStep(OpSpec[WeightStepAttributes]):
         step = fixed_point_step(
             sums, mantissas[:, None], whole[:, None], attributes.stream, context
         )
-        return (np.clip(weight.astype(np.int64) - step, -127, 127).astype(np.int8),)
+        return (stepped_weight(weight, step, weight.size, context),)
 
     def kernel(self, attributes: WeightStepAttributes, inputs: Sequence[TensorType]) -> KernelCall:
-        """kg_pointwise_weight_step, a tile of input channels at a time."""
+        """kg_pointwise_weight_step, a tile of input channels at a time; or kg_dense_weight_step."""
         channels = inputs[3].shape[-1]
         positions = inputs[3].size // channels
         mantissas, exponents = channel_mantissas([inputs[3].scale / s for s in inputs[0].scales])
@@ -307,9 +311,11 @@ class PointwiseWeightStep(OpSpec[WeightStepAttributes]):
             "exponent": exponents,
             "stream": attributes.stream,
         }
-        arguments = (Control(), *(Input(index) for index in range(5)), Scratch())
+        arguments = (Control(), *(Input(index) for index in range(5)))
+        if inputs[0].dtype is not DType.INT8:
+            return KernelCall("kg_dense_weight_step", fields, arguments)
         scratch = 2 * (positions + positions % 2) * (4 + WEIGHT_STEP_TILE)
-        return KernelCall("kg_pointwise_weight_step", fields, arguments, scratch)
+        return KernelCall("kg_pointwise_weight_step", fields, (*arguments, Scratch()), scratch)
 
     def macs(self, attributes: WeightStepAttributes, inputs: Sequence[TensorType]) -> int:
         """Positions · trained input channels · output channels."""
@@ -318,19 +324,26 @@ class PointwiseWeightStep(OpSpec[WeightStepAttributes]):
 
     def cases(self) -> Sequence[Case]:
         """Whole and split weights, odd channels, one position."""
-        shapes = [(3, 3, 5, 3, ()), (1, 1, 8, 10, ()), (2, 5, 11, 4, (0, 3, 10))]
+        shapes = [
+            (3, 3, 5, 3, (), DType.INT8),
+            (1, 1, 8, 10, (), DType.INT8),
+            (2, 5, 11, 4, (0, 3, 10), DType.INT8),
+            (1, 1, 9, 6, (), DType.INT16),
+            (1, 1, 7, 3, (1, 5), DType.INT16),
+        ]
         cases: list[Case] = []
-        for height, width, channels, outputs, trained in shapes:
-            weight = _weight_types(outputs, channels, trained)[0]
+        for height, width, channels, outputs, trained, dtype in shapes:
+            weight = replace(_weight_types(outputs, channels, trained)[0], dtype=dtype)
+            lowest = 1 - (1 << (8 * dtype.itemsize - 1))
             activation = TensorType(
                 (height, width, channels), quantization=Quantization((0.03,), -128)
             )
             cases.append(
                 Case(
-                    f"{channels}to{outputs}" + ("split" if trained else ""),
+                    f"{dtype.value}{channels}to{outputs}" + ("split" if trained else ""),
                     WeightStepAttributes(trained, 9),
                     (weight, TensorType((height, width, outputs)), EXPONENT, activation, EXPONENT),
-                    low={0: -127, 1: -127, 2: -240, 4: -30},
+                    low={0: lowest, 1: -127, 2: -240, 4: -30},
                     high={2: 40, 4: 0},
                 )
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from kilograd.ir import DType, Graph, Kind, Node, Quantization, TensorType, Value
 from kilograd.ops.arithmetic import multiply_by_quantized_multiplier, requantize
 from kilograd.ops.clamp import clamped_gradient
+from kilograd.ops.delta import NARROW, WIDE, Precision
 from kilograd.ops.layers import (
     ACTIVATION,
     BIAS,
@@ -22,6 +24,7 @@ from kilograd.ops.layers import (
     largest_channels,
     requantization,
     train_whole,
+    trained_weight,
 )
 from kilograd.ops.pointwise.backward import emit_pointwise_input_gradient, weight_step_attributes
 from kilograd.ops.pointwise.split import channel_order, merge, pointwise_cases, split_fields
@@ -62,6 +65,8 @@ class _PointwiseForward(OpSpec[PointwiseAttributes]):
     """Σ over input channels; subclasses say what becomes of the accumulators."""
 
     attributes_type = PointwiseAttributes
+    #: of the delta of a trained weight
+    precision: ClassVar[Precision] = NARROW
 
     def _check(
         self, attributes: PointwiseAttributes, inputs: Sequence[TensorType]
@@ -117,19 +122,23 @@ class _PointwiseForward(OpSpec[PointwiseAttributes]):
     def trainable(self, node: Node, graph: Graph, *, bias: bool, share: float) -> Trainable:
         """Weights of the strongest input channels become a state with columns of their own."""
         if share in (0, 1):
-            return train_whole(node, graph, bias=bias, weight=share == 1)
+            whole = share == 1
+            return train_whole(node, graph, bias=bias, weight=whole, precision=self.precision)
         value = graph.values[node.inputs[WEIGHT]]
         channels = largest_channels(value.array, 1, share)
         if len(channels) == value.type.shape[1]:
-            return train_whole(node, graph, bias=bias, weight=True)
+            return train_whole(node, graph, bias=bias, weight=True, precision=self.precision)
         others = channel_order(channels, value.type.shape[1])[len(channels) :]
-        trained = _columns(value, channels, Kind.STATE, value.name)
-        frozen = _columns(value, tuple(others.tolist()), Kind.CONSTANT, f"{value.name}.frozen")
+        columns = _columns(value, channels, value.name)
+        before, values = trained_weight(columns, node.layer, self.precision)
+        frozen = _columns(value, tuple(others.tolist()), f"{value.name}.frozen")
         attributes = replace(node.attributes, trained_channels=channels)
-        inputs = (*node.inputs[:WEIGHT], trained.name, frozen.name)
+        inputs = (*node.inputs[: WEIGHT + 1], frozen.name)
         states = (as_state(graph.values[node.inputs[BIAS]]),) if bias else ()
         return Trainable(
-            replace(node, inputs=inputs, attributes=attributes), (*states, trained, frozen)
+            replace(node, inputs=inputs, attributes=attributes),
+            (*states, *values, frozen),
+            before,
         )
 
     def _contribute(
@@ -204,6 +213,7 @@ class Dense(_PointwiseForward):
     """
 
     name = "dense"
+    precision = WIDE  # a fresh head has all its weights to find, and has few
 
     def infer(
         self, attributes: PointwiseAttributes, inputs: Sequence[TensorType]
@@ -246,7 +256,7 @@ class Dense(_PointwiseForward):
         )
 
 
-def _columns(value: Value, channels: tuple[int, ...], kind: Kind, name: str) -> Value:
+def _columns(value: Value, channels: tuple[int, ...], name: str) -> Value:
     data = np.ascontiguousarray(value.array[:, list(channels)])
     type_ = TensorType(data.shape, value.type.dtype, value.type.quantization)
-    return Value(name, type_, kind, data)
+    return Value(name, type_, Kind.CONSTANT, data)

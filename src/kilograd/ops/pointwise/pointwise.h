@@ -66,9 +66,16 @@ typedef struct {
 
 /* scratch: 4 + KG_WEIGHT_STEP_TILE rows of int16 [positions rounded up to two] */
 #define KG_WEIGHT_STEP_TILE 8
+typedef kg_pointwise_weight_step_parameters kg_dense_weight_step_parameters;
 void kg_pointwise_weight_step(const kg_pointwise_weight_step_parameters *p,
                               const kg_control *control, int8_t *weight, const int8_t *gradient,
                               const int32_t *gradient_exponent, const int8_t *x,
                               const int32_t *loss_exponent, uint32_t *scratch);
+
+/* Of weights of 16 bits, at one position. */
+void kg_dense_weight_step(const kg_dense_weight_step_parameters *p, const kg_control *control,
+                          int16_t *weight, const int8_t *gradient,
+                          const int32_t *gradient_exponent, const int8_t *x,
+                          const int32_t *loss_exponent);
 
 #endif

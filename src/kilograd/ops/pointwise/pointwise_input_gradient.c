@@ -7,7 +7,15 @@ static void transposed_product(const int16_t *scaled, int32_t outputs, const int
 {
     for (int32_t i = 0; i < count; i++)
         sums[i] = 0;
-    for (int32_t o = 0; o < outputs; o++, columns += count)
+    int32_t o = 0;
+#if !KG_HAS_DSP
+    for (; o + 4 <= outputs; o += 4, columns += 4 * count)
+        for (int32_t i = 0; i < count; i++)
+            sums[i] += scaled[o] * columns[i] + scaled[o + 1] * columns[count + i] +
+                       scaled[o + 2] * columns[2 * count + i] +
+                       scaled[o + 3] * columns[3 * count + i];
+#endif
+    for (; o < outputs; o++, columns += count)
         for (int32_t i = 0; i < count; i++)
             sums[i] += scaled[o] * columns[i];
 }
@@ -33,8 +41,13 @@ void kg_pointwise_input_gradient_plain(const kg_pointwise_input_gradient_paramet
         transposed_product(scaled, p->outputs, weight, p->trained, sums);
         if (rest != 0)
             transposed_product(scaled, p->outputs, frozen, rest, sums + p->trained);
+        if (p->order == NULL) {
+            kg_gradient_elements(sums, p->channels, p->mantissa, shift, key, (uint32_t)base,
+                                 result + base, &seen);
+            continue;
+        }
         for (int32_t i = 0; i < p->channels; i++) {
-            const int32_t at = base + (p->order == NULL ? i : p->order[i]);
+            const int32_t at = base + p->order[i];
             result[at] = kg_gradient_element((int64_t)sums[i] * p->mantissa, shift,
                                              kg_random(key, (uint32_t)at), &seen);
         }

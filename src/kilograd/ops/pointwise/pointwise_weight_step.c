@@ -19,6 +19,7 @@ void kg_pointwise_weight_step(const kg_pointwise_weight_step_parameters *p,
     const int32_t exponent = kg_whole_exponent(gradient_exponent) + *loss_exponent;
     int16_t *const column = (int16_t *)(void *)scratch;
     int16_t *const tile = column + p->positions;
+    kg_counted.weight_steps += (uint32_t)(p->outputs * p->trained);
     for (int32_t first = 0; first < p->trained; first += KG_WEIGHT_STEP_TILE) {
         const int32_t width =
             p->trained - first < KG_WEIGHT_STEP_TILE ? p->trained - first : KG_WEIGHT_STEP_TILE;
@@ -37,7 +38,7 @@ void kg_pointwise_weight_step(const kg_pointwise_weight_step_parameters *p,
                 const int32_t step = kg_step(control, sum, p->mantissa[o],
                                              p->exponent[o] + exponent,
                                              kg_random(key, (uint32_t)at));
-                weight[at] = (int8_t)kg_clamp(weight[at] - step, -127, 127);
+                weight[at] = kg_stepped_weight(weight[at], step);
             }
         }
     }

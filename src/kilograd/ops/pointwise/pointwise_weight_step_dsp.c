@@ -81,6 +81,7 @@ void kg_pointwise_weight_step(const kg_pointwise_weight_step_parameters *p,
     const int32_t exponent = kg_whole_exponent(gradient_exponent) + *loss_exponent;
     const int32_t pairs = (p->positions + 1) >> 1;
     uint32_t *const gradients = scratch, *const tile = scratch + 4 * pairs;
+    kg_counted.weight_steps += (uint32_t)(p->outputs * p->trained);
     for (int32_t first = 0; first < p->trained; first += KG_WEIGHT_STEP_TILE) {
         const int32_t rest = p->trained - first;
         const int32_t width = rest < KG_WEIGHT_STEP_TILE ? rest : KG_WEIGHT_STEP_TILE;
@@ -98,7 +99,7 @@ void kg_pointwise_weight_step(const kg_pointwise_weight_step_parameters *p,
                     const int32_t step = kg_step(control, sums[c], p->mantissa[o + c],
                                                  p->exponent[o + c] + exponent,
                                                  kg_random(key, (uint32_t)at));
-                    weight[at] = (int8_t)kg_clamp(weight[at] - step, -127, 127);
+                    weight[at] = kg_stepped_weight(weight[at], step);
                 }
             }
         }

@@ -13,11 +13,13 @@ enum {
   COMMAND_INFO = 1,        /*                                       -> 4 u32 */
   COMMAND_INIT = 2,        /* u32 seed                              -> nothing */
   COMMAND_PREDICT = 3,     /* sample                                -> logits */
-  COMMAND_TRAIN = 4,       /* i32 label, mantissa, exponent, sample -> logits */
+  COMMAND_TRAIN = 4,       /* i32 label, rate (12 bytes), sample    -> logits */
   COMMAND_READ_STATE = 5,  /*                                       -> state */
   COMMAND_WRITE_STATE = 6, /* state                                 -> nothing */
   COMMAND_STACK = 7,       /*                                       -> u32 bytes */
   COMMAND_EXIT = 8,        /*                                       -> nothing */
+  COMMAND_COUNTERS = 9,    /*                                       -> kg_counters */
+  COMMAND_SET_CLASSES = 10 /* u32 classes                           -> nothing */
 };
 
 static const char wrong_length[] = "the payload has the wrong length";
@@ -86,8 +88,11 @@ static const char *command_train(request *from) {
   } step;
   if (from->unread != sizeof step + kg_input_bytes) return wrong_length;
   take(from, &step, sizeof step);
-  if (step.label < 0 || (uint32_t)step.label >= kg_class_count) return "the label is no class";
-  if (step.rate.mantissa < 0 || step.rate.mantissa > 32767) return "the rate is out of range";
+  if (step.label < 0 || (uint32_t)step.label >= kg_get_classes()) return "the label is no class";
+  const int32_t mantissa = step.rate.mantissa, exponent = step.rate.exponent;
+  if (mantissa < 0 || mantissa > 32767 || exponent < -1100 || exponent > 1100) {
+    return "the rate is out of range";
+  }
   take(from, kg_input(), kg_input_bytes);
   reply_logits(kg_train_step(step.label, step.rate));
   return NULL;
@@ -96,6 +101,15 @@ static const char *command_train(request *from) {
 static const char *command_write_state(request *from) {
   if (from->unread != kg_state_bytes) return wrong_length;
   take(from, kg_state(), kg_state_bytes);
+  kg_reply(KG_STATUS_OK, NULL, 0);
+  return NULL;
+}
+
+static const char *command_set_classes(request *from) {
+  uint32_t classes;
+  if (from->unread != sizeof classes) return wrong_length;
+  take(from, &classes, sizeof classes);
+  if (!kg_set_classes(classes)) return "there are not so many classes";
   kg_reply(KG_STATUS_OK, NULL, 0);
   return NULL;
 }
@@ -111,6 +125,8 @@ static const char *execute(uint8_t command, request *from) {
       return command_train(from);
     case COMMAND_WRITE_STATE:
       return command_write_state(from);
+    case COMMAND_SET_CLASSES:
+      return command_set_classes(from);
     default:
       break;
   }
@@ -122,6 +138,8 @@ static const char *execute(uint8_t command, request *from) {
   } else if (command == COMMAND_STACK) {
     const uint32_t bytes = stack_high_water();
     kg_reply(KG_STATUS_OK, &bytes, sizeof bytes);
+  } else if (command == COMMAND_COUNTERS) {
+    kg_reply(KG_STATUS_OK, kg_get_counters(), sizeof(kg_counters));
   } else {
     return "unknown command";
   }

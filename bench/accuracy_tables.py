@@ -1,0 +1,222 @@
+"""Tables of bench/results/accuracy.json and ablation.json, for bench/tables.py."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import product
+from typing import Any
+
+import numpy as np
+from markdown import table
+
+Ledger = Mapping[str, Any]
+
+#: Schemes in the order of the table, for each backbone.
+_MCUNET = ("head", "bias:42", "last:2", "49kb", "99kb", "148kb", "full")
+_OTHERS = {"mbv2-w0.35": ("49kb", "99kb", "138kb"), "proxyless-w0.3": ("49kb", "98kb", "148kb")}
+_MAIN = {"mcunet-5fps": "99kb", "mbv2-w0.35": "99kb", "proxyless-w0.3": "98kb"}
+_NOTHING = "–"
+_RESAMPLES = 10_000
+
+
+class _Runs:
+    """The ledger's rows, by what was run."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._rows: dict[tuple[str, ...], list[float]] = {}
+        self._rates: dict[tuple[str, ...], dict[float, list[float]]] = {}
+        for key, row in sorted(ledger["cells"].items()):
+            model, data, scheme, arithmetic, _ = key.split(" | ")
+            scheme = scheme.split("/")[-1]
+            arithmetic, is_tuned, _ = arithmetic.partition(" rate ")
+            cell = (model, data, scheme, arithmetic)
+            rates = self._rates.setdefault(cell, {})
+            rates.setdefault(round(row["rate"], 9), []).append(100 * row["accuracy"])
+            if not is_tuned:
+                self._rows.setdefault(cell, []).append(100 * row["accuracy"])
+
+    @property
+    def packs(self) -> list[str]:
+        """Packs that anything was run on."""
+        return sorted({cell[1] for cell in self._rows})
+
+    def seeds(self, model: str, data: str, scheme: str, arithmetic: str = "device") -> list[float]:
+        """Accuracy in percent of each seed, at the default rate."""
+        return self._rows.get((model, data, scheme, arithmetic), [])
+
+    def mean(self, *cell: str) -> float | None:
+        """Over the seeds; None where nothing was run."""
+        seeds = self.seeds(*cell)
+        return float(np.mean(seeds)) if seeds else None
+
+    def shown(self, *cell: str) -> str:
+        """Mean and, of several seeds, half the distance between the best and the worst."""
+        seeds = self.seeds(*cell)
+        if not seeds:
+            return _NOTHING
+        spread = f" ± {(max(seeds) - min(seeds)) / 2:.1f}" if len(seeds) > 1 else ""
+        return f"{np.mean(seeds):.1f}{spread}"
+
+    def rates(self, *cell: str) -> dict[float, float]:
+        """Rate -> accuracy of its first seed."""
+        return {rate: seeds[0] for rate, seeds in self._rates.get(cell, {}).items()}
+
+
+def accuracy_mcunet(ledger: Ledger) -> str:
+    """Every update on every pack, device integers, and float32 beside."""
+    runs = _Runs(ledger)
+    model = "mcunet-5fps"
+    columns = [(scheme, "device") for scheme in _MCUNET] + [
+        ("head", "float32"),
+        ("99kb", "float32"),
+    ]
+    header = ["pack", *_MCUNET, "float32 head", "float32 99kb"]
+    rows = [
+        [data, *(runs.shown(model, data, scheme, how) for scheme, how in columns)]
+        for data in runs.packs
+    ]
+    means = [_mean_over(runs, model, column) for column in columns]
+    sram = [_sram(ledger, model, scheme) for scheme in _MCUNET]
+    rows += [["**mean**", *means], ["SRAM, 10 classes (B)", *sram, _NOTHING, _NOTHING]]
+    return table(header, rows)
+
+
+def _mean_over(runs: _Runs, model: str, column: tuple[str, str]) -> str:
+    means = [runs.mean(model, data, *column) for data in runs.packs]
+    known = [mean for mean in means if mean is not None]
+    if not known:
+        return _NOTHING
+    is_whole = len(known) == len(runs.packs)
+    return f"**{np.mean(known):.1f}**" if is_whole else f"({np.mean(known):.1f} of {len(known)})"
+
+
+def _sram(ledger: Ledger, model: str, scheme: str) -> str:
+    full = scheme if ":" in scheme or scheme in ("head", "full") else f"{model}/{scheme}"
+    row = ledger["sram"].get(f"{model} | cifar10_jpeg32 | {full}")
+    return f"{row['sram_total_bytes']:,}" if row else _NOTHING
+
+
+def accuracy_others(ledger: Ledger) -> str:
+    """MbV2 and Proxyless: head and the published schemes, and float32."""
+    runs = _Runs(ledger)
+    header, columns = ["pack"], list[tuple[str, str, str]]()
+    for model, schemes in _OTHERS.items():
+        short = model.split("-")[0]
+        for scheme in ("head", *schemes):
+            header.append(f"{short} {scheme}")
+            columns.append((model, scheme, "device"))
+        for scheme in ("head", _MAIN[model]):
+            header.append(f"{short} float32 {scheme}")
+            columns.append((model, scheme, "float32"))
+    rows = [
+        [data, *(runs.shown(model, data, scheme, how) for model, scheme, how in columns)]
+        for data in runs.packs
+    ]
+    means = [_mean_over(runs, model, (scheme, how)) for model, scheme, how in columns]
+    return table(header, [*rows, ["**mean**", *means]])
+
+
+def accuracy_comparisons(ledger: Ledger) -> str:
+    """Differences over all packs that have both sides, with a bootstrap interval."""
+    runs = _Runs(ledger)
+    mcunet = "mcunet-5fps"
+    pairs = {
+        "device integers − float32, MCUNet, head and 99kb": [
+            ((mcunet, data, s, "device"), (mcunet, data, s, "float32"))
+            for data, s in product(runs.packs, ("head", "99kb"))
+        ],
+        "device integers − float32, all backbones, head and main scheme": [
+            ((model, data, s, "device"), (model, data, s, "float32"))
+            for data, (model, main) in product(runs.packs, _MAIN.items())
+            for s in ("head", main)
+        ],
+        "MCUNet 99kb − last:2 (which has 21 KB more SRAM)": _against(runs, mcunet, "last:2"),
+        "MCUNet 99kb − all biases": _against(runs, mcunet, "bias:42"),
+        "MCUNet 99kb − head": _against(runs, mcunet, "head"),
+        "MCUNet 99kb − full": _against(runs, mcunet, "full"),
+    }
+    rows: list[list[str]] = []
+    for name, cells in pairs.items():
+        sides = [(runs.mean(*a), runs.mean(*b)) for a, b in cells]
+        gaps = np.array([a - b for a, b in sides if a is not None and b is not None])
+        rows.append([name, *_interval(gaps), str(len(gaps))])
+    return table(["", "points", "95% interval", "cells"], rows)
+
+
+def _against(runs: _Runs, model: str, scheme: str) -> list[tuple[Any, Any]]:
+    main = _MAIN[model]
+    return [((model, data, main), (model, data, scheme)) for data in runs.packs]
+
+
+def _interval(gaps: np.ndarray) -> tuple[str, str]:
+    if not len(gaps):
+        return _NOTHING, _NOTHING
+    draws = np.random.Generator(np.random.PCG64(0)).choice(gaps, (_RESAMPLES, len(gaps)))
+    low, high = np.quantile(draws.mean(axis=1), (0.025, 0.975))
+    return f"**{gaps.mean():+.2f}**", f"{low:+.2f} … {high:+.2f}"
+
+
+def rates(ledger: Ledger) -> str:
+    """What the default rate costs against the best of the rates tried, seed 0."""
+    runs = _Runs(ledger)
+    tried = {
+        (data, scheme): runs.rates("mcunet-5fps", data, scheme, "device")
+        for scheme, data in product(("99kb", "head"), runs.packs)
+    }
+    rows: list[list[str]] = []
+    for scheme in ("99kb", "head"):
+        measured = {
+            data: tried[data, scheme] for data in runs.packs if len(tried[data, scheme]) > 1
+        }
+        columns = sorted({rate for row in measured.values() for rate in row})
+        if not measured:
+            continue
+        rows.append([f"**{scheme}, rate**", *(f"{rate:.2g}" for rate in columns), "default − best"])
+        default = runs_default(columns)
+        gaps: list[float] = []
+        for data, row in measured.items():
+            gaps.append(row[default] - max(row.values()))
+            shown = [f"{row[rate]:.1f}" if rate in row else _NOTHING for rate in columns]
+            rows.append([data, *shown, f"{gaps[-1]:+.1f}"])
+        rows.append(["mean", *[""] * len(columns), f"**{np.mean(gaps):+.2f}**"])
+    return table(["", *[""] * (max(map(len, rows), default=2) - 1)], rows)
+
+
+def runs_default(columns: list[float]) -> float:
+    """The middle one: the default rate, of which the others are multiples and parts."""
+    return columns[len(columns) // 2]
+
+
+def ablation(ledger: Ledger) -> str:
+    """Each choice made differently: accuracy, mean over seeds, at the best of its rates."""
+    names = list(dict.fromkeys(key.split(" ")[0] for key in ledger["runs"]))
+    order = [name for name in ledger["variations"] if name in names]
+    packs = sorted({key.split(" ")[1] for key in ledger["runs"]})
+    best = {name: _best(ledger["runs"], name, packs) for name in order}
+    if "default" not in best:
+        return "Not measured yet."
+    base = best["default"][1]
+    rows: list[list[str]] = []
+    for name in order:
+        factor, accuracies = best[name]
+        what = ledger["variations"][name]
+        gap = np.mean([accuracies[p] - base[p] for p in packs if p in accuracies and p in base])
+        shown = [f"{accuracies[p]:.1f}" if p in accuracies else _NOTHING for p in packs]
+        memory = f"{what['state_bytes']:g}" if what["state_bytes"] else ""
+        rows.append([what["group"], what["label"], *shown, f"{gap:+.1f}", f"{factor:g}", memory])
+    header = ["choice", "made", *packs, "against shipped", "rate, times default"]
+    return table([*header, "more SRAM, B a weight"], rows)
+
+
+def _best(runs: Mapping[str, Any], name: str, packs: list[str]) -> tuple[float, dict[str, float]]:
+    """The rate factor with the best mean over the packs, and its accuracy on each."""
+    by_factor: dict[float, dict[str, list[float]]] = {}
+    for key, row in runs.items():
+        variation, data, factor, _ = key.split(" ")
+        if variation == name:
+            seeds = by_factor.setdefault(float(factor), {}).setdefault(data, [])
+            seeds.append(100 * row["accuracy"])
+    whole = {f: d for f, d in by_factor.items() if set(d) == set(packs)} or by_factor
+    means = {f: {p: float(np.mean(s)) for p, s in d.items()} for f, d in whole.items()}
+    factor = max(means, key=lambda f: np.mean(list(means[f].values())))
+    return factor, means[factor]

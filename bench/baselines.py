@@ -1,0 +1,99 @@
+"""Finds the rate of the float32 baseline: every rate of a grid, scheme, data set and seed.
+
+    python bench/baselines.py [data set …]
+
+Batch 8, SGD without momentum, one thread; writes bench/results/torch_rates.json
+after every run and skips the runs that are already there. Needs ``torch==2.13.0``.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from float32 import DEFAULT_RATE, train_float32
+from packs import PACKS, SHARED, checkpoint, load_pack
+
+LEDGER = Path(__file__).parent / "results" / "torch_rates.json"
+SEEDS = (0, 1)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Rates, in steps of about two around the default, that a scheme is trained with.
+
+    Attributes:
+        scheme: what is trained.
+        rates: learning rates at their highest.
+        data: on what.
+        seeds: orders of samples.
+        model: the checkpoint.
+    """
+
+    scheme: str
+    rates: tuple[float, ...]
+    data: tuple[str, ...] = ("cifar10", "flowers5", "person_scene")
+    seeds: tuple[int, ...] = SEEDS
+    model: str = "mcunet-5fps"
+
+
+GRIDS = (
+    Grid("mcunet-5fps/99kb", (0.001, 0.002, 0.004, 0.008, DEFAULT_RATE, 0.016, 0.032, 0.064)),
+    Grid("head", (0.004, 0.008, DEFAULT_RATE, 0.016, 0.032, 0.064, 0.128, 0.256, 0.512)),
+    Grid("mbv2-w0.35/99kb", (0.005, DEFAULT_RATE, 0.02), ("cifar10",), (0,), "mbv2-w0.35"),
+    Grid("proxyless-w0.3/98kb", (0.005, DEFAULT_RATE, 0.02), ("cifar10",), (0,), "proxyless-w0.3"),
+)
+
+
+def read(path: Path) -> dict[str, Any]:
+    """A ledger, or an empty one."""
+    return json.loads(path.read_text()) if path.is_file() else {}
+
+
+def write(path: Path, ledger: dict[str, Any]) -> None:
+    """Replaces a ledger in one piece."""
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(json.dumps(ledger, indent=1, sort_keys=True) + "\n")
+    temporary.replace(path)
+
+
+def main(chosen: list[str]) -> None:
+    """Every run that is not there yet."""
+    for grid in GRIDS:
+        for name in grid.data:
+            if not chosen or name in chosen:
+                fill(grid, name)
+
+
+def fill(grid: Grid, name: str) -> None:
+    """The runs of one grid on one data set."""
+    model = checkpoint(grid.model)
+    dataset = load_pack(SHARED / "data" / PACKS[name].file, model)
+    epochs = PACKS[name].epochs
+    ledger = read(LEDGER)
+    runs = ledger.setdefault("runs", {})
+    for seed, rate in product(grid.seeds, grid.rates):
+        key = f"{name}, {grid.scheme}, rate {rate:g}, seed {seed}"
+        if key in runs:
+            continue
+        accuracy = train_float32(model, dataset, grid.scheme, epochs=epochs, rate=rate, seed=seed)
+        print(key, f"{100 * accuracy:.1f}%", flush=True)
+        runs[key] = {
+            "data": name,
+            "scheme": grid.scheme,
+            "rate": rate,
+            "seed": seed,
+            "epochs": epochs,
+            "train": len(dataset.train),
+            "test": len(dataset.test),
+            "accuracy": round(accuracy, 6),
+        }
+        write(LEDGER, ledger)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,78 @@
+"""The accuracy ledger: its device cells are what the command prints, to the digit."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import accuracy_tables
+import pytest
+from cells import Cell
+from packs import PACKS, pack_of
+
+ROOT = Path(__file__).parents[1]
+SHARED = ROOT.parent / "shared"
+LEDGER = ROOT / "bench" / "results" / "accuracy.json"
+
+
+@pytest.fixture(scope="module")
+def ledger():
+    return json.loads(LEDGER.read_text())
+
+
+def run(*arguments):
+    command = [sys.executable, str(ROOT / "bench" / "accuracy.py"), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="the data packs are not here")
+@pytest.mark.parametrize(
+    ("data", "scheme", "seed"),
+    [
+        ("coco_vww_mini_128", "head", 1),
+        pytest.param("flowers17_128", "mcunet-5fps/99kb", 0, marks=pytest.mark.slow),
+    ],
+)
+def test_a_cell_reproduces_to_the_digit(ledger, data, scheme, seed):
+    cell = Cell("../shared/models/mcunet-5fps.pkl", Path(f"{data}.npz"), scheme, "device")
+    expected = ledger["cells"][cell.key(seed)]
+    path = f"../shared/data/{data}.npz"
+    done = run(
+        *("--model", cell.model, "--data", path, "--scheme", scheme),
+        *("--arithmetic", "device", "--seed", seed, "--json"),
+    )
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    for figure in ("accuracy", "before", "steps", "predictions_digest"):
+        assert result[figure] == expected[figure]
+    assert result["sram_total_bytes"] > 160_000
+    assert result["fits"]
+
+
+def test_bad_cells_are_explained():
+    done = run("--model", "nothing.pkl", "--data", "none.npz")
+    assert done.returncode == 2
+    assert "nothing.pkl" in done.stderr
+    done = run("--model", "kilograd-48")
+    assert done.returncode == 2
+    assert "--model and --data go together" in done.stderr
+
+
+def test_device_cells_never_end_at_chance(ledger):
+    """At the default rate nothing diverges."""
+    for key, row in ledger["cells"].items():
+        if " | device | " in key:
+            assert row["accuracy"] > 1.3 * row["before"], key
+
+
+def test_the_tables_show_what_is_known_and_what_is_not(ledger):
+    text = accuracy_tables.accuracy_mcunet(ledger)
+    assert len(text.splitlines()) == 2 + len(PACKS) + 2
+    empty = {"cells": {}, "sram": {}}
+    assert "–" in accuracy_tables.accuracy_comparisons(empty)
+
+
+def test_an_unknown_pack_is_used_whole():
+    pack = pack_of(Path("somewhere/mine.npz"))
+    assert (pack.file, pack.train, pack.test) == ("mine.npz", None, None)
+    assert pack_of(Path("x/cifar10_jpeg32.npz")) is PACKS["cifar10"]
