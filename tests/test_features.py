@@ -351,7 +351,9 @@ def all_runs(features: LogMel, seed: int) -> list[Run]:
 
 
 def model_sources(features: LogMel) -> dict[str, str]:
-    return {**harness(features), "kilograd.h": source.MODEL_H, "model.c": source.MODEL_C}
+    counted = '#include "kg_counters.h"\nkg_counters kg_counted;\n'
+    model = {"kilograd.h": source.MODEL_H, "model.c": source.MODEL_C, "counted.c": counted}
+    return {**harness(features), **model}
 
 
 @pytest.fixture(scope="module")
