@@ -411,6 +411,6 @@ VARIATIONS: dict[str, Variation] = {
         "quantization-aware scaling",
         "none",
         prepare=_without_scaling,
-        rate_factors=(100.0, 300.0, 1000.0, 3000.0, 10000.0, 30000.0),
+        rate_factors=(1e3, 3e3, 1e4, 3e4, 1e5, 3e5),
     ),
 }
