@@ -18,6 +18,7 @@ from kilograd.data import (
     load_dataset,
     pack_digest,
     packs,
+    with_class_order,
 )
 from kilograd.data.choose import choose_balanced, split_by_class
 from kilograd.errors import DataError
@@ -611,3 +612,13 @@ def test_real_packs(name, classes):
     counts = np.bincount(dataset.train.labels, minlength=classes)
     assert counts.max() - counts.min() <= 1
     assert dataset.train.inputs.std() > 20
+
+
+def test_classes_in_another_order():
+    inputs = np.arange(6, dtype=np.int8).reshape(6, 1, 1, 1)
+    samples = Samples(inputs, np.array([0, 1, 2, 2, 1, 0], np.int32))
+    data = with_class_order(Dataset("d", samples, samples, ("a", "b", "c")), ("c", "a", "b"))
+    assert data.class_names == ("c", "a", "b")
+    assert data.train.labels.tolist() == data.test.labels.tolist() == [1, 2, 0, 0, 2, 1]
+    assert data.train.labels.dtype == np.int32
+    assert np.array_equal(data.train.inputs, inputs)

@@ -185,6 +185,13 @@ def write_wav(path, samples, *, rate=8000, width=2, channels=1):
     return path
 
 
+def write_wav_at(path, rate):
+    """With a rate that `wave` would not write."""
+    contents = bytearray(write_wav(path, [1, 2]).read_bytes())
+    contents[24:28] = rate.to_bytes(4, "little")
+    path.write_bytes(contents)
+
+
 def test_a_folder_of_recordings(tmp_path):
     rng = np.random.default_rng(0)
     clips = rng.integers(-9000, 9000, (2, 4, 300)).astype(np.int16)
@@ -246,6 +253,8 @@ def test_other_rates_keep_what_the_network_can_hear():
             lambda p: write_wav(p, [1, 2], rate=11025),
             "the recording has 11025 Hz, and the network listens at 8000 Hz",
         ),
+        (lambda p: write_wav_at(p, 0), "the recording has 0 Hz"),
+        (lambda p: write_wav_at(p, 8000 * 500_000), "the recording has 4000000000 Hz"),
     ],
 )
 def test_recordings_that_cannot_be_read(tmp_path, make, message):

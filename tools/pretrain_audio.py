@@ -227,7 +227,8 @@ def main() -> None:
         training.class_names,
     )
     recipe = (
-        f"{epochs} epochs over the 1,800 training recordings, each batch {WORDS_PER_BATCH} words "
+        f"{epochs} epochs over the {len(training.labels):,} training recordings, each batch "
+        f"{WORDS_PER_BATCH} words "
         f"and {MADE_UP_PER_BATCH} made-up words (reversed, or spliced from two) with a head of "
         f"their own; AdamW {FLOAT_RATE}, weight decay {WEIGHT_DECAY}, cosine, label smoothing "
         f"{LABEL_SMOOTHING}; pace, shift, gain, noise, masked frames and bands, tilt; the last "

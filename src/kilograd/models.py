@@ -50,7 +50,7 @@ def load_model(text: str, classes: int | None = None) -> Graph:
 def class_names(text: str) -> tuple[str, ...]:
     """What a model calls the classes of the head it came with; empty where it does not say.
 
-    A dataset with the same classes can go on from that head: ``load_model(text)``.
+    ``kilograd train`` goes on from that head where a dataset has the same classes.
 
     Args:
         text: as for ``load_model``.

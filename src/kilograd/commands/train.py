@@ -1,4 +1,4 @@
-"""kilograd train: learn from images, on any device."""
+"""kilograd train: learn from images, audio or motion, on any device."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from rich.table import Table
 
 from kilograd.commands.sizes import parse_size
 from kilograd.compiler import Program, compile_model
-from kilograd.data import Dataset, load_dataset
+from kilograd.data import Dataset, load_dataset, with_class_order
 from kilograd.device.open import DEVICES, EMULATED, open_device
 from kilograd.errors import DeviceError, UserError
 from kilograd.guard import Divergence
 from kilograd.measure import Measurement, check_sram, measure
-from kilograd.models import input_spec, load_model
+from kilograd.models import class_names, input_spec, load_model
 from kilograd.report import Report, write_report
 from kilograd.scheme import load_scheme
 from kilograd.targets import get_target
@@ -77,7 +77,16 @@ def train_model(console: Console, request: TrainRequest) -> dict[str, Any]:
         test_limit=request.test_limit,
         seed=request.options.seed,
     )
-    graph = load_model(request.model, len(dataset.class_names))
+    known = class_names(request.model)
+    is_known = sorted(dataset.class_names) == sorted(known)
+    graph = load_model(request.model, None if is_known else len(dataset.class_names))
+    if is_known:
+        dataset = with_class_order(dataset, known)
+        console.print(
+            f"{graph.name} knows these classes: training goes on from its own head",
+            markup=False,
+            highlight=False,
+        )
     program = compile_model(graph, load_scheme(request.scheme, graph))
     options = request.options
     if not request.has_rate:

@@ -8,6 +8,6 @@ same bytes.
 from __future__ import annotations
 
 from kilograd.data.load import load_dataset
-from kilograd.data.samples import Dataset, InputSpec, Samples, pack_digest
+from kilograd.data.samples import Dataset, InputSpec, Samples, pack_digest, with_class_order
 
-__all__ = ["Dataset", "InputSpec", "Samples", "load_dataset", "pack_digest"]
+__all__ = ["Dataset", "InputSpec", "Samples", "load_dataset", "pack_digest", "with_class_order"]

@@ -108,6 +108,18 @@ class Dataset:
     class_names: tuple[str, ...]
 
 
+def with_class_order(dataset: Dataset, class_names: tuple[str, ...]) -> Dataset:
+    """The same samples, with their classes numbered as in ``class_names``.
+
+    Args:
+        dataset: of the same classes.
+        class_names: each of them once, in the order that is wanted.
+    """
+    number = np.array([class_names.index(name) for name in dataset.class_names], np.int32)
+    train, test = (Samples(s.inputs, number[s.labels]) for s in (dataset.train, dataset.test))
+    return Dataset(dataset.name, train, test, class_names)
+
+
 def pack_digest(dataset: Dataset) -> str:
     """Returns the SHA-256, in hex, of the shapes, inputs and labels of both splits."""
     digest = hashlib.sha256()

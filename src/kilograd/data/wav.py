@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 SUFFIXES = frozenset({".wav"})
 MAX_SAMPLES = 100_000_000
+MAX_RATE = 384_000
 
 _TAP_BITS = 15
 #: Taps a step of decimation, to each side: the filter falls by 60 dB.
@@ -51,7 +52,7 @@ def read_wav(path: Path, rate: int) -> NDArray[np.int16]:
     samples = np.frombuffer(data[: len(data) // (2 * channels) * 2 * channels], "<i2")
     if not samples.size:
         raise DataError("the recording is empty", where=str(path))
-    if found % rate:
+    if found % rate or not 0 < found <= MAX_RATE:
         raise DataError(
             f"the recording has {found} Hz, and the network listens at {rate} Hz",
             where=str(path),

@@ -10,7 +10,7 @@ from kilograd.features.base import Features
 from kilograd.features.log_mel import LogMel
 from kilograd.features.motion import Motion
 from kilograd.features.mulaw import decode_mulaw, encode_mulaw
-from kilograd.features.parse import feature_sources, features_of, parse_features
+from kilograd.features.parse import features_of, parse_features
 
 __all__ = [
     "Features",
@@ -18,7 +18,6 @@ __all__ = [
     "Motion",
     "decode_mulaw",
     "encode_mulaw",
-    "feature_sources",
     "features_of",
     "parse_features",
 ]

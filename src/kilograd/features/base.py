@@ -27,6 +27,21 @@ class Features(ABC):
     def shape(self) -> tuple[int, int, int]:
         """Height, width and channels of the map."""
 
+    @property
+    @abstractmethod
+    def samples(self) -> int:
+        """Samples that one map is made of."""
+
+    @property
+    @abstractmethod
+    def sample_channels(self) -> int:
+        """Numbers of one sample."""
+
+    @property
+    @abstractmethod
+    def scratch_bytes(self) -> int:
+        """Working memory of the C while it runs."""
+
     @abstractmethod
     def apply(self, samples: NDArray[np.int16]) -> NDArray[np.int8]:
         """The map of one recording, or of several, int16 [..., samples of one map]."""
@@ -38,6 +53,23 @@ class Features(ABC):
     @abstractmethod
     def sources(self) -> dict[str, str]:
         """File name -> C text that computes them; complete but for memcpy."""
+
+    def firmware_sources(self, scratch: int) -> dict[str, str]:
+        """The ``sources``, and kg_features.[ch], which fill the input of a compiled network.
+
+        Args:
+            scratch: where in its arena ``scratch_bytes`` are free while the input is filled.
+        """
+        constants = {
+            "KG_FEATURES_SAMPLES": self.samples,
+            "KG_FEATURES_CHANNELS": self.sample_channels,
+            "KG_FEATURES_SCRATCH": scratch,
+        }
+        return {
+            **self.sources(),
+            **read_c("kg_features.h", f"kg_features_{self.kind}.c"),
+            "kg_features_config.h": header("KG_FEATURES_CONFIG_H", *define(constants)),
+        }
 
 
 def read_c(*names: str) -> dict[str, str]:

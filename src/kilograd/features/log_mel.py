@@ -111,6 +111,16 @@ class LogMel(Features):
         """Samples that one recording needs."""
         return (self.frames - 1) * self.hop + self.window
 
+    @property
+    def sample_channels(self) -> int:
+        """One microphone."""
+        return 1
+
+    @property
+    def scratch_bytes(self) -> int:
+        """Of one frame's spectrum."""
+        return 4 * self.window
+
     def apply(self, samples: NDArray[np.int16]) -> NDArray[np.int8]:
         """The map of each recording.
 

@@ -75,6 +75,21 @@ class Motion(Features):
         """Length, one and channels."""
         return self.length, 1, len(self.channels)
 
+    @property
+    def samples(self) -> int:
+        """Samples of a window."""
+        return self.length
+
+    @property
+    def sample_channels(self) -> int:
+        """As many as there are channels."""
+        return len(self.channels)
+
+    @property
+    def scratch_bytes(self) -> int:
+        """None."""
+        return 0
+
     def counts(self, real: NDArray[np.floating[Any]]) -> NDArray[np.int16]:
         """What a sensor would count, of real values [..., channels]: to nearest, halves to even."""
         counts = np.rint(real.astype(np.float64) / np.array(self.units))

@@ -1,4 +1,4 @@
-"""From what a model file says to features, and from a graph to the C that it needs."""
+"""From what a model file says to features."""
 
 from __future__ import annotations
 
@@ -55,12 +55,6 @@ def features_of(graph: Graph) -> Features | None:
     if not graph.features:
         return None
     return parse_features(json.loads(graph.features), graph.inputs[0].type)
-
-
-def feature_sources(graph: Graph) -> dict[str, str]:
-    """File name -> C text of what belongs beside a model; empty where it wants no features."""
-    features = features_of(graph)
-    return {} if features is None else features.sources()
 
 
 def _log_mel(fields: Mapping[str, Any], type_: TensorType) -> LogMel:

@@ -82,22 +82,28 @@ def native_classes(path: Path) -> tuple[str, ...]:
     """What a model file calls the classes of its head; empty where it does not say.
 
     Raises:
-        ModelError: when the file is damaged, or of another kind.
+        ModelError: when the file is damaged, or of another kind, or its head has other classes.
     """
     try:
-        names = json.loads(str(_read_arrays(path)["structure"][()])).get("classes", [])
-        return tuple(map(str, names))
+        arrays = _read_arrays(path)
+        names = tuple(map(str, json.loads(str(arrays["structure"][()])).get("classes", [])))
+        count = len(arrays["head.weight"])
     except ModelError:
         raise
     except _DAMAGED as error:
         raise _not_a_model(path, error) from error
+    different = len(set(names))
+    if names and not different == len(names) == count:
+        what = f"it names {different} classes, and its head has {count}"
+        raise ModelError(what, where=str(path))
+    return names
 
 
 def _not_a_model(path: Path, error: BaseException) -> ModelError:
     return ModelError(
         f"this is not a model of kilograd: {type(error).__name__}: {error}",
         where=str(path),
-        hint="models are made by tools/pretrain_backbone.py, or read from a .pkl checkpoint",
+        hint="models are made by the scripts in tools/, or read from a .pkl checkpoint",
     )
 
 
