@@ -10,7 +10,7 @@ from kilograd.data import Dataset, Drift, InputSpec, Samples
 from kilograd.device.open import open_device
 from kilograd.device.protocol import LearningRate, state_classes
 from kilograd.errors import DataError
-from kilograd.models import input_spec
+from kilograd.models import input_spec, load_model
 from kilograd.scheme import load_scheme
 from kilograd.stream import WINDOW, StreamOptions, make_stream, put_last, train_stream
 from networks import blobs, tiny_graph
@@ -289,3 +289,9 @@ def test_streams_that_cannot_be_made(dataset, spec):
         make_stream(dataset, spec, replace(LATE, change_at=0.7))
     assert "hint: at most 0.67 here" in str(caught.value)
     make_stream(dataset, spec, replace(LATE, change_at=0.67))
+
+
+def test_only_images_drift(dataset):
+    spoken = input_spec(load_model("kilograd-kws"))
+    with pytest.raises(DataError, match="--drift: only images drift"):
+        make_stream(dataset, spoken, DRIFTING)

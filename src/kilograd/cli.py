@@ -35,6 +35,9 @@ SchemeOption = Annotated[
     typer.Option(help="What is trained: head, bias:K, last:K, full, a published name, or a file."),
 ]
 ClassesOption = Annotated[int, typer.Option(help="Classes of the new head.", min=2)]
+KeepHeadOption = Annotated[
+    bool, typer.Option("--keep-head", help="Start from the model's own head, not from a new one.")
+]
 TargetOption = Annotated[str, typer.Option(help="The microcontroller.")]
 CompilerOption = Annotated[str, typer.Option(help="zig (comes with kilograd) or gcc.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
@@ -139,13 +142,14 @@ def compile_command(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the C sources.")],
     scheme: SchemeOption = "head",
     classes: ClassesOption = 10,
+    keep_head: KeepHeadOption = False,
     target: TargetOption = "cortex-m7",
     as_json: JsonOption = False,
 ) -> None:
     """Write a training step as self-contained C."""
     from kilograd.commands.compile import write_sources  # noqa: PLC0415 - commands start fast
 
-    result = write_sources(console, model, scheme, classes, target, output)
+    result = write_sources(console, model, scheme, None if keep_head else classes, target, output)
     if as_json:
         _print_json(result)
 
@@ -156,6 +160,7 @@ def verify(
     *,
     scheme: SchemeOption = "head",
     classes: ClassesOption = 10,
+    keep_head: KeepHeadOption = False,
     steps: Annotated[int, typer.Option(help="Training steps to compare.", min=1)] = 5,
     devices: Annotated[str, typer.Option(help="Comma-separated.")] = "reference,host,unicorn",
     target: TargetOption = "cortex-m7",
@@ -165,7 +170,9 @@ def verify(
     """Train the same steps on several devices and compare every bit."""
     from kilograd.commands.verify import verify_model  # noqa: PLC0415 - commands start fast
 
-    result = verify_model(console, model, scheme, classes, steps, devices, target, seed)
+    result = verify_model(
+        console, model, scheme, None if keep_head else classes, steps, devices, target, seed
+    )
     if as_json:
         _print_json(result)
     if not result["identical"]:
@@ -180,6 +187,7 @@ def measure(
     *,
     scheme: SchemeOption = "head",
     classes: ClassesOption = 10,
+    keep_head: KeepHeadOption = False,
     target: TargetOption = "cortex-m7",
     compiler: CompilerOption = "zig",
     sram: SramOption = "256KB",
@@ -189,7 +197,9 @@ def measure(
     """Count SRAM, flash and instructions of an inference and a training step, emulated."""
     from kilograd.commands.measure import measure_model  # noqa: PLC0415 - commands start fast
 
-    result = measure_model(console, model, scheme, classes, target, compiler, sram, flash)
+    result = measure_model(
+        console, model, scheme, None if keep_head else classes, target, compiler, sram, flash
+    )
     if as_json:
         _print_json(result)
 
@@ -198,7 +208,7 @@ def measure(
 def train(
     model: ModelArgument,
     *,
-    data: Annotated[Path, typer.Option(help="A folder of images, or an .npz pack.")],
+    data: Annotated[Path, typer.Option(help="A folder of images or WAV files, or an .npz pack.")],
     scheme: SchemeOption = "head",
     device: DeviceOption = "host",
     epochs: Annotated[
@@ -235,7 +245,11 @@ def train(
     ] = None,
     repeats: Annotated[
         int | None,
-        typer.Option(help="Stream: training steps on each sample; 1 if not given.", min=1),
+        typer.Option(
+            help="Stream: training steps on each sample, which firmware has to keep; 1 if not "
+            "given.",
+            min=1,
+        ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:

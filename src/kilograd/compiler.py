@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from kilograd.emit import emit
 from kilograd.emit.model import frozen_prefix
+from kilograd.features import features_of
 from kilograd.ir import Graph, Phase
 from kilograd.memory import MemoryPlan, plan_memory
 from kilograd.ops import REGISTRY
@@ -21,7 +22,8 @@ class Program:
     Attributes:
         graph: all nodes of a training step, in execution order.
         plan: where their tensors live.
-        sources: file name -> C text, complete without any library but memcpy and memset.
+        sources: file name -> C text, complete without any library but memcpy and memset;
+            with kg_features.h where the network reads features of a sensor's samples.
         scheme: what is trained.
     """
 
@@ -66,5 +68,10 @@ def compile_model(
         Order(),
     ]
     trained = run_passes(graph, passes, dump)
-    plan = plan_memory(trained)
-    return Program(trained, plan, emit(trained, plan), scheme)
+    features = features_of(graph)
+    scratch = features.scratch_bytes if features else 0
+    plan = plan_memory(trained, scratch)
+    sources = emit(trained, plan)
+    if features:
+        sources |= features.firmware_sources(plan.scratch("input") if scratch else 0)
+    return Program(trained, plan, sources, scheme)

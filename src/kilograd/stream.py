@@ -179,11 +179,18 @@ def make_stream(dataset: Dataset, spec: InputSpec, options: StreamOptions) -> St
         options: what the stream is like.
 
     Raises:
-        DataError: no training samples, too few for the change, or no such class.
+        DataError: no training samples, too few for the change, no such class, or a drift of
+            what are no images.
     """
     count = len(dataset.train)
     if not count:
         raise DataError("there are no training samples", where=dataset.name)
+    if options.drift is not None and spec.features is not None:
+        raise DataError(
+            "only images drift: these samples are turned into features first",
+            where="--drift",
+            hint="--new-class works for every kind of sample",
+        )
     if options.new_class is not None:
         dataset = put_last(dataset, options.new_class)
     generator = np.random.Generator(np.random.PCG64(options.seed))

@@ -1,4 +1,4 @@
-"""kilograd train: learn from images, on any device."""
+"""kilograd train: learn from images, audio or motion, on any device."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ from kilograd.commands.stream import (
     stream_facts,
 )
 from kilograd.compiler import Program, compile_model
-from kilograd.data import Dataset, load_dataset
+from kilograd.data import Dataset, load_dataset, with_class_order
 from kilograd.device.open import DEVICES, EMULATED, open_device
 from kilograd.errors import DeviceError, UserError
 from kilograd.guard import Divergence
 from kilograd.measure import Measurement, check_sram, measure
-from kilograd.models import input_spec, load_model
+from kilograd.models import class_names, input_spec, load_model
 from kilograd.report import Report, write_report
 from kilograd.scheme import load_scheme
 from kilograd.stream import Stream, StreamResult, make_stream, train_stream
@@ -88,10 +88,21 @@ def train_model(console: Console, request: TrainRequest) -> dict[str, Any]:
         test_limit=request.test_limit,
         seed=request.options.seed,
     )
+    known = class_names(request.model)
+    comes_late = stream_options is not None and stream_options.new_class is not None
+    is_known = sorted(dataset.class_names) == sorted(known) and not comes_late
+    if is_known:
+        dataset = with_class_order(dataset, known)
     stream = None if stream_options is None else make_stream(dataset, spec, stream_options)
     if stream is not None:
         dataset = stream.dataset
-    graph = load_model(request.model, len(dataset.class_names))
+    graph = load_model(request.model, None if is_known else len(dataset.class_names))
+    if is_known:
+        console.print(
+            f"{graph.name} knows these classes: training goes on from its own head",
+            markup=False,
+            highlight=False,
+        )
     program = compile_model(graph, load_scheme(request.scheme, graph))
     options = request.options
     if not request.has_rate:

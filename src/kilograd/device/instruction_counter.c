@@ -1,6 +1,6 @@
 /* Counts the instructions that Unicorn executes, from a hook at the start of each basic block.
  *
- * A count runs from the entry of one of two functions to its return, so that nothing of what
+ * A count runs from the entry of one of three functions to its return, so that nothing of what
  * moves the samples in and out is in it.
  */
 #include <stdint.h>
@@ -13,7 +13,7 @@ typedef struct {
   const uint8_t *code;   /* what the flash holds from code_origin on */
   block *blocks;         /* one for each halfword of the flash, zero at first */
   uint64_t code_origin, code_bytes;
-  uint64_t entries[2];   /* addresses of the counted functions */
+  uint64_t entries[3];   /* addresses of the counted functions */
   uint64_t limit;        /* executed instructions that stop the emulation */
   uint64_t executed;     /* since the start */
   uint64_t last_call;    /* of the last finished call */
@@ -40,7 +40,8 @@ void kg_count_block(void *unicorn, uint64_t address, uint32_t bytes, void *user)
   if (c->is_counting && address == c->return_address) {
     c->last_call = c->executed - c->began;
     c->is_counting = 0;
-  } else if (!c->is_counting && (address == c->entries[0] || address == c->entries[1])) {
+  } else if (!c->is_counting && (address == c->entries[0] || address == c->entries[1] ||
+                                 address == c->entries[2])) {
     uint32_t link = 0;
     c->read_register(unicorn, c->link_register, &link);
     c->return_address = link & ~1u;

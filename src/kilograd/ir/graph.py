@@ -51,6 +51,8 @@ class Graph:
         nodes: in execution order.
         outputs: names of the results (the logits first).
         updates: state name -> name of the value that replaces it after a training step.
+        features: what raw samples are turned into first, as JSON for ``kilograd.features``; empty
+            where the input is the sample.
     """
 
     name: str
@@ -58,6 +60,7 @@ class Graph:
     nodes: tuple[Node, ...]
     outputs: tuple[str, ...]
     updates: Mapping[str, str] = field(default_factory=dict[str, str])
+    features: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "values", MappingProxyType(dict(self.values)))

@@ -45,6 +45,8 @@ def print_graph(graph: Graph) -> str:
     lines = [f"graph {_word(graph.name)}", ""]
     lines += [_print_value(value) for value in graph.values.values()]
     lines += ["", *(_print_node(node) for node in graph.nodes), ""]
+    if graph.features:
+        lines.append(f"features {json.dumps(graph.features)}")
     lines += [f"update {_ref(state)} -> {_ref(new)}" for state, new in graph.updates.items()]
     lines += [f"output {_ref(name)}" for name in graph.outputs]
     return "\n".join(lines) + "\n"
@@ -83,7 +85,12 @@ def parse_graph(
             column=len(source) + 1,
         )
     return Graph(
-        reader.name, reader.values, tuple(reader.nodes), tuple(reader.outputs), reader.updates
+        reader.name,
+        reader.values,
+        tuple(reader.nodes),
+        tuple(reader.outputs),
+        reader.updates,
+        reader.features,
     )
 
 
@@ -149,9 +156,10 @@ class _Reader:
         self.nodes: list[Node] = []
         self.outputs: list[str] = []
         self.updates: dict[str, str] = {}
+        self.features = ""
 
     def statement(self, line: Line) -> None:
-        keyword = line.take("word", "graph, a value's kind, node, update or output")
+        keyword = line.take("word", "graph, a value's kind, node, features, update or output")
         if (self.name is None) != (keyword.text == "graph"):
             first = "a text starts with one line `graph NAME`"
             raise line.error(first, keyword)
@@ -167,9 +175,11 @@ class _Reader:
             self.updates[state] = self._known(line, line.ref())
         elif keyword.text == "output":
             self.outputs.append(self._known(line, line.ref()))
+        elif keyword.text == "features":
+            self.features = line.name("features as JSON").text
         else:
             kinds = ", ".join(kind.value for kind in Kind)
-            raise line.error(f"expected {kinds}, node, update or output", keyword)
+            raise line.error(f"expected {kinds}, node, features, update or output", keyword)
         line.end()
 
     def _value(self, line: Line, kind: Kind) -> None:
