@@ -1,4 +1,4 @@
-"""Writes the tables of README.md and docs/ from the ledgers in bench/results.
+"""Writes the tables and pictures of README.md and docs/ from the ledgers in bench/results.
 
 python bench/tables.py          rewrites them
 python bench/tables.py --check  exits 1 when they differ from the ledger
@@ -14,11 +14,15 @@ from pathlib import Path
 from typing import Any
 
 import accuracy_tables
+import personalization_chart
+import personalization_tables
+import stream_tables
 from markdown import table
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "bench" / "results"
-PAGES = tuple(ROOT / page for page in ("README.md", "docs/measurements.md", "docs/accuracy.md"))
+_DOCS = ("measurements", "accuracy", "personalization", "features", "stream")
+PAGES = (ROOT / "README.md", *(ROOT / "docs" / f"{page}.md" for page in _DOCS))
 
 #: Tiny Training Engine (47bb283) with tiny-training (7bf8e05), measured the same way: gcc 12.2.1
 #: -Ofast, emulated Cortex-M7, .data + .bss + training stack.
@@ -156,12 +160,26 @@ TABLES: dict[str, tuple[str, Callable[[Ledger], str]]] = {
     "rates": ("accuracy", accuracy_tables.rates),
     "ablation": ("ablation", accuracy_tables.ablation),
     "qas": ("qas", accuracy_tables.qas),
+    "stream_plain": ("stream", stream_tables.plain),
+    "stream_new_class": ("stream", stream_tables.new_class),
+    "stream_drift": ("stream", stream_tables.drift),
+    "stream_repeats": ("stream", stream_tables.repeats),
+    "personalization": ("personalization", personalization_tables.personalization),
+    "personalization_brief": ("personalization", personalization_tables.brief),
+    "personalization_memory": ("personalization", personalization_tables.memory),
+    "features": ("features", personalization_tables.features),
+}
+
+#: Picture -> the ledger that it is drawn from, and how.
+PICTURES: dict[Path, tuple[str, Callable[[Ledger], str]]] = {
+    ROOT / "docs" / "stream.svg": ("stream", stream_tables.picture),
+    ROOT / "docs/personalization.svg": ("personalization", personalization_chart.personalization),
 }
 
 
 def read_ledgers() -> dict[str, Ledger]:
-    """Every ledger that a table is made from, by name."""
-    names = {ledger for ledger, _ in TABLES.values()}
+    """Every ledger that a table or a picture is made from, by name."""
+    names = {ledger for ledger, _ in (*TABLES.values(), *PICTURES.values())}
     return {name: json.loads((RESULTS / f"{name}.json").read_text()) for name in sorted(names)}
 
 
@@ -177,13 +195,13 @@ def render(text: str, ledgers: dict[str, Ledger]) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Rewrite or check the pages."""
+    """Rewrite or check the pages and pictures."""
     ledgers = read_ledgers()
+    wanted = {page: render(page.read_text(), ledgers) for page in PAGES}
+    wanted |= {picture: draw(ledgers[name]) for picture, (name, draw) in PICTURES.items()}
     stale: list[Path] = []
-    for page in PAGES:
-        text = page.read_text()
-        new = render(text, ledgers)
-        if new != text:
+    for page, new in wanted.items():
+        if not page.is_file() or page.read_text() != new:
             stale.append(page)
             if "--check" not in arguments:
                 page.write_text(new)

@@ -91,6 +91,26 @@ def test_compile(kilograd, model, tmp_path):
     assert {path.name: path.read_text() for path in empty.iterdir()} == sources
 
 
+def test_the_head_that_a_model_came_with_can_be_kept(kilograd, model, tmp_path):
+    kilograd("compile", model, "-o", tmp_path / "firmware", "--keep-head")
+    graph = load_model(str(model))
+    sources = compile_model(graph, load_scheme("head", graph)).sources
+    assert (tmp_path / "firmware" / "model.c").read_text() == sources["model.c"]
+    assert kilograd("measure", model, "--keep-head", "--json").json["classes"] == 4
+    options = ("--keep-head", "--steps", 1, "--devices", "host,reference", "--json")
+    kept = kilograd("verify", model, *options).json
+    assert kept["digest"] != kilograd("verify", model, *options[1:]).json["digest"]
+
+
+def test_compile_and_measure_bring_the_features(kilograd, tmp_path):
+    result = kilograd("compile", "kilograd-kws", "-o", tmp_path / "firmware", "--json").json
+    assert {"kg_features.h", "kg_features_log_mel.c", "kg_log_mel.c"} <= set(result["files"])
+    outcome = kilograd("measure", "kilograd-motion", "--classes", 6, "--json")
+    cost = outcome.json["features"]
+    assert f"{cost['instructions']:,} instructions an input" in outcome.err
+    assert f"{cost['flash_bytes']:,} bytes of flash" in outcome.err
+
+
 def test_verify(kilograd, model):
     devices = ["reference", "host", "unicorn"]
     result = kilograd(
@@ -151,6 +171,27 @@ def test_train(kilograd, model, pack, device):
     assert again["state_digest"] == result["state_digest"]
     assert "training" in outcome.err
     assert "50.0% before" in outcome.err
+
+
+def test_training_goes_on_from_a_head_with_the_same_classes(kilograd, pack, tmp_path):
+    named = native_model(classes=2)
+    named.structure["classes"] = ["0", "1"]
+    path = named.write(tmp_path / "named.npz")
+    outcome = kilograd("train", path, "--data", pack, "--json")
+    assert "tiny knows these classes: training goes on from its own head" in outcome.err
+    named.structure["classes"] = ["1", "0"]
+    turned = kilograd("train", named.write(path), "--data", pack, "--json")
+    assert "knows these classes" in turned.err
+    assert turned.json["classes"] == ["1", "0"]
+    assert turned.json["state_digest"] != outcome.json["state_digest"]
+    named.structure["classes"] = ["0", "no"]
+    fresh = kilograd("train", named.write(path), "--data", pack, "--json")
+    assert "knows these classes" not in fresh.err
+    assert fresh.json["state_digest"] != outcome.json["state_digest"]
+    for wrong, count in ((["0", "1", "2"], 3), (["0", "0"], 1)):
+        named.structure["classes"] = wrong
+        refused = kilograd("train", named.write(path), "--data", pack)
+        refused.refused(f"it names {count} classes, and its head has 2")
 
 
 def test_train_on_qemu(kilograd, model, pack, require_qemu):

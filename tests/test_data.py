@@ -9,7 +9,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from kilograd.data import Dataset, InputSpec, Samples, images, load_dataset, pack_digest, packs
+from kilograd.data import (
+    Dataset,
+    InputSpec,
+    Samples,
+    archive,
+    images,
+    load_dataset,
+    pack_digest,
+    packs,
+    with_class_order,
+)
 from kilograd.data.choose import choose_balanced, split_by_class
 from kilograd.errors import DataError
 
@@ -253,7 +263,7 @@ def broken_offsets(count=13):
     ("changes", "message"),
     [
         ({"labels": None}, "the pack has no array 'labels'"),
-        ({"jpeg": None}, "the pack has neither 'jpeg' nor 'inputs'; only images are read so far"),
+        ({"jpeg": None}, "the pack has none of 'jpeg', 'mulaw', 'x' and 'inputs'"),
         ({"offsets": None}, "the pack has no array 'offsets'"),
         ({"labels": np.zeros(12)}, "labels is float64 [12] instead of integers [n]"),
         ({"labels": np.zeros(0, int)}, "the pack has no samples"),
@@ -343,7 +353,7 @@ def test_headers_that_promise_more_than_there_is(tmp_path):
 
 
 def test_oversized_arrays_are_refused_before_they_are_unpacked(tmp_path, monkeypatch):
-    monkeypatch.setattr(packs, "MAX_BYTES", 1000)
+    monkeypatch.setattr(archive, "MAX_BYTES", 1000)
     path = jpeg_pack(tmp_path / "a.npz")
     assert refused(path).what == "the array 'jpeg' has more than 1000 bytes"
 
@@ -602,3 +612,13 @@ def test_real_packs(name, classes):
     counts = np.bincount(dataset.train.labels, minlength=classes)
     assert counts.max() - counts.min() <= 1
     assert dataset.train.inputs.std() > 20
+
+
+def test_classes_in_another_order():
+    inputs = np.arange(6, dtype=np.int8).reshape(6, 1, 1, 1)
+    samples = Samples(inputs, np.array([0, 1, 2, 2, 1, 0], np.int32))
+    data = with_class_order(Dataset("d", samples, samples, ("a", "b", "c")), ("c", "a", "b"))
+    assert data.class_names == ("c", "a", "b")
+    assert data.train.labels.tolist() == data.test.labels.tolist() == [1, 2, 0, 0, 2, 1]
+    assert data.train.labels.dtype == np.int32
+    assert np.array_equal(data.train.inputs, inputs)

@@ -27,7 +27,7 @@ ARRAYS = contents(TRAINED)
 
 def same(a: Graph, b: Graph) -> bool:
     return (
-        (a.name, a.nodes, a.outputs) == (b.name, b.nodes, b.outputs)
+        (a.name, a.nodes, a.outputs, a.features) == (b.name, b.nodes, b.outputs, b.features)
         and list(a.values.items()) == list(b.values.items())
         and list(a.updates.items()) == list(b.updates.items())
     )
@@ -49,6 +49,13 @@ def test_round_trip_of_a_network(scheme):
     assert same(parsed, graph)
     assert print_graph(parsed) == print_graph(graph)
     verify(parsed, after="parsing")
+
+
+def test_round_trip_of_what_a_network_reads():
+    graph = replace(FORWARD, features='{"kind": "motion", "channels": ["a\\n\\u00fc \\"b"]}')
+    assert same(round_trip(graph), graph)
+    assert "\nfeatures " in print_graph(graph)
+    assert "features" not in print_graph(FORWARD)
 
 
 @settings(max_examples=40, deadline=None)

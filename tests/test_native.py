@@ -15,7 +15,7 @@ from kilograd.device.protocol import LearningRate
 from kilograd.device.reference import ReferenceDevice
 from kilograd.errors import ModelError
 from kilograd.frontend import native
-from kilograd.frontend.native import load_native
+from kilograd.frontend.native import load_native, native_classes
 from kilograd.scheme import layers, load_scheme
 from networks import INPUT_SCALE, LAYERS, WEIGHTED, native_model
 
@@ -70,6 +70,27 @@ def stored_order(kind, weight):
     if kind == "conv":
         return weight.transpose(0, 2, 3, 1)
     return weight[:, 0].transpose(1, 2, 0) if kind == "depthwise" else weight[:, :, 0, 0]
+
+
+def test_windows_need_not_be_square(tmp_path):
+    model = native_model(height=12, width=5)
+    model.layer("stem")["kernel"] = [3, 1]
+    model.arrays["stem.weight"] = model.arrays["stem.weight"][..., 1:2]
+    graph = load_native(model.write(tmp_path / "m.npz"))
+    window = graph.nodes[0].attributes.window
+    assert (window.height, window.width, window.top, window.left) == (3, 1, 1, 0)
+    assert graph.type_of("stem").shape == (6, 3, 7)
+
+
+def test_a_model_may_name_its_classes(tmp_path):
+    model = native_model()
+    path = model.write(tmp_path / "m.npz")
+    assert native_classes(path) == ()
+    model.structure["classes"] = ["a", "b", "c", "d"]
+    assert native_classes(model.write(path)) == ("a", "b", "c", "d")
+    path.write_bytes(b"no model")
+    with pytest.raises(ModelError, match="this is not a model of kilograd"):
+        native_classes(path)
 
 
 def test_a_fresh_head_replaces_that_of_the_file(tmp_path):
@@ -210,7 +231,7 @@ def test_pickled_arrays_are_refused_and_not_run(refused, capsys):
 @pytest.mark.parametrize("part", [0, 1, 2, 10, 500, -1, -30, -400])
 def test_truncated_files(refused, tmp_path, part):
     data = native_model().write(tmp_path / "m.npz").read_bytes()
-    assert "hint: models are made by tools/pretrain_backbone.py" in refused(data[:part])
+    assert "hint: models are made by the scripts in tools/" in refused(data[:part])
 
 
 def test_headers_that_promise_more_than_there_is(refused):

@@ -45,6 +45,7 @@ from kilograd.report.svg import (
     text_width,
 )
 from kilograd.scheme import Scheme, load_scheme
+from kilograd.stream import Change, StreamResult
 from kilograd.training import Evaluation, TrainingResult
 
 OUTPUT = Quantization((0.05,), -3)
@@ -643,3 +644,58 @@ def test_shortened():
 
 def test_graph_without_loss_or_buffers():
     assert loss_index(SimpleNamespace(nodes=())) == 0
+
+
+# Streams
+
+
+def streamed(at=30, *, steps=90, name="c"):
+    run = trained(steps=steps)
+    before, after, not_learned = (np.diag(counts) for counts in ([9, 8, 0], [9, 8, 1], [9, 8, 0]))
+    missed = np.array([[0, 0, 0], [0, 0, 0], [3, 3, 0]])
+    change = Change(
+        at,
+        2,
+        name,
+        None,
+        Evaluation(before),
+        Evaluation(after + missed),
+        Evaluation(not_learned + missed),
+        Evaluation(before),
+    )
+    return StreamResult(**vars(run), change=change)
+
+
+def test_the_change_is_marked_in_both_panels():
+    drawn = learning_curve(streamed())
+    root = ET.fromstring(drawn)
+    assert drawn.count('class="cut"') == 2
+    assert texts(root).count("new class c") == 2
+    assert "training step" not in texts(root)
+    assert texts(root).count("sample") == 2
+    assert "test, frozen" in texts(root)
+    assert len(root.findall(".//circle")) == 4
+    assert "new class c after 30 samples" in root.get("aria-label")
+    for cut, anchor in ((80, "end"), (10, None)):
+        root = ET.fromstring(learning_curve(streamed(cut)))
+        labels = [t for t in root.iter("text") if (t.text or "") == "new class c"]
+        assert [t.get("text-anchor") for t in labels] == [anchor, anchor]
+
+
+def test_a_long_name_of_a_new_class_is_shortened():
+    root = ET.fromstring(learning_curve(streamed(name="<" + "long" * 60 + ">")))
+    assert all(len(t.text or "") < 80 for t in root.iter("text"))
+
+
+def test_page_shows_what_the_change_did(partly):
+    root = page(render_report(reported(partly, result=streamed())))
+    (section,) = (s for s in root.iter("section") if s.find("h2").text == "The change: new class c")
+    rows = [[cell.text for cell in row] for row in section.find(".//tbody")]
+    assert rows[0] == ["all", "100.0%", "75.0%", rows[0][3], "73.9%"]
+    assert rows[1][0] == "first classes"
+    assert [row[0] for row in rows[2:]] == ["cat", "b & c", '"dog"']
+    assert rows[4][1:3] == ["–", "14.3%"]
+    plain = StreamResult(**vars(trained()))
+    assert "The change" not in render_report(reported(partly, result=plain))
+    assert "running mean over 100" in render_report(reported(partly, result=plain))
+    assert "running mean over 50" in render_report(reported(partly))

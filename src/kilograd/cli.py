@@ -35,6 +35,9 @@ SchemeOption = Annotated[
     typer.Option(help="What is trained: head, bias:K, last:K, full, a published name, or a file."),
 ]
 ClassesOption = Annotated[int, typer.Option(help="Classes of the new head.", min=2)]
+KeepHeadOption = Annotated[
+    bool, typer.Option("--keep-head", help="Start from the model's own head, not from a new one.")
+]
 TargetOption = Annotated[str, typer.Option(help="The microcontroller.")]
 CompilerOption = Annotated[str, typer.Option(help="zig (comes with kilograd) or gcc.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
@@ -139,13 +142,14 @@ def compile_command(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the C sources.")],
     scheme: SchemeOption = "head",
     classes: ClassesOption = 10,
+    keep_head: KeepHeadOption = False,
     target: TargetOption = "cortex-m7",
     as_json: JsonOption = False,
 ) -> None:
     """Write a training step as self-contained C."""
     from kilograd.commands.compile import write_sources  # noqa: PLC0415 - commands start fast
 
-    result = write_sources(console, model, scheme, classes, target, output)
+    result = write_sources(console, model, scheme, None if keep_head else classes, target, output)
     if as_json:
         _print_json(result)
 
@@ -156,6 +160,7 @@ def verify(
     *,
     scheme: SchemeOption = "head",
     classes: ClassesOption = 10,
+    keep_head: KeepHeadOption = False,
     steps: Annotated[int, typer.Option(help="Training steps to compare.", min=1)] = 5,
     devices: Annotated[str, typer.Option(help="Comma-separated.")] = "reference,host,unicorn",
     target: TargetOption = "cortex-m7",
@@ -165,7 +170,9 @@ def verify(
     """Train the same steps on several devices and compare every bit."""
     from kilograd.commands.verify import verify_model  # noqa: PLC0415 - commands start fast
 
-    result = verify_model(console, model, scheme, classes, steps, devices, target, seed)
+    result = verify_model(
+        console, model, scheme, None if keep_head else classes, steps, devices, target, seed
+    )
     if as_json:
         _print_json(result)
     if not result["identical"]:
@@ -180,6 +187,7 @@ def measure(
     *,
     scheme: SchemeOption = "head",
     classes: ClassesOption = 10,
+    keep_head: KeepHeadOption = False,
     target: TargetOption = "cortex-m7",
     compiler: CompilerOption = "zig",
     sram: SramOption = "256KB",
@@ -189,7 +197,9 @@ def measure(
     """Count SRAM, flash and instructions of an inference and a training step, emulated."""
     from kilograd.commands.measure import measure_model  # noqa: PLC0415 - commands start fast
 
-    result = measure_model(console, model, scheme, classes, target, compiler, sram, flash)
+    result = measure_model(
+        console, model, scheme, None if keep_head else classes, target, compiler, sram, flash
+    )
     if as_json:
         _print_json(result)
 
@@ -198,12 +208,16 @@ def measure(
 def train(
     model: ModelArgument,
     *,
-    data: Annotated[Path, typer.Option(help="A folder of images, or an .npz pack.")],
+    data: Annotated[Path, typer.Option(help="A folder of images or WAV files, or an .npz pack.")],
     scheme: SchemeOption = "head",
     device: DeviceOption = "host",
-    epochs: Annotated[int, typer.Option(min=1)] = 1,
+    epochs: Annotated[
+        int | None, typer.Option(help="Passes over the training samples; 1 if not given.", min=1)
+    ] = None,
     lr: Annotated[float | None, typer.Option(help="Learning rate at its highest.")] = None,
-    schedule: Annotated[str, typer.Option(help="cosine or constant.")] = "cosine",
+    schedule: Annotated[
+        str | None, typer.Option(help="cosine, as if not given, or constant.")
+    ] = None,
     seed: SeedOption = 0,
     limit: Annotated[
         int | None, typer.Option(help="At most so many training and so many test samples.", min=1)
@@ -215,9 +229,32 @@ def train(
     sram: SramOption = "256KB",
     report: Annotated[Path | None, typer.Option(help="Write an HTML report.")] = None,
     save: Annotated[Path | None, typer.Option(help="Write the trained state.")] = None,
+    stream: Annotated[
+        bool, typer.Option("--stream", help="One pass, each sample once, at a constant rate.")
+    ] = False,
+    new_class: Annotated[
+        str | None, typer.Option(help="Stream: a class that appears only at the change.")
+    ] = None,
+    drift: Annotated[
+        str | None,
+        typer.Option(help="Stream: brightness:40 or noise:20 from the change on, in pixel units."),
+    ] = None,
+    change_at: Annotated[
+        float | None,
+        typer.Option(help="Stream: share of it that comes before the change; 0.5 if not given."),
+    ] = None,
+    repeats: Annotated[
+        int | None,
+        typer.Option(
+            help="Stream: training steps on each sample, which firmware has to keep; 1 if not "
+            "given.",
+            min=1,
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Train on a device and show what was learned."""
+    from kilograd.commands.stream import StreamRequest  # noqa: PLC0415 - commands start fast
     from kilograd.commands.train import TrainRequest, train_model  # noqa: PLC0415 - starts fast
     from kilograd.training import DEFAULT_RATE, TrainingOptions  # noqa: PLC0415 - commands start fast
 
@@ -226,7 +263,12 @@ def train(
         scheme=scheme,
         data=data,
         device=device,
-        options=TrainingOptions(epochs, DEFAULT_RATE if lr is None else lr, schedule, seed),
+        options=TrainingOptions(
+            1 if epochs is None else epochs,
+            DEFAULT_RATE if lr is None else lr,
+            "cosine" if schedule is None else schedule,
+            seed,
+        ),
         has_rate=lr is not None,
         limit=limit,
         test_limit=limit if test_limit is None else test_limit,
@@ -234,6 +276,7 @@ def train(
         sram=sram,
         report=report,
         save=save,
+        stream=StreamRequest(stream, new_class, drift, change_at, repeats, epochs, schedule),
     )
     result = train_model(console, request)
     if as_json:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from kilograd.emit import emit
 from kilograd.emit.model import frozen_prefix
+from kilograd.errors import UserError
+from kilograd.features import features_of
 from kilograd.ir import Graph, Phase
 from kilograd.memory import MemoryPlan, plan_memory
 from kilograd.ops import REGISTRY
@@ -21,7 +23,8 @@ class Program:
     Attributes:
         graph: all nodes of a training step, in execution order.
         plan: where their tensors live.
-        sources: file name -> C text, complete without any library but memcpy and memset.
+        sources: file name -> C text, complete without any library but memcpy and memset;
+            with kg_features.h where the network reads features of a sensor's samples.
         scheme: what is trained.
     """
 
@@ -64,6 +67,13 @@ def compile_model(
         dump: called with a pass's name and the graph after it.
         stream_input: the sample arrives a row at a time and is never whole in memory.
     """
+    features = features_of(graph)
+    if features and stream_input:
+        raise UserError(
+            "features are made of samples on the device, and their map is whole in memory",
+            where=graph.name,
+            hint="only images can be streamed in rows; leave out --stream-input",
+        )
     passes: list[Pass] = [
         Select(frozenset(scheme.biases), dict(scheme.weights)),
         Differentiate(),
@@ -72,5 +82,9 @@ def compile_model(
         Fuse(stream_input),
     ]
     trained = run_passes(graph, passes, dump)
-    plan = plan_memory(trained)
-    return Program(trained, plan, emit(trained, plan), scheme)
+    scratch = features.scratch_bytes if features else 0
+    plan = plan_memory(trained, scratch)
+    sources = emit(trained, plan)
+    if features:
+        sources |= features.firmware_sources(plan.scratch("input") if scratch else 0)
+    return Program(trained, plan, sources, scheme)

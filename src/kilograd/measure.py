@@ -11,10 +11,28 @@ from kilograd.compiler import Program
 from kilograd.device.protocol import LearningRate
 from kilograd.device.unicorn import UnicornDevice
 from kilograd.errors import BudgetError, KilogradError, ToolchainError
+from kilograd.features import features_of
 from kilograd.ir import Phase
 from kilograd.memory import Buffer
 from kilograd.targets import get_target
 from kilograd.toolchain import Build, Compiler, build_firmware, firmware_sizes
+
+
+@dataclass(frozen=True)
+class FeatureCost:
+    """What it takes to make the network's input from samples of a sensor.
+
+    Attributes:
+        instructions: executed for one input, emulated.
+        flash_bytes: of its code and tables; part of the firmware's.
+        static_bytes: samples that wait, and counts; part of ``data_bss``.
+        scratch_bytes: working memory, overlaid with all that the arena holds but the sample.
+    """
+
+    instructions: int
+    flash_bytes: int
+    static_bytes: int
+    scratch_bytes: int
 
 
 @dataclass(frozen=True)
@@ -27,7 +45,7 @@ class Measurement:
         arena: activations, saved tensors, gradients, scratch and the sample, overlaid.
         trainable: trained weights and biases, exponents, seed and step counter.
         data_bss: every other static variable.
-        stack: high-water mark over an inference and a training step.
+        stack: high-water mark over an inference and a training step, and over making an input.
         flash_bytes: code, constants and the image of initialised data.
         instructions_inference: executed by kg_predict, emulated.
         instructions_train_step: executed by kg_train_step, emulated.
@@ -36,6 +54,8 @@ class Measurement:
         lower_bound_bytes: no placement of the same tensors needs a smaller arena.
         compiler: name of the C compiler.
         compiler_version: what it says it is.
+        features: of a network that reads features of audio or motion; all other figures of memory
+            count them in.
     """
 
     target: str
@@ -52,6 +72,7 @@ class Measurement:
     lower_bound_bytes: int
     compiler: str
     compiler_version: str
+    features: FeatureCost | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -98,6 +119,7 @@ def measure(
         lower_bound_bytes=program.plan.lower_bound_bytes,
         compiler=build.compiler,
         compiler_version=build.version,
+        features=_measure_features(program, build),
     )
     if sram_budget is not None:
         check_sram(program, result.sram_total_bytes, sram_budget)
@@ -182,6 +204,29 @@ def _what_would_help(program: Program, excess: int) -> str:
         node = graph.nodes[index]
         options += f"; the peak itself is set by {node.name}: a smaller input or a narrower model"
     return options
+
+
+def _measure_features(program: Program, build: Build) -> FeatureCost | None:
+    """The instructions of one input, and what a firmware without the features would not hold."""
+    features = features_of(program.graph)
+    if features is None:
+        return None
+    samples = np.random.Generator(np.random.PCG64(0)).integers(
+        -8000, 8000, (features.samples, features.sample_channels)
+    )
+    with UnicornDevice(build.path, build.target) as device:
+        device.extract(samples.astype(np.int16))
+        instructions = device.instructions_extract
+    added = features.firmware_sources(0).keys()
+    rest = {name: text for name, text in program.sources.items() if name not in added}
+    without = firmware_sizes(build_firmware(rest, build.target, compiler=build.compiler).path)
+    sizes = firmware_sizes(build.path)
+    return FeatureCost(
+        instructions=instructions,
+        flash_bytes=sizes.flash_bytes - without.flash_bytes,
+        static_bytes=sizes.data_bss - without.data_bss,
+        scratch_bytes=features.scratch_bytes,
+    )
 
 
 def _run(program: Program, build: Build) -> tuple[int, int, int]:

@@ -7,14 +7,18 @@ from pathlib import Path
 
 from kilograd.data import InputSpec
 from kilograd.errors import ModelError
+from kilograd.features import features_of
 from kilograd.frontend.checkpoint import read_checkpoint
 from kilograd.frontend.fetch import resolve_model
 from kilograd.frontend.mcunet import build_graph
-from kilograd.frontend.native import load_native
+from kilograd.frontend.native import load_native, native_classes
 from kilograd.ir import Graph
 
-#: The backbone that comes with kilograd.
+#: The backbone for images that comes with kilograd.
 EMBEDDED = "kilograd-48"
+
+#: All backbones that come with kilograd: images, spoken words, motion.
+BACKBONES = (EMBEDDED, "kilograd-kws", "kilograd-motion")
 
 _MAX_CLASSES = 65536
 
@@ -24,7 +28,7 @@ def load_model(text: str, classes: int | None = None) -> Graph:
 
     Args:
         text: a path (.pkl checkpoint or kilograd's .npz), the name of a published checkpoint,
-            or ``kilograd-48``.
+            or of a backbone that comes with kilograd (``BACKBONES``).
         classes: of a freshly initialised head; None keeps the head that the model came with.
 
     Raises:
@@ -34,20 +38,43 @@ def load_model(text: str, classes: int | None = None) -> Graph:
         raise ModelError(
             f"a network needs 2 to {_MAX_CLASSES} classes, not {classes}", where="--classes"
         )
-    if text == EMBEDDED:
-        with as_file(files("kilograd") / "backbones" / f"{EMBEDDED}.npz") as path:
+    if text in BACKBONES:
+        with as_file(files("kilograd") / "backbones" / f"{text}.npz") as path:
             return load_native(path, classes)
-    try:
-        path = resolve_model(text)
-    except OSError as error:  # such as a name that is too long
-        raise ModelError(f"there is no such model: {error.strerror}") from error
+    path = _resolved(text)
     if path.suffix == ".npz":
         return load_native(path, classes)
     return build_graph(read_checkpoint(Path(path)), classes)
+
+
+def class_names(text: str) -> tuple[str, ...]:
+    """What a model calls the classes of the head it came with; empty where it does not say.
+
+    ``kilograd train`` goes on from that head where a dataset has the same classes.
+
+    Args:
+        text: as for ``load_model``.
+
+    Raises:
+        ModelError: when there is no such model, or it cannot be used.
+    """
+    if text in BACKBONES:
+        with as_file(files("kilograd") / "backbones" / f"{text}.npz") as path:
+            return native_classes(path)
+    path = _resolved(text)
+    return native_classes(path) if path.suffix == ".npz" else ()
 
 
 def input_spec(graph: Graph) -> InputSpec:
     """What samples of a model look like."""
     type_ = graph.inputs[0].type
     height, width, channels = type_.shape
-    return InputSpec(height, width, channels, type_.scale, type_.zero_point)
+    features = features_of(graph)
+    return InputSpec(height, width, channels, type_.scale, type_.zero_point, features)
+
+
+def _resolved(text: str) -> Path:
+    try:
+        return resolve_model(text)
+    except OSError as error:  # such as a name that is too long
+        raise ModelError(f"there is no such model: {error.strerror}") from error

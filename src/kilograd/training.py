@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,9 @@ DEFAULT_RATE = 0.0015
 
 #: The same where nothing but the head is trained: features that stay bear larger steps.
 DEFAULT_HEAD_RATE = 0.004
+
+#: Names a sample of a run.
+Key = TypeVar("Key", bound=Hashable)
 
 
 def default_rate(program: Program) -> float:
@@ -101,6 +104,13 @@ class Evaluation:
         """Share of samples whose largest logit is their class's, in [0, 1]."""
         return float(np.trace(self.confusion) / max(1, self.count))
 
+    @property
+    def recall(self) -> list[float | None]:
+        """The same for each class alone; None for a class without samples."""
+        counts = self.confusion.sum(axis=1).tolist()
+        right = np.diag(self.confusion).tolist()
+        return [hits / count if count else None for hits, count in zip(right, counts, strict=True)]
+
 
 @dataclass(frozen=True)
 class TrainingResult:
@@ -159,11 +169,13 @@ def train(
     """
     if not len(dataset.train):
         raise DataError("there are no training samples", where=dataset.name)
-    _check_labels(device, dataset.train)
-    _check_labels(device, dataset.test)
-    runner = _Runner(device, dataset)
+    check_labels(device, dataset.train)
+    check_labels(device, dataset.test)
+    splits = {"train": dataset.train, "test": dataset.test}
+    runner: Runner[tuple[str, int]] = Runner(device, lambda key: splits[key[0]].inputs[key[1]])
+    tested = [("test", index) for index in range(len(dataset.test))]
     device.initialize(options.seed)
-    before = runner.evaluate(dataset.test, "test", progress)
+    before = runner.evaluate(tested, dataset.test.labels, progress)
     generator = np.random.Generator(np.random.PCG64(options.seed))
     steps = options.epochs * len(dataset.train)
     guard = DivergenceGuard(device, options.learning_rate(steps), on_divergence)
@@ -173,14 +185,14 @@ def train(
     for _ in range(options.epochs):
         for index in generator.permutation(len(dataset.train)).tolist():
             label = int(dataset.train.labels[index])
-            logits = runner.step(index, label, guard.rate)
+            logits = runner.step(("train", index), label, guard.rate)
             guard.after_step()
             right.append(int(np.argmax(logits)) == label)
             losses.append(cross_entropy(logits, label))
             if progress is not None:
                 progress("training", len(right), steps, float(np.mean(right[-50:])))
     seconds = time.perf_counter() - started
-    after = runner.evaluate(dataset.test, "test", progress)
+    after = runner.evaluate(tested, dataset.test.labels, progress)
     online = [float(np.mean(right[max(0, i - 49) : i + 1])) for i in range(len(right))]
     return TrainingResult(
         before, after, steps, seconds, online, losses, device.read_state(), guard.divergences
@@ -193,7 +205,7 @@ def evaluate(device: Device, samples: Samples, progress: Progress | None = None)
     Raises:
         DataError: when a label is no class.
     """
-    _check_labels(device, samples)
+    check_labels(device, samples)
     confusion = np.zeros((device.class_count, device.class_count), np.int64)
     for index in range(len(samples)):
         logits = device.predict(samples.inputs[index])
@@ -210,7 +222,12 @@ def cross_entropy(logits: NDArray[np.int32], label: int) -> float:
     return float(np.log(np.exp(real).sum()) - real[label])
 
 
-def _check_labels(device: Device, samples: Samples) -> None:
+def check_labels(device: Device, samples: Samples) -> None:
+    """Refuse samples of classes that a device does not have.
+
+    Raises:
+        DataError: a label is no class.
+    """
     for label in np.unique(samples.labels).tolist():
         check_label(label, device.class_count)
 
@@ -219,37 +236,47 @@ def _accuracy(confusion: NDArray[np.int64]) -> float:
     return float(np.trace(confusion) / max(1, int(confusion.sum())))
 
 
-class _Runner:
-    """Runs samples through a device, with the frozen prefix kept where the device can."""
+class Runner(Generic[Key]):
+    """Runs samples through a device, each once through the frozen prefix where the device can.
 
-    def __init__(self, device: Device, dataset: Dataset) -> None:
+    Args:
+        device: to run them.
+        sample: int8 sample of a key; asked for once a key, or each time where nothing is kept.
+    """
+
+    def __init__(self, device: Device, sample: Callable[[Key], NDArray[np.int8]]) -> None:
         self._device = device
-        self._dataset = dataset
-        self._kept: dict[tuple[str, int], NDArray[np.uint8]] = {}
+        self._sample = sample
+        self._kept: dict[Key, NDArray[np.uint8]] = {}
 
-    def step(self, index: int, label: int, rate: LearningRate) -> NDArray[np.int32]:
+    def step(self, key: Key, label: int, rate: LearningRate) -> NDArray[np.int32]:
+        """As `Device.train_step`."""
         device = self._device
         if isinstance(device, PrefixDevice):
-            return device.train_step_from_snapshot(
-                self._snapshot(device, "train", index), label, rate
-            )
-        return device.train_step(self._dataset.train.inputs[index], label, rate)
+            return device.train_step_from_snapshot(self._snapshot(device, key), label, rate)
+        return device.train_step(self._sample(key), label, rate)
 
-    def evaluate(self, samples: Samples, split: str, progress: Progress | None) -> Evaluation:
+    def evaluate(
+        self, keys: Sequence[Key], labels: NDArray[np.int32], progress: Progress | None = None
+    ) -> Evaluation:
+        """Predict every sample."""
         device = self._device
-        if not isinstance(device, PrefixDevice):
-            return evaluate(device, samples, progress)
         confusion = np.zeros((device.class_count, device.class_count), np.int64)
-        for index in range(len(samples)):
-            logits = device.predict_from_snapshot(self._snapshot(device, split, index))
-            confusion[int(samples.labels[index]), int(np.argmax(logits))] += 1
+        for done, (key, label) in enumerate(zip(keys, labels.tolist(), strict=True), 1):
+            if isinstance(device, PrefixDevice):
+                logits = device.predict_from_snapshot(self._snapshot(device, key))
+            else:
+                logits = device.predict(self._sample(key))
+            confusion[label, int(np.argmax(logits))] += 1
             if progress is not None:
-                progress("evaluating", index + 1, len(samples), _accuracy(confusion))
+                progress("evaluating", done, len(keys), _accuracy(confusion))
         return Evaluation(confusion)
 
-    def _snapshot(self, device: PrefixDevice, split: str, index: int) -> NDArray[np.uint8]:
-        key = (split, index)
+    def forget(self, key: Key) -> None:
+        """Let go of what is kept for a sample."""
+        self._kept.pop(key, None)
+
+    def _snapshot(self, device: PrefixDevice, key: Key) -> NDArray[np.uint8]:
         if key not in self._kept:
-            samples = self._dataset.train if split == "train" else self._dataset.test
-            self._kept[key] = device.prefix_snapshot(samples.inputs[index])
+            self._kept[key] = device.prefix_snapshot(self._sample(key))
         return self._kept[key]

@@ -16,14 +16,14 @@ from kilograd.scheme import load_scheme
 from kilograd.targets import get_target
 
 
-def compile_named(model: str, scheme: str, classes: int) -> Program:
-    """Load, select, compile."""
+def compile_named(model: str, scheme: str, classes: int | None) -> Program:
+    """Load, select, compile; without ``classes``, with the head that the model came with."""
     graph = load_model(model, classes)
     return compile_model(graph, load_scheme(scheme, graph))
 
 
 def write_sources(
-    console: Console, model: str, scheme: str, classes: int, target: str, output: Path
+    console: Console, model: str, scheme: str, classes: int | None, target: str, output: Path
 ) -> dict[str, Any]:
     """Write the sources beside each other into ``output``, which must not hold anything yet."""
     get_target(target)

@@ -9,7 +9,7 @@ from rich.console import Console
 from kilograd.commands.compile import compile_named
 from kilograd.commands.sizes import parse_size
 from kilograd.errors import ToolchainError
-from kilograd.measure import measure
+from kilograd.measure import FeatureCost, measure
 from kilograd.report import terminal_memory_map
 
 
@@ -17,7 +17,7 @@ def measure_model(
     console: Console,
     model: str,
     scheme: str,
-    classes: int,
+    classes: int | None,
     target: str,
     compiler: str,
     sram: str,
@@ -38,16 +38,31 @@ def measure_model(
         flash_budget=parse_size(flash, "--flash"),
     )
     console.print(terminal_memory_map(program, result, sram_budget))
-    for label, value in (
+    rows = [
         ("flash", f"{result.flash_bytes:,} bytes"),
         ("inference", f"{result.instructions_inference:,} instructions, emulated"),
         ("training step", f"{result.instructions_train_step:,} instructions, emulated"),
         ("MACs", f"{result.macs_forward:,} forward, {result.macs_backward:,} backward"),
-    ):
+    ]
+    if result.features is not None:
+        rows += _describe(result.features)
+    for label, value in rows:
         console.print(f"{label:>14}  {value}", markup=False, highlight=False)
     return {
         "model": program.graph.name,
         "scheme": program.scheme.name,
-        "classes": classes,
+        "classes": program.class_count,
         **result.as_dict(),
     }
+
+
+def _describe(cost: FeatureCost) -> list[tuple[str, str]]:
+    parts = (
+        f"{cost.flash_bytes:,} bytes of flash",
+        f"{cost.static_bytes:,} of data + bss",
+        f"{cost.scratch_bytes:,} of the arena",
+    )
+    return [
+        ("features", f"{cost.instructions:,} instructions an input, emulated"),
+        ("", f"{', '.join(parts)}; all of it counted above"),
+    ]

@@ -1,4 +1,4 @@
-"""kilograd train: learn from images, on any device."""
+"""kilograd train: learn from images, audio or motion, on any device."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -23,19 +24,27 @@ from rich.progress import (
 from rich.table import Table
 
 from kilograd.commands.sizes import parse_size
+from kilograd.commands.stream import (
+    StreamRequest,
+    read_stream_options,
+    show_stream,
+    stream_facts,
+)
 from kilograd.compiler import Program, compile_model
-from kilograd.data import Dataset, load_dataset
+from kilograd.data import Dataset, load_dataset, with_class_order
 from kilograd.device.open import DEVICES, EMULATED, open_device
 from kilograd.errors import DeviceError, UserError
 from kilograd.guard import Divergence
 from kilograd.measure import Measurement, check_sram, measure
-from kilograd.models import input_spec, load_model
+from kilograd.models import class_names, input_spec, load_model
 from kilograd.report import Report, write_report
 from kilograd.scheme import load_scheme
+from kilograd.stream import Stream, StreamResult, make_stream, train_stream
 from kilograd.targets import get_target
 from kilograd.training import Evaluation, TrainingOptions, TrainingResult, default_rate, train
 
 _SHOWN_CLASSES = 12
+_SHOWN_SAMPLES = 12
 
 
 @dataclass(frozen=True)
@@ -54,6 +63,7 @@ class TrainRequest:
     sram: str
     report: Path | None
     save: Path | None
+    stream: StreamRequest
 
 
 def train_model(console: Console, request: TrainRequest) -> dict[str, Any]:
@@ -65,23 +75,40 @@ def train_model(console: Console, request: TrainRequest) -> dict[str, Any]:
             hint=f"devices: {', '.join(DEVICES)}",
         )
     get_target(request.target)
+    stream_options = read_stream_options(request.stream, request.options.seed)
     for path in (request.report, request.save):
         if path is not None:
             check_writable(path)
     budget = parse_size(request.sram, "--sram")
-    headless = load_model(request.model)
+    spec = input_spec(load_model(request.model))
     dataset = load_dataset(
         request.data,
-        input_spec(headless),
+        spec,
         limit=request.limit,
         test_limit=request.test_limit,
         seed=request.options.seed,
     )
-    graph = load_model(request.model, len(dataset.class_names))
+    known = class_names(request.model)
+    comes_late = stream_options is not None and stream_options.new_class is not None
+    is_known = sorted(dataset.class_names) == sorted(known) and not comes_late
+    if is_known:
+        dataset = with_class_order(dataset, known)
+    stream = None if stream_options is None else make_stream(dataset, spec, stream_options)
+    if stream is not None:
+        dataset = stream.dataset
+    graph = load_model(request.model, None if is_known else len(dataset.class_names))
+    if is_known:
+        console.print(
+            f"{graph.name} knows these classes: training goes on from its own head",
+            markup=False,
+            highlight=False,
+        )
     program = compile_model(graph, load_scheme(request.scheme, graph))
     options = request.options
     if not request.has_rate:
         options = replace(options, rate=default_rate(program))
+    if stream is not None:
+        stream = replace(stream, options=replace(stream.options, rate=options.rate))
     summary, _ = run_training(
         console,
         program,
@@ -92,6 +119,7 @@ def train_model(console: Console, request: TrainRequest) -> dict[str, Any]:
         budget=budget,
         report=request.report,
         save=request.save,
+        stream=stream,
     )
     return summary
 
@@ -108,17 +136,13 @@ def run_training(
     report: Path | None,
     save: Path | None = None,
     title: str | None = None,
+    stream: Stream | None = None,
 ) -> tuple[dict[str, Any], Measurement | None]:
-    """Train a compiled program on a dataset; show and return the outcome.
+    """Train a compiled program on a dataset, or on a stream of it; show and return the outcome.
 
     The measurement is there for emulated devices, and wherever a report is written.
     """
-    measurement: Measurement | None = None
-    if device in EMULATED:
-        measurement = measure(program, target, sram_budget=budget)
-    elif report is not None:
-        check_sram(program, program.plan.arena_bytes + program.plan.state_bytes, budget)
-        measurement = measure(program, target)
+    measurement = _measurement(program, device, target, budget, is_reported=report is not None)
     with open_device(program, device, target=target) as opened, progress_bar(console) as bar:
         tasks: dict[str, Any] = {}
 
@@ -127,7 +151,11 @@ def run_training(
                 tasks[stage] = bar.add_task(stage, total=total, accuracy=0.0)
             bar.update(tasks[stage], completed=done, accuracy=accuracy)
 
-        result = train(opened, dataset, options, show, DivergenceNotice(console))
+        notice = DivergenceNotice(console)
+        if stream is None:
+            result = train(opened, dataset, options, show, notice)
+        else:
+            result = train_stream(opened, stream, show, notice)
         counters = opened.counters()
     show_outcome(console, dataset, result)
     summary: dict[str, Any] = {
@@ -150,6 +178,8 @@ def run_training(
         "confusion_before": result.before.confusion.tolist(),
         "confusion_after": result.after.confusion.tolist(),
     }
+    if stream is not None and isinstance(result, StreamResult):
+        summary["stream"] = show_stream(console, stream, result)
     if measurement is not None:
         # Data steers a few branches, so the run itself may have used a little more stack.
         stack = max(measurement.stack, counters.stack_bytes or 0)
@@ -161,24 +191,8 @@ def run_training(
         write_atomically(save, result.state)
         console.print(f"trained state: {save}", markup=False, highlight=False)
     if report is not None:
-        facts = {
-            "model": program.graph.name,
-            "scheme": program.scheme.name,
-            "data": f"{dataset.name}: {len(dataset.train)} train, {len(dataset.test)} test",
-            "device": device,
-            "epochs": str(options.epochs),
-            "learning rate": f"{options.rate} ({options.schedule})",
-            "seed": str(options.seed),
-            "state digest (SHA-256)": result.state_digest,
-        }
-        if measurement is not None:
-            facts["compiler"] = measurement.compiler_version
-        shown = [
-            (dataset.train.inputs[i], dataset.class_names[int(dataset.train.labels[i])])
-            for i in np.linspace(0, len(dataset.train) - 1, min(12, len(dataset.train)), dtype=int)
-        ]
-        report.parent.mkdir(parents=True, exist_ok=True)
-        write_report(
+        facts = _facts(program, dataset, result, device, options, stream)
+        _write_report(
             report,
             Report(
                 title=title or f"{program.graph.name} learns {dataset.name}",
@@ -187,13 +201,58 @@ def run_training(
                 result=result,
                 class_names=dataset.class_names,
                 facts=facts,
-                samples=shown,
+                samples=_shown_samples(dataset),
                 sram_budget=budget,
             ),
         )
         console.print(f"report: {report}", markup=False, highlight=False)
         summary["report"] = str(report)
     return summary, measurement
+
+
+def _measurement(
+    program: Program, device: str, target: str, budget: int, *, is_reported: bool
+) -> Measurement | None:
+    if device in EMULATED:
+        return measure(program, target, sram_budget=budget)
+    if not is_reported:
+        return None
+    check_sram(program, program.plan.arena_bytes + program.plan.state_bytes, budget)
+    return measure(program, target)
+
+
+def _write_report(path: Path, report: Report) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_report(path, report)
+
+
+def _facts(
+    program: Program,
+    dataset: Dataset,
+    result: TrainingResult,
+    device: str,
+    options: TrainingOptions,
+    stream: Stream | None,
+) -> dict[str, str]:
+    schedule = options.schedule if stream is None else "constant"
+    return {
+        "model": program.graph.name,
+        "scheme": program.scheme.name,
+        "data": f"{dataset.name}: {len(dataset.train)} train, {len(dataset.test)} test",
+        "device": device,
+        **({"epochs": str(options.epochs)} if stream is None else stream_facts(stream)),
+        "learning rate": f"{options.rate} ({schedule})",
+        "seed": str(options.seed),
+        "state digest (SHA-256)": result.state_digest,
+    }
+
+
+def _shown_samples(dataset: Dataset) -> list[tuple[NDArray[np.int8], str]]:
+    count = len(dataset.train)
+    return [
+        (dataset.train.inputs[i], dataset.class_names[int(dataset.train.labels[i])])
+        for i in np.linspace(0, count - 1, min(_SHOWN_SAMPLES, count), dtype=int)
+    ]
 
 
 class DivergenceNotice:
@@ -232,6 +291,8 @@ def progress_bar(console: Console) -> Progress:
 
 def show_outcome(console: Console, dataset: Dataset, result: TrainingResult) -> None:
     """Accuracy before and after, and the confusion counts where they fit a screen."""
+    if isinstance(result, StreamResult) and result.change is not None:
+        return  # what the change did says more
     console.print(
         f"accuracy on {result.after.count} test samples: {result.before.accuracy:.1%} before, "
         f"{result.after.accuracy:.1%} after {result.steps} steps "

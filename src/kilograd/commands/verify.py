@@ -17,7 +17,7 @@ def verify_model(
     console: Console,
     model: str,
     scheme: str,
-    classes: int,
+    classes: int | None,
     steps: int,
     devices: str,
     target: str,

@@ -1,12 +1,22 @@
-"""Folders of images and .npz packs, turned into int8 samples for a network's input.
+"""Folders of images, and packs of images, audio or motion, turned into int8 samples.
 
 `load_dataset` opens a source (`packs` or `folders`), chooses which samples are wanted (`choose`)
-and only then decodes those (`images`). The same path, spec and seed always give the same bytes.
+and only then decodes those (`images`, `signals`). The same path, spec and seed always give the
+same bytes. `drift` changes samples as a camera might.
 """
 
 from __future__ import annotations
 
+from kilograd.data.drift import Drift
 from kilograd.data.load import load_dataset
-from kilograd.data.samples import Dataset, InputSpec, Samples, pack_digest
+from kilograd.data.samples import Dataset, InputSpec, Samples, pack_digest, with_class_order
 
-__all__ = ["Dataset", "InputSpec", "Samples", "load_dataset", "pack_digest"]
+__all__ = [
+    "Dataset",
+    "Drift",
+    "InputSpec",
+    "Samples",
+    "load_dataset",
+    "pack_digest",
+    "with_class_order",
+]

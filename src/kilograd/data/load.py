@@ -28,7 +28,7 @@ def load_dataset(
     seed: int = 0,
     test_share: float = 0.25,
 ) -> Dataset:
-    """Loads a folder of images or an .npz pack as int8 samples.
+    """Loads a folder of images or recordings, or an .npz pack of either or motion, as int8 samples.
 
     Args:
         path: the folder or the pack; its name, less the suffix of a file, names the dataset.

@@ -14,6 +14,8 @@ from kilograd.errors import DataError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from kilograd.features import Features
+
 _MAX_SIDE = 4096
 _CHANNELS = (1, 3)
 _PIXEL_SCALE = 1 / 127.5
@@ -26,9 +28,10 @@ class InputSpec:
     Attributes:
         height: rows, in pixels.
         width: columns, in pixels.
-        channels: 3 for RGB or 1 for grey.
+        channels: 3 for RGB or 1 for grey; any number where the network reads features.
         scale: real value of one int8 step; finite and above 0.
         zero_point: the int8 value that stands for 0, in -128..127.
+        features: what samples are turned into first; None for images.
 
     Raises:
         DataError: a field is out of its range.
@@ -39,12 +42,13 @@ class InputSpec:
     channels: int
     scale: float
     zero_point: int
+    features: Features | None = None
 
     def __post_init__(self) -> None:
         if not (1 <= self.height <= _MAX_SIDE and 1 <= self.width <= _MAX_SIDE):
             size = f"{self.height}x{self.width}"
             raise DataError(f"the input size {size} is outside 1..{_MAX_SIDE} pixels")
-        if self.channels not in _CHANNELS:
+        if self.features is None and self.channels not in _CHANNELS:
             raise DataError(f"the input has {self.channels} channels; images have 1 or 3")
         if not (math.isfinite(self.scale) and self.scale > 0):
             raise DataError(f"the input scale {self.scale} is not a finite number above 0")
@@ -102,6 +106,18 @@ class Dataset:
     train: Samples
     test: Samples
     class_names: tuple[str, ...]
+
+
+def with_class_order(dataset: Dataset, class_names: tuple[str, ...]) -> Dataset:
+    """The same samples, with their classes numbered as in ``class_names``.
+
+    Args:
+        dataset: of the same classes.
+        class_names: each of them once, in the order that is wanted.
+    """
+    number = np.array([class_names.index(name) for name in dataset.class_names], np.int32)
+    train, test = (Samples(s.inputs, number[s.labels]) for s in (dataset.train, dataset.test))
+    return Dataset(dataset.name, train, test, class_names)
 
 
 def pack_digest(dataset: Dataset) -> str:

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    Decoder = Callable[[Sequence[int]], NDArray[np.int8]]
+
 
 @dataclass(frozen=True)
 class Source:
@@ -28,4 +30,4 @@ class Source:
     class_names: tuple[str, ...]
     train: Sequence[int]
     test: Sequence[int] | None
-    decode: Callable[[Sequence[int]], NDArray[np.int8]]
+    decode: Decoder

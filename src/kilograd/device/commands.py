@@ -26,7 +26,7 @@ from kilograd.device.protocol import (
     sample_bytes,
     state_classes,
 )
-from kilograd.errors import DeviceError
+from kilograd.errors import DataError, DeviceError
 from kilograd.targets.elf import read_symbols
 
 if TYPE_CHECKING:
@@ -43,6 +43,9 @@ _INFO = struct.Struct("<4I")
 _COUNTERS = struct.Struct(f"<{len(fields(TrainingCounters))}I")
 _STEP = struct.Struct("<3iI")
 
+#: Most int16 numbers that the firmware takes with one command.
+_MOST_NUMBERS = 64
+
 
 class Command(IntEnum):
     """First byte of a request."""
@@ -57,6 +60,7 @@ class Command(IntEnum):
     EXIT = 8
     COUNTERS = 9
     SET_CLASSES = 10
+    FEATURES = 11
 
 
 class Status(IntEnum):
@@ -166,6 +170,37 @@ class FirmwareDevice(ABC):
         step = _STEP.pack(label, rate.mantissa, rate.exponent, rate.steps)
         data = sample_bytes(sample, self.input_bytes)
         return _logits(self.exchange(Command.TRAIN, step + data))
+
+    def extract(self, samples: NDArray[np.int16]) -> NDArray[np.int8]:
+        """Makes one input of the network from samples of a sensor.
+
+        Args:
+            samples: int16 [n], or [n, channels]; as many as the network's features need.
+
+        Returns:
+            The input as the network reads it, flat.
+
+        Raises:
+            DataError: samples of another type or shape, or too few of them.
+            DeviceError: a network that reads no features.
+        """
+        if samples.dtype != np.int16 or samples.ndim not in (1, 2) or not samples.size:
+            shape = list(samples.shape)
+            raise DataError(
+                f"samples of a sensor are int16 [n, channels], not {samples.dtype} {shape}"
+            )
+        rows = samples.reshape(len(samples), -1)
+        step = max(1, _MOST_NUMBERS // rows.shape[1])
+        reply = self._push(b"")
+        for start in range(0, len(rows), step):
+            reply = self._push(rows[start : start + step].astype("<i2").tobytes())
+        if len(reply) != self.input_bytes:
+            raise DataError(f"{len(rows)} samples are fewer than one input needs", where=self.name)
+        return np.frombuffer(reply, np.int8)
+
+    def _push(self, samples: bytes) -> bytes:
+        """Gives the features a few samples: the input once it is complete, else nothing."""
+        return self.exchange(Command.FEATURES, samples)
 
     def read_state(self) -> bytes:
         """Everything that was trained; before it, as uint32: seed, steps, active classes."""

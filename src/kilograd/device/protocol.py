@@ -105,8 +105,8 @@ class Counters:
     Attributes:
         training: what training has met since `initialize`, modulo 2^32.
         stack_bytes: most stack ever used since the start.
-        instructions_last_call: instructions of the last prediction or training step, from its
-            entry to its return.
+        instructions_last_call: instructions of the last prediction, training step or piece of a
+            sensor's samples, from its entry to its return.
     """
 
     training: TrainingCounters

@@ -25,6 +25,9 @@ from kilograd.toolchain import build_host_library
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from kilograd.targets import Target
 
 _SYSTEM_CONTROL_SPACE = 0xE000_E000
@@ -35,6 +38,10 @@ _BKPT_SEMIHOSTING = b"\xab\xbe"
 _SYS_OPEN, _SYS_WRITE, _SYS_READ, _SYS_EXIT_EXTENDED = 0x01, 0x05, 0x06, 0x20
 _INPUT_FILE, _OUTPUT_FILE = 1, 2
 _ADDRESS_KNOWN = 1 << 7
+
+#: Functions whose instructions are counted.
+_COUNTED = ("kg_predict", "kg_train_step", "kg_features_push", "kg_begin", "kg_push_rows")
+
 _ACCESSES = {
     uc.UC_MEM_READ_UNMAPPED: "read of address {:#010x}, where there is no memory",
     uc.UC_MEM_WRITE_UNMAPPED: "write to address {:#010x}, where there is no memory",
@@ -42,10 +49,6 @@ _ACCESSES = {
     uc.UC_MEM_WRITE_PROT: "write to address {:#010x}, which is flash",
     uc.UC_MEM_FETCH_PROT: "jump to address {:#010x}, which holds no code",
 }
-
-
-#: Functions whose instructions count; those of the last two, towards the next of the first two.
-_COUNTED = ("kg_predict", "kg_train_step", "kg_begin", "kg_push_rows")
 
 
 class _Counter(ctypes.Structure):
@@ -80,6 +83,9 @@ class UnicornDevice(FirmwareDevice):
         target: what it was built for.
         instruction_limit: instructions after which a command counts as endless.
 
+    Attributes:
+        instructions_extract: executed for the last input that `extract` made.
+
     Raises:
         ToolchainError: Unicorn has no model of the target, or no compiler for the counter.
         DeviceError: the firmware does not start.
@@ -100,6 +106,7 @@ class UnicornDevice(FirmwareDevice):
         self._exception: int | None = None
         self._waiting = False
         self._ended = False
+        self.instructions_extract = 0
         self._uc: Any = Uc(uc.UC_ARCH_ARM, uc.UC_MODE_THUMB | uc.UC_MODE_MCLASS)
         self._uc.ctl_set_cpu_model(getattr(arm_const, target.unicorn_cpu))
         self._load(elf)
@@ -107,6 +114,17 @@ class UnicornDevice(FirmwareDevice):
         self._uc.hook_add(uc.UC_HOOK_MEM_INVALID, self._on_bad_access)
         self._counter = self._add_counter(elf)
         self._connect()
+
+    def extract(self, samples: NDArray[np.int16]) -> NDArray[np.int8]:
+        """As of every firmware; its instructions are in `instructions_extract`."""
+        self.instructions_extract = 0
+        return super().extract(samples)
+
+    def _push(self, samples: bytes) -> bytes:
+        reply = super()._push(samples)
+        if samples:
+            self.instructions_extract += int(self._counter.last_call)
+        return reply
 
     def counters(self) -> Counters:
         """As of every firmware, and the instructions of the last prediction or step."""
@@ -143,7 +161,7 @@ class UnicornDevice(FirmwareDevice):
             blocks=ctypes.addressof(self._blocks),
             code_origin=origin,
             code_bytes=len(image),
-            entries=(ctypes.c_uint64 * len(entries))(*entries),
+            entries=(ctypes.c_uint64 * len(_COUNTED))(*entries),
             link_register=arm_const.UC_ARM_REG_LR,
             read_register=_address(uclib.uc_reg_read),
             stop=_address(uclib.uc_emu_stop),

@@ -90,9 +90,10 @@ class GraphBuilder:
         output = Quantization((LOGIT_SCALE,), 0)
         return self._append(layer, "dense", reads, PointwiseAttributes(output))
 
-    def finish(self, logits: str) -> Graph:
-        """The graph so far."""
-        return Graph(self._name, self._values, tuple(self._nodes), (logits,))
+    def finish(self, logits: str, features: str = "") -> Graph:
+        """The graph so far, and what its input is made of: see ``Graph.features``."""
+        nodes = tuple(self._nodes)
+        return Graph(self._name, self._values, nodes, (logits,), features=features)
 
     def _layer_inputs(self, layer: str, x: str, p: Parameters, channel_axis: int) -> list[str]:
         if not np.all((p.scales >= _SMALLEST_SCALE) & (p.scales <= 1 / _SMALLEST_SCALE)):

@@ -2,10 +2,14 @@
 
 ``structure`` is a JSON text: {"name", "input": {"height", "width", "channels", "scale",
 "zero_point"}, "layers": [...]}. A layer has a "name", a "kind" (conv, pointwise, depthwise or
-add), the result's "y_scale" and "y_zero", and, except for add, "kernel" and "stride"; a layer
-reads the layer before it, and an add joins the result of the pointwise layer before it with the
-input of its block ("blocks.3" of "blocks.3.add"). Arrays: ``<layer>.weight`` int8 [O, I, kh, kw],
-``<layer>.bias`` int32, ``<layer>.w_scales`` float32; ``head.*`` likewise, [classes, channels].
+add), the result's "y_scale" and "y_zero", and, except for add, "kernel" (taps of a square window,
+or [height, width]) and "stride"; a layer reads the layer before it, and an add joins the result of
+the pointwise layer before it with the input of its block ("blocks.3" of "blocks.3.add"). Arrays:
+``<layer>.weight`` int8 [O, I, kh, kw], ``<layer>.bias`` int32, ``<layer>.w_scales`` float32;
+``head.*`` likewise, [classes, channels].
+
+A network that reads no pixels says under "features" of its input what it reads: see
+``kilograd.features``. "classes" may name the classes of its head.
 """
 
 from __future__ import annotations
@@ -16,14 +20,15 @@ import struct
 import zipfile
 import zlib
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kilograd.errors import ModelError
+from kilograd.features import parse_features
 from kilograd.frontend.builder import GraphBuilder, Parameters, fresh_head
-from kilograd.ir import Graph, Quantization
+from kilograd.ir import Graph, Quantization, TensorType
 from kilograd.ops.window import Window
 
 _KINDS = ("conv", "pointwise", "depthwise", "add")
@@ -70,11 +75,36 @@ def load_native(path: Path, classes: int | None = None) -> Graph:
     except ModelError:
         raise
     except _DAMAGED as error:
-        raise ModelError(
-            f"this is not a model of kilograd: {type(error).__name__}: {error}",
-            where=str(path),
-            hint="models are made by tools/pretrain_backbone.py, or read from a .pkl checkpoint",
-        ) from error
+        raise _not_a_model(path, error) from error
+
+
+def native_classes(path: Path) -> tuple[str, ...]:
+    """What a model file calls the classes of its head; empty where it does not say.
+
+    Raises:
+        ModelError: when the file is damaged, or of another kind, or its head has other classes.
+    """
+    try:
+        arrays = _read_arrays(path)
+        names = tuple(map(str, json.loads(str(arrays["structure"][()])).get("classes", [])))
+        count = len(arrays["head.weight"])
+    except ModelError:
+        raise
+    except _DAMAGED as error:
+        raise _not_a_model(path, error) from error
+    different = len(set(names))
+    if names and not different == len(names) == count:
+        what = f"it names {different} classes, and its head has {count}"
+        raise ModelError(what, where=str(path))
+    return names
+
+
+def _not_a_model(path: Path, error: BaseException) -> ModelError:
+    return ModelError(
+        f"this is not a model of kilograd: {type(error).__name__}: {error}",
+        where=str(path),
+        hint="models are made by the scripts in tools/, or read from a .pkl checkpoint",
+    )
 
 
 def _read_arrays(path: Path) -> dict[str, NDArray[Any]]:
@@ -106,6 +136,7 @@ class _Reader:
         output = self._quantization(entry["scale"], entry["zero_point"])
         builder = GraphBuilder(name, height, width, channels, output)
         x = "input"
+        features = self._features(entry, builder.type_of(x))
         entries: dict[str, str] = {}
         taken = {"input", "pool", "head"}
         for layer in self._structure["layers"]:
@@ -122,7 +153,18 @@ class _Reader:
             if classes is None
             else fresh_head(channels, classes)
         )
-        return builder.finish(builder.dense("head", x, head))
+        return builder.finish(builder.dense("head", x, head), features)
+
+    def _features(self, entry: dict[str, Any], input_type: TensorType) -> str:
+        """What the input is made of, as JSON, once it has been found to be right."""
+        stated = entry.get("features")
+        if stated is None:
+            return ""
+        try:
+            features = parse_features(stated, input_type)
+        except ModelError as error:
+            raise ModelError(error.what, where=str(self._path), hint=error.hint) from error
+        return json.dumps(features.as_dict())
 
     def _layer(self, builder: GraphBuilder, layer: dict[str, Any], x: str, entry: str) -> str:
         name, kind = str(layer["name"]), layer["kind"]
@@ -138,7 +180,7 @@ class _Reader:
         parameters = self._parameters(name, kind)
         if kind == "pointwise":
             return builder.pointwise(name, x, parameters, output)
-        window = Window.same(int(layer["kernel"]), int(layer["stride"]))
+        window = _window(layer["kernel"], int(layer["stride"]))
         if kind == "conv":
             return builder.conv(name, x, parameters, window, output)
         return builder.depthwise(name, x, parameters, window, output)
@@ -182,3 +224,11 @@ class _Reader:
                 f"{name} is {array.dtype}, not {np.dtype(dtype).name}", where=str(self._path)
             )
         return array
+
+
+def _window(kernel: Any, stride: int) -> Window:
+    """With half of the kernel, rounded down, as padding on every side."""
+    taps = cast("list[Any]", kernel) if isinstance(kernel, list) else [kernel, kernel]
+    height, width = map(int, taps)
+    top, left = height // 2, width // 2
+    return Window(height, width, stride, top, top, left, left)

@@ -64,6 +64,8 @@ class Graph:
         nodes: in execution order.
         outputs: names of the results (the logits first).
         updates: state name -> name of the value that replaces it after a training step.
+        features: what raw samples are turned into first, as JSON for ``kilograd.features``; empty
+            where the input is the sample.
         row_groups: which nodes run a row at a time; this changes where values live, not what
             they are.
     """
@@ -73,6 +75,7 @@ class Graph:
     nodes: tuple[Node, ...]
     outputs: tuple[str, ...]
     updates: Mapping[str, str] = field(default_factory=dict[str, str])
+    features: str = ""
     row_groups: tuple[RowGroup, ...] = ()
 
     def __post_init__(self) -> None:

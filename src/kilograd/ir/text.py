@@ -46,6 +46,8 @@ def print_graph(graph: Graph) -> str:
     lines = [f"graph {_word(graph.name)}", ""]
     lines += [_print_value(value) for value in graph.values.values()]
     lines += ["", *(_print_node(node) for node in graph.nodes), ""]
+    if graph.features:
+        lines.append(f"features {json.dumps(graph.features)}")
     lines += [f"update {_ref(state)} -> {_ref(new)}" for state, new in graph.updates.items()]
     for group in graph.row_groups:
         keyword = "streamed_rows" if group.streamed else "rows"
@@ -92,6 +94,7 @@ def parse_graph(
         tuple(reader.nodes),
         tuple(reader.outputs),
         reader.updates,
+        reader.features,
         tuple(reader.row_groups),
     )
 
@@ -158,10 +161,11 @@ class _Reader:
         self.nodes: list[Node] = []
         self.outputs: list[str] = []
         self.updates: dict[str, str] = {}
+        self.features = ""
         self.row_groups: list[RowGroup] = []
 
     def statement(self, line: Line) -> None:
-        keyword = line.take("word", "graph, a value's kind, node, update or output")
+        keyword = line.take("word", "graph, a value's kind, node, features, update or output")
         if (self.name is None) != (keyword.text == "graph"):
             first = "a text starts with one line `graph NAME`"
             raise line.error(first, keyword)
@@ -182,9 +186,11 @@ class _Reader:
             self.row_groups.append(RowGroup(tuple(names), keyword.text == "streamed_rows"))
         elif keyword.text == "output":
             self.outputs.append(self._known(line, line.ref()))
+        elif keyword.text == "features":
+            self.features = line.name("features as JSON").text
         else:
             kinds = ", ".join(kind.value for kind in Kind)
-            raise line.error(f"expected {kinds}, node, update, rows or output", keyword)
+            raise line.error(f"expected {kinds}, node, features, update, rows or output", keyword)
         line.end()
 
     def _value(self, line: Line, kind: Kind) -> None:

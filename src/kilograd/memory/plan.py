@@ -39,7 +39,7 @@ class MemoryPlan:
     groups: Mapping[str, RowPlan]
 
     def scratch(self, node: str) -> int:
-        """Offset of a node's scratch."""
+        """Offset of a node's scratch, or of that of the "input"."""
         return self.offsets[scratch_name(node)]
 
     def live_at(self, index: int) -> tuple[Buffer, ...]:
@@ -54,9 +54,18 @@ class MemoryPlan:
         return max(times, key=lambda t: sum(b.size for b in self.live_at(t)))
 
 
-def plan_memory(graph: Graph) -> MemoryPlan:
-    """Lifetimes, placement and the layout of the state."""
+def plan_memory(graph: Graph, input_scratch: int = 0) -> MemoryPlan:
+    """Lifetimes, placement and the layout of the state.
+
+    Args:
+        graph: in execution order.
+        input_scratch: bytes that are needed beside the sample while that is being made; at
+            ``scratch("input")`` of the plan.
+    """
     buffers = arena_buffers(graph)
+    if input_scratch:
+        made = Buffer(scratch_name("input"), (), aligned(input_scratch), -1, -1)
+        buffers = (made, *buffers)
     offsets = place(buffers)
     states: dict[str, int] = {}
     end = STATE_HEADER_BYTES

@@ -1,4 +1,7 @@
-"""The learning curve: loss and online accuracy over steps, test accuracy at both ends."""
+"""The learning curve: loss and online accuracy over steps, test accuracy at both ends.
+
+Of a stream it is over samples, and shows where the change was and what it did.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +20,10 @@ from kilograd.report.svg import (
     number,
     path,
     percent,
+    shortened,
     spread,
 )
+from kilograd.stream import Change, StreamResult
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,6 +76,9 @@ def learning_curve(result: TrainingResult) -> str:
         f"Learning curve over {result.steps} steps: test accuracy from "
         f"{percent(result.before.accuracy)} to {percent(result.after.accuracy)}"
     )
+    change = _change(result)
+    if change is not None:
+        text += f"; {change} after {change.sample} samples"
     return drawing(_WIDTH, _HEIGHT, text, children)
 
 
@@ -88,9 +96,9 @@ def _loss(result: TrainingResult, classes: int) -> list[str]:
     means = [float(np.mean(span)) for span in spans]
     lows, highs = ([float(np.percentile(s, q)) for s in spans] for q in _BAND)
     top = max([chance * 1.15, *highs, *means])
-    panel = _Panel(_LEFTS[0], result.steps, top * 1.04)
+    panel = _Panel(_LEFTS[0], _extent(result), top * 1.04)
     ticks = [(tick, number(tick)) for tick in decimal_ticks(top)]
-    parts = _frame(panel, "loss (cross-entropy, nats)", ticks)
+    parts = _frame(panel, "loss (cross-entropy, nats)", ticks, _axis(result))
     parts += [
         line(panel.left, panel.y(chance), panel.right, panel.y(chance), "chance"),
         *_margin(panel, [(chance, "", f"chance, ln {classes}", "")]),
@@ -103,15 +111,22 @@ def _loss(result: TrainingResult, classes: int) -> list[str]:
             element("path", {"d": path([*upper, *reversed(lower)]) + "Z", "class": "band"}),
             element("path", {"d": path(points), "class": "curve loss"}),
         ]
-    return parts
+    change = _change(result)
+    return parts if change is None else [*parts, *_cut(panel, change)]
 
 
 def _accuracy(result: TrainingResult, classes: int) -> list[str]:
-    panel = _Panel(_LEFTS[1], result.steps, 1.0)
+    panel = _Panel(_LEFTS[1], _extent(result), 1.0)
     before, after, chance = result.before.accuracy, result.after.accuracy, 1 / max(1, classes)
-    parts = _frame(panel, "accuracy", [(t / 5, f"{20 * t}%") for t in range(6)])
-    for value, css in ((chance, "chance"), (before, "before")):
-        parts.append(line(panel.left, panel.y(value), panel.right, panel.y(value), css))
+    change = _change(result)
+    parts = _frame(panel, "accuracy", [(t / 5, f"{20 * t}%") for t in range(6)], _axis(result))
+    parts.append(line(panel.left, panel.y(chance), panel.right, panel.y(chance), "chance"))
+    if change is None:
+        parts.append(line(panel.left, panel.y(before), panel.right, panel.y(before), "before"))
+    else:
+        height = panel.y(change.not_learned.accuracy)
+        parts.append(line(panel.x(change.sample), height, panel.right, height, "before"))
+        parts += _cut(panel, change)
     online = result.online_accuracy
     size = max(1, len(online) // _BINS)
     points = [
@@ -120,15 +135,49 @@ def _accuracy(result: TrainingResult, classes: int) -> list[str]:
     ]
     if points:
         parts.append(element("path", {"d": path(points), "class": "curve online"}))
-    for step, value, css in ((0, before, " hollow"), (result.steps, after, "")):
-        at = {"cx": panel.x(step), "cy": panel.y(value), "r": 5.0}
-        parts.append(element("circle", {**at, "class": f"mark{css}"}))
+    marks = [(0, before, " hollow"), (panel.steps, after, "")]
     texts = [
         (after, percent(after), "test, after", "mark-name after"),
         (before, percent(before), "test, before", "mark-name first"),
         (chance, "", f"chance, 1/{classes}", ""),
     ]
+    if change is not None:
+        not_learned = change.not_learned.accuracy
+        marks[1:1] = [
+            (change.sample, change.before.accuracy, ""),
+            (change.sample, change.after.accuracy, " hollow"),
+        ]
+        texts[1] = (not_learned, percent(not_learned), "test, frozen", "mark-name first")
+    for step, value, css in marks:
+        at = {"cx": panel.x(step), "cy": panel.y(value), "r": 5.0}
+        parts.append(element("circle", {**at, "class": f"mark{css}"}))
     return [*parts, *_margin(panel, texts)]
+
+
+def _change(result: TrainingResult) -> Change | None:
+    return result.change if isinstance(result, StreamResult) else None
+
+
+def _extent(result: TrainingResult) -> int:
+    """Where the curves end: samples of a stream, else steps."""
+    return len(result.losses) if isinstance(result, StreamResult) else result.steps
+
+
+def _axis(result: TrainingResult) -> str:
+    return "sample" if isinstance(result, StreamResult) else "training step"
+
+
+def _cut(panel: _Panel, change: Change) -> list[str]:
+    """The line where the change was, and its name on the side that has more room."""
+    x = panel.x(change.sample)
+    is_left = x > (panel.left + panel.right) / 2
+    name = shortened(str(change), max(x - panel.left, panel.right - x) - 12, 11)
+    return [
+        line(x, _TOP - 8, x, _BOTTOM, "cut"),
+        label(
+            x + (-6 if is_left else 6), _TOP - 2, name, "cut-name halo", "end" if is_left else None
+        ),
+    ]
 
 
 def _margin(panel: _Panel, texts: Sequence[tuple[float, str, str, str]]) -> list[str]:
@@ -144,7 +193,7 @@ def _margin(panel: _Panel, texts: Sequence[tuple[float, str, str, str]]) -> list
     return parts
 
 
-def _frame(panel: _Panel, title: str, ticks: Sequence[tuple[float, str]]) -> list[str]:
+def _frame(panel: _Panel, title: str, ticks: Sequence[tuple[float, str]], axis: str) -> list[str]:
     parts = [label(panel.left, _TOP - 16, title, "panel-title")]
     for value, text in ticks:
         y = panel.y(value)
@@ -157,7 +206,7 @@ def _frame(panel: _Panel, title: str, ticks: Sequence[tuple[float, str]]) -> lis
             x = panel.x(step)
             parts.append(label(x, _BOTTOM + 16, f"{step:,.0f}", "tick", "middle"))
     middle = (panel.left + panel.right) / 2
-    parts.append(label(middle, _BOTTOM + 36, "training step", "axis", "middle"))
+    parts.append(label(middle, _BOTTOM + 36, axis, "axis", "middle"))
     return parts
 
 

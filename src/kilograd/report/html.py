@@ -17,7 +17,9 @@ from kilograd.report.curves import learning_curve, smoothing_window
 from kilograd.report.memory_map import legend, memory_map, peak_table
 from kilograd.report.network import layer_table, network
 from kilograd.report.samples import Sample, thumbnails
+from kilograd.report.stream import change_table
 from kilograd.report.svg import escape, kibibytes, millions, percent
+from kilograd.stream import WINDOW, StreamResult
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,6 +27,11 @@ if TYPE_CHECKING:
     from kilograd.compiler import Program
     from kilograd.measure import Measurement
     from kilograd.training import TrainingResult
+
+_CHANGE_NOTE = (
+    ": at the change, right before and (hollow) right after it. Dotted: had the device been frozen "
+    "there."
+)
 
 
 @dataclass(frozen=True)
@@ -132,9 +139,12 @@ def _tiles(report: Report) -> str:
     tiles: list[str] = []
     result, measurement = report.result, report.measurement
     if result is not None:
-        before, after = percent(result.before.accuracy), percent(result.after.accuracy)
+        change = result.change if isinstance(result, StreamResult) else None
+        start = result.before if change is None else change.after
+        before, after = percent(start.accuracy), percent(result.after.accuracy)
         figure = f'<span class="from">{before} → </span>{after}'
-        below = f"before → after, {result.after.count:,} samples"
+        when = "before → after" if change is None else "right after the change → at the end"
+        below = f"{when}, {result.after.count:,} samples"
         tiles.append(_tile("Test accuracy", figure, below))
     tiles.append(_sram_tile(report))
     if measurement is not None:
@@ -193,12 +203,16 @@ def _training(report: Report) -> list[str]:
     sections: list[str] = []
     result = report.result
     if result is not None:
+        is_stream = isinstance(result, StreamResult)
         note = (
             f"Loss: mean of the last {smoothing_window(len(result.losses)):,} samples, band from "
             "10% to 90% of them. Accuracy: each training sample is predicted before it is learned "
-            "from, running mean over 50; dots are the test set."
+            f"from, running mean over {WINDOW if is_stream else 50}; dots are the test set"
+            f"{_CHANGE_NOTE if is_stream and result.change is not None else '.'}"
         )
         sections.append(_section("Learning curve", note, _figure(learning_curve(result))))
+        if is_stream and result.change is not None:
+            sections.append(_change(result, report.class_names))
         note = "Colour: share of the true class. Right of it on the diagonal, wrong elsewhere."
         many = len(result.after.confusion) > MATRIX_CLASSES
         sections.append(
@@ -208,6 +222,16 @@ def _training(report: Report) -> list[str]:
         note = "As the network sees them: int8, at the model's resolution or smaller."
         sections.append(_section("Samples", note, thumbnails(report.samples)))
     return sections
+
+
+def _change(result: StreamResult, class_names: Sequence[str]) -> str:
+    note = (
+        "Accuracy on test samples: right before the change; right after it, with nothing learned "
+        "from it yet; after the last step; and after the last step had the device stayed as it "
+        "was before the change."
+    )
+    table = f'<div class="scroll">{change_table(result, class_names)}</div>'
+    return _section(f"The change: {result.change}", note, table)
 
 
 def _scheme(report: Report) -> str:

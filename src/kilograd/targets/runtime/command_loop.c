@@ -9,6 +9,13 @@
 #include "port.h"
 #include "runtime.h"
 
+#ifdef __has_include
+#if __has_include("kg_features.h")
+#include "kg_features.h"
+#define HAS_FEATURES
+#endif
+#endif
+
 enum {
   COMMAND_INFO = 1,        /*                                       -> 4 u32 */
   COMMAND_INIT = 2,        /* u32 seed                              -> nothing */
@@ -19,7 +26,9 @@ enum {
   COMMAND_STACK = 7,       /*                                       -> u32 bytes */
   COMMAND_EXIT = 8,        /*                                       -> nothing */
   COMMAND_COUNTERS = 9,    /*                                       -> kg_counters */
-  COMMAND_SET_CLASSES = 10 /* u32 classes                           -> nothing */
+  COMMAND_SET_CLASSES = 10, /* u32 classes                          -> nothing */
+  COMMAND_FEATURES = 11    /* int16 samples of a sensor; none begin anew
+                                                                    -> the input once complete */
 };
 
 static const char wrong_length[] = "the payload has the wrong length";
@@ -127,6 +136,24 @@ static const char *command_set_classes(request *from) {
   return NULL;
 }
 
+#ifdef HAS_FEATURES
+static const char *command_features(request *from) {
+  int16_t samples[64];
+  const uint32_t bytes_each = KG_FEATURES_CHANNELS * (uint32_t)sizeof(int16_t);
+  if (from->unread > sizeof samples || from->unread % bytes_each != 0) return wrong_length;
+  const uint32_t count = from->unread / bytes_each;
+  int32_t is_complete = 0;
+  if (count == 0) {
+    kg_features_reset();
+  } else {
+    take(from, samples, from->unread);
+    is_complete = kg_features_push(samples, (int32_t)count);
+  }
+  kg_reply(KG_STATUS_OK, kg_input(), is_complete ? kg_input_bytes : 0);
+  return NULL;
+}
+#endif
+
 /* Returns why the request is refused, or NULL once it has been answered. */
 static const char *execute(uint8_t command, request *from) {
   switch (command) {
@@ -140,6 +167,10 @@ static const char *execute(uint8_t command, request *from) {
       return command_write_state(from);
     case COMMAND_SET_CLASSES:
       return command_set_classes(from);
+#ifdef HAS_FEATURES
+    case COMMAND_FEATURES:
+      return command_features(from);
+#endif
     default:
       break;
   }

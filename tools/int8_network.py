@@ -1,20 +1,17 @@
-"""Integer form of the backbone: images, quantization rules, reference layers and the file.
+"""Integer form of the networks that are pretrained here: quantization, reference layers, the file.
 
-Needs NumPy and Pillow, not PyTorch. Images and feature maps are channels-last, int8
-`[N, H, W, C]`; a real value is `scale * (q - zero_point)`. Accumulators are sums of integer
-products computed in float64, where they are exact, and are checked to fit int32.
+Needs NumPy, not PyTorch. Samples and feature maps are channels-last, int8 `[N, H, W, C]`; a real
+value is `scale * (q - zero_point)`. Accumulators are sums of integer products computed in float64,
+where they are exact, and are checked to fit int32.
 """
 
 from __future__ import annotations
 
-import io
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,41 +19,9 @@ if TYPE_CHECKING:
 Int8Array = NDArray[np.int8]
 Layer = dict[str, Any]
 
-SIDE = 48
-INPUT_SCALE = 1.0 / 127.5
 INT32_LIMIT = 2**31
 BIAS_LIMIT = 2**24
 RANGE_QUANTILE = 0.9999
-
-
-@dataclass(frozen=True)
-class Images:
-    """One labelled split: `rgb` uint8 `[N, 48, 48, 3]`, `labels` int64 `[N]`."""
-
-    rgb: NDArray[np.uint8]
-    labels: NDArray[np.int64]
-
-
-def load_split(path: Path, split: int, limit: int | None, seed: int) -> Images:
-    """Decode one split of a data pack and resize it bilinearly to 48x48.
-
-    `limit` keeps that many images drawn at random; None keeps all.
-    """
-    with np.load(path) as pack:
-        jpeg, offsets, labels = pack["jpeg"].tobytes(), pack["offsets"], pack["labels"]
-        chosen = np.flatnonzero(pack["split"] == split)
-    chosen = np.sort(np.random.default_rng(seed).permutation(chosen)[:limit])
-    rgb = np.empty((len(chosen), SIDE, SIDE, 3), np.uint8)
-    for row, i in enumerate(chosen):
-        with Image.open(io.BytesIO(jpeg[offsets[i] : offsets[i + 1]])) as image:
-            rgb[row] = image.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BILINEAR)
-    return Images(rgb, labels[chosen].astype(np.int64))
-
-
-def quantize_image(rgb: NDArray[np.uint8]) -> Int8Array:
-    """Map uint8 RGB of any shape to int8 by `round(rgb - 127.5)`, scale 1/127.5, zero point 0."""
-    centred = np.rint(rgb.astype(np.float32) - 127.5)
-    return np.clip(centred, -128, 127).astype(np.int8)
 
 
 def requantize(real_in_steps: NDArray[np.float64], zero_point: int) -> Int8Array:
@@ -96,22 +61,29 @@ def quantize_weights(
     }
 
 
+def taps(kernel: Any) -> tuple[int, int]:
+    """Height and width of a kernel as a model file states it: one number where it is square."""
+    height, width = kernel if isinstance(kernel, list) else (kernel, kernel)
+    return height, width
+
+
 def accumulate(
-    x: NDArray[np.float64], weight: Int8Array, kind: str, kernel: int, stride: int
+    x: NDArray[np.float64], weight: Int8Array, kind: str, kernel: Any, stride: int
 ) -> NDArray[np.float64]:
-    """Convolve a zero-centred map `[N, H, W, C]` with OIHW weights, padding `kernel // 2`.
+    """Convolve a zero-centred map `[N, H, W, C]` with OIHW weights, padding half of the kernel.
 
     Returns `[N, ceil(H / stride), ceil(W / stride), O]` in units `x_scale * w_scale`.
     """
     w = weight.astype(np.float64)
     if kind == "pointwise":
         return x @ w[:, :, 0, 0].T
-    pad = kernel // 2
-    padded = np.pad(x, ((0, 0), (pad, pad), (pad, pad), (0, 0)))
+    height, width = taps(kernel)
+    pads = ((height // 2,) * 2, (width // 2,) * 2)
+    padded = np.pad(x, ((0, 0), *pads, (0, 0)))
     rows, columns = -(-x.shape[1] // stride), -(-x.shape[2] // stride)
     total = np.zeros((x.shape[0], rows, columns, w.shape[0]))
-    for i in range(kernel):
-        for j in range(kernel):
+    for i in range(height):
+        for j in range(width):
             rows_at = slice(i, i + stride * (rows - 1) + 1, stride)
             columns_at = slice(j, j + stride * (columns - 1) + 1, stride)
             tap = padded[:, rows_at, columns_at]
@@ -133,11 +105,11 @@ def run_weighted_layer(layer: Layer, arrays: dict[str, NDArray[Any]], x: Int8Arr
     return requantize(acc * (multiplier / layer["y_scale"]), layer["y_zero"])
 
 
-def run_backbone(
-    structure: dict[str, Any], arrays: dict[str, NDArray[Any]], images: Int8Array
+def run_network(
+    structure: dict[str, Any], arrays: dict[str, NDArray[Any]], samples: Int8Array
 ) -> Int8Array:
-    """Run the backbone on int8 images `[N, H, W, 3]`; returns the last feature map, int8."""
-    x = images
+    """Run the layers on int8 samples `[N, H, W, C]`; returns the last feature map, int8."""
+    x = samples
     scale, zero = structure["input"]["scale"], structure["input"]["zero_point"]
     block, skip = "", (x, scale, zero)
     for layer in structure["layers"]:
@@ -164,54 +136,58 @@ def average_pool(feature_map: Int8Array) -> Int8Array:
 def pooled_features(
     structure: dict[str, Any],
     arrays: dict[str, NDArray[Any]],
-    rgb: NDArray[np.uint8],
+    samples: Int8Array,
     batch: int = 100,
 ) -> Int8Array:
-    """Compute pooled int8 features `[N, C]` of uint8 RGB images `[N, H, W, 3]`."""
+    """Compute pooled int8 features `[N, C]` of int8 samples `[N, H, W, C]`."""
     parts = [
-        average_pool(run_backbone(structure, arrays, quantize_image(rgb[i : i + batch])))
-        for i in range(0, len(rgb), batch)
+        average_pool(run_network(structure, arrays, samples[i : i + batch]))
+        for i in range(0, len(samples), batch)
     ]
     return np.concatenate(parts)
 
 
 def head_logits(arrays: dict[str, NDArray[Any]], features: Int8Array) -> NDArray[np.float64]:
-    """Apply the int8 dense head to pooled features `[N, C]`; returns real logits `[N, 10]`."""
+    """Apply the int8 dense head to pooled features `[N, C]`; returns real logits."""
     centred = features.astype(np.float64) - int(arrays["head.x_zero"])
     acc = centred @ arrays["head.weight"].astype(np.float64).T + arrays["head.bias"]
     return acc * arrays["head.w_scales"] * float(arrays["head.x_scale"])
 
 
 def top1_percent(
-    structure: dict[str, Any], arrays: dict[str, NDArray[Any]], images: Images
+    structure: dict[str, Any],
+    arrays: dict[str, NDArray[Any]],
+    samples: Int8Array,
+    labels: NDArray[Any],
 ) -> float:
     """Top-1 accuracy in percent of the integer network with its exported head."""
-    logits = head_logits(arrays, pooled_features(structure, arrays, images.rgb))
-    return 100.0 * float((logits.argmax(axis=1) == images.labels).mean())
+    logits = head_logits(arrays, pooled_features(structure, arrays, samples))
+    return 100.0 * float((logits.argmax(axis=1) == labels).mean())
 
 
 def count_macs(structure: dict[str, Any]) -> tuple[int, int, int]:
-    """Count the backbone's forward work.
+    """Count the network's forward work.
 
-    Returns multiply-accumulates per image, parameters (weights and biases) and the largest
+    Returns multiply-accumulates per sample, parameters (weights and biases) and the largest
     input plus output of one layer in bytes.
     """
-    side = structure["input"]["height"]
+    height, width = structure["input"]["height"], structure["input"]["width"]
     macs = parameters = peak_bytes = 0
     for layer in structure["layers"]:
         if layer["kind"] == "add":
             continue
         c_in, c_out = layer["in_channels"], layer["out_channels"]
-        fan_in = layer["kernel"] ** 2 * (1 if layer["kind"] == "depthwise" else c_in)
-        out_side = -(-side // layer["stride"])
-        macs += out_side**2 * c_out * fan_in
+        rows, columns = taps(layer["kernel"])
+        fan_in = rows * columns * (1 if layer["kind"] == "depthwise" else c_in)
+        before = height * width * c_in
+        height, width = -(-height // layer["stride"]), -(-width // layer["stride"])
+        macs += height * width * c_out * fan_in
         parameters += c_out * (fan_in + 1)
-        peak_bytes = max(peak_bytes, side**2 * c_in + out_side**2 * c_out)
-        side = out_side
+        peak_bytes = max(peak_bytes, before + height * width * c_out)
     return macs, parameters, peak_bytes
 
 
-def save_backbone(
+def save_network(
     path: Path,
     structure: dict[str, Any],
     arrays: dict[str, NDArray[Any]],

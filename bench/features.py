@@ -1,0 +1,50 @@
+"""Measures what the audio and motion features cost on emulated Cortex-M boards.
+
+    python bench/features.py        rewrites bench/results/features.json
+
+As `kilograd measure` does: flash and static memory are those of a backbone's firmware less those
+of one without the features.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from kilograd.compiler import compile_model
+from kilograd.features import Features, LogMel, Motion, features_of
+from kilograd.measure import measure
+from kilograd.models import load_model
+from kilograd.scheme import load_scheme
+
+LEDGER = Path(__file__).parent / "results" / "features.json"
+MODELS = ("kilograd-kws", "kilograd-motion")
+BOARDS = ("cortex-m7", "cortex-m4", "cortex-m0plus")
+
+
+def cost(model: str, board: str) -> dict[str, Any]:
+    """What the features of a backbone take, for one input and for a second of samples."""
+    graph = load_model(model)
+    features = features_of(graph)
+    assert features is not None
+    found = measure(compile_model(graph, load_scheme("head", graph)), board).as_dict()["features"]
+    return {**found, "instructions_a_second": round(found["instructions"] / seconds(features))}
+
+
+def seconds(features: Features) -> float:
+    """From the beginning of one input to that of the next, when none of the signal is left out."""
+    assert isinstance(features, LogMel | Motion)
+    new = features.frames * features.hop if isinstance(features, LogMel) else features.length
+    return new / features.rate
+
+
+def main() -> None:
+    """Measure and write."""
+    ledger = {model: {board: cost(model, board) for board in BOARDS} for model in MODELS}
+    LEDGER.write_text(json.dumps(ledger, indent=1, sort_keys=True) + "\n")
+    print(json.dumps(ledger, indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,153 @@
+"""The members of an .npz pack, read one by one and never through pickle."""
+
+from __future__ import annotations
+
+import math
+import struct
+import tokenize
+import warnings
+import zipfile
+import zlib
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import numpy as np
+from numpy.lib import format as npy
+
+from kilograd.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+MAX_BYTES = 4 * 1024**3
+"""Limit of one unpacked array."""
+
+_MAX_CLASSES = 65536
+_DAMAGED = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    NotImplementedError,
+    RuntimeError,
+    EOFError,
+    ValueError,
+    LookupError,
+    OverflowError,
+    TypeError,
+    SyntaxError,
+    tokenize.TokenError,
+    MemoryError,
+)
+HINT = (
+    "a pack is an .npz of jpeg, offsets, labels, split and class_names; mulaw, x and channels, or "
+    "inputs stand for jpeg where it holds audio, motion or plain samples"
+)
+
+
+class Pack:
+    """The arrays of a pack; each method checks what it returns.
+
+    Args:
+        path: the file, for messages.
+        arrays: by name.
+    """
+
+    def __init__(self, path: Path, arrays: dict[str, NDArray[Any]]) -> None:
+        self.path = path
+        self.arrays = arrays
+
+    def fail(self, what: str, *, hint: str = HINT) -> NoReturn:
+        """A DataError at this pack."""
+        raise DataError(what, where=str(self.path), hint=hint)
+
+    def integers(self, name: str) -> NDArray[np.int64]:
+        """Returns an array of one dimension as int64."""
+        array = self.arrays.get(name)
+        if array is None:
+            self.fail(f"the pack has no array {name!r}")
+        if array.dtype.kind not in "iu" or array.ndim != 1:
+            self.fail(f"{name} is {describe(array)} instead of integers [n]")
+        return array.astype(np.int64)
+
+    def class_names(self, labels: NDArray[np.int64]) -> tuple[str, ...]:
+        """Returns at least two names; numbers where the pack has none."""
+        array = self.arrays.get("class_names")
+        if array is None:
+            names = tuple(str(label) for label in range(min(int(labels.max()) + 1, _MAX_CLASSES)))
+        elif array.dtype.kind != "U" or array.ndim != 1:
+            self.fail(f"class_names is {describe(array)} instead of str [classes]")
+        else:
+            try:
+                names = tuple(str(name) for name in array)
+            except ValueError:
+                self.fail("class_names holds text that is not Unicode")
+        if len(names) < 2:  # noqa: PLR2004  one class is nothing to learn
+            self.fail(f"the pack has {len(names)} classes; at least two are needed")
+        return names
+
+    def offsets(self, name: str, count: int, end: int) -> NDArray[np.int64]:
+        """Returns where each of `count` samples begins in the array `name`, and where it ends."""
+        offsets = self.integers("offsets")
+        if len(offsets) != count + 1:
+            self.fail(f"offsets has {len(offsets)} entries for {count} labels; it needs one more")
+        if offsets[0] != 0 or offsets[-1] != end or (np.diff(offsets) <= 0).any():
+            self.fail(f"offsets do not rise from 0 to {end}, the end of {name}")
+        return offsets
+
+
+def describe(array: NDArray[Any]) -> str:
+    """Element type and shape, for messages."""
+    return f"{array.dtype} {list(array.shape)}"
+
+
+def read_pack(path: Path, known: Collection[str]) -> Pack:
+    """Reads those arrays of a pack that are known by name.
+
+    Raises:
+        DataError: not a pack, or damaged.
+    """
+    arrays: dict[str, NDArray[Any]] = {}
+    try:
+        with _open_archive(path) as archive, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # numpy's remarks on headers that it repairs
+            for member in archive.infolist():
+                name = member.filename.removesuffix(".npy")
+                if name in known:
+                    arrays[name] = _read_array(archive, member, path)
+    except _DAMAGED as error:
+        raise DataError("the pack is damaged", where=str(path), hint=HINT) from error
+    return Pack(path, arrays)
+
+
+def _open_archive(path: Path) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(path)
+    except zipfile.BadZipFile as error:
+        raise DataError("this is not a pack", where=str(path), hint=HINT) from error
+
+
+def _read_array(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path) -> NDArray[Any]:
+    """Reads one member; `numpy.load` would allocate whatever the header asks for."""
+    name = member.filename.removesuffix(".npy")
+    if member.file_size > MAX_BYTES:
+        what = f"the array {name!r} has more than {MAX_BYTES} bytes"
+        raise DataError(what, where=str(path), hint=HINT)
+    with archive.open(member) as stream:
+        version = npy.read_magic(stream)
+        read_header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+        shape, is_fortran, dtype = read_header(stream)
+        if dtype.hasobject:
+            raise DataError(
+                f"the array {name!r} holds Python objects, which are not read",
+                where=str(path),
+                hint="save it with a numeric or a string dtype",
+            )
+        size = math.prod(shape) * dtype.itemsize
+        content = stream.read(size + 1)
+    if len(content) != size:
+        what = f"the array {name!r} of shape {shape} does not have {size} bytes"
+        raise DataError(what, where=str(path), hint=HINT)
+    array: NDArray[Any] = np.frombuffer(content, dtype)
+    return np.reshape(array, shape, order="F" if is_fortran else "C")
