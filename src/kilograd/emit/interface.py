@@ -222,3 +222,16 @@ uint32_t kg_push_rows(const int8_t *rows, uint32_t count)
     return rows_missing;
 }
 """
+
+WIDEN = """\
+/* Numbers of `width` bytes, the lowest first, to 32 bits. */
+static KG_SMALL void widen(const uint8_t *from, uint32_t bytes, uint32_t width, int32_t *to)
+{
+    for (const uint8_t *const end = from + bytes; from != end; from += width) {
+        uint32_t word = 0;
+        for (uint32_t i = 0; i < width; i++)
+            word |= (uint32_t)from[i] << 8 * (4 - width + i);
+        *to++ = (int32_t)word >> 8 * (4 - width);
+    }
+}
+"""

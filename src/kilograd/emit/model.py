@@ -135,24 +135,34 @@ class _Model:
     def _initial_state(self) -> list[str]:
         """Arrays of what states hold at first, and the function that puts it there.
 
-        Most of a state is deltas, which are zero at first and take no flash.
+        Most of a state is deltas, which are zero at first and take no flash. Biases are
+        stored in as few bytes as they need.
         """
-        runs: list[tuple[int, bytearray]] = []
+        runs: list[tuple[int, int, bytearray]] = []
         for value in self._graph.states:
-            if value.array.any():
-                offset, contents = self._plan.states[value.name], value.array.tobytes()
-                if runs and runs[-1][0] + len(runs[-1][1]) + 3 >= offset:
-                    runs[-1][1].extend(bytes(offset - runs[-1][0] - len(runs[-1][1])))
-                    runs[-1][1].extend(contents)
-                else:
-                    runs.append((offset, bytearray(contents)))
-        lines = ["static void initialize_state(void)", "{"]
+            contents = value.array
+            if not contents.any():
+                continue
+            width = _stored_width(contents)
+            stored = _stored(contents, width)
+            offset = self._plan.states[value.name]
+            end = runs[-1][0] + len(runs[-1][2]) * 4 // (runs[-1][1] or 4) if runs else -1
+            if runs and runs[-1][1] == width and end + 3 >= offset:
+                runs[-1][2].extend(bytes((offset - end) * (width or 4) // 4) + stored)
+            else:
+                runs.append((offset, width, bytearray(stored)))
+        lines = ["static KG_SMALL void initialize_state(void)", "{"]
         lines.append("    memset(S(STATE_HEADER), 0, sizeof kg_state_buffer - STATE_HEADER);")
         arrays: list[str] = []
-        for index, (offset, contents) in enumerate(runs):
+        for index, (offset, width, contents) in enumerate(runs):
             name = f"initial_state_{index}"
             arrays.append(array(name, np.frombuffer(bytes(contents), np.uint8)))
-            lines.append(f"    memcpy(S({offset}), {name}, sizeof {name});")
+            if width:
+                lines.append(f"    widen({name}, sizeof {name}, {width}, S({offset}));")
+            else:
+                lines.append(f"    memcpy(S({offset}), {name}, sizeof {name});")
+        if any(width for _, width, _ in runs):
+            arrays.insert(0, interface.WIDEN)
         return [*arrays, *lines, "}", ""]
 
     def _calls(self, nodes: tuple[Node, ...]) -> list[str]:
@@ -278,6 +288,20 @@ class _Model:
                 "",
             ]
         )
+
+
+def _stored_width(contents: NDArray[Any]) -> int:
+    """Bytes that hold each of these 32-bit integers, if fewer than four do; 0 otherwise."""
+    if contents.dtype != np.int32:
+        return 0
+    largest = max(int(contents.max()), -1 - int(contents.min()))
+    return next((width for width in (1, 2, 3) if largest < 1 << (8 * width - 1)), 0)
+
+
+def _stored(contents: NDArray[Any], width: int) -> bytes:
+    if not width:
+        return contents.tobytes()
+    return contents.astype("<i4").view(np.uint8).reshape(-1, 4)[:, :width].tobytes()
 
 
 def _function(name: str, calls: list[str]) -> str:

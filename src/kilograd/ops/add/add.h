@@ -15,6 +15,7 @@ typedef struct {
 void kg_add(const kg_add_parameters *p, const int8_t *a, const int8_t *b, int8_t *y);
 
 /* The same in plain C. */
+KG_FALLBACK
 void kg_add_plain(const kg_add_parameters *p, const int8_t *a, const int8_t *b, int8_t *y);
 
 #endif

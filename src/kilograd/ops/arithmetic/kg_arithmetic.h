@@ -66,6 +66,21 @@ static inline int8_t kg_requantize(int32_t accumulator, int32_t multiplier, int3
         kg_multiply_by_quantized_multiplier(accumulator, multiplier, shift) + zero_point);
 }
 
+/* floor(part * 2^bits / whole); part < 2 * whole, whole < 2^63. A division of 64 bits would bring
+   a library function that is larger than some kernels. */
+static inline uint32_t kg_share(uint64_t part, uint64_t whole, int32_t bits)
+{
+    uint32_t share = 0;
+    for (; bits >= 0; bits--, part <<= 1) {
+        share <<= 1;
+        if (part >= whole) {
+            part -= whole;
+            share |= 1;
+        }
+    }
+    return share;
+}
+
 #define KG_MIX_FIRST UINT32_C(0x7feb352d)
 #define KG_MIX_SECOND UINT32_C(0x846ca68b)
 #define KG_RANDOM_STEP UINT32_C(0x9e3779b9)

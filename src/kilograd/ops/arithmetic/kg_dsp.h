@@ -5,13 +5,22 @@
 #include <stdint.h>
 #include <string.h>
 
+/* For what runs rarely: small code before fast code. */
+#if defined(__clang__)
+#define KG_SMALL __attribute__((minsize, noinline))
+#elif defined(__GNUC__)
+#define KG_SMALL __attribute__((cold, noinline))
+#else
+#define KG_SMALL
+#endif
+
 #if defined(__ARM_FEATURE_DSP) && __ARM_FEATURE_DSP && defined(__ARM_FEATURE_UNALIGNED)
 #define KG_HAS_DSP 1
+/* Plain C where there are DSP instructions serves only unusual shapes and scales. */
+#define KG_FALLBACK KG_SMALL
 
-/* For a function that is to be compiled anew for the constant arguments of each call, and for one
-   that is to have the registers for itself. */
+/* For a function that is to be compiled anew for the constant arguments of each call. */
 #define KG_INLINE inline __attribute__((always_inline))
-#define KG_NOINLINE __attribute__((noinline))
 
 static inline uint32_t kg_load32(const void *from)
 {
@@ -95,6 +104,7 @@ static inline uint32_t kg_load_part(const int8_t *from, int32_t count)
 }
 #else
 #define KG_HAS_DSP 0
+#define KG_FALLBACK
 #endif
 
 #endif

@@ -21,6 +21,7 @@ static uint32_t sine_squared(uint32_t q, int32_t k)
     return (uint32_t)((sine * sine) >> 31);
 }
 
+KG_SMALL
 void kg_set_rate(kg_control *control, int32_t mantissa, int32_t exponent, uint32_t steps)
 {
     control->rate_mantissa = mantissa;
@@ -40,7 +41,7 @@ void kg_set_rate(kg_control *control, int32_t mantissa, int32_t exponent, uint32
         return;
     uint32_t part = rises || done < left ? done : left;
     const int32_t shift = normalize(&part) - normalize(&whole);
-    uint32_t factor = (uint32_t)(((uint64_t)part << 24) / whole);
+    uint32_t factor = kg_share(part, whole, 24);
     if (rises) {
         exponent -= 24 + shift;
     } else {

@@ -19,6 +19,7 @@ void kg_conv(const kg_conv_parameters *p, const int8_t *x, const int32_t *bias,
              const int8_t *weight, int8_t *y, uint32_t *scratch);
 
 /* The same in plain C. scratch: int16 [kernel_height * kernel_width * channels] */
+KG_FALLBACK
 void kg_conv_plain(const kg_conv_parameters *p, const int8_t *x, const int32_t *bias,
                    const int8_t *weight, int8_t *y, uint32_t *scratch);
 

@@ -73,7 +73,7 @@ void kg_conv(const kg_conv_parameters *p, const int8_t *x, const int32_t *bias,
             kg_expand_rows(windows, padded, taps, p->zero_point, rows);
             int8_t *const to = y + first * outputs;
             if (taps % 4 == 0)
-                kg_multiply_rows(&layer, rows, weight, taps & ~3, NULL, 0, to);
+                kg_multiply_whole_rows(&layer, rows, weight, taps >> 2, to);
             else
                 kg_multiply_rows(&layer, rows, weight, taps, NULL, 0, to);
         }

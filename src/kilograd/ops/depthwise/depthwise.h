@@ -20,6 +20,7 @@ void kg_depthwise(const kg_depthwise_parameters *p, const int8_t *x, const int32
                   const int8_t *weight, int8_t *y, uint32_t *scratch);
 
 /* The same in plain C, for the channels from `first` on. */
+KG_FALLBACK
 void kg_depthwise_plain(const kg_depthwise_parameters *p, int32_t first, const int8_t *x,
                         const int32_t *bias, const int8_t *weight, int8_t *y);
 
@@ -39,6 +40,7 @@ void kg_depthwise_input_gradient(const kg_depthwise_input_gradient_parameters *p
                                  uint32_t *magnitude, uint32_t *scratch);
 
 /* The same in plain C, for the channels from `first` on; adds to the magnitude. */
+KG_FALLBACK
 void kg_depthwise_input_gradient_plain(const kg_depthwise_input_gradient_parameters *p,
                                        int32_t first, const kg_control *control,
                                        const int8_t *gradient, const int32_t *gradient_exponent,

@@ -15,9 +15,10 @@ static int32_t exp2_negative(const int32_t *coefficient, int64_t u)
     return value >> whole;
 }
 
+KG_SMALL
 void kg_softmax_cross_entropy(const kg_softmax_cross_entropy_parameters *p,
-                              const kg_control *control, const int32_t *logits, int8_t *gradient,
-                              int32_t *loss_exponent, int32_t *scratch)
+                              const kg_control *control, const int32_t *logits,
+                              int8_t *gradient, int32_t *loss_exponent, int32_t *scratch)
 {
     int32_t largest = logits[0];
     for (int32_t c = 1; c < control->classes; c++)
@@ -30,7 +31,7 @@ void kg_softmax_cross_entropy(const kg_softmax_cross_entropy_parameters *p,
     }
     uint32_t seen = 0;
     for (int32_t c = 0; c < control->classes; c++) {
-        scratch[c] = (int32_t)(((uint64_t)(uint32_t)scratch[c] << 30) / total);
+        scratch[c] = (int32_t)kg_share((uint32_t)scratch[c], total, 30);
         if (c == control->label) {
             kg_counted.loss_spikes += scratch[c] < SPIKE;
             scratch[c] -= ONE;

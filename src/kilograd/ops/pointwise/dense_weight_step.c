@@ -1,5 +1,6 @@
 #include "pointwise.h"
 
+KG_SMALL
 void kg_dense_weight_step(const kg_dense_weight_step_parameters *p, const kg_control *control,
                           int16_t *weight, const int8_t *gradient,
                           const int32_t *gradient_exponent, const int8_t *x,

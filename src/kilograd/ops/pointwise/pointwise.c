@@ -21,6 +21,7 @@ static int32_t accumulate(const kg_pointwise_parameters *p, const int16_t *row, 
     return rest == 0 ? sum : kg_dot(row + p->trained, frozen + output * rest, rest, sum);
 }
 
+KG_SMALL
 void kg_dense(const kg_dense_parameters *p, const int8_t *x, const int32_t *bias,
               const int8_t *weight, const int8_t *frozen, int32_t *y, int16_t *scratch)
 {

@@ -28,6 +28,7 @@ void kg_pointwise(const kg_pointwise_parameters *p, const int8_t *x, const int32
                   int16_t *scratch);
 
 /* The same in plain C. */
+KG_FALLBACK
 void kg_pointwise_plain(const kg_pointwise_parameters *p, const int8_t *x, const int32_t *bias,
                         const int8_t *weight, const int8_t *frozen, const int8_t *delta, int8_t *y,
                         int16_t *scratch);
@@ -58,6 +59,7 @@ void kg_pointwise_input_gradient(const kg_pointwise_input_gradient_parameters *p
                                  uint32_t *magnitude, uint32_t *scratch);
 
 /* The same in plain C. scratch: int32 [channels], int16 [outputs] */
+KG_FALLBACK
 void kg_pointwise_input_gradient_plain(const kg_pointwise_input_gradient_parameters *p,
                                        const kg_control *control, const int8_t *gradient,
                                        const int32_t *gradient_exponent, const int8_t *weight,
@@ -83,6 +85,7 @@ void kg_pointwise_weight_step(const kg_pointwise_weight_step_parameters *p,
                               const int32_t *loss_exponent, uint32_t *scratch);
 
 /* The same in plain C, for processors without DSP instructions. */
+KG_FALLBACK
 void kg_pointwise_weight_step_plain(const kg_pointwise_weight_step_parameters *p,
                                     const kg_control *control, int8_t *weight,
                                     const int8_t *gradient, const int32_t *gradient_exponent,

@@ -15,13 +15,6 @@ static void expand(const kg_pointwise_parameters *p, const int8_t *x, uint32_t *
                            p->zero_point, rows);
 }
 
-/* Whole weights of a multiple of four channels: fewer values have to be kept. */
-static KG_NOINLINE void multiply_whole(const kg_outputs *layer, const uint32_t *rows,
-                                       const int8_t *weight, int32_t groups, int8_t *y)
-{
-    kg_multiply_rows(layer, rows, weight, 4 * groups, NULL, 0, y);
-}
-
 /* The outputs of a layer, some or all of those that lie next to each other. */
 static void multiply_slice(const kg_pointwise_parameters *p, const kg_outputs *layer,
                            const int8_t *x, const int8_t *weight, const int8_t *frozen, int8_t *y,
@@ -35,7 +28,7 @@ static void multiply_slice(const kg_pointwise_parameters *p, const kg_outputs *l
         expand(p, x + first * p->channels, rows);
         int8_t *const to = y + first * p->outputs;
         if (rest == 0 && p->channels % 4 == 0)
-            multiply_whole(layer, rows, weight, p->channels >> 2, to);
+            kg_multiply_whole_rows(layer, rows, weight, p->channels >> 2, to);
         else
             kg_multiply_rows(layer, rows, weight, p->trained, frozen, rest, to);
     }

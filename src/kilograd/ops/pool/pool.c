@@ -2,6 +2,7 @@
 
 #include "kg_round.h"
 
+KG_SMALL
 void kg_average_pool(const kg_average_pool_parameters *p, const int8_t *x, int8_t *y)
 {
     const int32_t half = p->positions / 2;
@@ -13,6 +14,7 @@ void kg_average_pool(const kg_average_pool_parameters *p, const int8_t *x, int8_
     }
 }
 
+KG_SMALL
 void kg_average_pool_input_gradient(const kg_average_pool_input_gradient_parameters *p,
                                     const kg_control *control, const int8_t *gradient,
                                     const int32_t *gradient_exponent,
