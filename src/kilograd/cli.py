@@ -35,6 +35,10 @@ SchemeOption = Annotated[
     typer.Option(help="What is trained: head, bias:K, last:K, full, a published name, or a file."),
 ]
 ClassesOption = Annotated[int, typer.Option(help="Classes of the new head.", min=2)]
+StreamInputOption = Annotated[
+    bool,
+    typer.Option("--stream-input", help="Images arrive in rows and are never whole in SRAM."),
+]
 KeepHeadOption = Annotated[
     bool, typer.Option("--keep-head", help="Start from the model's own head, not from a new one.")
 ]
@@ -143,13 +147,15 @@ def compile_command(
     scheme: SchemeOption = "head",
     classes: ClassesOption = 10,
     keep_head: KeepHeadOption = False,
+    stream_input: StreamInputOption = False,
     target: TargetOption = "cortex-m7",
     as_json: JsonOption = False,
 ) -> None:
     """Write a training step as self-contained C."""
-    from kilograd.commands.compile import write_sources  # noqa: PLC0415 - commands start fast
+    from kilograd.commands.compile import NamedModel, write_sources  # noqa: PLC0415 - commands start fast
 
-    result = write_sources(console, model, scheme, None if keep_head else classes, target, output)
+    named = NamedModel(model, scheme, None if keep_head else classes, stream_input)
+    result = write_sources(console, named, target, output)
     if as_json:
         _print_json(result)
 
@@ -161,6 +167,7 @@ def verify(
     scheme: SchemeOption = "head",
     classes: ClassesOption = 10,
     keep_head: KeepHeadOption = False,
+    stream_input: StreamInputOption = False,
     steps: Annotated[int, typer.Option(help="Training steps to compare.", min=1)] = 5,
     devices: Annotated[str, typer.Option(help="Comma-separated.")] = "reference,host,unicorn",
     target: TargetOption = "cortex-m7",
@@ -168,11 +175,11 @@ def verify(
     as_json: JsonOption = False,
 ) -> None:
     """Train the same steps on several devices and compare every bit."""
+    from kilograd.commands.compile import NamedModel  # noqa: PLC0415 - commands start fast
     from kilograd.commands.verify import verify_model  # noqa: PLC0415 - commands start fast
 
-    result = verify_model(
-        console, model, scheme, None if keep_head else classes, steps, devices, target, seed
-    )
+    named = NamedModel(model, scheme, None if keep_head else classes, stream_input)
+    result = verify_model(console, named, steps, devices, target, seed)
     if as_json:
         _print_json(result)
     if not result["identical"]:
@@ -188,6 +195,7 @@ def measure(
     scheme: SchemeOption = "head",
     classes: ClassesOption = 10,
     keep_head: KeepHeadOption = False,
+    stream_input: StreamInputOption = False,
     target: TargetOption = "cortex-m7",
     compiler: CompilerOption = "zig",
     sram: SramOption = "256KB",
@@ -195,11 +203,11 @@ def measure(
     as_json: JsonOption = False,
 ) -> None:
     """Count SRAM, flash and instructions of an inference and a training step, emulated."""
+    from kilograd.commands.compile import NamedModel  # noqa: PLC0415 - commands start fast
     from kilograd.commands.measure import measure_model  # noqa: PLC0415 - commands start fast
 
-    result = measure_model(
-        console, model, scheme, None if keep_head else classes, target, compiler, sram, flash
-    )
+    named = NamedModel(model, scheme, None if keep_head else classes, stream_input)
+    result = measure_model(console, named, target, compiler, sram, flash)
     if as_json:
         _print_json(result)
 

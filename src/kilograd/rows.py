@@ -207,6 +207,7 @@ class _Simulation:
         self._add(stage.output)
         for value in stage.inputs:
             needed = min(self._first_needed(reader, value) for reader in self._readers[value])
+            needed = min(needed, self._have[value])  # a stride may skip rows that are yet to come
             if needed > self._first[value]:
                 self.moved[value] += self._have[value] - needed
                 self._first[value] = needed

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +17,35 @@ from kilograd.scheme import load_scheme
 from kilograd.targets import get_target
 
 
-def compile_named(model: str, scheme: str, classes: int | None) -> Program:
-    """Load, select, compile; without ``classes``, with the head that the model came with."""
-    graph = load_model(model, classes)
-    return compile_model(graph, load_scheme(scheme, graph))
+@dataclass(frozen=True)
+class NamedModel:
+    """What a command compiles.
+
+    Attributes:
+        model: name or path.
+        scheme: what is trained.
+        classes: of a new head; None for the head that the model came with.
+        stream_input: whether images arrive in rows.
+    """
+
+    model: str
+    scheme: str
+    classes: int | None
+    stream_input: bool = False
+
+    def compile(self) -> Program:
+        """Load, select, compile."""
+        graph = load_model(self.model, self.classes)
+        scheme = load_scheme(self.scheme, graph)
+        return compile_model(graph, scheme, stream_input=self.stream_input)
 
 
 def write_sources(
-    console: Console, model: str, scheme: str, classes: int | None, target: str, output: Path
+    console: Console, named: NamedModel, target: str, output: Path
 ) -> dict[str, Any]:
     """Write the sources beside each other into ``output``, which must not hold anything yet."""
     get_target(target)
-    program = compile_named(model, scheme, classes)
+    program = named.compile()
     try:
         if output.exists() and (not output.is_dir() or any(output.iterdir())):
             raise UserError(

@@ -6,7 +6,7 @@ from typing import Any
 
 from rich.console import Console
 
-from kilograd.commands.compile import compile_named
+from kilograd.commands.compile import NamedModel
 from kilograd.commands.sizes import parse_size
 from kilograd.errors import ToolchainError
 from kilograd.measure import FeatureCost, measure
@@ -15,9 +15,7 @@ from kilograd.report import terminal_memory_map
 
 def measure_model(
     console: Console,
-    model: str,
-    scheme: str,
-    classes: int | None,
+    named: NamedModel,
     target: str,
     compiler: str,
     sram: str,
@@ -29,7 +27,7 @@ def measure_model(
             f"there is no compiler {compiler!r}", where="--compiler", hint="zig and gcc are known"
         )
     sram_budget = parse_size(sram, "--sram")
-    program = compile_named(model, scheme, classes)
+    program = named.compile()
     result = measure(
         program,
         target,
@@ -52,6 +50,7 @@ def measure_model(
         "model": program.graph.name,
         "scheme": program.scheme.name,
         "classes": program.class_count,
+        "input": "streamed" if named.stream_input else "held",
         **result.as_dict(),
     }
 

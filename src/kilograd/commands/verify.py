@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Console
 
 from kilograd.agreement import verify_devices
-from kilograd.commands.compile import compile_named
+from kilograd.commands.compile import NamedModel
 from kilograd.device.open import DEVICES, EMULATED
 from kilograd.errors import DeviceError
 from kilograd.measure import build_program
@@ -15,9 +15,7 @@ from kilograd.measure import build_program
 
 def verify_model(
     console: Console,
-    model: str,
-    scheme: str,
-    classes: int | None,
+    named: NamedModel,
     steps: int,
     devices: str,
     target: str,
@@ -32,7 +30,7 @@ def verify_model(
             where="--devices",
             hint=f"devices: {', '.join(DEVICES)}",
         )
-    program = compile_named(model, scheme, classes)
+    program = named.compile()
     if set(names) & set(EMULATED):
         build_program(program, target)
     with console.status("") as status:

@@ -7,6 +7,7 @@ import numpy as np
 from kilograd.errors import KilogradError
 from kilograd.ir import Graph, Kind, Node, Phase, Value
 from kilograd.ops import REGISTRY
+from kilograd.rows import row_rule
 
 
 class InvalidGraphError(KilogradError):
@@ -22,6 +23,8 @@ def verify(graph: Graph, after: str) -> None:
     4. Every value read is an input, a constant, a state, or made by an earlier node; each is
        made once. A node that runs in inference reads nothing that only training makes.
     5. A node that updates a state is named in ``updates``, and no later node reads the state.
+    6. Nodes of a row group are neighbours that can run by rows, each in one group; only the
+       group that alone reads the sample is streamed.
 
     Raises:
         InvalidGraphError: names the node or value, the rule and the pass.
@@ -69,6 +72,29 @@ def verify(graph: Graph, after: str) -> None:
     )
     for output in graph.outputs:
         _check(output in available, after, f"output %{output} is never made")
+    _check_groups(graph, after)
+
+
+def _check_groups(graph: Graph, after: str) -> None:
+    index = {node.name: position for position, node in enumerate(graph.nodes)}
+    grouped: set[str] = set()
+    for group in graph.row_groups:
+        names = ", ".join(group.nodes)
+        places = [index.get(name, -1) for name in group.nodes]
+        neighbours = list(range(places[0], places[0] + len(places)))
+        _check(places == neighbours and places[0] >= 0, after, f"{names} are not neighbours")
+        for name in group.nodes:
+            _check(name not in grouped, after, f"{name} is in two groups")
+            rule = row_rule(graph.nodes[index[name]])
+            _check(rule is not None, after, f"{name} cannot run a row at a time")
+        grouped.update(group.nodes)
+        sample = graph.inputs[0].name
+        readers = {node.name for node in graph.nodes if sample in node.inputs}
+        _check(
+            not group.streamed or (bool(readers) and readers <= set(group.nodes)),
+            after,
+            f"the sample is streamed into {names}, but others read it",
+        )
 
 
 def _check_contents(value: Value, after: str) -> None:

@@ -100,6 +100,7 @@ static void drop_rows(const kg_stream *s, int32_t value)
             needed = at_most(needed, first_needed(s, node, value));
     }
     kg_stream_lines *const lines = lines_of(s) + value;
+    needed = at_most(needed, lines->have); /* a stride may skip rows that are yet to come */
     if (needed <= lines->first)
         return;
     move_down(row_of(s, value, lines->first), row_of(s, value, needed),

@@ -1,0 +1,220 @@
+"""Nodes that run a row at a time: the same bits in less memory, with the sample held or streamed."""
+
+import ctypes
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kilograd.agreement import verify_devices
+from kilograd.compiler import Program, compile_model
+from kilograd.device.host import HostDevice
+from kilograd.device.reference import ReferenceDevice
+from kilograd.emit import emit
+from kilograd.errors import UserError
+from kilograd.ir import RowGroup
+from kilograd.ir.text import contents, parse_graph, print_graph
+from kilograd.memory import plan_memory
+from kilograd.models import load_model
+from kilograd.ops import REGISTRY
+from kilograd.passes import Differentiate, Fuse, Order, Prune, Select, run_passes, verify
+from kilograd.passes.verify import InvalidGraphError
+from kilograd.rows import plan_rows, row_rule
+from kilograd.scheme import load_scheme
+from kilograd.toolchain import build_host_library
+from networks import tiny_graph
+from operators.networks import random_network, samples
+
+PASSES = (Differentiate(), Prune(), Order())
+
+
+@pytest.fixture(scope="module")
+def graph(tmp_path_factory):
+    return tiny_graph(tmp_path_factory.mktemp("model"))
+
+
+def trained(graph, scheme):
+    """A training step without groups."""
+    chosen = load_scheme(scheme, graph)
+    return run_passes(graph, [Select(frozenset(chosen.biases), dict(chosen.weights)), *PASSES])
+
+
+def program_of(graph, scheme, groups):
+    """The same with these groups."""
+    grouped = replace(trained(graph, scheme), row_groups=tuple(groups))
+    verify(grouped, "test")
+    plan = plan_memory(grouped)
+    return Program(grouped, plan, emit(grouped, plan), load_scheme(scheme, graph))
+
+
+def leading(graph):
+    """Names of the nodes that can run by rows, up to the first that cannot."""
+    names = []
+    for node in graph.nodes:
+        if row_rule(node) is None:
+            break
+        names.append(node.name)
+    return names
+
+
+@settings(max_examples=12, deadline=None)
+@given(st.integers(0, 10_000), st.data())
+def test_any_groups_give_the_reference_logits(seed, data):
+    graph = random_network(seed)
+    names = leading(trained(graph, "head"))
+    inner = range(1, len(names))
+    cuts = sorted(data.draw(st.sets(st.sampled_from(inner), max_size=3))) if inner else []
+    parts = [names[a:b] for a, b in zip([0, *cuts], [*cuts, len(names)], strict=True)]
+    groups = [
+        RowGroup(tuple(part), streamed=index == 0) for index, part in enumerate(parts)
+    ]
+    program = program_of(graph, "head", groups)
+    reference = ReferenceDevice(compile_model(graph, load_scheme("head", graph)))
+    with HostDevice(build_host_library(program.sources).path) as device:
+        device.initialize(0)
+        for sample in samples(graph, 3, seed):
+            assert np.array_equal(device.predict(sample), reference.predict(sample))
+
+
+def lines(graph, names, *, streamed=False):
+    """How many rows of each value a group holds, and of those that are whole, all."""
+    nodes = {node.name: node for node in graph.nodes}
+    plan = plan_rows(graph, [nodes[name] for name in names], streamed=streamed)
+    return {value.name: (value.capacity, value.whole) for value in plan.values}
+
+
+def test_only_the_rows_under_a_window_are_kept(graph):
+    names = leading(graph)
+    held = lines(graph, names)
+    assert held["input"] == (16, True)  # all of it, since it is in memory anyway
+    assert held["blocks.0.pointwise1"] == (3, False)  # under a 3x3 window
+    assert held["blocks.0.depthwise"] == (1, False)
+    assert held["stem"] == (2, False)  # kept for the join until the window has passed
+    assert held["blocks.0.pointwise2"] == (1, False)
+    assert held["blocks.1.pointwise1"] == (5, False)  # under a 5x5 window
+    assert held["blocks.1.pointwise2"] == (4, True)  # read by what is not in the group
+    assert lines(graph, names, streamed=True)["input"] == (3, False)
+
+
+def test_what_is_read_elsewhere_stays_whole(graph):
+    held = lines(graph, leading(graph)[:3])
+    assert held["stem"] == (8, True)
+    assert held["blocks.0.depthwise"] == (8, True)
+    assert held["blocks.0.pointwise1"] == (3, False)
+
+
+def test_groups_lower_the_peak(graph):
+    scheme = load_scheme("head", graph)
+    whole = plan_memory(trained(graph, "head"))
+    held, streamed = (compile_model(graph, scheme, stream_input=way) for way in (False, True))
+    assert held.graph.row_groups
+    assert held.plan.arena_bytes < whole.arena_bytes
+    assert streamed.plan.arena_bytes < held.plan.arena_bytes
+    assert "input" in held.plan.values
+    assert "input" not in streamed.plan.values
+
+
+def test_what_training_saves_is_in_no_group(graph):
+    grouped = Fuse().apply(trained(graph, "full"))
+    inside = {name for group in grouped.row_groups for name in group.nodes}
+    saved = {name for n in grouped.nodes if row_rule(n) is None for name in n.inputs}
+    made = {node.name: node.outputs[0] for node in grouped.nodes}
+    held = [
+        value
+        for group in grouped.row_groups
+        for value in plan_memory(grouped).groups[group.nodes[0]].values
+        if not value.whole
+    ]
+    assert not saved.intersection(value.name for value in held)
+    assert inside <= set(made)
+
+
+@pytest.mark.parametrize("scheme", ["head", "last:3", "full"])
+def test_streamed_and_held_samples_give_the_same_bits(graph, scheme, require_qemu):
+    chosen = load_scheme(scheme, graph)
+    held, streamed = (compile_model(graph, chosen, stream_input=way) for way in (False, True))
+    expected = verify_devices(held, ("reference", "host"), steps=4)
+    found = verify_devices(streamed, ("reference", "host", "unicorn", "qemu"), steps=4)
+    assert expected.identical
+    assert found.identical
+    assert found.digest == expected.digest
+
+
+@pytest.mark.parametrize("target", ["cortex-m4", "cortex-m0plus"])
+def test_other_processors_stream_too(graph, target):
+    program = compile_model(graph, load_scheme("last:3", graph), stream_input=True)
+    assert verify_devices(program, ("reference", "unicorn"), steps=3, target=target).identical
+
+
+def opened(program):
+    """The library itself, as firmware calls it."""
+    library = ctypes.CDLL(str(build_host_library(program.sources).path))
+    library.kg_push_rows.argtypes = (ctypes.c_char_p, ctypes.c_uint32)
+    library.kg_push_rows.restype = ctypes.c_uint32
+    library.kg_predict.restype = ctypes.POINTER(ctypes.c_int32 * program.class_count)
+    library.kg_init(0)
+    return library
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_rows_may_come_in_any_number_at_a_time(graph, streamed):
+    program = compile_model(graph, load_scheme("head", graph), stream_input=streamed)
+    (sample,) = samples(graph, 1)
+    expected = ReferenceDevice(program).predict(sample)
+    library = opened(program)
+    data, row = sample.tobytes(), sample[0].nbytes
+    for counts in ([1] * 16, [16], [5, 5, 5, 1]):
+        library.kg_begin()
+        done = 0
+        for count in counts:
+            assert library.kg_finish() == 0
+            missing = library.kg_push_rows(data[done * row :], count)
+            done += count
+            assert missing == 16 - done
+        assert library.kg_finish() == 1
+        assert library.kg_push_rows(data, 3) == 0  # no more are taken
+        assert np.array_equal(np.array(library.kg_predict().contents), expected)
+
+
+def test_the_header_says_how_samples_come(graph):
+    scheme = load_scheme("head", graph)
+    held, streamed = (
+        compile_model(graph, scheme, stream_input=way).sources["kilograd.h"]
+        for way in (False, True)
+    )
+    assert "int8_t *kg_input(void);" in held
+    assert "KG_STREAMED_INPUT" not in held
+    assert "kg_input(void)" not in streamed
+    assert "#define KG_ROW_BYTES 48" in streamed
+    assert "in rows of 48 bytes" in held
+
+
+def test_groups_are_in_the_text_of_a_graph(graph):
+    grouped = compile_model(graph, load_scheme("head", graph), stream_input=True).graph
+    text = print_graph(grouped)
+    types = {name: spec.attributes_type for name, spec in REGISTRY.items()}
+    assert "\nstreamed_rows stem\n" in text
+    assert "\nrows blocks.0.pointwise1, blocks.0.depthwise" in text
+    assert parse_graph(text, contents(grouped), types) == grouped
+
+
+@pytest.mark.parametrize(
+    ("groups", "message"),
+    [
+        ([RowGroup(("stem", "blocks.0.depthwise"))], "are not neighbours"),
+        ([RowGroup(("stem",)), RowGroup(("stem",))], "is in two groups"),
+        ([RowGroup(("blocks.0.pointwise1",), streamed=True)], "the sample is streamed"),
+        ([RowGroup(("pool",))], "pool cannot run a row at a time"),
+    ],
+)
+def test_groups_that_cannot_be(graph, groups, message):
+    with pytest.raises(InvalidGraphError, match=message):
+        verify(replace(trained(graph, "head"), row_groups=tuple(groups)), "test")
+
+
+def test_features_are_not_streamed():
+    graph = load_model("kilograd-kws", 4)
+    with pytest.raises(UserError, match="only images can be streamed"):
+        compile_model(graph, load_scheme("head", graph), stream_input=True)
