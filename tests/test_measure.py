@@ -164,8 +164,8 @@ def test_ledger_of_mcunet(published, request):
     program = compile_model(graph, load_scheme("mcunet-5fps/49kb", graph))
     result = measure(program, "cortex-m7")
     check_ledger("mcunet-5fps 49kb", result, request)
-    assert result.sram_total_bytes <= 208_000
-    assert result.flash_bytes <= 620_000
+    assert result.sram_total_bytes <= 124_000
+    assert result.flash_bytes <= 580_000
 
 
 def test_growth_is_named(tmp_path, monkeypatch, measured, request):

@@ -63,17 +63,21 @@ def test_plan_of_a_network(program):
     assert_disjoint(plan.buffers, plan.offsets)
     assert plan.lower_bound_bytes <= plan.arena_bytes
     assert all(offset % ALIGNMENT == 0 for offset in plan.values.values())
-    in_state = set(graph.updates.values())
+    elsewhere = set(graph.updates.values())
+    elsewhere |= {v.name for rows in plan.groups.values() for v in rows.values if not v.whole}
     assert set(plan.values) == {
         name
         for name, value in graph.values.items()
-        if value.kind in (Kind.ACTIVATION, Kind.INPUT) and name not in in_state
+        if value.kind in (Kind.ACTIVATION, Kind.INPUT) and name not in elsewhere
     }
     for name, offset in plan.values.items():
         assert 0 <= offset <= plan.arena_bytes - graph.type_of(name).nbytes
+    for first, rows in plan.groups.items():
+        assert plan.scratch(first) + rows.total_bytes <= plan.arena_bytes
+    in_groups = {name for group in graph.row_groups for name in group.nodes}
     for node in graph.nodes:
         call = REGISTRY[node.operator].kernel(node.attributes, graph.types(node.inputs))
-        if call.scratch_bytes:
+        if call.scratch_bytes and node.name not in in_groups:
             assert plan.scratch(node.name) + call.scratch_bytes <= plan.arena_bytes
     end = STATE_HEADER_BYTES
     for state in graph.states:
@@ -92,6 +96,8 @@ class Arena:
         self.rng = np.random.default_rng(seed)
         self.memory = self.rng.integers(0, 256, program.plan.arena_bytes).astype(np.uint8)
         self.states = {s.name: s.array.copy() for s in program.graph.states}
+        self.rows = {}  # what is never whole
+        self.in_groups = {n for group in program.graph.row_groups for n in group.nodes}
 
     def view(self, name):
         type_ = self.program.graph.type_of(name)
@@ -103,6 +109,8 @@ class Arena:
         value = self.program.graph.values[name]
         if value.kind is Kind.CONSTANT:
             return value.array
+        if name in self.rows:
+            return self.rows[name]
         return self.states[name] if value.kind is Kind.STATE else self.view(name)
 
     def run(self, sample, context, *, training):
@@ -119,14 +127,19 @@ class Arena:
         inputs = [self.read(name).copy() for name in node.inputs]
         results = spec.reference(node.attributes, types, inputs, context)
         scratch = spec.kernel(node.attributes, types).scratch_bytes
+        if node.name in self.in_groups:
+            rows = self.program.plan.groups.get(node.name)
+            scratch = rows.total_bytes if rows else 0
         if scratch:
             start = self.program.plan.scratch(node.name)
             self.memory[start : start + scratch] = self.rng.integers(0, 256, scratch)
         for index, (name, result) in enumerate(zip(node.outputs, results, strict=True)):
             if index in spec.updates:
                 self.states[node.inputs[spec.updates[index]]] = result
-            else:
+            elif name in self.program.plan.values:
                 self.view(name)[:] = result
+            else:
+                self.rows[name] = result
         kept = [name for name in node.inputs if name in self.program.plan.values]
         for name, before in zip(node.inputs, inputs, strict=True):
             if name in kept and not spec.reuses:

@@ -1,10 +1,11 @@
 """The real formula of every operator, in units of its quantized result."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from kilograd.ops.delta.op import moved_weight
 from kilograd.ops.pointwise.split import merge
 from operators import real
 from operators.cases import OperatorCase
@@ -30,8 +31,22 @@ class Exact:
     frozen: np.ndarray | None = None
 
 
+def without_delta(item: OperatorCase, arrays):
+    """The same with the weight moved beforehand; a delta is the last input but any exponent."""
+    bits = getattr(item.case.attributes, "fraction_bits", 0)
+    if not bits:
+        return item, arrays
+    at = len(arrays) - 1 - (item.spec.name == "pointwise_input_gradient")
+    moved = moved_weight(arrays[2], arrays[at], bits)
+    kept = [moved if i == 2 else array for i, array in enumerate(arrays) if i != at]
+    types = tuple(t for i, t in enumerate(item.case.inputs) if i != at)
+    attributes = replace(item.case.attributes, fraction_bits=0)
+    return replace(item, case=replace(item.case, attributes=attributes, inputs=types)), kept
+
+
 def forward(item: OperatorCase, arrays):
     """The result's real value over its scale."""
+    item, arrays = without_delta(item, arrays)
     attributes, types = item.case.attributes, item.case.inputs
     if item.spec.name == "average_pool":
         return real.mean(arrays[0].astype(np.float64)) - types[0].zero_point
@@ -52,6 +67,7 @@ def forward(item: OperatorCase, arrays):
 
 def backward(item: OperatorCase, arrays, rng) -> Exact:
     """The exact result of a backward operator."""
+    item, arrays = without_delta(item, arrays)
     return BACKWARD[item.spec.name](item, arrays, rng)
 
 

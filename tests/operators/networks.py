@@ -160,6 +160,8 @@ class RealModel:
         if node.operator == "add":
             return self._clamp(inputs[0] + inputs[1], node.outputs[0])
         x, bias, weight, *frozen = inputs
+        if getattr(attributes, "fraction_bits", 0):
+            weight = weight + frozen.pop()
         if frozen:
             weight = merge(weight, frozen[0], attributes.trained_channels, x.shape[-1])
         if node.operator == "dense":

@@ -176,7 +176,9 @@ def layers(program: Program) -> tuple[Layer, ...]:
             for name in node.inputs
             if (producer[name].layer == node.layer if name in producer else name not in samples)
         ]
-        total = sum(graph.type_of(name).nbytes for name in parameters)
+        has_delta = bool(getattr(node.attributes, "fraction_bits", 0))  # no parameter of its own
+        whole = [name for name in parameters if not (has_delta and name == node.inputs[-1])]
+        total = sum(graph.type_of(name).nbytes for name in whole)
         sources = [
             source
             for name in parameters
