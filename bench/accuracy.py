@@ -38,8 +38,8 @@ OTHERS = {
     "mbv2-w0.35": ("mbv2-w0.35/49kb", "mbv2-w0.35/138kb"),
     "proxyless-w0.3": ("proxyless-w0.3/49kb", "proxyless-w0.3/148kb"),
 }
-#: For MCUNet. last:2 is the smallest last:K that takes at least the SRAM of 99kb (21 KB more; the
-#: next smaller one is the head alone); bias:42 is every bias, and takes 19 KB less.
+#: For MCUNet. last:2 is the smallest last:K that takes at least the SRAM of 99kb (the next smaller
+#: one is the head alone); bias:42 is every bias, and takes less.
 MATCHED = ("last:2", "bias:42")
 #: Multiples of the default rates that the tuned rates are looked for among, for MCUNet.
 RATE_FACTORS = (1 / 3, 0.5, 2.0, 3.0)

@@ -106,7 +106,7 @@ _STEP_NEAREST = (
 #: int8 −= float, as a C cast does it: w − Δ goes towards zero.
 _STEP_TRUNCATED = (
     _EVERY_SHIFT,
-    Substitution(_WEIGHT_STEPS, r"\(int8_t\)kg_clamp\(weight\[at\] - step, -127, 127\)",
+    Substitution(_WEIGHT_STEPS, r"kg_stepped_weight\(weight\[at\], step\)",
                  "kg_truncated(weight[at], step)", 3),
     Substitution(_ARITHMETIC, _STEP,
                  "kg_stochastic_round((int64_t)gradient * scale, shift - 8, bits * 0)"),
@@ -114,7 +114,8 @@ _STEP_TRUNCATED = (
                  "static inline int8_t kg_truncated(int8_t weight, int32_t step)\n"
                  "{ return (int8_t)kg_clamp(((int32_t)weight * 256 - step) / 256, -127, 127); }\n"
                  "#endif\n"),
-    Substitution(r"bias_step\.c", r"kg_clamp\(bias\[c\] - step,", "kg_clamp(bias[c] - step / 256,"),
+    Substitution(r"bias_step\.c", r"kg_stepped_bias\(bias\[c\], step,",
+                 "kg_stepped_bias(bias[c], step / 256,"),
 )  # fmt: skip
 
 #: kg_step told where the number lies, so that it can keep more about it in kg_slots.
@@ -214,9 +215,8 @@ def _wide_types() -> tuple[Substitution, ...]:
                      "(int16_t)kg_clamp(rounded, -32767, 32767);", 2),
         Substitution(_ARITHMETIC, r"kg_clamp\(high >> right, -32767, 32767\)",
                      "kg_clamp(high >> right, -(1 << 23), 1 << 23)"),
-        Substitution(r"gradient\.c", r"if \(bits > 7\)\n        change = 4 \+ 16 \* \(bits - 8\);",
-                     "bits -= bits == 0 ? 0 : 8;\n    if (bits > 7)\n"
-                     "        change = 4 + 16 * (bits - 8);"),
+        Substitution(r"gradient\.c", r"    if \(bits > 7\) \{",
+                     "    bits -= bits == 0 ? 0 : 8;\n    if (bits > 7) {"),
         Substitution(r"gradient\.c", r"const int32_t aligned_(a|b) = \((a|b)\[i\] \* "
                                      r"\(INT32_C\(1\)",
                      r"const int64_t aligned_\1 = (\2[i] * (INT64_C(1)", 2),
@@ -411,6 +411,6 @@ VARIATIONS: dict[str, Variation] = {
         "quantization-aware scaling",
         "none",
         prepare=_without_scaling,
-        rate_factors=(1e3, 3e3, 1e4, 3e4, 1e5, 3e5),
+        rate_factors=(1e3, 3e3, 1e4, 3e4, 1e5, 3e5, 1e6),
     ),
 }
