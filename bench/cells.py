@@ -12,10 +12,10 @@ from typing import Any
 from keeping import KeepingDevice
 from packs import load_pack, pack_of
 
-from kilograd.compiler import compile_model
+from kilograd.compiler import Program, compile_model
 from kilograd.data import Dataset
 from kilograd.errors import BudgetError, UserError
-from kilograd.measure import measure
+from kilograd.measure import Measurement, measure
 from kilograd.models import load_model
 from kilograd.scheme import load_scheme
 from kilograd.targets import TARGETS
@@ -134,16 +134,18 @@ def sram(model: str, scheme: str, classes: int) -> dict[str, Any]:
         ``sram_total_bytes``, its parts, and ``fits``: whether an STM32F746 holds it.
     """
     graph = load_model(model, classes)
-    program = compile_model(graph, load_scheme(scheme, graph))
-    fits = True
-    try:
-        result = measure(program, "cortex-m7")
-    except BudgetError:
-        fits = False
-        TARGETS[_ROOMY.name] = _ROOMY
-        result = measure(program, _ROOMY.name)
+    result, fits = measure_anywhere(compile_model(graph, load_scheme(scheme, graph)))
     parts = ("sram_total_bytes", "arena", "trainable", "data_bss", "stack")
     return {**{part: getattr(result, part) for part in parts}, "fits": fits}
+
+
+def measure_anywhere(program: Program) -> tuple[Measurement, bool]:
+    """Measured on an STM32F746, or where it does not fit, on the roomy Cortex-M7; which of them."""
+    try:
+        return measure(program, CORTEX_M7.name), True
+    except BudgetError:
+        TARGETS[_ROOMY.name] = _ROOMY
+        return measure(program, _ROOMY.name), False
 
 
 def class_count(data: Path, model: str) -> int:

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import accuracy_tables
+import memory_chart
+import memory_tables
 import personalization_chart
 import personalization_tables
 import stream_tables
@@ -21,7 +23,7 @@ from markdown import table
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "bench" / "results"
-_DOCS = ("measurements", "accuracy", "personalization", "features", "stream")
+_DOCS = ("measurements", "memory", "accuracy", "personalization", "features", "stream")
 PAGES = (ROOT / "README.md", *(ROOT / "docs" / f"{page}.md" for page in _DOCS))
 
 #: Tiny Training Engine (47bb283) with tiny-training (7bf8e05), measured the same way: gcc 12.2.1
@@ -154,6 +156,12 @@ TABLES: dict[str, tuple[str, Callable[[Ledger], str]]] = {
     "pytorch": ("torch_speed", pytorch),
     "import": ("foundation", imported),
     "demo": ("foundation", demo),
+    "sram": ("memory", memory_tables.sram),
+    "sram_classes": ("memory", memory_tables.classes),
+    "sram_published": ("memory", memory_tables.published),
+    "sram_pytorch": ("memory", memory_tables.pytorch),
+    "sram_small": ("memory", memory_tables.small),
+    "sram_levers": ("memory", memory_tables.levers),
     "accuracy": ("accuracy", accuracy_tables.accuracy_mcunet),
     "accuracy_others": ("accuracy", accuracy_tables.accuracy_others),
     "comparisons": ("accuracy", accuracy_tables.accuracy_comparisons),
@@ -172,6 +180,7 @@ TABLES: dict[str, tuple[str, Callable[[Ledger], str]]] = {
 
 #: Picture -> the ledger that it is drawn from, and how.
 PICTURES: dict[Path, tuple[str, Callable[[Ledger], str]]] = {
+    ROOT / "docs" / "memory.svg": ("memory", memory_chart.levers),
     ROOT / "docs" / "stream.svg": ("stream", stream_tables.picture),
     ROOT / "docs/personalization.svg": ("personalization", personalization_chart.personalization),
 }

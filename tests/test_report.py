@@ -26,6 +26,8 @@ from kilograd.report.analysis import (
     live_bytes,
     loss_index,
     placed_buffers,
+    row_group,
+    shown_name,
     sram_parts,
 )
 from kilograd.report.confusion import confusion
@@ -313,7 +315,25 @@ def test_every_buffer_is_in_the_map(program):
     first_lines = [title.partition("\n")[0] for title in titles if "\nnodes " in title]
     assert len(first_lines) == len(program.plan.buffers)
     shown = {line.rpartition(": ")[0] for line in first_lines}
-    assert shown == {b.name.replace("#scratch", " (scratch)") for b in program.plan.buffers}
+    assert shown == {shown_name(b, program.graph) for b in program.plan.buffers}
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_rows_are_a_kind_of_their_own(graph, streamed):
+    nodes = [node.name for node in graph.nodes if node.name not in ("pool", "head")]
+    program = compile_model(graph, load_scheme("head", graph), stream_input=streamed)
+    groups = program.graph.row_groups
+    assert groups
+    rows = [placed for placed in placed_buffers(program) if placed.kind is BufferKind.ROWS]
+    assert len(rows) == len(groups)
+    for placed, group in zip(rows, groups, strict=True):
+        assert row_group(placed.buffer, program.graph) == group
+        name = shown_name(placed.buffer, program.graph)
+        assert name.startswith(f"rows of {group.nodes[0]}")
+        assert name.endswith(group.nodes[-1])
+        assert set(group.nodes) <= set(nodes)
+        root = ET.fromstring(memory_map(program, None, None))
+        assert any((title.text or "").startswith(f"{name}: rows\n") for title in root.iter("title"))
 
 
 def test_rectangles_of_buffers_live_at_once_do_not_overlap(program):
@@ -351,7 +371,9 @@ def test_kinds_of_buffers(program):
             assert (buffer.last > buffer.first) == (is_weight or in_rows)
             assert placed.layer
     if program.scheme.name == "full":
-        assert set(kinds.values()) == set(BufferKind)
+        rows = {BufferKind.ROWS} if program.graph.row_groups else set()
+        assert set(kinds.values()) | {BufferKind.ROWS} == set(BufferKind)
+        assert set(kinds.values()) >= rows
 
 
 def test_live_bytes_agree_with_the_plan(program):

@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kilograd.ir import DType, Graph, Kind, Node, Phase
+from kilograd.ir import DType, Graph, Kind, Node, Phase, RowGroup
 from kilograd.ops import REGISTRY, Role
 from kilograd.ops.layers import BIAS
 
@@ -27,6 +27,7 @@ class BufferKind(str, enum.Enum):
     SAVED = "saved"
     GRADIENT = "gradient"
     MASK = "mask"
+    ROWS = "rows"
     SCRATCH = "scratch"
 
 
@@ -37,6 +38,7 @@ KIND_TEXT = {
     BufferKind.SAVED: ("saved for backward", "an activation that the backward pass reads again"),
     BufferKind.GRADIENT: ("gradient", "of an activation, or its exponent"),
     BufferKind.MASK: ("clamp mask", "one bit an element: may the gradient pass"),
+    BufferKind.ROWS: ("rows", "of maps between layers that run together, a row at a time"),
     BufferKind.SCRATCH: ("scratch", "working memory of one kernel, or a trained weight for it"),
 }
 
@@ -128,11 +130,28 @@ def placed_buffers(program: Program) -> tuple[PlacedBuffer, ...]:
     placed: list[PlacedBuffer] = []
     for buffer in plan.buffers:
         node = producer.get(buffer.name) or by_name.get(buffer.name.partition("#")[0])
-        kind = _kind(buffer, graph, producer, saved)
+        in_rows = row_group(buffer, graph) is not None
+        kind = BufferKind.ROWS if in_rows else _kind(buffer, graph, producer, saved)
         placed.append(
             PlacedBuffer(buffer, plan.offsets[buffer.name], kind, node.layer if node else "")
         )
     return tuple(placed)
+
+
+def row_group(buffer: Buffer, graph: Graph) -> RowGroup | None:
+    """The group of nodes whose rows a buffer holds; None for any other buffer."""
+    node, _, scratch = buffer.name.partition("#")
+    groups = (group for group in graph.row_groups if group.nodes[0] == node)
+    return next(groups, None) if scratch and not buffer.values else None
+
+
+def shown_name(buffer: Buffer, graph: Graph) -> str:
+    """A buffer's name for readers."""
+    group = row_group(buffer, graph)
+    if group is None:
+        return buffer.name.replace("#scratch", " (scratch)")
+    first, last = group.nodes[0], group.nodes[-1]
+    return f"rows of {first}" if first == last else f"rows of {first} … {last}"
 
 
 def live_bytes(buffers: Sequence[PlacedBuffer], nodes: int) -> dict[BufferKind, list[int]]:
@@ -176,8 +195,8 @@ def layers(program: Program) -> tuple[Layer, ...]:
             for name in node.inputs
             if (producer[name].layer == node.layer if name in producer else name not in samples)
         ]
-        has_delta = bool(getattr(node.attributes, "fraction_bits", 0))  # no parameter of its own
-        whole = [name for name in parameters if not (has_delta and name == node.inputs[-1])]
+        # A delta moves a weight that is counted already.
+        whole = (name for name in parameters if not name.endswith(".delta"))
         total = sum(graph.type_of(name).nbytes for name in whole)
         sources = [
             source

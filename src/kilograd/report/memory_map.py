@@ -13,6 +13,7 @@ from kilograd.report.analysis import (
     live_bytes,
     loss_index,
     placed_buffers,
+    shown_name,
     sram_parts,
 )
 from kilograd.report.svg import (
@@ -145,7 +146,7 @@ def peak_table(program: Program) -> str:
     live = plan.live_at(peak)
     total = sum(buffer.size for buffer in live)
     rows = [
-        f'<tr><th scope="row">{_swatch(kinds[b.name])}{escape(_shown_name(b))}</th>'
+        f'<tr><th scope="row">{_swatch(kinds[b.name])}{escape(shown_name(b, graph))}</th>'
         f"<td>{_shape(program, b)}</td>"
         f'<td class="n bar" style="--w:{100 * b.size / total:.1f}%">{b.size:,}</td></tr>'
         for b in live[:_SHOWN_AT_PEAK]
@@ -175,10 +176,6 @@ def _swatch(kind: BufferKind) -> str:
     return f'<i class="swatch k-{kind.value}"></i>'
 
 
-def _shown_name(buffer: Buffer) -> str:
-    return buffer.name.replace("#scratch", " (scratch)")
-
-
 def _shape(program: Program, buffer: Buffer) -> str:
     if not buffer.values:
         return ""
@@ -198,8 +195,9 @@ def _buffer(placed: PlacedBuffer, program: Program, axes: _Axes) -> str:
     x, right = axes.x(first), axes.x(last + 1)
     height = max(axes.y(0) - axes.y(buffer.size), 0.75)
     y = axes.y(placed.offset) - height
+    name = shown_name(buffer, program.graph)
     lines = [
-        f"{_shown_name(buffer)}: {KIND_TEXT[placed.kind][0]}",
+        f"{name}: {KIND_TEXT[placed.kind][0]}",
         f"{buffer.size:,} bytes at {placed.offset:,} {_shape(program, buffer)}".rstrip(),
         f"nodes {first} to {last}: {nodes[first].name} to {nodes[last].name}",
     ]
@@ -209,12 +207,10 @@ def _buffer(placed: PlacedBuffer, program: Program, axes: _Axes) -> str:
     shape = rectangle(
         x, y, right - x, height, f"k-{placed.kind.value}{outline}", title="\n".join(lines)
     )
-    return shape + _name_inside(placed, x, y, right - x, height)
+    return shape + _name_inside(name, f"in on-{placed.kind.value}", x, y, right - x, height)
 
 
-def _name_inside(placed: PlacedBuffer, x: float, y: float, width: float, height: float) -> str:
-    name = _shown_name(placed.buffer)
-    css = f"in on-{placed.kind.value}"
+def _name_inside(name: str, css: str, x: float, y: float, width: float, height: float) -> str:
     room = text_width(name, _FONT) + 6
     if width >= room and height >= _FONT:
         return label(x + 4, y + min(height / 2, 8) + 3, name, css)

@@ -1,0 +1,206 @@
+"""Measures what a training step takes of SRAM and writes it to bench/results/memory.json.
+
+    python bench/memory.py [sram] [levers] [pytorch] [accuracy]
+
+Without arguments everything, in about 15 minutes on two cores. Rows whose C sources and compiler
+are those of the ledger are kept, so it can be stopped at any time. Needs the published
+checkpoints and data packs in ../shared, and for ``pytorch`` torch==2.13.0.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import version
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import accuracy
+from cells import Cell, measure_anywhere, recipe, run_cell
+from memory_levers import levers
+from packs import PACKS, SHARED, checkpoint
+
+from kilograd.compiler import Program, compile_model
+from kilograd.emit.model import is_streamed
+from kilograd.models import load_model
+from kilograd.scheme import load_scheme, published_schemes
+
+LEDGER = Path(__file__).parent / "results" / "memory.json"
+CLASSES = (10, 2, 100)
+FIGURES = (
+    "sram_total_bytes",
+    "arena",
+    "trainable",
+    "data_bss",
+    "stack",
+    "lower_bound_bytes",
+    "flash_bytes",
+    "instructions_inference",
+    "instructions_train_step",
+)
+#: What trains within 64 KB; the head alone is run beside it.
+SMALL = "proxyless-w0.3/64kb"
+SEEDS = (0,)
+LEVERS_OF = ("mcunet-5fps/49kb", "mcunet-5fps/99kb")
+
+Ledger = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One network, what of it is trained, and how its sample comes.
+
+    Attributes:
+        model: name of a published checkpoint.
+        scheme: as ``load_scheme`` reads it.
+        streamed: whether the sample comes row by row.
+        classes: of the head.
+    """
+
+    model: str
+    scheme: str
+    streamed: bool
+    classes: int
+
+    @property
+    def key(self) -> str:
+        """Name in the ledger."""
+        how = "streamed" if self.streamed else "held"
+        return f"{self.model} | {self.scheme.rpartition('/')[2]} | {how} | {self.classes}"
+
+    def program(self) -> Program:
+        """It, compiled."""
+        graph = load_model(checkpoint(self.model), self.classes)
+        scheme = load_scheme(self.scheme, graph)
+        program = compile_model(graph, scheme, stream_input=self.streamed)
+        assert is_streamed(program.graph) == self.streamed, f"{self.key}: not what was asked for"
+        return program
+
+
+def rows() -> Iterator[Row]:
+    """The whole table, what matters most first."""
+    for classes, model in product(CLASSES, accuracy.BACKBONES):
+        own = [scheme for scheme in published_schemes() if scheme.startswith(f"{model}/")]
+        for scheme, streamed in product((*own, "head"), (True, False)):
+            yield Row(model, scheme, streamed, classes)
+        # Its first layer is trained and reads the sample again, which cannot be streamed then.
+        yield Row(model, "full", streamed=False, classes=classes)
+
+
+def measure_row(row: Row, known: Ledger | None = None) -> Ledger:
+    """Figures of a row; ``known`` itself where it was measured on the same sources."""
+    program = row.program()
+    texts = [
+        version("ziglang"),
+        *(part for pair in sorted(program.sources.items()) for part in pair),
+    ]
+    sources = hashlib.sha256("\0".join(texts).encode()).hexdigest()[:16]
+    if known and known["sources"] == sources:
+        return known
+    result, fits = measure_anywhere(program)
+    figures = {figure: getattr(result, figure) for figure in FIGURES}
+    return {**figures, "fits": fits, "sources": sources}
+
+
+def read() -> Ledger:
+    """The ledger so far."""
+    return json.loads(LEDGER.read_text()) if LEDGER.is_file() else {}
+
+
+def write(ledger: Ledger) -> None:
+    """Replace the ledger whole."""
+    temporary = LEDGER.with_suffix(".tmp")
+    temporary.write_text(json.dumps(ledger, indent=1, sort_keys=True) + "\n")
+    temporary.replace(LEDGER)
+
+
+def measure_sram(ledger: Ledger) -> None:
+    """Every row; those that the table no longer has are dropped."""
+    before = ledger.get("sram", {})
+    wanted = list(rows())
+    ledger["sram"] = {row.key: before[row.key] for row in wanted if row.key in before}
+    for row in wanted:
+        found = measure_row(row, before.get(row.key))
+        if found is not before.get(row.key):
+            print(f"{row.key}: {found['sram_total_bytes']:,} B", flush=True)
+        ledger["sram"][row.key] = found
+        write(ledger)
+
+
+def measure_levers(ledger: Ledger) -> None:
+    """What each part of the compiler saves."""
+    ledger["levers"] = {}
+    for scheme in LEVERS_OF:
+        graph = load_model(checkpoint(scheme.split("/")[0]), CLASSES[0])
+        ledger["levers"][scheme] = levers(graph, load_scheme(scheme, graph))
+        for step in ledger["levers"][scheme]["added"]:
+            print(f"{scheme}: {step['name']}: {step['arena'] + step['trainable']:,} B", flush=True)
+
+
+def measure_pytorch(ledger: Ledger) -> None:
+    """Resident memory of the same step, each in a process of its own."""
+    script = Path(__file__).parent / "memory_torch.py"
+    ledger["pytorch"] = {}
+    for name, options in {"cold": [], "warm": ["--warm"]}.items():
+        command = [sys.executable, str(script), *options]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            sys.exit(f"{script.name}: {done.stderr}")
+        ledger["pytorch"][name] = json.loads(done.stdout)
+        print(f"PyTorch, {name}: {done.stdout}", end="", flush=True)
+
+
+def measure_accuracy(ledger: Ledger) -> None:
+    """What is learned within 64 KB, and by the head alone, on every pack."""
+    before, found, others = ledger.get("accuracy", {}), {}, accuracy.read()["cells"]
+    for seed, data, scheme in product(SEEDS, PACKS, (SMALL, "head")):
+        path = SHARED / "data" / PACKS[data].file
+        cell = Cell(checkpoint(SMALL.split("/", maxsplit=1)[0]), path, scheme, "device")
+        key, made = cell.key(seed), _how(cell)
+        found[key] = before.get(key, {})
+        if found[key].get("made") != made:
+            row = others.get(key, {}) if scheme == "head" else {}
+            if row.get("recipe") != recipe(cell):
+                (row,) = run_cell(cell, (seed,))
+            found[key] = {"accuracy": row["accuracy"], "before": row["before"], "made": made}
+            print(f"{key}: {row['accuracy']:.1%}", flush=True)
+        ledger["accuracy"] = {**before, **found}
+        write(ledger)
+    ledger["accuracy"] = found
+
+
+def _how(cell: Cell) -> str:
+    """Digest of the samples' use and of what is trained: other rows do not count."""
+    scheme = load_scheme(cell.scheme, load_model(cell.model, CLASSES[0]))
+    what = [recipe(cell), scheme.biases, list(scheme.weights.items())]
+    return hashlib.sha256(json.dumps(what).encode()).hexdigest()[:12]
+
+
+PARTS: dict[str, Callable[[Ledger], None]] = {
+    "sram": measure_sram,
+    "levers": measure_levers,
+    "pytorch": measure_pytorch,
+    "accuracy": measure_accuracy,
+}
+
+
+def main(chosen: list[str]) -> None:
+    """Measure the chosen parts, or all."""
+    unknown = set(chosen) - set(PARTS)
+    if unknown:
+        sys.exit(f"no such part: {', '.join(sorted(unknown))}; known: {', '.join(PARTS)}")
+    if not SHARED.is_dir():
+        sys.exit("the published checkpoints and data packs (../shared) are not here")
+    ledger = read()
+    for part in chosen or PARTS:
+        PARTS[part](ledger)
+        write(ledger)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
