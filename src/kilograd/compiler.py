@@ -82,6 +82,13 @@ def compile_model(
         Fuse(stream_input),
     ]
     trained = run_passes(graph, passes, dump)
+    if stream_input and not any(group.streamed for group in trained.row_groups):
+        first = trained.readers()[trained.inputs[0].name][0].layer
+        raise UserError(
+            f"the sample cannot be streamed into {first}, since a training step reads it again",
+            where=scheme.name,
+            hint="freeze the weights of the first layer, or leave out --stream-input",
+        )
     scratch = features.scratch_bytes if features else 0
     plan = plan_memory(trained, scratch)
     sources = emit(trained, plan)

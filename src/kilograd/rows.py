@@ -137,9 +137,7 @@ def simulate(graph: Graph, nodes: Sequence[Node], *, streamed: bool) -> RowPlan:
     """
     made = {node.outputs[0] for node in nodes}
     rules = [_rule(node) for node in nodes]
-    read = [
-        [node.inputs[i] for i in rule.inputs] for node, rule in zip(nodes, rules, strict=True)
-    ]
+    read = [[node.inputs[i] for i in rule.inputs] for node, rule in zip(nodes, rules, strict=True)]
     outside = list(dict.fromkeys(name for names in read for name in names if name not in made))
     names = [*outside, *(node.outputs[0] for node in nodes)]
     index = {name: position for position, name in enumerate(names)}

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from kilograd.ir import DType, Quantization, TensorType
-from kilograd.ops.delta.op import Precision, delta_type
 from kilograd.ops import REGISTRY, OpSpec
 from kilograd.ops.arithmetic import bias_limit
+from kilograd.ops.delta.op import Precision, delta_type
 from kilograd.ops.gradient import EXPONENT
 from kilograd.ops.pointwise.backward import InputGradientAttributes, WeightStepAttributes
 from kilograd.ops.pointwise.op import PointwiseAttributes

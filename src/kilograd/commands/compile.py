@@ -40,9 +40,7 @@ class NamedModel:
         return compile_model(graph, scheme, stream_input=self.stream_input)
 
 
-def write_sources(
-    console: Console, named: NamedModel, target: str, output: Path
-) -> dict[str, Any]:
+def write_sources(console: Console, named: NamedModel, target: str, output: Path) -> dict[str, Any]:
     """Write the sources beside each other into ``output``, which must not hold anything yet."""
     get_target(target)
     program = named.compile()

@@ -16,6 +16,7 @@ from kilograd.memory.plan import STATE_HEADER_BYTES
 from kilograd.ops import REGISTRY
 from kilograd.ops.spec import Control, Input, KernelCall, Output, Scratch
 
+
 def frozen_prefix(graph: Graph) -> int:
     """Number of leading nodes that read nothing trained; no group is split."""
     tainted = {state.name for state in graph.states}

@@ -10,10 +10,9 @@ from numpy.typing import NDArray
 
 from kilograd.ir import DType, Quantization, TensorType
 from kilograd.ops.arithmetic import bias_limit
-from kilograd.ops.delta.op import NARROW, Precision, delta_type, moved_weight
+from kilograd.ops.delta.op import NARROW, Precision, delta_type
 from kilograd.ops.layers import BIAS, WEIGHT
 from kilograd.ops.spec import Array, Case
-
 
 #: Most weights that are moved by their deltas at once, where there is more than one slice.
 SLICE_BYTES = 4096
@@ -75,7 +74,14 @@ def pointwise_cases(
     positions: Sequence[tuple[int, int]] = ((3, 3), (4, 4), (1, 5)),
 ) -> list[Case]:
     """Forward cases: shapes cycle through the given positions."""
-    shapes = [(5, 3, ()), (16, 8, ()), (7, 6, (2, 5)), (24, 9, (0, 1, 7, 23)), (1, 1, ()), (130, 40, ())]
+    shapes = [
+        (5, 3, ()),
+        (16, 8, ()),
+        (7, 6, (2, 5)),
+        (24, 9, (0, 1, 7, 23)),
+        (1, 1, ()),
+        (130, 40, ()),
+    ]
     cases: list[Case] = []
     for index, (channels, outputs, trained) in enumerate(shapes):
         height, width = positions[index % len(positions)]
