@@ -13,6 +13,7 @@ from kilograd.ir import DType, Graph, Kind, Node, Quantization, TensorType, Valu
 from kilograd.ops.arithmetic import multiply_by_quantized_multiplier, requantize
 from kilograd.ops.clamp import clamped_gradient
 from kilograd.ops.delta import NARROW, WIDE, Precision
+from kilograd.ops.delta.op import moved_weight
 from kilograd.ops.layers import (
     ACTIVATION,
     BIAS,
@@ -32,7 +33,6 @@ from kilograd.ops.pointwise.split import (
     check_delta,
     delta_cases,
     merge,
-    moved_weight,
     pointwise_cases,
     slice_length,
     split_fields,
