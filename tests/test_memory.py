@@ -165,7 +165,7 @@ def test_the_arena_computes_what_the_reference_does(program, seed):
 @pytest.mark.parametrize("scheme", ["head", "bias:4", "last:5", "full"])
 def test_the_plan_of_a_residual_network_meets_its_bound(scheme):
     plan = compile_model(FORWARD, load_scheme(scheme, FORWARD)).plan
-    assert plan.arena_bytes == plan.lower_bound_bytes
+    assert plan.arena_bytes <= plan.lower_bound_bytes + ALIGNMENT
 
 
 # -- in place
