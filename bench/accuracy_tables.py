@@ -148,6 +148,8 @@ def accuracy_comparisons(ledger: Ledger) -> str:
 def _more_sram(ledger: Ledger, model: str, scheme: str) -> str:
     """What a scheme takes over the model's main one, for ten classes."""
     ten = [f"{model} | cifar10_jpeg32 | {s}" for s in (scheme, f"{model}/{_MAIN[model]}")]
+    if not set(ten) <= set(ledger["sram"]):
+        return _NOTHING
     theirs, ours = (ledger["sram"][name]["sram_total_bytes"] for name in ten)
     return f"{(theirs - ours) / 1024:.0f} KB"
 
