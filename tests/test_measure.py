@@ -91,11 +91,11 @@ def test_a_budget_error_names_peak_operator_tensors_and_what_helps(program, sche
     what, _, hint = str(caught.value).partition("\n  hint: ")
     operator = program.graph.nodes[program.plan.peak_index].name
     assert what.startswith("tiny: needs ")
-    assert f"the peak of {program.plan.lower_bound_bytes:,} is at {operator}: " in what
+    assert f"the peak of {program.plan.placement_bound_bytes:,} is at {operator}: " in what
     shown = re.findall(r"([\w.]+)(?: \(scratch\))? ([\d,]+)", what.partition(f"{operator}: ")[2])
     assert shown
     total = sum(int(size.replace(",", "")) for _, size in shown)
-    assert total == program.plan.lower_bound_bytes
+    assert total == program.plan.placement_bound_bytes
     assert re.search(r"freezing (the weights of [\w.]+|all biases) frees [\d,]+ bytes", hint)
     assert f"the peak itself is set by {operator}" in hint
 

@@ -12,7 +12,16 @@ from kilograd.features import features_of
 from kilograd.ir import Graph, Phase
 from kilograd.memory import MemoryPlan, plan_memory
 from kilograd.ops import REGISTRY
-from kilograd.passes import Differentiate, Fuse, Order, Pass, Prune, Select, run_passes
+from kilograd.passes import (
+    Differentiate,
+    Fuse,
+    Order,
+    Pass,
+    Prune,
+    Reorder,
+    Select,
+    run_passes,
+)
 from kilograd.scheme import Scheme
 
 
@@ -80,6 +89,7 @@ def compile_model(
         Prune(),
         Order(),
         Fuse(stream_input),
+        Reorder(),
     ]
     trained = run_passes(graph, passes, dump)
     if stream_input and not any(group.streamed for group in trained.row_groups):

@@ -51,7 +51,7 @@ class Measurement:
         instructions_train_step: executed by kg_train_step, emulated.
         macs_forward: multiply-accumulates of an inference.
         macs_backward: multiply-accumulates that a training step adds.
-        lower_bound_bytes: no placement of the same tensors needs a smaller arena.
+        lower_bound_bytes: no order and no placement of the same nodes needs a smaller arena.
         compiler: name of the C compiler.
         compiler_version: what it says it is.
         features: of a network that reads features of audio or motion; all other figures of memory

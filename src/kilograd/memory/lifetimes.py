@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kilograd.ir import Graph, Node, RowGroup
+from kilograd.liveness import aligned, row_plans
 from kilograd.ops import REGISTRY
-from kilograd.rows import RowPlan, plan_rows
-
-#: Arena offsets are multiples of this many bytes, so that int32 tensors are aligned.
-ALIGNMENT = 4
+from kilograd.rows import RowPlan
 
 
 @dataclass(frozen=True)
@@ -33,11 +31,6 @@ class Buffer:
     def overlaps(self, other: Buffer) -> bool:
         """Whether both are live at once."""
         return self.first <= other.last and other.first <= self.last
-
-
-def aligned(size: int) -> int:
-    """Bytes rounded up to the alignment."""
-    return -(-size // ALIGNMENT) * ALIGNMENT
 
 
 def arena_buffers(graph: Graph) -> tuple[Buffer, ...]:
@@ -117,15 +110,6 @@ class _Lifetimes:
                 free.remove(source)
                 self._owner[output] = self._owner[source]
                 self._chains[self._owner[source]].append(output)
-
-
-def row_plans(graph: Graph) -> list[tuple[RowGroup, RowPlan]]:
-    """How each group of the graph runs."""
-    nodes = {node.name: node for node in graph.nodes}
-    return [
-        (group, plan_rows(graph, [nodes[n] for n in group.nodes], streamed=group.streamed))
-        for group in graph.row_groups
-    ]
 
 
 def _group_spans(

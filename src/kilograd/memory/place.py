@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from kilograd.memory.lifetimes import Buffer
+from kilograd.memory.solve import solve
 
 #: Shuffled retries after the fixed orders, while the result is above the lower bound.
 _RETRIES = 40
@@ -18,9 +19,21 @@ def lower_bound(buffers: Sequence[Buffer]) -> int:
 
 
 def place(buffers: Sequence[Buffer]) -> dict[str, int]:
+    """Offsets: the best of first fit, or a solver's where that is above the lower bound.
+
+    Deterministic.
+    """
+    best = first_fit(buffers)
+    bound = lower_bound(buffers)
+    if peak(buffers, best) == bound:
+        return best
+    return solve(buffers, best, bound) or best
+
+
+def first_fit(buffers: Sequence[Buffer]) -> dict[str, int]:
     """Offsets by first fit, over several orders of the buffers; the lowest peak wins.
 
-    Deterministic. Stops as soon as a placement meets the lower bound.
+    Stops as soon as a placement meets the lower bound.
     """
     bound = lower_bound(buffers)
     best: dict[str, int] = {}

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from kilograd import liveness
 from kilograd.ir import Graph
-from kilograd.memory.lifetimes import Buffer, aligned, arena_buffers, row_plans, scratch_name
+from kilograd.liveness import aligned, problem_of, row_plans
+from kilograd.memory.lifetimes import Buffer, arena_buffers, scratch_name
 from kilograd.memory.place import lower_bound, peak, place
 from kilograd.rows import RowPlan
 
@@ -25,7 +27,9 @@ class MemoryPlan:
         states: state name -> bytes from the start of the state.
         arena_bytes: size of the arena.
         state_bytes: size of the state, with its header.
-        lower_bound_bytes: no placement of these lifetimes needs a smaller arena.
+        placement_bound_bytes: no placement of these lifetimes needs a smaller arena.
+        lower_bound_bytes: no order of the nodes, with the same groups, and no placement needs a
+            smaller arena; where it equals the arena's size, that is proven optimal.
         groups: of each group that runs a row at a time, by its first node: its rows.
     """
 
@@ -35,6 +39,7 @@ class MemoryPlan:
     states: Mapping[str, int]
     arena_bytes: int
     state_bytes: int
+    placement_bound_bytes: int
     lower_bound_bytes: int
     groups: Mapping[str, RowPlan]
 
@@ -67,6 +72,8 @@ def plan_memory(graph: Graph, input_scratch: int = 0) -> MemoryPlan:
         made = Buffer(scratch_name("input"), (), aligned(input_scratch), -1, -1)
         buffers = (made, *buffers)
     offsets = place(buffers)
+    problem = problem_of(graph)
+    at_start = problem.start_bytes + aligned(input_scratch)
     states: dict[str, int] = {}
     end = STATE_HEADER_BYTES
     for state in graph.states:
@@ -79,6 +86,7 @@ def plan_memory(graph: Graph, input_scratch: int = 0) -> MemoryPlan:
         states=states,
         arena_bytes=peak(buffers, offsets),
         state_bytes=end,
-        lower_bound_bytes=lower_bound(buffers),
+        placement_bound_bytes=lower_bound(buffers),
+        lower_bound_bytes=max(at_start, liveness.lower_bound(problem, range(len(problem.units)))),
         groups={group.nodes[0]: plan for group, plan in row_plans(graph)},
     )

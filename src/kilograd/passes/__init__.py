@@ -5,7 +5,18 @@ from kilograd.passes.differentiate import Differentiate
 from kilograd.passes.fuse import Fuse
 from kilograd.passes.order import Order
 from kilograd.passes.prune import Prune
+from kilograd.passes.reorder import Reorder
 from kilograd.passes.select import Select
 from kilograd.passes.verify import verify
 
-__all__ = ["Differentiate", "Fuse", "Order", "Pass", "Prune", "Select", "run_passes", "verify"]
+__all__ = [
+    "Differentiate",
+    "Fuse",
+    "Order",
+    "Pass",
+    "Prune",
+    "Reorder",
+    "Select",
+    "run_passes",
+    "verify",
+]

@@ -274,7 +274,7 @@ def _limits(program: Program, axes: _Axes) -> list[str]:
     if excess:
         text += f"; dashed: lower bound {plan.lower_bound_bytes:,}, {excess:,} less"
     else:
-        text += " = lower bound, no placement is smaller"
+        text += " = lower bound, no order or placement is smaller"
     lines = [("limit", plan.arena_bytes), *([("bound", plan.lower_bound_bytes)] if excess else [])]
     return [
         *(line(_MAP_X, axes.y(at), _MAP_RIGHT, axes.y(at), css) for css, at in lines),
