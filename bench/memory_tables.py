@@ -216,5 +216,20 @@ def levers(ledger: Ledger) -> str:
     return table(header, body)
 
 
+def order(ledger: Ledger) -> str:
+    """How far list scheduling and first fit are from the proven optimum."""
+    rows: list[list[str]] = []
+    for name, row in sorted(ledger.items()):
+        heuristic, arena, bound = (
+            row[figure] for figure in ("heuristic_bytes", "arena_bytes", "lower_bound_bytes")
+        )
+        proven = "yes" if row["proven"] else "no"
+        rows.append(
+            [name, f"{heuristic:,}", f"{arena:,}", f"{bound:,}", f"{heuristic - bound:,}", proven]
+        )
+    header = ["scheme, sample", "heuristic (B)", "arena (B)", "lower bound (B)"]
+    return table([*header, "heuristic over bound", "proven"], rows)
+
+
 def _planned(row: Row) -> int:
     return row["arena"] + row["trainable"]

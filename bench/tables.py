@@ -162,6 +162,7 @@ TABLES: dict[str, tuple[str, Callable[[Ledger], str]]] = {
     "sram_pytorch": ("memory", memory_tables.pytorch),
     "sram_small": ("memory", memory_tables.small),
     "sram_levers": ("memory", memory_tables.levers),
+    "sram_order": ("order", memory_tables.order),
     "accuracy": ("accuracy", accuracy_tables.accuracy_mcunet),
     "accuracy_others": ("accuracy", accuracy_tables.accuracy_others),
     "comparisons": ("accuracy", accuracy_tables.accuracy_comparisons),

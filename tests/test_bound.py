@@ -133,7 +133,9 @@ def test_live_bytes_follow_from_growth(seed):
 @settings(max_examples=30)
 @given(small_graphs, st.data(), st.booleans())
 def test_units_hold_what_the_memory_plan_does(graph, data, stream):
-    program = compile_model(graph, data.draw(schemes(graph)), stream_input=stream)
+    scheme = data.draw(schemes(graph))
+    stream = stream and "stem" not in scheme.weights  # which is refused
+    program = compile_model(graph, scheme, stream_input=stream)
     problem = problem_of(program.graph)
     order = range(len(problem.units))
     assert is_valid(problem, order)
@@ -150,8 +152,10 @@ def compiled(forward, scheme, *, stream=False):
     return program, dumps["fuse"]
 
 
-@pytest.mark.parametrize("stream", [False, True])
-@pytest.mark.parametrize("scheme", ["head", "bias:4", "last:5", "full"])
+@pytest.mark.parametrize(
+    ("scheme", "stream"),
+    [("head", True), ("bias:4", True), ("last:5", True), ("last:5", False), ("full", False)],
+)
 def test_a_new_order_lowers_the_peak_and_moves_no_inference_node(scheme, stream):
     program, listed = compiled(FORWARD, scheme, stream=stream)
     verify(program.graph, after="reorder")
