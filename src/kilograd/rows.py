@@ -17,7 +17,14 @@ from kilograd.ops.spec import KernelCall, RowRule
 
 #: Bytes of a value's two row counters on a device.
 LINES_BYTES = 8
-_ALIGNMENT = 4
+
+#: Offsets in the arena are multiples of this many bytes, so that int32 tensors are aligned.
+ALIGNMENT = 4
+
+
+def aligned(size: int) -> int:
+    """Bytes rounded up to the alignment."""
+    return -(-size // ALIGNMENT) * ALIGNMENT
 
 
 @dataclass(frozen=True)
@@ -30,6 +37,8 @@ class RowValue:
         row_bytes: bytes of one of them.
         capacity: rows that are held at most.
         moved_bytes: that move, over a whole sample, when rows before them are dropped.
+        readers: names of all nodes of the graph that read it.
+        is_output: whether it is a result of the graph.
         whole: whether all of it is in the arena, for nodes outside the group.
         offset: of its rows in the group's memory; 0 where it is whole.
     """
@@ -39,6 +48,8 @@ class RowValue:
     row_bytes: int
     capacity: int
     moved_bytes: int
+    readers: frozenset[str]
+    is_output: bool
     whole: bool = False
     offset: int = 0
 
@@ -98,34 +109,31 @@ def plan_rows(graph: Graph, nodes: Sequence[Node], *, streamed: bool = False) ->
         nodes: neighbours that all can run by rows.
         streamed: whether the sample, which only they may read, arrives row by row.
     """
-    return cut_rows(graph, simulate(graph, nodes, streamed=streamed), len(nodes))
+    return cut_rows(simulate(graph, nodes, streamed=streamed), len(nodes))
 
 
-def cut_rows(graph: Graph, plan: RowPlan, count: int) -> RowPlan:
+def cut_rows(plan: RowPlan, count: int) -> RowPlan:
     """The plan of a group's first ``count`` nodes, with what the others read kept whole."""
     stages = plan.stages[:count]
     inside = {stage.node.name for stage in stages}
-    readers = graph.readers()
     used = sorted({i for stage in stages for i in (*stage.inputs, stage.output)})
     values: list[RowValue] = []
     end = LINES_BYTES * len(used)
     for index in used:
         value = plan.values[index]
         comes_whole = index < plan.outside and not (plan.streamed and index == 0)
-        goes_on = value.name in graph.outputs or any(
-            reader.name not in inside for reader in readers[value.name]
-        )
+        goes_on = value.is_output or not value.readers <= inside
         whole = comes_whole or (goes_on and index >= plan.outside)
         if whole:
             values.append(replace(value, whole=True, capacity=value.height, moved_bytes=0))
         else:
             values.append(replace(value, offset=end))
-            end += _aligned(value.capacity * value.row_bytes)
+            end += aligned(value.capacity * value.row_bytes)
     place = {index: position for position, index in enumerate(used)}
     stages = tuple(
         replace(s, inputs=tuple(place[i] for i in s.inputs), output=place[s.output]) for s in stages
     )
-    scratch = max((_aligned(stage.call.scratch_bytes) for stage in stages), default=0)
+    scratch = max((aligned(stage.call.scratch_bytes) for stage in stages), default=0)
     outside = sum(index < plan.outside for index in used)
     return RowPlan(tuple(values), stages, outside, plan.streamed, end, end + scratch)
 
@@ -151,11 +159,14 @@ def simulate(graph: Graph, nodes: Sequence[Node], *, streamed: bool) -> RowPlan:
         )
         for node, rule, inputs in zip(nodes, rules, read, strict=True)
     )
-    values = tuple(
-        RowValue(name, shape[0], shape[1] * shape[2], 0, 0)
-        for name, shape in ((name, graph.type_of(name).shape) for name in names)
-    )
-    plan = RowPlan(values, stages, len(outside), streamed, 0, 0)
+    readers = graph.readers()
+    values: list[RowValue] = []
+    for name in names:
+        height, width, channels = graph.type_of(name).shape
+        read_by = frozenset(node.name for node in readers[name])
+        row_bytes = width * channels
+        values.append(RowValue(name, height, row_bytes, 0, 0, read_by, name in graph.outputs))
+    plan = RowPlan(tuple(values), stages, len(outside), streamed, 0, 0)
     run = _Simulation(plan)
     run.finish()
     held = tuple(
@@ -237,7 +248,3 @@ def _row_call(graph: Graph, node: Node, rule: RowRule) -> KernelCall:
         _, width, channels = types[index].shape
         types[index] = replace(types[index], shape=(rule.height, width, channels))
     return REGISTRY[node.operator].kernel(rule.attributes, types)
-
-
-def _aligned(size: int) -> int:
-    return -(-size // _ALIGNMENT) * _ALIGNMENT

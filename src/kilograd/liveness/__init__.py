@@ -2,16 +2,15 @@
 
 from kilograd.liveness.bound import order_bound
 from kilograd.liveness.search import TRIES, improve, lower_bound
-from kilograd.liveness.units import ALIGNMENT, Problem, aligned, problem_of, row_plans
+from kilograd.liveness.units import Problem, problem_of, reusable, row_plans
 
 __all__ = [
-    "ALIGNMENT",
     "TRIES",
     "Problem",
-    "aligned",
     "improve",
     "lower_bound",
     "order_bound",
     "problem_of",
+    "reusable",
     "row_plans",
 ]

@@ -8,7 +8,8 @@ from itertools import pairwise, takewhile
 
 from kilograd.ir import Phase
 from kilograd.liveness.bound import least_live, order_bound
-from kilograd.liveness.units import ALIGNMENT, Problem, members
+from kilograd.liveness.units import Problem, members
+from kilograd.rows import ALIGNMENT
 
 #: Units that a search for an order under one limit may try. Counted, not timed, so that every
 #: machine finds the same order.

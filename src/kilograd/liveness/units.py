@@ -11,15 +11,21 @@ from functools import cached_property
 
 from kilograd.ir import Graph, Kind, Node, Phase, RowGroup
 from kilograd.ops import REGISTRY
-from kilograd.rows import RowPlan, plan_rows
-
-#: Arena offsets are multiples of this many bytes, so that int32 tensors are aligned.
-ALIGNMENT = 4
+from kilograd.rows import RowPlan, aligned, plan_rows
 
 
-def aligned(size: int) -> int:
-    """Bytes rounded up to the alignment."""
-    return -(-size // ALIGNMENT) * ALIGNMENT
+def reusable(node: Node, position: int, graph: Graph) -> list[str]:
+    """Inputs one of whose memory an output may take over, once nobody reads it any more.
+
+    Those that the operator allows, of the output's size, and read only once by the node.
+    """
+    size = graph.type_of(node.outputs[position]).nbytes
+    sources = [node.inputs[i] for i in REGISTRY[node.operator].reuses.get(position, ())]
+    return [
+        name
+        for name in sources
+        if node.inputs.count(name) == 1 and graph.type_of(name).nbytes == size
+    ]
 
 
 def row_plans(graph: Graph) -> list[tuple[RowGroup, RowPlan]]:
@@ -283,13 +289,5 @@ class _Builder:
         node = nodes[0]
         if node.name in self._groups:
             return []
-        takes: list[str] = []
-        for position, candidates in REGISTRY[node.operator].reuses.items():
-            size = self._graph.type_of(node.outputs[position]).nbytes
-            sources = [node.inputs[i] for i in candidates]
-            takes += [
-                name
-                for name in sources
-                if node.inputs.count(name) == 1 and self._graph.type_of(name).nbytes == size
-            ]
-        return takes
+        positions = REGISTRY[node.operator].reuses
+        return [name for position in positions for name in reusable(node, position, self._graph)]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kilograd.ir import Graph, Node, RowGroup
-from kilograd.liveness import aligned, row_plans
+from kilograd.liveness import reusable, row_plans
 from kilograd.ops import REGISTRY
-from kilograd.rows import RowPlan
+from kilograd.rows import RowPlan, aligned
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,8 @@ class _Lifetimes:
         for position, output in enumerate(node.outputs):
             if position in spec.updates or output in self._in_rows:
                 continue
-            source = _reused(node, position, self._graph, free)
+            candidates = reusable(node, position, self._graph)
+            source = next((name for name in candidates if name in free), None)
             if source is None:
                 self._begin(output, first)
             else:
@@ -124,17 +125,6 @@ def _group_spans(
         spans.update(dict.fromkeys(indices, (min(indices), max(indices))))
         in_rows.update(value.name for value in plan.values if not value.whole)
     return spans, in_rows
-
-
-def _reused(node: Node, position: int, graph: Graph, free: set[str]) -> str | None:
-    """The input whose memory an output takes over: allowed, of the same size, not read later."""
-    size = graph.type_of(node.outputs[position]).nbytes
-    for candidate in REGISTRY[node.operator].reuses.get(position, ()):
-        source = node.inputs[candidate]
-        once = node.inputs.count(source) == 1
-        if source in free and once and graph.type_of(source).nbytes == size:
-            return source
-    return None
 
 
 def scratch_name(node: str) -> str:

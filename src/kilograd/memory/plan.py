@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from kilograd import liveness
 from kilograd.ir import Graph
-from kilograd.liveness import aligned, problem_of, row_plans
+from kilograd.liveness import problem_of, row_plans
 from kilograd.memory.lifetimes import Buffer, arena_buffers, scratch_name
 from kilograd.memory.place import lower_bound, peak, place
-from kilograd.rows import RowPlan
+from kilograd.rows import RowPlan, aligned
 
 #: The state starts with the seed, the step counter and the number of active classes, a word each.
 STATE_HEADER_BYTES = 12

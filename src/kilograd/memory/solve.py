@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from kilograd.liveness import ALIGNMENT
 from kilograd.memory.lifetimes import Buffer
+from kilograd.rows import ALIGNMENT
 
 #: Of each of two searches. The solver counts its work, which is the same on every machine;
 #: a unit takes some tens of seconds.

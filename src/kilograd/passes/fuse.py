@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import ClassVar
 
 from kilograd.ir import Graph, Kind, Node, RowGroup
+from kilograd.liveness import reusable
 from kilograd.ops import REGISTRY
 from kilograd.rows import RowPlan, cut_rows, row_rule, simulate
 
@@ -88,7 +89,7 @@ class _Search:
             if count == 1 and not streamed:
                 parts.append((self._alone(begin), 0))
                 continue
-            part = cut_rows(self._graph, plan, count)
+            part = cut_rows(plan, count)
             moved = sum(value.moved_bytes for value in part.values)
             live = self._live(begin, begin + count - 1, part)
             parts.append((live + part.total_bytes, moved + count * _BYTES_PER_NODE))
@@ -106,12 +107,11 @@ class _Search:
     def _alone(self, index: int) -> int:
         """Bytes in the arena while a node runs on its own."""
         node = self._graph.nodes[index]
-        spec = REGISTRY[node.operator]
-        scratch = spec.kernel(node.attributes, self._graph.types(node.inputs)).scratch_bytes
+        call = REGISTRY[node.operator].kernel(node.attributes, self._graph.types(node.inputs))
         live = sum(size for start, end, size in self._lives.values() if start <= index <= end)
-        sizes = {name: size for name, (_, end, size) in self._lives.items() if end == index}
-        taken_over = max((sizes.get(node.inputs[i], 0) for i in spec.reuses.get(0, ())), default=0)
-        return live + scratch - taken_over
+        ends = (self._lives[name][1:] for name in reusable(node, 0, self._graph))
+        taken_over = max((size for end, size in ends if end == index), default=0)
+        return live + call.scratch_bytes - taken_over
 
     @cached_property
     def _lives(self) -> dict[str, tuple[int, int, int]]:
