@@ -18,6 +18,7 @@ from typing import Any
 
 from joblib import Parallel, delayed
 from keeping import KeepingDevice
+from ledgers import read_ledger, write_ledger
 from packs import PACKS, SHARED, checkpoint, load_pack
 from variants import VARIATIONS, Variation
 
@@ -78,7 +79,7 @@ def collect(name: str) -> None:
             with LOCK:
                 ledger = read()
                 ledger["runs"].update(json.loads(line))
-                write(ledger)
+                write_ledger(LEDGER, ledger, sort_keys=False)
     if process.returncode:
         sys.exit(f"{name} failed")
 
@@ -89,15 +90,7 @@ def read() -> dict[str, Any]:
         name: {"group": v.group, "label": v.label, "state_bytes": v.state_bytes}
         for name, v in VARIATIONS.items()
     }
-    runs = json.loads(LEDGER.read_text())["runs"] if LEDGER.is_file() else {}
-    return {"runs": runs, "variations": known}
-
-
-def write(ledger: dict[str, Any]) -> None:
-    """Replace the ledger whole."""
-    temporary = LEDGER.with_suffix(".tmp")
-    temporary.write_text(json.dumps(ledger, indent=1) + "\n")
-    temporary.replace(LEDGER)
+    return {"runs": read_ledger(LEDGER).get("runs", {}), "variations": known}
 
 
 def main(chosen: list[str]) -> None:

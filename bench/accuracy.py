@@ -20,6 +20,7 @@ from typing import Any
 
 from cells import ARITHMETICS, Cell, class_count, recipe, run_cell, sram
 from joblib import Parallel, delayed
+from ledgers import read_ledger, write_ledger
 from packs import PACKS, SHARED, checkpoint
 
 from kilograd.errors import KilogradError
@@ -80,15 +81,7 @@ def _cell(
 
 def read() -> dict[str, Any]:
     """The ledger so far."""
-    return json.loads(LEDGER.read_text()) if LEDGER.is_file() else {"cells": {}, "sram": {}}
-
-
-def write(ledger: dict[str, Any]) -> None:
-    """Replace the ledger whole."""
-    LEDGER.parent.mkdir(exist_ok=True)
-    temporary = LEDGER.with_suffix(".tmp")
-    temporary.write_text(json.dumps(ledger, indent=1, sort_keys=True) + "\n")
-    temporary.replace(LEDGER)
+    return {"cells": {}, "sram": {}, **read_ledger(LEDGER)}
 
 
 def fill(only: str) -> None:
@@ -108,7 +101,7 @@ def fill(only: str) -> None:
     jobs = (delayed(_keyed)(cell, seeds) for cell, seeds in wanted)
     for rows in Parallel(n_jobs=-1, return_as="generator_unordered", max_nbytes=None)(jobs):
         ledger["cells"].update(rows)
-        write(ledger)
+        write_ledger(LEDGER, ledger)
         for key, row in rows.items():
             print(f"{key}: {row['accuracy']:.4f}", flush=True)
     _measure_sram(ledger, only)
@@ -134,7 +127,7 @@ def _measure_sram(ledger: dict[str, Any], only: str) -> None:
         delayed(sram)(cell.model, cell.scheme, counts[cell.data]) for cell in wanted.values()
     )
     ledger["sram"].update(zip(wanted, figures, strict=True))
-    write(ledger)
+    write_ledger(LEDGER, ledger)
 
 
 def _arguments() -> argparse.Namespace:

@@ -8,14 +8,13 @@ after every run and skips the runs that are already there. Needs ``torch==2.13.0
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import Any
 
 from float32 import DEFAULT_RATE, train_float32
+from ledgers import read_ledger, write_ledger
 from packs import PACKS, SHARED, checkpoint, load_pack
 
 LEDGER = Path(__file__).parent / "results" / "torch_rates.json"
@@ -49,18 +48,6 @@ GRIDS = (
 )
 
 
-def read(path: Path) -> dict[str, Any]:
-    """A ledger, or an empty one."""
-    return json.loads(path.read_text()) if path.is_file() else {}
-
-
-def write(path: Path, ledger: dict[str, Any]) -> None:
-    """Replaces a ledger in one piece."""
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps(ledger, indent=1, sort_keys=True) + "\n")
-    temporary.replace(path)
-
-
 def main(chosen: list[str]) -> None:
     """Every run that is not there yet."""
     for grid in GRIDS:
@@ -74,7 +61,7 @@ def fill(grid: Grid, name: str) -> None:
     model = checkpoint(grid.model)
     dataset = load_pack(SHARED / "data" / PACKS[name].file, model)
     epochs = PACKS[name].epochs
-    ledger = read(LEDGER)
+    ledger = read_ledger(LEDGER)
     runs = ledger.setdefault("runs", {})
     for seed, rate in product(grid.seeds, grid.rates):
         key = f"{name}, {grid.scheme}, rate {rate:g}, seed {seed}"
@@ -92,7 +79,7 @@ def fill(grid: Grid, name: str) -> None:
             "test": len(dataset.test),
             "accuracy": round(accuracy, 6),
         }
-        write(LEDGER, ledger)
+        write_ledger(LEDGER, ledger)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from ledgers import write_ledger
+
 from kilograd.compiler import compile_model
 from kilograd.features import Features, LogMel, Motion, features_of
 from kilograd.measure import measure
@@ -42,7 +44,7 @@ def seconds(features: Features) -> float:
 def main() -> None:
     """Measure and write."""
     ledger = {model: {board: cost(model, board) for board in BOARDS} for model in MODELS}
-    LEDGER.write_text(json.dumps(ledger, indent=1, sort_keys=True) + "\n")
+    write_ledger(LEDGER, ledger)
     print(json.dumps(ledger, indent=1))
 
 

@@ -9,7 +9,6 @@ measured keep their last figures. Needs the published checkpoints and data packs
 from __future__ import annotations
 
 import io
-import json
 import platform
 import sys
 import time
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from ledgers import read_ledger, write_ledger
 from rich.console import Console
 
 from kilograd.commands.demo import run_demo
@@ -168,12 +168,10 @@ def main(chosen: list[str]) -> None:
         sys.exit(f"no such part: {', '.join(sorted(unknown))}; known: {', '.join(PARTS)}")
     if not SHARED.is_dir():
         sys.exit("the published checkpoints and data packs (../shared) are not here")
-    ledger = json.loads(LEDGER.read_text()) if LEDGER.is_file() else {}
+    ledger = read_ledger(LEDGER)
     for part in chosen or PARTS:
         ledger[part] = PARTS[part]()
-        temporary = LEDGER.with_suffix(".tmp")
-        temporary.write_text(json.dumps(ledger, indent=1, sort_keys=True) + "\n")
-        temporary.replace(LEDGER)
+        write_ledger(LEDGER, ledger)
 
 
 if __name__ == "__main__":

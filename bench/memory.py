@@ -22,6 +22,7 @@ from typing import Any
 
 import accuracy
 from cells import Cell, measure_anywhere, recipe, run_cell
+from ledgers import read_ledger, write_ledger
 from memory_levers import levers
 from packs import PACKS, SHARED, checkpoint
 
@@ -107,18 +108,6 @@ def measure_row(row: Row, known: Ledger | None = None) -> Ledger:
     return {**figures, "fits": fits, "sources": sources}
 
 
-def read() -> Ledger:
-    """The ledger so far."""
-    return json.loads(LEDGER.read_text()) if LEDGER.is_file() else {}
-
-
-def write(ledger: Ledger) -> None:
-    """Replace the ledger whole."""
-    temporary = LEDGER.with_suffix(".tmp")
-    temporary.write_text(json.dumps(ledger, indent=1, sort_keys=True) + "\n")
-    temporary.replace(LEDGER)
-
-
 def measure_sram(ledger: Ledger) -> None:
     """Every row; those that the table no longer has are dropped."""
     before = ledger.get("sram", {})
@@ -129,7 +118,7 @@ def measure_sram(ledger: Ledger) -> None:
         if found is not before.get(row.key):
             print(f"{row.key}: {found['sram_total_bytes']:,} B", flush=True)
         ledger["sram"][row.key] = found
-        write(ledger)
+        write_ledger(LEDGER, ledger)
 
 
 def measure_levers(ledger: Ledger) -> None:
@@ -170,7 +159,7 @@ def measure_accuracy(ledger: Ledger) -> None:
             found[key] = {"accuracy": row["accuracy"], "before": row["before"], "made": made}
             print(f"{key}: {row['accuracy']:.1%}", flush=True)
         ledger["accuracy"] = {**before, **found}
-        write(ledger)
+        write_ledger(LEDGER, ledger)
     ledger["accuracy"] = found
 
 
@@ -196,10 +185,10 @@ def main(chosen: list[str]) -> None:
         sys.exit(f"no such part: {', '.join(sorted(unknown))}; known: {', '.join(PARTS)}")
     if not SHARED.is_dir():
         sys.exit("the published checkpoints and data packs (../shared) are not here")
-    ledger = read()
+    ledger = read_ledger(LEDGER)
     for part in chosen or PARTS:
         PARTS[part](ledger)
-        write(ledger)
+        write_ledger(LEDGER, ledger)
 
 
 if __name__ == "__main__":

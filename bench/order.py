@@ -8,11 +8,11 @@ Takes a few minutes; needs the published checkpoints in ../shared.
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
 from typing import Any
 
+from ledgers import write_ledger
 from packs import checkpoint
 
 from kilograd.compiler import compile_model
@@ -67,4 +67,4 @@ def measure_order(model: str, scheme: str, *, streamed: bool) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    LEDGER.write_text(json.dumps(measure_orders(), indent=1, sort_keys=True) + "\n")
+    write_ledger(LEDGER, measure_orders())

@@ -11,7 +11,6 @@ All of them take about 15 minutes of one core.
 from __future__ import annotations
 
 import functools
-import json
 import struct
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from ledgers import read_ledger, write_ledger
 from people import (
     QUARTER_TURNS,
     Person,
@@ -257,9 +257,7 @@ def _row(people: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
 def write(ledger: dict[str, Any]) -> None:
     """Rewrite the ledger, whole or not at all."""
     ledger["summary"] = summarize(ledger["cells"])
-    temporary = LEDGER.with_suffix(".tmp")
-    temporary.write_text(json.dumps(ledger, indent=1, sort_keys=True) + "\n")
-    temporary.replace(LEDGER)
+    write_ledger(LEDGER, ledger)
 
 
 def main(chosen: list[str]) -> None:
@@ -267,7 +265,7 @@ def main(chosen: list[str]) -> None:
     parts = (*TASKS, "memory")
     if unknown := set(chosen) - set(parts):
         sys.exit(f"no such part: {', '.join(sorted(unknown))}; known: {', '.join(parts)}")
-    ledger: dict[str, Any] = json.loads(LEDGER.read_text()) if LEDGER.is_file() else {}
+    ledger: dict[str, Any] = read_ledger(LEDGER)
     done: dict[str, Any] = ledger.setdefault("cells", {})
     memory: dict[str, Any] = ledger.setdefault("memory", {})
     for task in (part for part in chosen or parts if part in TASKS):

@@ -19,8 +19,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from baselines import read, write
 from float32 import Float32Network, Kept, Trained, accuracy, fit
+from ledgers import read_ledger, write_ledger
 from packs import PACKS, SHARED, checkpoint, load_pack
 from torch import Tensor, nn
 
@@ -292,7 +292,7 @@ def _key(data: str, method: str, rate: float, seed: int) -> str:
 def measure(name: str) -> None:
     """All runs of a data set, then the norms."""
     experiment = Experiment(name)
-    ledger = read(LEDGER)
+    ledger = read_ledger(LEDGER)
     ledger["settings"] = settings()
     ledger.setdefault("data", {})[name] = experiment.facts()
     for method, how in METHODS.items():
@@ -305,7 +305,7 @@ def measure(name: str) -> None:
         summary[method] = {"rate": rate, "accuracies": accuracies}
     ledger.setdefault("summary", {})[name] = summary
     ledger.setdefault("norms", {})[name] = measure_norms(experiment, ledger)
-    write(LEDGER, ledger)
+    write_ledger(LEDGER, ledger)
 
 
 def run(
@@ -317,7 +317,7 @@ def run(
     if key not in runs:
         runs[key] = round(experiment.train(METHODS[method], rate, seed), 6)
         print(key, f"{100 * runs[key]:.1f}%", flush=True)
-        write(LEDGER, ledger)
+        write_ledger(LEDGER, ledger)
     return float(runs[key])
 
 

@@ -8,7 +8,6 @@ skipped, so it can be stopped at any time. All of it is deterministic.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 
 import numpy as np
 from keeping import KeepingDevice
+from ledgers import read_ledger, write_ledger
 from packs import PACKS, SHARED, checkpoint
 
 from kilograd.compiler import Program, compile_model
@@ -82,14 +82,7 @@ def cells() -> Iterator[Cell]:
 
 def read() -> dict[str, Any]:
     """The ledger so far."""
-    return json.loads(LEDGER.read_text()) if LEDGER.is_file() else {"runs": {}, "curves": {}}
-
-
-def write(ledger: dict[str, Any]) -> None:
-    """Replace the ledger whole."""
-    temporary = LEDGER.with_suffix(".tmp")
-    temporary.write_text(json.dumps(ledger, indent=1, sort_keys=True) + "\n")
-    temporary.replace(LEDGER)
+    return {"runs": {}, "curves": {}, **read_ledger(LEDGER)}
 
 
 def samples(data: str, network: str) -> Dataset:
@@ -170,7 +163,7 @@ def main() -> None:
                     curves.append(curve)
                     print(f"{cell.key(seed)}: {row}", flush=True)
                 ledger["curves"][str(cell)] = np.mean(curves, axis=0).round(4).tolist()
-                write(ledger)
+                write_ledger(LEDGER, ledger)
 
 
 if __name__ == "__main__":

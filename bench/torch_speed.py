@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812 - as everyone calls it
-from baselines import write
 from float32 import DEFAULT_RATE, Float32Network
+from ledgers import write_ledger
 from packs import PACKS, SHARED, checkpoint
 
 from kilograd.compiler import compile_model
@@ -179,7 +179,7 @@ def measure() -> dict[str, Any]:
 def main() -> None:
     """Measure and write."""
     result = measure()
-    write(LEDGER, result)
+    write_ledger(LEDGER, result)
     print(json.dumps(result, indent=1))
 
 

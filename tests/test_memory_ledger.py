@@ -7,6 +7,7 @@ import memory
 import numpy as np
 import pytest
 from cells import Cell, run_cell
+from ledgers import read_ledger
 from memory_levers import LEVERS, planned
 from memory_tables import Name
 from packs import PACKS, checkpoint
@@ -26,7 +27,7 @@ needs_models = pytest.mark.skipif(not SHARED.is_dir(), reason="the checkpoints a
 
 @pytest.fixture(scope="module")
 def ledger():
-    return memory.read()
+    return read_ledger(memory.LEDGER)
 
 
 def test_every_row_is_there_and_adds_up(ledger):
