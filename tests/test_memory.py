@@ -76,9 +76,8 @@ def test_plan_of_a_network(program):
     for name, offset in plan.values.items():
         assert 0 <= offset <= plan.arena_bytes - graph.type_of(name).nbytes
     for node in graph.nodes:
-        call = REGISTRY[node.operator].kernel(node.attributes, graph.types(node.inputs))
-        if call.scratch_bytes and node.name not in in_groups:
-            assert plan.scratch(node.name) + call.scratch_bytes <= plan.arena_bytes
+        if node.name not in in_groups:
+            assert scratch_span(program, node).stop <= plan.arena_bytes
     end = STATE_HEADER_BYTES
     for state in graph.states:
         assert end <= plan.states[state.name] < end + ALIGNMENT
@@ -86,6 +85,19 @@ def test_plan_of_a_network(program):
     assert end <= plan.state_bytes < end + ALIGNMENT
     live = plan.live_at(plan.peak_index)
     assert sum(buffer.size for buffer in live) == plan.placement_bound_bytes
+
+
+def scratch_span(program, node):
+    """Bytes of the arena that a node has as scratch."""
+    spec, types = REGISTRY[node.operator], program.graph.types(node.inputs)
+    size = spec.kernel(node.attributes, types).scratch_bytes
+    values = program.plan.values
+    taken = {values[name] for name in node.inputs if name in values}
+    if values.get(node.outputs[0]) in taken:
+        size += spec.in_place_bytes(node.attributes, types)
+    assert program.plan.needs_scratch(node.name) == (size > 0)
+    start = program.plan.scratch(node.name) if size else 0
+    return slice(start, start + size)
 
 
 class Arena:
@@ -131,10 +143,9 @@ class Arena:
         types = self.program.graph.types(node.inputs)
         inputs = [self.read(name).copy() for name in node.inputs]
         results = spec.reference(node.attributes, types, inputs, context)
-        scratch = spec.kernel(node.attributes, types).scratch_bytes
-        if scratch and node.name not in self.in_groups:
-            start = self.program.plan.scratch(node.name)
-            self.memory[start : start + scratch] = self.rng.integers(0, 256, scratch)
+        if node.name not in self.in_groups:
+            span = scratch_span(self.program, node)
+            self.memory[span] = self.rng.integers(0, 256, span.stop - span.start)
         for index, (name, result) in enumerate(zip(node.outputs, results, strict=True)):
             if index in spec.updates:
                 self.states[node.inputs[spec.updates[index]]] = result

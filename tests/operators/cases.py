@@ -39,17 +39,28 @@ class OperatorCase:
     def call(self):
         return self.spec.kernel(self.case.attributes, self.case.inputs)
 
+    @property
+    def scratch_bytes(self):
+        own = self.call.scratch_bytes
+        if self.alias is None:
+            return own
+        return own + self.spec.in_place_bytes(self.case.attributes, self.case.inputs)
+
 
 def all_cases() -> list[OperatorCase]:
     """The registry's cases, in place and not, and the random ones."""
-    own = [
-        OperatorCase(spec, case, alias)
-        for spec in REGISTRY.values()
-        for case in spec.cases()
-        for alias in (None, *spec.reuses.get(0, ()))
-    ]
-    random = [OperatorCase(*pair) for pair in _random_cases()]
+    own = [item for spec in REGISTRY.values() for case in spec.cases() for item in _of(spec, case)]
+    random = [item for pair in _random_cases() for item in _of(*pair)]
     return [*own, *_full_biases(own), *_extreme_scales(own), *random]
+
+
+def _of(spec: OpSpec, case: Case) -> Iterator[OperatorCase]:
+    """With memory of its own, and over each input of its size that the result may overwrite."""
+    whole = OperatorCase(spec, case)
+    yield whole
+    for alias in spec.reuses.get(0, ()):
+        if case.inputs[alias].nbytes == whole.outputs[0].nbytes:
+            yield replace(whole, alias=alias)
 
 
 def _full_biases(cases: list[OperatorCase]) -> Iterator[OperatorCase]:

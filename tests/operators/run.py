@@ -43,7 +43,7 @@ class Run:
     @property
     def sizes(self) -> list[int]:
         types = [*self.item.case.inputs, *self.item.outputs]
-        sizes = [type_.nbytes for type_ in types] + [self.item.call.scratch_bytes]
+        sizes = [type_.nbytes for type_ in types] + [self.item.scratch_bytes]
         return sizes + [0] * (TENSORS - len(sizes))
 
     @property

@@ -196,7 +196,8 @@ class _Model:
                 case Output(index):
                     arguments.append(self._address(node.outputs[index]))
                 case Scratch():
-                    arguments.append(f"A({self._plan.scratch(node.name)})")
+                    has = self._plan.needs_scratch(node.name)
+                    arguments.append(f"A({self._plan.scratch(node.name)})" if has else "NULL")
                 case Control():
                     arguments.append("&control")
                 case None:

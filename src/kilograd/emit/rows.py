@@ -85,7 +85,7 @@ def stage_call(
             case Output():
                 arguments.append("row.output")
             case Scratch():
-                arguments.append(scratch)
+                arguments.append(scratch if call.scratch_bytes else "NULL")
             case _:
                 arguments.append("NULL")
     if stage.rule.present is None:

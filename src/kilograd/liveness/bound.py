@@ -63,9 +63,13 @@ def least_live(problem: Problem, unit: int, done: int = 0) -> Cut:
 
 
 def _spared(problem: Problem, unit: int) -> list[int]:
-    """Values whose memory the unit's result may take over in some order; −1 if there are none."""
-    spared = [v for v in problem.units[unit].takes if _can_end(problem, unit, problem.values[v])]
-    return spared or [-1]
+    """Values whose memory the unit's result may take over in some order; −1 where it need not.
+
+    Without more scratch for that, it is never worse to.
+    """
+    takes, more = problem.units[unit].takes, problem.units[unit].in_place
+    spared = [v for v in takes if _can_end(problem, unit, problem.values[v])]
+    return [*spared, -1] if more or not spared else spared
 
 
 def _can_end(problem: Problem, unit: int, value: Held) -> bool:
@@ -82,12 +86,13 @@ def _always_live(problem: Problem, unit: int) -> int:
         if (value.maker < 0 or started >> value.maker & 1)
         and (value.kept or value.readers & unfinished)
     )
-    saved = max(problem.values[v].size if v >= 0 else 0 for v in _spared(problem, unit))
+    more = problem.units[unit].in_place
+    saved = max(problem.values[v].size - more if v >= 0 else 0 for v in _spared(problem, unit))
     return live + problem.made_bytes[unit] - saved
 
 
 def _cut(problem: Problem, unit: int, done: int, spared: int) -> Cut:
-    """The minimum cut, with the unit's reading of one value left out: it takes that over."""
+    """The minimum cut; of one value the unit's reading is left out: it takes that over."""
     inside = done | problem.ancestors[unit]
     outside = problem.descendants[unit] | 1 << unit
     network = _Network(problem, inside, problem.everything & ~inside & ~outside)
@@ -95,7 +100,8 @@ def _cut(problem: Problem, unit: int, done: int, spared: int) -> Cut:
         readers = value.readers & ~(1 << unit) if index == spared else value.readers
         network.add(value, readers, late=value.kept or bool(readers & outside))
     live, more = network.cut()
-    return Cut(problem.made_bytes[unit] + live, inside | more)
+    scratch = problem.units[unit].in_place if spared >= 0 else 0
+    return Cut(problem.made_bytes[unit] + scratch + live, inside | more)
 
 
 class _Network:

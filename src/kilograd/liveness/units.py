@@ -17,15 +17,23 @@ from kilograd.rows import RowPlan, aligned, plan_rows
 def reusable(node: Node, position: int, graph: Graph) -> list[str]:
     """Inputs one of whose memory an output may take over, once nobody reads it any more.
 
-    Those that the operator allows, of the output's size, and read only once by the node.
+    Those that the operator allows, of the output's size, and read only once by the node; none if
+    that takes more scratch than it saves.
     """
     size = graph.type_of(node.outputs[position]).nbytes
     sources = [node.inputs[i] for i in REGISTRY[node.operator].reuses.get(position, ())]
-    return [
+    names = [
         name
         for name in sources
         if node.inputs.count(name) == 1 and graph.type_of(name).nbytes == size
     ]
+    return names if names and in_place_bytes(node, graph) < size else []
+
+
+def in_place_bytes(node: Node, graph: Graph) -> int:
+    """More scratch that a node needs where its result takes over an input's memory."""
+    spec = REGISTRY[node.operator]
+    return aligned(spec.in_place_bytes(node.attributes, graph.types(node.inputs)))
 
 
 def row_plans(graph: Graph) -> list[tuple[RowGroup, RowPlan]]:
@@ -71,6 +79,7 @@ class Unit:
         reads: indices of the values that it reads.
         makes: indices of the values that it makes.
         takes: indices of values, one of whose memory its result may take over.
+        in_place: bytes of scratch that it needs more where it does.
         reads_state: whether it reads what is trained or adapted.
     """
 
@@ -81,6 +90,7 @@ class Unit:
     reads: tuple[int, ...]
     makes: tuple[int, ...]
     takes: tuple[int, ...]
+    in_place: int = 0
     reads_state: bool = False
 
 
@@ -151,7 +161,7 @@ class Problem:
         todo = ~done
         for size, others in self._taken_over[unit]:
             if not others & todo:
-                return self.made_bytes[unit] - size
+                return self.made_bytes[unit] - size + self.units[unit].in_place
         return self.made_bytes[unit]
 
     @cached_property
@@ -252,6 +262,7 @@ class _Builder:
                 read_indices.add(len(values))
                 values.append(Held(scratch, -1, 1 << position, kept=False))
                 scratch = 0
+            takes = tuple(index[name] for name in self._takes(nodes) if name in index)
             units.append(
                 Unit(
                     tuple(node.name for node in nodes),
@@ -260,7 +271,8 @@ class _Builder:
                     scratch,
                     tuple(sorted(read_indices)),
                     tuple(sorted(index[name] for name in makes)),
-                    tuple(index[name] for name in self._takes(nodes) if name in index),
+                    takes,
+                    in_place_bytes(nodes[0], graph) if takes else 0,
                     any(graph.values[n].kind is Kind.STATE for node in nodes for n in node.inputs),
                 )
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kilograd.ir import Graph, Node, RowGroup
-from kilograd.liveness import reusable, row_plans
+from kilograd.liveness import in_place_bytes, reusable, row_plans
 from kilograd.ops import REGISTRY
 from kilograd.rows import RowPlan, aligned
 
@@ -67,13 +67,14 @@ class _Lifetimes:
         buffers: list[Buffer] = []
         for index, node in enumerate(graph.nodes):
             first, _ = self._spans.get(index, (index, index))
-            self._outputs(node, index, first)
+            in_place = self._outputs(node, index, first)
             if index in self._spans:
                 continue
-            scratch = REGISTRY[node.operator].kernel(node.attributes, graph.types(node.inputs))
-            if scratch.scratch_bytes:
-                name = scratch_name(node.name)
-                buffers.append(Buffer(name, (), aligned(scratch.scratch_bytes), index, index))
+            call = REGISTRY[node.operator].kernel(node.attributes, graph.types(node.inputs))
+            scratch = aligned(call.scratch_bytes)
+            scratch += in_place_bytes(node, graph) if in_place else 0
+            if scratch:
+                buffers.append(Buffer(scratch_name(node.name), (), scratch, index, index))
         names = [node.name for node in graph.nodes]
         for group, plan in self._groups:
             first, last = self._spans[names.index(group.nodes[0])]
@@ -91,8 +92,13 @@ class _Lifetimes:
         self._chains[name] = [name]
         self._first[name] = index
 
-    def _outputs(self, node: Node, index: int, first: int) -> None:
-        """Memory for what a node makes: new, or an input's that is not read later."""
+    def _outputs(self, node: Node, index: int, first: int) -> bool:
+        """Memory for what a node makes: new, or an input's that is not read later.
+
+        Returns:
+            Whether an input's was taken over.
+        """
+        in_place = False
         spec = REGISTRY[node.operator]
         alone = index not in self._spans
         free = {
@@ -108,9 +114,11 @@ class _Lifetimes:
             if source is None:
                 self._begin(output, first)
             else:
+                in_place = True
                 free.remove(source)
                 self._owner[output] = self._owner[source]
                 self._chains[self._owner[source]].append(output)
+        return in_place
 
 
 def _group_spans(

@@ -47,6 +47,10 @@ class MemoryPlan:
         """Offset of a node's scratch, or of that of the "input"."""
         return self.offsets[scratch_name(node)]
 
+    def needs_scratch(self, node: str) -> bool:
+        """Whether a node has scratch."""
+        return scratch_name(node) in self.offsets
+
     def live_at(self, index: int) -> tuple[Buffer, ...]:
         """Buffers live while node ``index`` runs, largest first."""
         live = [b for b in self.buffers if b.first <= index <= b.last]

@@ -136,7 +136,8 @@ class KernelCall:
         fields: the struct's members by name: integers, arrays that stay in flash, or None for
             an array that this node does without.
         arguments: tensors and scratch, in the function's order; None for an absent tensor.
-        scratch_bytes: working memory that is free again when the call returns.
+        scratch_bytes: working memory that is free again when the call returns; a scratch argument
+            is NULL where there is none.
     """
 
     function: str
@@ -310,6 +311,14 @@ class OpSpec(ABC, Generic[Attributes]):
     @abstractmethod
     def kernel(self, attributes: Attributes, inputs: Sequence[TensorType]) -> KernelCall:
         """How a device runs the node."""
+
+    def in_place_bytes(self, attributes: Attributes, inputs: Sequence[TensorType]) -> int:
+        """More scratch that the kernel needs where its result takes over an input's memory.
+
+        It comes before what the kernel's call asks for.
+        """
+        del attributes, inputs
+        return 0
 
     @abstractmethod
     def cases(self) -> Sequence[Case]:

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import ClassVar
 
 from kilograd.ir import Graph, Kind, Node, RowGroup
-from kilograd.liveness import reusable
+from kilograd.liveness import in_place_bytes, reusable
 from kilograd.ops import REGISTRY
 from kilograd.rows import RowPlan, cut_rows, row_rule, simulate
 
@@ -110,7 +110,8 @@ class _Search:
         call = REGISTRY[node.operator].kernel(node.attributes, self._graph.types(node.inputs))
         live = sum(size for start, end, size in self._lives.values() if start <= index <= end)
         ends = (self._lives[name][1:] for name in reusable(node, 0, self._graph))
-        taken_over = max((size for end, size in ends if end == index), default=0)
+        more = in_place_bytes(node, self._graph)
+        taken_over = max((size - more for end, size in ends if end == index), default=0)
         return live + call.scratch_bytes - taken_over
 
     @cached_property

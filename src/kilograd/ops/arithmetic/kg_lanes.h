@@ -18,6 +18,8 @@
 /* Most numbers that a dot product of lanes is made of, and panels on the stack. */
 #define KG_LANES_DEPTH 4096
 #define KG_PANELS (KG_LANES_DEPTH / 2)
+/* Most positions of a map that is copied to the stack, sixteen channels at a time. */
+#define KG_LANE_PLANE 4096
 #define KG_LANE_FUNCTION static inline __attribute__((always_inline))
 
 typedef int8_t kg_byte_lanes __attribute__((vector_size(KG_LANES)));

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,7 @@ class DepthwiseInputGradient(WindowedInputGradient):
     """Of weights int8[kh, kw, C]: a channel's scale stays outside its sum."""
 
     name = "depthwise_input_gradient"
+    reuses = MappingProxyType({0: (0,)})
 
     def spread(
         self,
@@ -62,6 +64,13 @@ class DepthwiseInputGradient(WindowedInputGradient):
         arguments = (Control(), *reads, Output(0), Output(1), Scratch())
         scratch = 8 * attributes.window.taps
         return KernelCall("kg_depthwise_input_gradient", fields, arguments, scratch)
+
+    def in_place_bytes(
+        self, attributes: WindowGradientAttributes, inputs: Sequence[TensorType]
+    ) -> int:
+        """A copy of four channels of the gradient."""
+        del attributes
+        return plane_bytes(inputs[0])
 
     def macs(self, attributes: WindowGradientAttributes, inputs: Sequence[TensorType]) -> int:
         """As the layer's forward."""
@@ -103,6 +112,12 @@ class DepthwiseWeightStep(WindowedWeightStep):
     def gradient_cases(self) -> list[GradientCase]:
         """All windows; maps smaller than the window."""
         return _gradient_cases()
+
+
+def plane_bytes(map_: TensorType) -> int:
+    """Of four channels of a map, as KG_PLANE_CHANNELS of kg_plane.h."""
+    height, width, _ = map_.shape
+    return 4 * height * width
 
 
 def depthwise_weight(window: Window, channels: int) -> TensorType:

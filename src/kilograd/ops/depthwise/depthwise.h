@@ -14,15 +14,17 @@ typedef struct {
     const int8_t *shift;
 } kg_depthwise_parameters;
 
-/* scratch: uint32 [2][kernel_height][kernel_width], none up to KG_DEPTHWISE_FEW taps */
+/* y may be x, where they are alike in size. scratch: then uint32 [height][width], followed by
+   uint32 [2][kernel_height][kernel_width], none up to KG_DEPTHWISE_FEW taps */
 #define KG_DEPTHWISE_FEW 9
 void kg_depthwise(const kg_depthwise_parameters *p, const int8_t *x, const int32_t *bias,
                   const int8_t *weight, int8_t *y, uint32_t *scratch);
 
-/* The same in plain C, for the channels from `first` on. */
+/* The same in plain C, for the channels from `first` on. plane: uint32 [height][width] where y is
+   x. */
 KG_FALLBACK
 void kg_depthwise_plain(const kg_depthwise_parameters *p, int32_t first, const int8_t *x,
-                        const int32_t *bias, const int8_t *weight, int8_t *y);
+                        const int32_t *bias, const int8_t *weight, int8_t *y, void *plane);
 
 typedef struct {
     KG_WINDOW_MEMBERS;
@@ -32,20 +34,21 @@ typedef struct {
     int32_t stream;
 } kg_depthwise_input_gradient_parameters;
 
-/* scratch: uint32 [2][kernel_height][kernel_width] */
+/* result may be the gradient, where they are alike in size. scratch: then uint32 [height][width],
+   followed by uint32 [2][kernel_height][kernel_width] */
 void kg_depthwise_input_gradient(const kg_depthwise_input_gradient_parameters *p,
                                  const kg_control *control, const int8_t *gradient,
                                  const int32_t *gradient_exponent, const int8_t *weight,
                                  const int32_t *result_exponent, int8_t *result,
                                  uint32_t *magnitude, uint32_t *scratch);
 
-/* The same in plain C, for the channels from `first` on; adds to the magnitude. */
+/* The same in plain C, for the channels from `first` on; adds to the magnitude. plane: as above */
 KG_FALLBACK
 void kg_depthwise_input_gradient_plain(const kg_depthwise_input_gradient_parameters *p,
                                        int32_t first, const kg_control *control,
                                        const int8_t *gradient, const int32_t *gradient_exponent,
                                        const int8_t *weight, const int32_t *result_exponent,
-                                       int8_t *result, uint32_t *magnitude);
+                                       int8_t *result, uint32_t *magnitude, void *plane);
 
 typedef struct {
     KG_WINDOW_MEMBERS;

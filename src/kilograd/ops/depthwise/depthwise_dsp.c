@@ -1,5 +1,6 @@
 #include "depthwise.h"
 
+#include "kg_plane.h"
 #include "kg_requantize.h"
 #include "kg_taps.h"
 
@@ -21,7 +22,7 @@ static void four_channels(const kg_depthwise_parameters *p, const kg_taps *taps,
         const int32_t rows = kg_last_tap(top, p->kernel_height, p->input_height) - first;
         const uint32_t *const from = packed + first * row_words;
         int32_t left = -p->left;
-        const int8_t *at = x + ((top + first) * p->input_width + left) * p->channels;
+        const int8_t *at = x + ((top + first) * p->input_width + left) * taps->channels;
         const int8_t *const row_end = y + p->output_width * p->channels;
         for (; y != row_end; y += p->channels) {
             int32_t sums[KG_TAP_CHANNELS] = {bias[0], bias[1], bias[2], bias[3]};
@@ -30,10 +31,10 @@ static void four_channels(const kg_depthwise_parameters *p, const kg_taps *taps,
             } else {
                 const int32_t begin = kg_first_tap(left);
                 const int32_t end = kg_last_tap(left, p->kernel_width, p->input_width);
-                kg_sum_some_taps(taps, at + begin * p->channels, from, rows, begin, end, sums);
+                kg_sum_some_taps(taps, at + begin * taps->channels, from, rows, begin, end, sums);
             }
             left += p->stride;
-            at += p->stride * p->channels;
+            at += p->stride * taps->channels;
             kg_requantize_four(sums, q, y);
         }
     }
@@ -42,25 +43,35 @@ static void four_channels(const kg_depthwise_parameters *p, const kg_taps *taps,
 void kg_depthwise(const kg_depthwise_parameters *p, const int8_t *x, const int32_t *bias,
                   const int8_t *weight, int8_t *y, uint32_t *scratch)
 {
+    const int in_place = x == y;
+    const int32_t positions = p->input_height * p->input_width;
+    uint32_t few[KG_PACKED_TAPS(3, 3)], *packed = scratch;
     if (!kg_shifts_are_usual(p->shift, p->channels)) {
-        kg_depthwise_plain(p, 0, x, bias, weight, y);
+        kg_depthwise_plain(p, 0, x, bias, weight, y, scratch);
         return;
     }
+    if (p->kernel_height * p->kernel_width <= KG_DEPTHWISE_FEW)
+        packed = few;
+    else if (in_place)
+        packed += positions;
     const kg_taps taps = {
         .width = p->input_width,
-        .channels = p->channels,
+        .channels = in_place ? KG_PLANE_CHANNELS : p->channels,
         .kernel_height = p->kernel_height,
         .kernel_width = p->kernel_width,
         .weight_row = p->kernel_width * p->channels,
         .weight_column = p->channels,
         .minus_zero = kg_repeat(-p->zero_point),
     };
-    uint32_t few[KG_PACKED_TAPS(3, 3)];
-    uint32_t *const packed = p->kernel_height * p->kernel_width <= KG_DEPTHWISE_FEW ? few : scratch;
     int32_t c = 0;
-    for (; c + KG_TAP_CHANNELS <= p->channels; c += KG_TAP_CHANNELS)
-        four_channels(p, &taps, c, x + c, bias + c, weight + c, y + c, packed);
+    for (; c + KG_TAP_CHANNELS <= p->channels; c += KG_TAP_CHANNELS) {
+        const int8_t *from = x + c;
+        if (in_place)
+            from = kg_copy_plane(from, positions, p->channels, KG_TAP_CHANNELS,
+                                 KG_PLANE_CHANNELS, scratch);
+        four_channels(p, &taps, c, from, bias + c, weight + c, y + c, packed);
+    }
     if (c < p->channels)
-        kg_depthwise_plain(p, c, x, bias, weight, y);
+        kg_depthwise_plain(p, c, x, bias, weight, y, scratch);
 }
 #endif

@@ -2,11 +2,15 @@
 
 #include "kg_dsp.h"
 #include "kg_lanes.h"
+#include "kg_plane.h"
 
 #define BLOCK 32
 
-/* sums[b] = sum over the taps that read (y, x) of gradient * weight, for `width` channels. */
-static void transposed(const kg_depthwise_input_gradient_parameters *p, const int8_t *gradient,
+typedef kg_depthwise_input_gradient_parameters parameters;
+
+/* sums[b] = sum over the taps that read (y, x) of gradient * weight, for `width` channels.
+   gradient: `channels` a position, the first of them that of sums[0] and of the weights. */
+static void transposed(const parameters *p, const int8_t *gradient, int32_t channels,
                        const int8_t *weight, int32_t y, int32_t x, int32_t width,
                        int32_t sums[BLOCK])
 {
@@ -20,7 +24,7 @@ static void transposed(const kg_depthwise_input_gradient_parameters *p, const in
             const int32_t column = (x + p->left - kx) / p->stride;
             if (x + p->left < kx || column >= p->output_width)
                 continue;
-            const int8_t *const g = gradient + (row * p->output_width + column) * p->channels;
+            const int8_t *const g = gradient + (row * p->output_width + column) * channels;
             const int8_t *const w = weight + (ky * p->kernel_width + kx) * p->channels;
             if (width == BLOCK)
                 for (int32_t b = 0; b < BLOCK; b++)
@@ -32,43 +36,66 @@ static void transposed(const kg_depthwise_input_gradient_parameters *p, const in
     }
 }
 
-void kg_depthwise_input_gradient_plain(const kg_depthwise_input_gradient_parameters *p,
-                                       int32_t first, const kg_control *control,
-                                       const int8_t *gradient, const int32_t *gradient_exponent,
-                                       const int8_t *weight, const int32_t *result_exponent,
-                                       int8_t *result, uint32_t *magnitude)
+/* What is the same for all channels. */
+typedef struct {
+    const parameters *p;
+    int32_t shift;
+    uint32_t key, seen;
+} call;
+
+/* Channels from `first` up to `end`; the gradient begins with the first of them. */
+static void some_channels(call *k, int32_t first, int32_t end, const int8_t *gradient,
+                          int32_t channels, const int8_t *weight, int8_t *result)
 {
-    const int32_t shift = kg_whole_exponent(result_exponent) -
-                          kg_whole_exponent(gradient_exponent) - p->exponent;
-    const uint32_t key = kg_random_key(control, p->stream);
-    uint32_t seen = 0;
+    const parameters *const p = k->p;
     for (int32_t y = 0; y < p->input_height; y++)
         for (int32_t x = 0; x < p->input_width; x++)
-            for (int32_t c = first; c < p->channels; c += BLOCK) {
-                const int32_t width = p->channels - c < BLOCK ? p->channels - c : BLOCK;
+            for (int32_t c = first; c < end; c += BLOCK) {
+                const int32_t width = end - c < BLOCK ? end - c : BLOCK;
                 const int32_t at = (y * p->input_width + x) * p->channels + c;
                 int32_t sums[BLOCK];
-                transposed(p, gradient + c, weight + c, y, x, width, sums);
+                transposed(p, gradient + c - first, channels, weight + c, y, x, width, sums);
                 for (int32_t b = 0; b < width; b++) {
                     const int32_t scale = p->channel_mantissa[c + b] * p->mantissa;
                     result[at + b] =
-                        kg_gradient_element((int64_t)sums[b] * scale, shift,
-                                            kg_random(key, (uint32_t)(at + b)), &seen);
+                        kg_gradient_element((int64_t)sums[b] * scale, k->shift,
+                                            kg_random(k->key, (uint32_t)(at + b)), &k->seen);
                 }
             }
-    *magnitude |= seen;
+}
+
+void kg_depthwise_input_gradient_plain(const parameters *p, int32_t first,
+                                       const kg_control *control, const int8_t *gradient,
+                                       const int32_t *gradient_exponent, const int8_t *weight,
+                                       const int32_t *result_exponent, int8_t *result,
+                                       uint32_t *magnitude, void *plane)
+{
+    const int32_t positions = p->output_height * p->output_width;
+    call k = {p,
+              kg_whole_exponent(result_exponent) - kg_whole_exponent(gradient_exponent) -
+                  p->exponent,
+              kg_random_key(control, p->stream), *magnitude};
+    if (gradient != result)
+        some_channels(&k, first, p->channels, gradient + first, p->channels, weight, result);
+    else
+        for (int32_t c = first; c < p->channels; c += KG_PLANE_CHANNELS) {
+            const int32_t left = p->channels - c;
+            const int32_t count = left < KG_PLANE_CHANNELS ? left : KG_PLANE_CHANNELS;
+            const int8_t *const copy = kg_copy_plane(gradient + c, positions, p->channels, count,
+                                                     KG_PLANE_CHANNELS, plane);
+            some_channels(&k, c, c + count, copy, KG_PLANE_CHANNELS, weight, result);
+        }
+    *magnitude = k.seen;
 }
 
 #if !KG_HAS_DSP && !KG_HAS_LANES
-void kg_depthwise_input_gradient(const kg_depthwise_input_gradient_parameters *p,
-                                 const kg_control *control, const int8_t *gradient,
-                                 const int32_t *gradient_exponent, const int8_t *weight,
-                                 const int32_t *result_exponent, int8_t *result,
-                                 uint32_t *magnitude, uint32_t *scratch)
+void kg_depthwise_input_gradient(const parameters *p, const kg_control *control,
+                                 const int8_t *gradient, const int32_t *gradient_exponent,
+                                 const int8_t *weight, const int32_t *result_exponent,
+                                 int8_t *result, uint32_t *magnitude, uint32_t *scratch)
 {
-    (void)scratch;
     *magnitude = 0;
     kg_depthwise_input_gradient_plain(p, 0, control, gradient, gradient_exponent, weight,
-                                      result_exponent, result, magnitude);
+                                      result_exponent, result, magnitude, scratch);
 }
 #endif

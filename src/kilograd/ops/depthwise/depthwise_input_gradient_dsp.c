@@ -1,5 +1,6 @@
 #include "depthwise.h"
 
+#include "kg_plane.h"
 #include "kg_round.h"
 #include "kg_taps.h"
 
@@ -7,7 +8,8 @@
 /* What is the same for all channels. */
 typedef struct {
     const kg_depthwise_input_gradient_parameters *p;
-    int32_t right; /* as kg_round_product takes it */
+    int32_t right;    /* as kg_round_product takes it */
+    int32_t channels; /* between positions of the gradient */
     uint32_t key;
     uint32_t seen;
 } call;
@@ -25,7 +27,7 @@ static void one_phase(call *k, const int8_t *gradient, const int8_t *weight,
     const int32_t kernel_width = (p->kernel_width - odd_x + stride - 1) / stride;
     const kg_taps taps = {
         .width = p->output_width,
-        .channels = p->channels,
+        .channels = k->channels,
         .kernel_height = kernel_height,
         .kernel_width = kernel_width,
         .weight_row = -stride * p->kernel_width * p->channels,
@@ -48,17 +50,17 @@ static void one_phase(call *k, const int8_t *gradient, const int8_t *weight,
         const int32_t first = kg_first_tap(top);
         const int32_t rows = kg_last_tap(top, kernel_height, p->output_height) - first;
         const uint32_t *const from = packed + first * row_words;
-        const int8_t *const at = gradient + (top + first) * p->output_width * p->channels;
+        const int8_t *const at = gradient + (top + first) * p->output_width * k->channels;
         int32_t column = left;
         for (int32_t x = first_x; x < p->input_width; x += stride, column++) {
             int32_t sums[KG_TAP_CHANNELS] = {0, 0, 0, 0};
-            const int8_t *const window = at + column * p->channels;
+            const int8_t *const window = at + column * k->channels;
             if (column >= 0 && column <= inside) {
                 kg_sum_taps(&taps, window, from, rows, sums);
             } else {
                 const int32_t begin = kg_first_tap(column);
                 const int32_t end = kg_last_tap(column, kernel_width, p->output_width);
-                kg_sum_some_taps(&taps, window + begin * p->channels, from, rows, begin, end,
+                kg_sum_some_taps(&taps, window + begin * k->channels, from, rows, begin, end,
                                  sums);
             }
             const int32_t element = (y * p->input_width + x) * p->channels;
@@ -82,19 +84,27 @@ void kg_depthwise_input_gradient(const kg_depthwise_input_gradient_parameters *p
 {
     const int32_t shift = kg_whole_exponent(result_exponent) -
                           kg_whole_exponent(gradient_exponent) - p->exponent;
+    const int in_place = gradient == result;
+    const int32_t positions = p->output_height * p->output_width;
     int32_t c = 0;
     *magnitude = 0;
     if (shift >= 32 && shift <= 62) {
-        call k = {p, shift - 32, kg_random_key(control, p->stream), 0};
-        for (; c + KG_TAP_CHANNELS <= p->channels; c += KG_TAP_CHANNELS)
+        call k = {p, shift - 32, in_place ? KG_PLANE_CHANNELS : p->channels,
+                  kg_random_key(control, p->stream), 0};
+        for (; c + KG_TAP_CHANNELS <= p->channels; c += KG_TAP_CHANNELS) {
+            const int8_t *from = gradient + c;
+            if (in_place)
+                from = kg_copy_plane(from, positions, p->channels, KG_TAP_CHANNELS,
+                                     KG_PLANE_CHANNELS, scratch);
             for (int32_t y = 0; y < p->stride && y < p->input_height; y++)
                 for (int32_t x = 0; x < p->stride && x < p->input_width; x++)
-                    one_phase(&k, gradient + c, weight + c, p->channel_mantissa + c, y, x,
-                              result + c, (uint32_t)c, scratch);
+                    one_phase(&k, from, weight + c, p->channel_mantissa + c, y, x, result + c,
+                              (uint32_t)c, in_place ? scratch + positions : scratch);
+        }
         *magnitude = k.seen;
     }
     if (c < p->channels)
         kg_depthwise_input_gradient_plain(p, c, control, gradient, gradient_exponent, weight,
-                                          result_exponent, result, magnitude);
+                                          result_exponent, result, magnitude, scratch);
 }
 #endif

@@ -1,12 +1,14 @@
 #include "depthwise.h"
 #include "kg_lanes.h"
+#include "kg_plane.h"
 
 #if KG_HAS_LANES
 typedef kg_depthwise_input_gradient_parameters parameters;
 
 /* Sums over the taps that read (y, x) of gradient * weight, for sixteen channels. */
 KG_LANE_FUNCTION kg_lanes transposed(const parameters *p, const int8_t *gradient,
-                                     const kg_panel *weight, int32_t y, int32_t x, int32_t width)
+                                     int32_t channels, const kg_panel *weight, int32_t y,
+                                     int32_t x, int32_t width)
 {
     kg_lanes sums = {0};
     for (int32_t ky = (y + p->top) % p->stride; ky < p->kernel_height; ky += p->stride) {
@@ -18,7 +20,7 @@ KG_LANE_FUNCTION kg_lanes transposed(const parameters *p, const int8_t *gradient
             if (x + p->left < kx || column >= p->output_width)
                 continue;
             const int8_t *const from =
-                gradient + (row * p->output_width + column) * p->channels;
+                gradient + (row * p->output_width + column) * channels;
             sums += kg_load_lanes(from, width) * weight[ky * p->kernel_width + kx].lanes;
         }
     }
@@ -30,18 +32,22 @@ void kg_depthwise_input_gradient(const parameters *p, const kg_control *control,
                                  const int8_t *weight, const int32_t *result_exponent,
                                  int8_t *result, uint32_t *magnitude, uint32_t *scratch)
 {
-    (void)scratch;
     const int32_t shift = kg_whole_exponent(result_exponent) -
                           kg_whole_exponent(gradient_exponent) - p->exponent;
     const int32_t taps = p->kernel_height * p->kernel_width;
+    const int32_t positions = p->output_height * p->output_width;
+    const int in_place = gradient == result;
     *magnitude = 0;
-    if (taps > KG_PANELS || !kg_shift_suits_lanes(shift)) {
+    if (taps > KG_PANELS || (in_place && positions > KG_LANE_PLANE) ||
+        !kg_shift_suits_lanes(shift)) {
         kg_depthwise_input_gradient_plain(p, 0, control, gradient, gradient_exponent, weight,
-                                          result_exponent, result, magnitude);
+                                          result_exponent, result, magnitude, scratch);
         return;
     }
     const uint32_t key = kg_random_key(control, p->stream);
     kg_panel weights[KG_PANELS];
+    int8_t plane[KG_LANE_PLANE * KG_LANES];
+    const int32_t stride = in_place ? KG_LANES : p->channels;
     kg_lanes seen = {0};
     for (int32_t c = 0; c < p->channels; c += KG_LANES) {
         const int32_t width = kg_lane_width(p->channels - c);
@@ -49,13 +55,16 @@ void kg_depthwise_input_gradient(const parameters *p, const kg_control *control,
             kg_load_short_lanes(p->channel_mantissa + c, width) * p->mantissa;
         for (int32_t tap = 0; tap < taps; tap++)
             weights[tap].lanes = kg_load_lanes(weight + tap * p->channels + c, width);
+        const int8_t *from = gradient + c;
+        if (in_place)
+            from = kg_copy_plane(from, positions, p->channels, width, KG_LANES, plane);
         for (int32_t y = 0; y < p->input_height; y++)
             for (int32_t x = 0; x < p->input_width; x++) {
                 const int32_t at = (y * p->input_width + x) * p->channels + c;
                 const kg_lanes sums =
                     width == KG_LANES
-                        ? transposed(p, gradient + c, weights, y, x, KG_LANES)
-                        : transposed(p, gradient + c, weights, y, x, width);
+                        ? transposed(p, from, stride, weights, y, x, KG_LANES)
+                        : transposed(p, from, stride, weights, y, x, width);
                 kg_store_lanes(kg_gradient_lanes(sums, factor, shift, key, (uint32_t)at, &seen),
                                result + at, width);
             }

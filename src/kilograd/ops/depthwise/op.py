@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from types import MappingProxyType
 
 import numpy as np
 
 from kilograd.ir import DType, Quantization, TensorType, Value
-from kilograd.ops.depthwise.backward import depthwise_weight
+from kilograd.ops.depthwise.backward import depthwise_weight, plane_bytes
 from kilograd.ops.layers import ACTIVATION, BIAS, WEIGHT, check_parameters
 from kilograd.ops.spec import (
     Array,
@@ -34,6 +35,7 @@ class Depthwise(WindowedLayer):
     """
 
     name = "depthwise"
+    reuses = MappingProxyType({0: (ACTIVATION,)})
     input_gradient = "depthwise_input_gradient"
     weight_step = "depthwise_weight_step"
 
@@ -54,10 +56,14 @@ class Depthwise(WindowedLayer):
     def kernel(self, attributes: WindowedAttributes, inputs: Sequence[TensorType]) -> KernelCall:
         """kg_depthwise, with room for the weights of four channels; few taps go on the stack."""
         taps = attributes.window.taps
-        scratch = Scratch() if taps > FEW_TAPS else None
-        arguments = (Input(ACTIVATION), Input(BIAS), Input(WEIGHT), Output(0), scratch)
+        arguments = (Input(ACTIVATION), Input(BIAS), Input(WEIGHT), Output(0), Scratch())
         fields = self.fields(attributes, inputs)
-        return KernelCall("kg_depthwise", fields, arguments, 8 * taps if scratch else 0)
+        return KernelCall("kg_depthwise", fields, arguments, 8 * taps if taps > FEW_TAPS else 0)
+
+    def in_place_bytes(self, attributes: WindowedAttributes, inputs: Sequence[TensorType]) -> int:
+        """A copy of four channels."""
+        del attributes
+        return plane_bytes(inputs[ACTIVATION])
 
     def macs(self, attributes: WindowedAttributes, inputs: Sequence[TensorType]) -> int:
         """Output elements · taps."""
