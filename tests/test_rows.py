@@ -19,13 +19,14 @@ from kilograd.ir.text import contents, parse_graph, print_graph
 from kilograd.memory import plan_memory
 from kilograd.models import load_model
 from kilograd.ops import REGISTRY
+from kilograd.ops.window import Window
 from kilograd.passes import Differentiate, Fuse, Order, Prune, Select, run_passes, verify
 from kilograd.passes.verify import InvalidGraphError
 from kilograd.rows import plan_rows, row_rule
 from kilograd.scheme import load_scheme
 from kilograd.toolchain import build_host_library
 from networks import tiny_graph
-from operators.networks import random_network, samples
+from operators.networks import Network, random_network, samples
 
 PASSES = (Differentiate(), Prune(), Order())
 
@@ -59,7 +60,7 @@ def leading(graph):
     return names
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=16, deadline=None)
 @given(st.integers(0, 10_000), st.data())
 def test_any_groups_give_the_reference_logits(seed, data):
     graph = random_network(seed)
@@ -67,7 +68,12 @@ def test_any_groups_give_the_reference_logits(seed, data):
     inner = range(1, len(names))
     cuts = sorted(data.draw(st.sets(st.sampled_from(inner), max_size=3))) if inner else []
     parts = [names[a:b] for a, b in zip([0, *cuts], [*cuts, len(names)], strict=True)]
-    groups = [RowGroup(tuple(part), streamed=index == 0) for index, part in enumerate(parts)]
+    streamed = data.draw(st.booleans())
+    groups = [
+        RowGroup(tuple(part), streamed=streamed and index == 0)
+        for index, part in enumerate(parts)
+        if len(part) > 1 or (streamed and index == 0)
+    ]
     program = program_of(graph, "head", groups)
     reference = ReferenceDevice(compile_model(graph, load_scheme("head", graph)))
     with HostDevice(build_host_library(program.sources).path) as device:
@@ -101,6 +107,42 @@ def test_what_is_read_elsewhere_stays_whole(graph):
     assert held["stem"] == (8, True)
     assert held["blocks.0.depthwise"] == (8, True)
     assert held["blocks.0.pointwise1"] == (3, False)
+
+
+def test_a_result_lies_in_the_memory_of_the_sample_that_it_is_made_of(graph):
+    names = leading(trained(graph, "head"))[:5]
+    held = program_of(graph, "head", [RowGroup(tuple(names))])
+    rows = held.plan.groups[names[0]]
+    sample, made = graph.inputs[0].name, rows.values[-1].name
+    assert [rows.values[i].name for i in rows.over] == [made, sample]
+    assert held.plan.values[made] == held.plan.values[sample]
+    whole = {b.name: b for b in held.plan.buffers}
+    assert whole[made].inside == whole[sample].name
+    assert whole[made].first == whole[sample].last + 1 == 4
+    streamed = program_of(graph, "head", [RowGroup(tuple(names), streamed=True)])
+    assert streamed.plan.groups[names[0]].over is None
+
+
+def test_a_result_that_overtakes_its_rows_has_memory_of_its_own():
+    """A result of more bytes a row would overwrite what is still to be read."""
+    network = Network(0, (6, 4, 2))
+    a = network.pointwise("a", "input", 2)
+    b = network.depthwise("b", a, Window.same(3))
+    graph = network.finish(network.pointwise("c", b, 8), 3)
+    nodes = graph.nodes
+    assert plan_rows(graph, nodes[:2]).over is not None
+    assert plan_rows(graph, nodes[:3]).over is None
+
+
+def test_a_value_that_others_read_is_not_overwritten():
+    network = Network(0, (6, 4, 2))
+    a = network.pointwise("a", "input", 2)
+    b = network.depthwise("b", a, Window.same(3))
+    c = network.depthwise("c", b, Window.same(3))
+    graph = network.finish(network.add("sum", c, a), 3)
+    nodes = graph.nodes
+    assert plan_rows(graph, nodes[1:3]).over is None
+    assert plan_rows(graph, nodes[1:4]).over is not None
 
 
 def test_groups_lower_the_peak(graph):

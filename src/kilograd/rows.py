@@ -39,6 +39,9 @@ class RowValue:
         moved_bytes: that move, over a whole sample, when rows before them are dropped.
         readers: names of all nodes of the graph that read it.
         is_output: whether it is a result of the graph.
+        leads: of each value from outside that is there from the start, the most bytes that this
+            one, row by row, is ahead of the rows that are still to be read; of what the group
+            makes only. Where that is nothing, both may lie at the same place.
         whole: whether all of it is in the arena, for nodes outside the group.
         offset: of its rows in the group's memory; 0 where it is whole.
     """
@@ -50,6 +53,7 @@ class RowValue:
     moved_bytes: int
     readers: frozenset[str]
     is_output: bool
+    leads: tuple[int, ...] = ()
     whole: bool = False
     offset: int = 0
 
@@ -84,6 +88,8 @@ class RowPlan:
         streamed: whether the first of those is a sample that arrives row by row.
         scratch_offset: of the kernels' scratch in the group's memory.
         total_bytes: of the group's memory: counters, rows, scratch.
+        over: indices of a whole value that is made, and of one from outside in whose memory it
+            is made while that is read for the last time; None where there is no such pair.
     """
 
     values: tuple[RowValue, ...]
@@ -92,6 +98,14 @@ class RowPlan:
     streamed: bool
     scratch_offset: int
     total_bytes: int
+    over: tuple[int, int] | None = None
+
+    @property
+    def saved_bytes(self) -> int:
+        """Bytes that one value takes of another's memory."""
+        if self.over is None:
+            return 0
+        return aligned(_size(self.values[self.over[0]]))
 
 
 def row_rule(node: Node) -> RowRule | None:
@@ -135,7 +149,22 @@ def cut_rows(plan: RowPlan, count: int) -> RowPlan:
     )
     scratch = max((aligned(stage.call.scratch_bytes) for stage in stages), default=0)
     outside = sum(index < plan.outside for index in used)
-    return RowPlan(tuple(values), stages, outside, plan.streamed, end, end + scratch)
+    over = [
+        (place[made], place[read])
+        for made in used[outside:]
+        for read in used[:outside]
+        if values[place[made]].whole
+        and values[place[read]].whole
+        and not plan.values[read].is_output
+        and plan.values[read].readers <= inside
+        and plan.values[made].leads[read] <= 0
+    ]
+    largest = max(over, key=lambda pair: (_size(values[pair[0]]), -pair[0]), default=None)
+    return RowPlan(tuple(values), stages, outside, plan.streamed, end, end + scratch, largest)
+
+
+def _size(value: RowValue) -> int:
+    return value.height * value.row_bytes
 
 
 def simulate(graph: Graph, nodes: Sequence[Node], *, streamed: bool) -> RowPlan:
@@ -170,7 +199,12 @@ def simulate(graph: Graph, nodes: Sequence[Node], *, streamed: bool) -> RowPlan:
     run = _Simulation(plan)
     run.finish()
     held = tuple(
-        replace(value, capacity=run.held[i], moved_bytes=run.moved[i] * value.row_bytes)
+        replace(
+            value,
+            capacity=run.held[i],
+            moved_bytes=run.moved[i] * value.row_bytes,
+            leads=tuple(run.leads[i]),
+        )
         for i, value in enumerate(values)
     )
     return replace(plan, values=held)
@@ -190,6 +224,7 @@ class _Simulation:
         self._first = [0] * len(plan.values)
         self.held = [0] * len(plan.values)
         self.moved = [0] * len(plan.values)
+        self.leads = [[0] * plan.outside for _ in plan.values]
         for value in range(1 if plan.streamed else 0, plan.outside):
             self._have[value] = self.held[value] = self._heights[value]
 
@@ -214,12 +249,28 @@ class _Simulation:
 
     def _run(self, stage: RowStage) -> None:
         self._add(stage.output)
+        reading = self._first[: self._plan.outside]
         for value in stage.inputs:
             needed = min(self._first_needed(reader, value) for reader in self._readers[value])
             needed = min(needed, self._have[value])  # a stride may skip rows that are yet to come
             if needed > self._first[value]:
                 self.moved[value] += self._have[value] - needed
                 self._first[value] = needed
+        self._lead(stage, reading)
+
+    def _lead(self, stage: RowStage, reading: Sequence[int]) -> None:
+        """How far the row just made ends ahead of those that are read, then or later."""
+        values, leads = self._plan.values, self.leads[stage.output]
+        row_bytes = values[stage.output].row_bytes
+        sources = REGISTRY[stage.node.operator].reuses.get(0, ())
+        overwritten = [stage.node.inputs[i] for i in sources if i in stage.rule.inputs]
+        for index, first in enumerate(reading):
+            value = values[index]
+            in_place = value.name in overwritten and value.row_bytes == row_bytes
+            in_place = in_place and stage.rule.height == 1
+            begin = self._first[index] if in_place else first
+            ahead = self._have[stage.output] * row_bytes - begin * value.row_bytes
+            leads[index] = max(leads[index], ahead)
 
     def _add(self, value: int) -> None:
         self._have[value] += 1

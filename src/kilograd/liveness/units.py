@@ -79,7 +79,8 @@ class Unit:
         reads: indices of the values that it reads.
         makes: indices of the values that it makes.
         takes: indices of values, one of whose memory its result may take over.
-        in_place: bytes of scratch that it needs more where it does.
+        in_place: bytes that it then needs, less those of the value: more scratch, or what is left
+            of a value that a smaller one lies in.
         reads_state: whether it reads what is trained or adapted.
     """
 
@@ -262,7 +263,8 @@ class _Builder:
                 read_indices.add(len(values))
                 values.append(Held(scratch, -1, 1 << position, kept=False))
                 scratch = 0
-            takes = tuple(index[name] for name in self._takes(nodes) if name in index)
+            names, more = self._takes(nodes)
+            takes = tuple(index[name] for name in names if name in index)
             units.append(
                 Unit(
                     tuple(node.name for node in nodes),
@@ -272,7 +274,7 @@ class _Builder:
                     tuple(sorted(read_indices)),
                     tuple(sorted(index[name] for name in makes)),
                     takes,
-                    in_place_bytes(nodes[0], graph) if takes else 0,
+                    more if takes else 0,
                     any(graph.values[n].kind is Kind.STATE for node in nodes for n in node.inputs),
                 )
             )
@@ -296,10 +298,14 @@ class _Builder:
         call = REGISTRY[node.operator].kernel(node.attributes, self._graph.types(node.inputs))
         return aligned(call.scratch_bytes)
 
-    def _takes(self, nodes: Sequence[Node]) -> list[str]:
-        """Inputs that are as large as the result and whose memory it may take over."""
-        node = nodes[0]
-        if node.name in self._groups:
-            return []
-        positions = REGISTRY[node.operator].reuses
-        return [name for position in positions for name in reusable(node, position, self._graph)]
+    def _takes(self, nodes: Sequence[Node]) -> tuple[list[str], int]:
+        """Inputs whose memory the result may take over, and bytes that it then needs beside."""
+        graph, node = self._graph, nodes[0]
+        if node.name not in self._groups:
+            names = [n for i in REGISTRY[node.operator].reuses for n in reusable(node, i, graph)]
+            return names, in_place_bytes(node, graph)
+        _, plan = self._groups[node.name]
+        if plan.over is None:
+            return [], 0
+        name = plan.values[plan.over[1]].name
+        return [name], aligned(graph.type_of(name).nbytes) - plan.saved_bytes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kilograd.ir import Graph, Node, RowGroup
@@ -20,6 +21,8 @@ class Buffer:
         size: bytes, rounded up to the alignment.
         first: index of the first node that needs it; −1 for the sample.
         last: index of the last node that needs it.
+        inside: name of the buffer at whose place it lies: its tensor is made there, row by row,
+            while that of the other is read for the last time, and is counted from then on.
     """
 
     name: str
@@ -27,10 +30,23 @@ class Buffer:
     size: int
     first: int
     last: int
+    inside: str | None = None
 
     def overlaps(self, other: Buffer) -> bool:
         """Whether both are live at once."""
         return self.first <= other.last and other.first <= self.last
+
+
+def clusters(buffers: Sequence[Buffer]) -> list[list[Buffer]]:
+    """Buffers that lie at one place, together; in the order of the first of each."""
+    found: dict[str, list[Buffer]] = {}
+    inside = {b.name: b.inside for b in buffers}
+    for buffer in buffers:
+        root = buffer.name
+        while (other := inside[root]) is not None:
+            root = other
+        found.setdefault(root, []).append(buffer)
+    return list(found.values())
 
 
 def arena_buffers(graph: Graph) -> tuple[Buffer, ...]:
@@ -57,6 +73,12 @@ class _Lifetimes:
         self._owner: dict[str, str] = {}
         self._chains: dict[str, list[str]] = {}
         self._first: dict[str, int] = {}
+        self._inside: dict[str, str] = {}
+        self._over = {
+            plan.values[plan.over[0]].name: plan.values[plan.over[1]].name
+            for _, plan in self._groups
+            if plan.over is not None
+        }
 
     def buffers(self) -> tuple[Buffer, ...]:
         """Scratch in the order of the nodes, then values."""
@@ -84,7 +106,8 @@ class _Lifetimes:
         for name, values in self._chains.items():
             size = aligned(max(graph.type_of(value).nbytes for value in values))
             end = max(self._first[name], *(self._last[value] for value in values))
-            buffers.append(Buffer(name, tuple(values), size, self._first[name], end))
+            inside = self._inside.get(name)
+            buffers.append(Buffer(name, tuple(values), size, self._first[name], end, inside))
         return tuple(buffers)
 
     def _begin(self, name: str, index: int) -> None:
@@ -111,7 +134,13 @@ class _Lifetimes:
                 continue
             candidates = reusable(node, position, self._graph)
             source = next((name for name in candidates if name in free), None)
-            if source is None:
+            if output in self._over:
+                # The other ends a node before the group does, and this one begins with its last.
+                other, last = self._over[output], self._spans[index][1]
+                self._last[other] = last - 1
+                self._inside[output] = self._owner[other]
+                self._begin(output, last)
+            elif source is None:
                 self._begin(output, first)
             else:
                 in_place = True

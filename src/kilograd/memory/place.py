@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from kilograd.memory.lifetimes import Buffer
+from kilograd.memory.lifetimes import Buffer, clusters
 from kilograd.memory.solve import solve
 
 #: Shuffled retries after the fixed orders, while the result is above the lower bound.
@@ -53,7 +53,22 @@ def peak(buffers: Sequence[Buffer], offsets: Mapping[str, int]) -> int:
     return max((offsets[b.name] + b.size for b in buffers), default=0)
 
 
-def _orders(buffers: Sequence[Buffer]) -> Iterable[list[Buffer]]:
+def _orders(buffers: Sequence[Buffer]) -> Iterable[list[list[Buffer]]]:
+    """Clusters, sorted by the largest buffer of each, and from first to last."""
+    together = {_outline(cluster): cluster for cluster in clusters(buffers)}
+    for order in _sorted(list(together)):
+        yield [together[buffer] for buffer in order]
+
+
+def _outline(cluster: Sequence[Buffer]) -> Buffer:
+    """A buffer that covers all of a cluster."""
+    if len(cluster) == 1:
+        return cluster[0]
+    first, last = min(b.first for b in cluster), max(b.last for b in cluster)
+    return Buffer(cluster[0].name, (), max(b.size for b in cluster), first, last)
+
+
+def _sorted(buffers: Sequence[Buffer]) -> Iterable[list[Buffer]]:
     keys: list[Callable[[Buffer], tuple[int, ...]]] = [
         lambda b: (-b.size, b.first),
         lambda b: (-(b.last - b.first), -b.size),
@@ -68,20 +83,22 @@ def _orders(buffers: Sequence[Buffer]) -> Iterable[list[Buffer]]:
         yield sorted(buffers, key=lambda b, noise=noise: (-b.size * noise[b.name], b.name))
 
 
-def _first_fit(order: Sequence[Buffer]) -> dict[str, int]:
+def _first_fit(order: Sequence[Sequence[Buffer]]) -> dict[str, int]:
     offsets: dict[str, int] = {}
     placed: list[Buffer] = []
-    for buffer in order:
+    for cluster in order:
+        # Offsets above the first and below the second of a pair do not fit.
         taken = sorted(
-            (offsets[other.name], offsets[other.name] + other.size)
+            (offsets[other.name] - buffer.size, offsets[other.name] + other.size)
             for other in placed
+            for buffer in cluster
             if buffer.overlaps(other)
         )
         offset = 0
-        for start, end in taken:
-            if start - offset >= buffer.size:
+        for below, end in taken:
+            if below >= offset:
                 break
             offset = max(offset, end)
-        offsets[buffer.name] = offset
-        placed.append(buffer)
+        offsets.update(dict.fromkeys((buffer.name for buffer in cluster), offset))
+        placed += cluster
     return offsets

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from kilograd.memory.lifetimes import Buffer
+from kilograd.memory.lifetimes import Buffer, clusters
 from kilograd.rows import ALIGNMENT
 
 #: Of each of two searches. The solver counts its work, which is the same on every machine;
@@ -38,7 +38,11 @@ def _solve(
 
     model = cp_model.CpModel()
     top = limit // ALIGNMENT
-    starts = {b.name: model.new_int_var(0, top - b.size // ALIGNMENT, b.name) for b in buffers}
+    starts: dict[str, cp_model.IntVar] = {}
+    for cluster in clusters(buffers):
+        size = max(b.size for b in cluster) // ALIGNMENT
+        start = model.new_int_var(0, top - size, cluster[0].name)
+        starts.update(dict.fromkeys((b.name for b in cluster), start))
     times = [model.new_fixed_size_interval_var(b.first, b.last - b.first + 1, "") for b in buffers]
     places = [
         model.new_fixed_size_interval_var(starts[b.name], b.size // ALIGNMENT, "") for b in buffers
@@ -50,9 +54,10 @@ def _solve(
             model.add(starts[buffer.name] + buffer.size // ALIGNMENT <= peak)
         model.minimize(peak)
     if hints is not None:
-        for buffer in buffers:
-            highest = top - buffer.size // ALIGNMENT
-            model.add_hint(starts[buffer.name], min(hints[buffer.name] // ALIGNMENT, highest))
+        for cluster in clusters(buffers):
+            highest = top - max(b.size for b in cluster) // ALIGNMENT
+            hint = hints[cluster[0].name] // ALIGNMENT
+            model.add_hint(starts[cluster[0].name], min(hint, highest))
     solver = cp_model.CpSolver()
     solver.parameters.num_workers = 1
     solver.parameters.random_seed = 1

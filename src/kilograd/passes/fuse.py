@@ -91,7 +91,7 @@ class _Search:
                 continue
             part = cut_rows(plan, count)
             moved = sum(value.moved_bytes for value in part.values)
-            live = self._live(begin, begin + count - 1, part)
+            live = self._live(begin, begin + count - 1, part) - part.saved_bytes
             parts.append((live + part.total_bytes, moved + count * _BYTES_PER_NODE))
         return parts
 

@@ -8,6 +8,7 @@
 #define BLOCK 32
 
 /* x: `channels` a position, the first of them that of sums[0] and of the weights */
+KG_FALLBACK
 static void sum_taps(const kg_depthwise_parameters *p, const int8_t *x, int32_t channels,
                      const int8_t *weight, int32_t row, int32_t column, int32_t width,
                      int32_t sums[BLOCK])
@@ -30,6 +31,7 @@ static void sum_taps(const kg_depthwise_parameters *p, const int8_t *x, int32_t 
 }
 
 /* Channels from `first` up to `end`; x begins with the first of them. */
+KG_FALLBACK
 static void some_channels(const kg_depthwise_parameters *p, int32_t first, int32_t end,
                           const int8_t *x, int32_t channels, const int32_t *bias,
                           const int8_t *weight, int8_t *y)

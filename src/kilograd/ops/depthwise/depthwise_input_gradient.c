@@ -10,6 +10,7 @@ typedef kg_depthwise_input_gradient_parameters parameters;
 
 /* sums[b] = sum over the taps that read (y, x) of gradient * weight, for `width` channels.
    gradient: `channels` a position, the first of them that of sums[0] and of the weights. */
+KG_FALLBACK
 static void transposed(const parameters *p, const int8_t *gradient, int32_t channels,
                        const int8_t *weight, int32_t y, int32_t x, int32_t width,
                        int32_t sums[BLOCK])
@@ -44,6 +45,7 @@ typedef struct {
 } call;
 
 /* Channels from `first` up to `end`; the gradient begins with the first of them. */
+KG_FALLBACK
 static void some_channels(call *k, int32_t first, int32_t end, const int8_t *gradient,
                           int32_t channels, const int8_t *weight, int8_t *result)
 {
