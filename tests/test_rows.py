@@ -14,7 +14,7 @@ from kilograd.device.host import HostDevice
 from kilograd.device.reference import ReferenceDevice
 from kilograd.emit import emit
 from kilograd.errors import UserError
-from kilograd.ir import RowGroup
+from kilograd.ir import Phase, RowGroup
 from kilograd.ir.text import contents, parse_graph, print_graph
 from kilograd.memory import plan_memory
 from kilograd.models import load_model
@@ -54,7 +54,7 @@ def leading(graph):
     """Names of the nodes that can run by rows, up to the first that cannot."""
     names = []
     for node in graph.nodes:
-        if row_rule(node) is None:
+        if node.phase is Phase.TRAINING or row_rule(node, graph) is None:
             break
         names.append(node.name)
     return names
@@ -159,7 +159,7 @@ def test_groups_lower_the_peak(graph):
 def test_what_training_saves_is_in_no_group(graph):
     grouped = Fuse().apply(trained(graph, "full"))
     inside = {name for group in grouped.row_groups for name in group.nodes}
-    saved = {name for n in grouped.nodes if row_rule(n) is None for name in n.inputs}
+    saved = {name for n in grouped.nodes if row_rule(n, grouped) is None for name in n.inputs}
     made = {node.name: node.outputs[0] for node in grouped.nodes}
     held = [
         value

@@ -13,13 +13,16 @@ from kilograd.ir import Graph, Phase
 from kilograd.memory import MemoryPlan, plan_memory
 from kilograd.ops import REGISTRY
 from kilograd.passes import (
+    DEFAULT_SHARE,
     Differentiate,
     Fuse,
     Order,
     Pass,
     Prune,
+    Recompute,
     Reorder,
     Select,
+    recomputed_macs,
     run_passes,
 )
 from kilograd.scheme import Scheme
@@ -52,6 +55,11 @@ class Program:
         """Number of leading nodes whose results no training changes."""
         return frozen_prefix(self.graph)
 
+    @property
+    def recomputed_macs(self) -> int:
+        """Multiply-accumulates of a training step that are done twice to save memory."""
+        return recomputed_macs(self.graph)
+
     def macs(self, phase: Phase) -> int:
         """Multiply-accumulates of the nodes of one phase."""
         return sum(
@@ -67,6 +75,7 @@ def compile_model(
     dump: Callable[[str, Graph], None] | None = None,
     *,
     stream_input: bool = False,
+    recompute: float = DEFAULT_SHARE,
 ) -> Program:
     """Compile a training step.
 
@@ -74,6 +83,7 @@ def compile_model(
         graph: the forward graph, logits first in its outputs.
         scheme: resolved against the graph's layers.
         dump: called with a pass's name and the graph after it.
+        recompute: of a step's multiply-accumulates, those that may be done twice to save memory.
         stream_input: the sample arrives a row at a time and is never whole in memory.
     """
     features = features_of(graph)
@@ -89,6 +99,8 @@ def compile_model(
         Prune(),
         Order(),
         Fuse(stream_input),
+        Recompute(recompute),
+        Fuse(stream_input),  # once more: less is saved of the forward pass
         Reorder(),
     ]
     trained = run_passes(graph, passes, dump)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from kilograd.ir import Graph, Node, Phase
+from kilograd.ir import Graph, Node
 from kilograd.ops import REGISTRY
 from kilograd.ops.spec import KernelCall, RowRule
 
@@ -108,11 +108,9 @@ class RowPlan:
         return aligned(_size(self.values[self.over[0]]))
 
 
-def row_rule(node: Node) -> RowRule | None:
+def row_rule(node: Node, graph: Graph) -> RowRule | None:
     """How a node runs a row at a time; None where it cannot."""
-    if node.phase is not Phase.INFERENCE:
-        return None
-    return REGISTRY[node.operator].by_rows(node.attributes)
+    return REGISTRY[node.operator].by_rows(node.attributes, graph.types(node.inputs))
 
 
 def plan_rows(graph: Graph, nodes: Sequence[Node], *, streamed: bool = False) -> RowPlan:
@@ -173,7 +171,7 @@ def simulate(graph: Graph, nodes: Sequence[Node], *, streamed: bool) -> RowPlan:
     How many rows a value holds does not depend on the nodes behind its readers.
     """
     made = {node.outputs[0] for node in nodes}
-    rules = [_rule(node) for node in nodes]
+    rules = [_rule(node, graph) for node in nodes]
     read = [[node.inputs[i] for i in rule.inputs] for node, rule in zip(nodes, rules, strict=True)]
     outside = list(dict.fromkeys(name for names in read for name in names if name not in made))
     names = [*outside, *(node.outputs[0] for node in nodes)]
@@ -189,12 +187,17 @@ def simulate(graph: Graph, nodes: Sequence[Node], *, streamed: bool) -> RowPlan:
         for node, rule, inputs in zip(nodes, rules, read, strict=True)
     )
     readers = graph.readers()
+    heights = {name: graph.type_of(name).shape[0] for name in names}
+    for stage in stages:
+        if len(graph.type_of(stage.node.outputs[0]).shape) == 1:
+            # Bits of a map, row by row; operators say when their rows fill whole bytes.
+            heights[stage.node.outputs[0]] = heights[names[stage.inputs[0]]]
     values: list[RowValue] = []
     for name in names:
-        height, width, channels = graph.type_of(name).shape
         read_by = frozenset(node.name for node in readers[name])
-        row_bytes = width * channels
-        values.append(RowValue(name, height, row_bytes, 0, 0, read_by, name in graph.outputs))
+        row_bytes = graph.type_of(name).nbytes // heights[name]
+        is_output = name in graph.outputs
+        values.append(RowValue(name, heights[name], row_bytes, 0, 0, read_by, is_output))
     plan = RowPlan(tuple(values), stages, len(outside), streamed, 0, 0)
     run = _Simulation(plan)
     run.finish()
@@ -284,8 +287,8 @@ class _Simulation:
         return min(max(above, 0), self._heights[value])
 
 
-def _rule(node: Node) -> RowRule:
-    rule = row_rule(node)
+def _rule(node: Node, graph: Graph) -> RowRule:
+    rule = row_rule(node, graph)
     if rule is None:
         msg = f"{node.name} cannot run a row at a time"
         raise ValueError(msg)

@@ -171,15 +171,17 @@ class _Model:
         lines: list[str] = []
         guarded = False
         for node in nodes:
-            if node.name in self._in_groups:
-                if node.name in self._groups:
-                    lines += self._group(self._groups[node.name])
+            if node.name in self._groups:
+                calls = self._group(self._groups[node.name])
+            elif node.name in self._in_groups:
                 continue
+            else:
+                calls = [self._call(node)]
             training = node.phase is Phase.TRAINING
-            if training != guarded:
+            if calls and training != guarded:
                 lines.append("    if (training) {" if training else "    }")
                 guarded = training
-            lines.append(("        " if guarded else "    ") + self._call(node))
+            lines += [("        " if guarded else "    ") + call for call in calls]
         if guarded:
             lines.append("    }")
         return lines
@@ -224,7 +226,7 @@ class _Model:
         self._row_functions += rows.run(name, cases)
         if group.streamed:
             return []
-        return [f"    kg_stream_begin(&{name});", f"    {name}_run();"]
+        return [f"kg_stream_begin(&{name});", f"{name}_run();"]
 
     def _input_functions(self) -> str:
         streamed = [group for group in self._groups.values() if group.streamed]

@@ -336,9 +336,9 @@ class OpSpec(ABC, Generic[Attributes]):
         msg = f"operator {self.name} of node {node.name} has no weights to train"
         raise NotImplementedError(msg)
 
-    def by_rows(self, attributes: Attributes) -> RowRule | None:
+    def by_rows(self, attributes: Attributes, inputs: Sequence[TensorType]) -> RowRule | None:
         """How the operator runs a row at a time; None where it cannot."""
-        del attributes
+        del attributes, inputs
         return None
 
     def macs(self, attributes: Attributes, inputs: Sequence[TensorType]) -> int:

@@ -140,8 +140,9 @@ class WindowedLayer(OpSpec[WindowedAttributes]):
             "shift": shifts,
         }
 
-    def by_rows(self, attributes: WindowedAttributes) -> RowRule:
+    def by_rows(self, attributes: WindowedAttributes, inputs: Sequence[TensorType]) -> RowRule:
         """The rows under the window."""
+        del inputs
         window = attributes.window
         row = replace(attributes, window=replace(window, top=0, bottom=0))
         return RowRule(

@@ -5,18 +5,22 @@ from kilograd.passes.differentiate import Differentiate
 from kilograd.passes.fuse import Fuse
 from kilograd.passes.order import Order
 from kilograd.passes.prune import Prune
+from kilograd.passes.recompute import DEFAULT_SHARE, Recompute, recomputed_macs
 from kilograd.passes.reorder import Reorder
 from kilograd.passes.select import Select
 from kilograd.passes.verify import verify
 
 __all__ = [
+    "DEFAULT_SHARE",
     "Differentiate",
     "Fuse",
     "Order",
     "Pass",
     "Prune",
+    "Recompute",
     "Reorder",
     "Select",
+    "recomputed_macs",
     "run_passes",
     "verify",
 ]

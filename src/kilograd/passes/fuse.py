@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import ClassVar
 
-from kilograd.ir import Graph, Kind, Node, RowGroup
+from kilograd.ir import Graph, Kind, Node, Phase, RowGroup
 from kilograd.liveness import in_place_bytes, reusable
 from kilograd.ops import REGISTRY
 from kilograd.rows import RowPlan, cut_rows, row_rule, simulate
@@ -31,8 +31,11 @@ class Fuse:
     name: ClassVar[str] = "fuse"
 
     def apply(self, graph: Graph) -> Graph:
-        """Mark the groups."""
-        return replace(graph, row_groups=_Search(graph, stream_input=self.stream_input).groups())
+        """Mark the groups; those of training nodes stay as they are."""
+        groups = _Search(graph, stream_input=self.stream_input).groups()
+        training = {node.name for node in graph.nodes if node.phase is Phase.TRAINING}
+        kept = (group for group in graph.row_groups if group.nodes[0] in training)
+        return replace(graph, row_groups=(*groups, *kept))
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ class _Search:
         self._stream_input = stream_input
         self._nodes: list[Node] = []
         for node in graph.nodes:
-            if row_rule(node) is None:
+            if node.phase is not Phase.INFERENCE or row_rule(node, graph) is None:
                 break
             self._nodes.append(node)
 

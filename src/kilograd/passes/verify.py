@@ -23,8 +23,8 @@ def verify(graph: Graph, after: str) -> None:
     4. Every value read is an input, a constant, a state, or made by an earlier node; each is
        made once. A node that runs in inference reads nothing that only training makes.
     5. A node that updates a state is named in ``updates``, and no later node reads the state.
-    6. Nodes of a row group are neighbours that can run by rows, each in one group; only the
-       group that alone reads the sample is streamed.
+    6. Nodes of a row group are neighbours of one phase that can run by rows, each in one group;
+       only the group that alone reads the sample is streamed.
 
     Raises:
         InvalidGraphError: names the node or value, the rule and the pass.
@@ -85,8 +85,10 @@ def _check_groups(graph: Graph, after: str) -> None:
         _check(places == neighbours and places[0] >= 0, after, f"{names} are not neighbours")
         for name in group.nodes:
             _check(name not in grouped, after, f"{name} is in two groups")
-            rule = row_rule(graph.nodes[index[name]])
+            rule = row_rule(graph.nodes[index[name]], graph)
             _check(rule is not None, after, f"{name} cannot run a row at a time")
+            phases = {graph.nodes[place].phase for place in places}
+            _check(len(phases) == 1, after, f"{names} do not run in the same calls")
         grouped.update(group.nodes)
         sample = graph.inputs[0].name
         readers = {node.name for node in graph.nodes if sample in node.inputs}

@@ -103,8 +103,9 @@ class Add(OpSpec[AddAttributes]):
         }
         return KernelCall("kg_add", fields, (Input(0), Input(1), Output(0)))
 
-    def by_rows(self, attributes: AddAttributes) -> RowRule:
+    def by_rows(self, attributes: AddAttributes, inputs: Sequence[TensorType]) -> RowRule:
         """Row by row, of both."""
+        del inputs
         return RowRule((0, 1), attributes)
 
     def gradient(self, node: Node, graph: Graph, builder: GradientBuilder) -> None:

@@ -37,7 +37,7 @@ typedef struct {
 /* One row of a node: `present` rows of the input under it, and `above` that lie outside. */
 typedef struct {
     const int8_t *input[KG_STREAM_INPUTS];
-    int8_t *output;
+    void *output;
     int32_t present, above;
 } kg_stream_row;
 

@@ -18,6 +18,7 @@ from kilograd.ops.spec import (
     NoAttributes,
     OpSpec,
     Output,
+    RowRule,
     StepContext,
 )
 
@@ -70,6 +71,11 @@ class ClampMask(OpSpec[NoAttributes]):
         """kg_clamp_mask."""
         del attributes
         return KernelCall("kg_clamp_mask", {"count": inputs[0].size}, (Input(0), Output(0)))
+
+    def by_rows(self, attributes: NoAttributes, inputs: Sequence[TensorType]) -> RowRule | None:
+        """Row by row, where a row fills whole bytes."""
+        row = inputs[0].size // inputs[0].shape[0]
+        return RowRule((0,), attributes) if row % 8 == 0 else None
 
     def cases(self) -> Sequence[Case]:
         """Counts that do and do not fill whole bytes."""

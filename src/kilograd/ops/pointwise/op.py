@@ -232,8 +232,9 @@ class Pointwise(_PointwiseForward):
             scratch_bytes = 2 * 4 * sum(-(-part // 4) * 4 for part in parts)
         return self._kernel("kg_pointwise", attributes, inputs, scratch_bytes)
 
-    def by_rows(self, attributes: PointwiseAttributes) -> RowRule:
+    def by_rows(self, attributes: PointwiseAttributes, inputs: Sequence[TensorType]) -> RowRule:
         """Row by row."""
+        del inputs
         return RowRule((ACTIVATION,), attributes)
 
     def gradient(self, node: Node, graph: Graph, builder: GradientBuilder) -> None:
