@@ -46,7 +46,7 @@ FIGURES = (
 )
 #: What trains within 64 KB; the head alone is run beside it.
 SMALL = "proxyless-w0.3/64kb"
-SEEDS = (0,)
+SEEDS = (0, 1, 2)
 LEVERS_OF = ("mcunet-5fps/49kb", "mcunet-5fps/99kb")
 
 Ledger = dict[str, Any]

@@ -5,24 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from memory_levers import SLICES
 from memory_tables import TINY_ENGINE_BYTES
 
 from kilograd.report.svg import element, label, line, rectangle, text_width
+from kilograd.report.waterfall import LEVER_TEXT, STEP, Bar, Scale, bars, signed
 
 Ledger = Mapping[str, Any]
 Row = Mapping[str, Any]
 
-_NAMES = {
-    "none": "none of the parts below",
-    "in place": "+ results in place",
-    "reordered": "+ reordered",
-    "row groups": "+ first layers in rows",
-    "streamed input": "+ sample streamed in rows",
-    "weights in slices": "+ weights in slices",
+_NAMES = {"none" if lever is None else lever.value: text for lever, text in LEVER_TEXT.items()} | {
+    SLICES: "+ weights in slices"
 }
 _WIDTH, _LEFT, _RIGHT = 860.0, 212.0, 640.0
 _ALONE = 845.0
-_TOP, _STEP, _BAR, _HEAD, _GAP = 84.0, 27.0, 17.0, 34.0, 22.0
+_TOP, _HEAD, _GAP = 84.0, 34.0, 22.0
 _TOP_BYTES, _TICK = 280_000, 50_000
 _NOTES = (
     "Planned bytes of a training step, arena and trained state; parts are put in one after the",
@@ -34,29 +31,24 @@ _NOTES = (
 _STYLE = """
 .bg { fill: #ffffff; } text { fill: #1b2026; } .title { font-size: 15px; font-weight: 600; }
 .panel { font-weight: 600; } .note { fill: #5c6670; font-size: 11px; } .grid { stroke: #eaecef; }
-.arena { fill: #3b82c4; } .trainable { fill: #d9822b; } .saved { fill: url(#hatch); }
-.hatch { stroke: #b4c6d8; stroke-width: 2; } .other { stroke: #c0392b; stroke-dasharray: 4 3; }
-.other-name { fill: #c0392b; font-size: 11px; } .last { font-weight: 600; }
+.p-arena { fill: #3b82c4; } .p-trainable { fill: #d9822b; }
+.w-saved { fill: #3b82c4; opacity: 0.2; }
+.other { stroke: #c0392b; stroke-dasharray: 4 3; } .other-name { fill: #c0392b; font-size: 11px; } .last { font-weight: 600; }
 @media (prefers-color-scheme: dark) { .bg { fill: #181c21; } text { fill: #e7eaee; }
-.note { fill: #a3adb8; } .grid { stroke: #262b32; } .arena { fill: #6aa9e6; }
-.trainable { fill: #eda763; } .hatch { stroke: #3f5266; } .other { stroke: #ff7b6b; }
+.note { fill: #a3adb8; } .grid { stroke: #262b32; } .p-arena { fill: #6aa9e6; }
+.p-trainable { fill: #eda763; }
+.w-saved { fill: #6aa9e6; } .other { stroke: #ff7b6b; }
 .other-name { fill: #ff7b6b; } }
 """
-_HATCH = (
-    '<defs><pattern id="hatch" width="6" height="6" patternUnits="userSpaceOnUse"'
-    ' patternTransform="rotate(45)"><line class="hatch" x1="0" y1="0" x2="0" y2="6" /></pattern>'
-    "</defs>"
-)
 
 
 def levers(ledger: Ledger) -> str:
     """The picture as SVG."""
     found = ledger["levers"]
-    panel = _HEAD + _STEP * len(_NAMES) + _GAP
+    panel = _HEAD + STEP * len(_NAMES) + _GAP
     height = _TOP + panel * len(found) + 18 * len(_NOTES) + 10
     parts = [
         element("style", {}, _STYLE),
-        _HATCH,
         element("rect", {"class": "bg", "width": _WIDTH, "height": height, "rx": 8}),
         label(20, 30, "What each part of the compiler saves of SRAM", "title"),
         *_key(20, 54),
@@ -78,15 +70,15 @@ def levers(ledger: Ledger) -> str:
 
 
 def _x(count: float) -> float:
-    return _LEFT + (_RIGHT - _LEFT) * count / _TOP_BYTES
+    return Scale(20, _LEFT, _RIGHT, _TOP_BYTES).x(count)
 
 
 def _key(x: float, y: float) -> list[str]:
     parts: list[str] = []
     texts = {
-        "arena": "arena: sample, activations, saved tensors, gradients, scratch",
-        "trainable": "trained state",
-        "saved": "saved by the part",
+        "p-arena": "arena: sample, activations, saved tensors, gradients, scratch",
+        "p-trainable": "trained state",
+        "w-saved": "saved by the part",
     }
     for css, text in texts.items():
         parts += [rectangle(x, y - 10, 14, 11, css), label(x + 20, y, text, "note")]
@@ -96,7 +88,7 @@ def _key(x: float, y: float) -> list[str]:
 
 def _panel(scheme: str, rows: Mapping[str, list[Row]], top: float, other: int | None) -> list[str]:
     first = top + _HEAD
-    bottom = first + _STEP * len(_NAMES)
+    bottom = first + STEP * len(_NAMES)
     full = _planned(rows["added"][-1])
     alone = {row["name"]: _planned(row) - full for row in rows["left_out"]}
     parts = [
@@ -107,34 +99,20 @@ def _panel(scheme: str, rows: Mapping[str, list[Row]], top: float, other: int | 
         parts.append(line(_x(tick), first - 8, _x(tick), bottom, "grid"))
         parts.append(label(_x(tick), first - 12, f"{tick // 1000} KB", "note", "middle"))
     if other is not None:
-        parts.append(line(_x(other), first - 8, _x(other), first + 3 * _STEP - 8, "other"))
+        parts.append(line(_x(other), first - 8, _x(other), first + 3 * STEP - 8, "other"))
         parts.append(
             label(_x(other) + 6, first + 13, f"Tiny Training Engine {other:,}", "other-name")
         )
-    before = 0
+    parts += bars(
+        [Bar(_NAMES[row["name"]], row["arena"], row["trainable"]) for row in rows["added"]],
+        Scale(20, _LEFT, _RIGHT, _TOP_BYTES),
+        first,
+    )
     for index, row in enumerate(rows["added"]):
-        y = first + _STEP * index
-        total = _planned(row)
-        is_last = index == len(rows["added"]) - 1
-        parts.append(label(20, y + 13, _NAMES[row["name"]], "last" if is_last else ""))
-        parts.append(rectangle(_x(0), y, _x(row["trainable"]) - _LEFT, _BAR, "trainable"))
-        width = _x(total) - _x(row["trainable"])
-        parts.append(rectangle(_x(row["trainable"]), y, width, _BAR, "arena"))
-        if before > total:
-            parts.append(rectangle(_x(total), y, _x(before) - _x(total), _BAR, "saved"))
-        change = f"  ({_signed(total - before)})" if before not in (0, total) else ""
-        text = f"{total:,}{change}"
-        at = _x(max(total, before)) + 8
-        css = "last" if is_last else ""
-        parts.append(label(at, y + 13, text, css))
         if row["name"] in alone:
-            parts.append(label(_ALONE, y + 13, _signed(alone[row["name"]]), "note", "end"))
-        before = total
+            text = signed(alone[row["name"]])
+            parts.append(label(_ALONE, first + STEP * index + 13, text, "note", "end"))
     return parts
-
-
-def _signed(count: int) -> str:
-    return f"{count:+,}".replace("-", "−")
 
 
 def _planned(row: Row) -> int:

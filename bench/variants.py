@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -202,6 +203,12 @@ def _wide_types() -> tuple[Substitution, ...]:
         Substitution(r"gradient\.[ch]", r"const int8_t \*(a|b)\b", r"const int16_t *\1", 4),
         Substitution(r"(conv|depthwise)_input_gradient\.c", r"int8_t \*const g\b",
                      "int16_t *const g", 2),
+        Substitution(r"depthwise_input_gradient\.c",
+                     r"int8_t \*const copy =(\s+)kg_copy_plane\(gradient",
+                     r"int16_t *const copy = (const void *)\1"
+                     r"kg_copy_plane((const int8_t *)gradient"),
+        Substitution(r"pointwise_input_gradient\.c", r"int8_t \*g = gradient",
+                     "int16_t *g = gradient"),
         Substitution(r"bias_step\.c", r"int8_t \*from\b", "int16_t *from"),
         Substitution(r"clamp\.c", r"\(int8_t\)\(gradient", "(int16_t)(gradient"),
         Substitution(_ARITHMETIC, r"static inline int8_t kg_gradient_element",
@@ -243,6 +250,8 @@ def _wide_gradients() -> None:
         "gradient_sum",
     ):
         _wrap_infer(type(REGISTRY[name]))
+    # Its kernel in place copies bytes.
+    type(REGISTRY["depthwise_input_gradient"]).reuses = MappingProxyType({})
     scaling = pointwise_backward.channel_scaling
 
     def wide_scaling(weight: Any, taps: int = 1) -> Any:
@@ -270,9 +279,9 @@ _PER_CHANNEL = (
     Substitution(r"(pointwise|conv)_input_gradient\.c|pool\.c", r"(\n    )\*magnitude = seen;",
                  r"\1kg_seven_bits(result, (int32_t)(KG_POSITIONS), p->channels, key);"
                  r"\1*magnitude = seen;", 3),
-    Substitution(r"depthwise_input_gradient\.c", r"(\n    )\*magnitude \|= seen;",
-                 r"\1kg_seven_bits(result, KG_POSITIONS, p->channels, key);"
-                 r"\1*magnitude |= seen;"),
+    Substitution(r"depthwise_input_gradient\.c", r"(\n    )\*magnitude = k\.seen;",
+                 r"\1kg_seven_bits(result, KG_POSITIONS, p->channels, k.key);"
+                 r"\1*magnitude = k.seen;"),
     Substitution(r"pointwise_input_gradient\.c|pool\.c", r"\A",
                  "#define KG_POSITIONS p->positions\n", 2),
     Substitution(r"(depthwise|conv)_input_gradient\.c", r"\A",

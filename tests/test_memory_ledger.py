@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from cells import Cell, run_cell
 from ledgers import read_ledger
-from memory_levers import LEVERS, planned
+from memory_levers import LEVERS, NAMES, planned_row
 from memory_tables import Name
 from packs import PACKS, checkpoint
 
@@ -83,18 +83,18 @@ def test_no_figure_grows(ledger, key):
 def test_all_levers_together_are_the_compiler(ledger):
     name = "mcunet-5fps/49kb"
     graph = load_model(checkpoint("mcunet-5fps"), 10)
-    found = planned(graph, load_scheme(name, graph), LEVERS)
+    found = planned_row(graph, load_scheme(name, graph), LEVERS)
     plan = ROWS[QUICK[1]].program().plan
     assert (found["arena"], found["trainable"]) == (plan.arena_bytes, plan.state_bytes)
     known = ledger["levers"][name]["added"]
-    assert [row["name"] for row in known] == ["none", *LEVERS]
+    assert [row["name"] for row in known] == ["none", *NAMES]
     assert found["arena"] <= known[-1]["arena"]
 
 
 def test_no_part_costs_memory_alone(ledger):
     for found in ledger["levers"].values():
         full = found["added"][-1]
-        assert [row["name"] for row in found["left_out"]] == list(LEVERS)
+        assert [row["name"] for row in found["left_out"]] == NAMES
         assert all(row["arena"] >= full["arena"] for row in found["left_out"])
 
 

@@ -17,6 +17,7 @@ from kilograd.compiler import compile_model
 from kilograd.errors import UserError
 from kilograd.frontend.builder import GraphBuilder, Parameters
 from kilograd.ir import Phase, Quantization
+from kilograd.levers import Lever, Planned, steps
 from kilograd.measure import Measurement
 from kilograd.ops.window import Window
 from kilograd.report import Report, render_report, terminal_memory_map, write_report
@@ -46,6 +47,7 @@ from kilograd.report.svg import (
     spread,
     text_width,
 )
+from kilograd.report.waterfall import LEVER_TEXT, waterfall
 from kilograd.scheme import Scheme, load_scheme
 from kilograd.stream import Change, StreamResult
 from kilograd.training import Evaluation, TrainingResult
@@ -161,6 +163,35 @@ def test_page_is_well_formed(program):
         "Facts",
     ]
     assert len(list(root.iter("svg"))) == 3
+
+
+def test_what_the_compiler_saves_is_drawn(program):
+    levers = steps(program.forward, program.scheme, stream_input=False)
+    text = render_report(replace(reported(program), levers=levers))
+    root = ET.fromstring(text.replace("<!DOCTYPE html>", ""))
+    assert "What the compiler saves" in [heading.text for heading in root.iter("h2")]
+    assert len(list(root.iter("svg"))) == 4
+    for step in levers:
+        assert f"{step.total:,}" in text
+    assert "url(" not in text
+    assert "What the compiler saves" not in render_report(reported(program))
+
+
+def test_bars_tell_what_each_part_saves():
+    def step(lever, arena, again=0):
+        return Planned(lever, arena, 1000, arena, "somewhere", again)
+
+    made = [step(None, 9000), step(Lever.IN_PLACE, 7000), step(Lever.RECOMPUTED, 7500, 42)]
+    text = waterfall(made)
+    assert "10,000" in text
+    assert "8,000  (−2,000)" in text
+    assert "8,500  (+500)" in text
+    assert text.count("w-saved") == 1
+    assert [LEVER_TEXT[lever] in text for lever in (None, Lever.IN_PLACE, Lever.ROWS)] == [
+        True,
+        True,
+        False,
+    ]
 
 
 def test_page_needs_nothing_else(program):

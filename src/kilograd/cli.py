@@ -35,6 +35,15 @@ SchemeOption = Annotated[
     typer.Option(help="What is trained: head, bias:K, last:K, full, a published name, or a file."),
 ]
 ClassesOption = Annotated[int, typer.Option(help="Classes of the new head.", min=2)]
+RecomputeOption = Annotated[
+    float,
+    typer.Option(
+        help="Most percent of a training step's multiply-accumulates that may be done twice to "
+        "lower the peak of memory.",
+        min=0,
+        max=100,
+    ),
+]
 StreamInputOption = Annotated[
     bool,
     typer.Option("--stream-input", help="Images arrive in rows and are never whole in SRAM."),
@@ -148,13 +157,14 @@ def compile_command(
     classes: ClassesOption = 10,
     keep_head: KeepHeadOption = False,
     stream_input: StreamInputOption = False,
+    recompute: RecomputeOption = 5,
     target: TargetOption = "cortex-m7",
     as_json: JsonOption = False,
 ) -> None:
     """Write a training step as self-contained C."""
     from kilograd.commands.compile import NamedModel, write_sources  # noqa: PLC0415 - commands start fast
 
-    named = NamedModel(model, scheme, None if keep_head else classes, stream_input)
+    named = NamedModel(model, scheme, None if keep_head else classes, stream_input, recompute / 100)
     result = write_sources(console, named, target, output)
     if as_json:
         _print_json(result)
@@ -168,6 +178,7 @@ def verify(
     classes: ClassesOption = 10,
     keep_head: KeepHeadOption = False,
     stream_input: StreamInputOption = False,
+    recompute: RecomputeOption = 5,
     steps: Annotated[int, typer.Option(help="Training steps to compare.", min=1)] = 5,
     devices: Annotated[str, typer.Option(help="Comma-separated.")] = "reference,host,unicorn",
     target: TargetOption = "cortex-m7",
@@ -178,7 +189,7 @@ def verify(
     from kilograd.commands.compile import NamedModel  # noqa: PLC0415 - commands start fast
     from kilograd.commands.verify import verify_model  # noqa: PLC0415 - commands start fast
 
-    named = NamedModel(model, scheme, None if keep_head else classes, stream_input)
+    named = NamedModel(model, scheme, None if keep_head else classes, stream_input, recompute / 100)
     result = verify_model(console, named, steps, devices, target, seed)
     if as_json:
         _print_json(result)
@@ -196,6 +207,7 @@ def measure(
     classes: ClassesOption = 10,
     keep_head: KeepHeadOption = False,
     stream_input: StreamInputOption = False,
+    recompute: RecomputeOption = 5,
     target: TargetOption = "cortex-m7",
     compiler: CompilerOption = "zig",
     sram: SramOption = "256KB",
@@ -206,7 +218,7 @@ def measure(
     from kilograd.commands.compile import NamedModel  # noqa: PLC0415 - commands start fast
     from kilograd.commands.measure import measure_model  # noqa: PLC0415 - commands start fast
 
-    named = NamedModel(model, scheme, None if keep_head else classes, stream_input)
+    named = NamedModel(model, scheme, None if keep_head else classes, stream_input, recompute / 100)
     result = measure_model(console, named, target, compiler, sram, flash)
     if as_json:
         _print_json(result)

@@ -38,12 +38,14 @@ class Program:
         sources: file name -> C text, complete without any library but memcpy and memset;
             with kg_features.h where the network reads features of a sensor's samples.
         scheme: what is trained.
+        forward: the network before any pass; None where it is not known.
     """
 
     graph: Graph
     plan: MemoryPlan
     sources: Mapping[str, str]
     scheme: Scheme
+    forward: Graph | None = None
 
     @property
     def class_count(self) -> int:
@@ -116,4 +118,4 @@ def compile_model(
     sources = emit(trained, plan)
     if features:
         sources |= features.firmware_sources(plan.scratch("input") if scratch else 0)
-    return Program(trained, plan, sources, scheme)
+    return Program(trained, plan, sources, scheme, graph)

@@ -90,6 +90,18 @@ def residual_network(seed: int = 1, classes: int = 5) -> Graph:
     return network.finish(x, classes)
 
 
+def deep_network(seed: int = 0, classes: int = 3) -> Graph:
+    """Residual blocks of which whole rows of bits fill bytes, and that widen fourfold."""
+    network = Network(seed, (8, 8, 8))
+    x = "input"
+    for block in range(5):
+        name = f"blocks.{block}"
+        y = network.pointwise(f"{name}.expand", x, 32, relu=True)
+        y = network.depthwise(f"{name}.depthwise", y, Window.same(3))
+        x = network.add(f"{name}.join", x, network.pointwise(f"{name}.project", y, 8))
+    return network.finish(x, classes)
+
+
 def random_network(seed: int) -> Graph:
     """Blocks of random shapes; some nodes are read by several others."""
     network = Network(seed, tuple(int(n) for n in np.random.default_rng(seed).integers(1, 8, 3)))

@@ -13,6 +13,7 @@ from rich.console import Console
 from kilograd.compiler import Program, compile_model
 from kilograd.errors import UserError
 from kilograd.models import load_model
+from kilograd.passes import DEFAULT_SHARE
 from kilograd.scheme import load_scheme
 from kilograd.targets import get_target
 
@@ -26,18 +27,22 @@ class NamedModel:
         scheme: what is trained.
         classes: of a new head; None for the head that the model came with.
         stream_input: whether images arrive in rows.
+        recompute: of a step's multiply-accumulates, those that may be done twice.
     """
 
     model: str
     scheme: str
     classes: int | None
     stream_input: bool = False
+    recompute: float = DEFAULT_SHARE
 
     def compile(self) -> Program:
         """Load, select, compile."""
         graph = load_model(self.model, self.classes)
         scheme = load_scheme(self.scheme, graph)
-        return compile_model(graph, scheme, stream_input=self.stream_input)
+        return compile_model(
+            graph, scheme, stream_input=self.stream_input, recompute=self.recompute
+        )
 
 
 def write_sources(console: Console, named: NamedModel, target: str, output: Path) -> dict[str, Any]:
@@ -75,4 +80,5 @@ def write_sources(console: Console, named: NamedModel, target: str, output: Path
         "arena": plan.arena_bytes,
         "trainable": plan.state_bytes,
         "lower_bound_bytes": plan.lower_bound_bytes,
+        "macs_recomputed": program.recomputed_macs,
     }

@@ -42,6 +42,8 @@ def measure_model(
         ("training step", f"{result.instructions_train_step:,} instructions, emulated"),
         ("MACs", f"{result.macs_forward:,} forward, {result.macs_backward:,} backward"),
     ]
+    if again := program.recomputed_macs:
+        rows.append(("", f"{again:,} of those backward are done twice, to save memory"))
     if result.features is not None:
         rows += _describe(result.features)
     for label, value in rows:
@@ -51,6 +53,7 @@ def measure_model(
         "scheme": program.scheme.name,
         "classes": program.class_count,
         "input": "streamed" if named.stream_input else "held",
+        "macs_recomputed": program.recomputed_macs,
         **result.as_dict(),
     }
 

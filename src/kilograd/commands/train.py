@@ -35,6 +35,7 @@ from kilograd.data import Dataset, load_dataset, with_class_order
 from kilograd.device.open import DEVICES, EMULATED, open_device
 from kilograd.errors import DeviceError, UserError
 from kilograd.guard import Divergence
+from kilograd.levers import Planned, steps
 from kilograd.measure import Measurement, check_sram, measure
 from kilograd.models import class_names, input_spec, load_model
 from kilograd.report import Report, write_report
@@ -203,6 +204,7 @@ def run_training(
                 facts=facts,
                 samples=_shown_samples(dataset),
                 sram_budget=budget,
+                levers=_levers(program),
             ),
         )
         console.print(f"report: {report}", markup=False, highlight=False)
@@ -219,6 +221,13 @@ def _measurement(
         return None
     check_sram(program, program.plan.arena_bytes + program.plan.state_bytes, budget)
     return measure(program, target)
+
+
+def _levers(program: Program) -> list[Planned]:
+    """What each part of the compiler saves, where the program is no more than a network's."""
+    if program.forward is None:
+        return []
+    return steps(program.forward, program.scheme, stream_input=False)
 
 
 def _write_report(path: Path, report: Report) -> None:

@@ -49,19 +49,20 @@ def clusters(buffers: Sequence[Buffer]) -> list[list[Buffer]]:
     return list(found.values())
 
 
-def arena_buffers(graph: Graph) -> tuple[Buffer, ...]:
+def arena_buffers(graph: Graph, *, in_place: bool = True) -> tuple[Buffer, ...]:
     """Lifetimes of everything in the arena, in the graph's order of execution.
 
     The result of a node may take over the memory of an input that nobody reads later, where its
     operator allows it. Values that update a state live in the state and are left out. Nodes that
     run a row at a time run all at once: what only they read is in the group's memory, in rows.
     """
-    return _Lifetimes(graph).buffers()
+    return _Lifetimes(graph, in_place=in_place).buffers()
 
 
 class _Lifetimes:
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, *, in_place: bool) -> None:
         self._graph = graph
+        self._in_place = in_place
         self._groups = row_plans(graph)
         self._spans, self._in_rows = _group_spans(graph, self._groups)
         self._last = dict.fromkeys(graph.values, -1)
@@ -77,7 +78,7 @@ class _Lifetimes:
         self._over = {
             plan.values[plan.over[0]].name: plan.values[plan.over[1]].name
             for _, plan in self._groups
-            if plan.over is not None
+            if plan.over is not None and in_place
         }
 
     def buffers(self) -> tuple[Buffer, ...]:
@@ -123,7 +124,7 @@ class _Lifetimes:
         """
         in_place = False
         spec = REGISTRY[node.operator]
-        alone = index not in self._spans
+        alone = self._in_place and index not in self._spans
         free = {
             name
             for name in node.inputs

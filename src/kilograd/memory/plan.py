@@ -63,15 +63,17 @@ class MemoryPlan:
         return max(times, key=lambda t: sum(b.size for b in self.live_at(t)))
 
 
-def plan_memory(graph: Graph, input_scratch: int = 0) -> MemoryPlan:
+def plan_memory(graph: Graph, input_scratch: int = 0, *, in_place: bool = True) -> MemoryPlan:
     """Lifetimes, placement and the layout of the state.
 
     Args:
         graph: in execution order.
         input_scratch: bytes that are needed beside the sample while that is being made; at
             ``scratch("input")`` of the plan.
+        in_place: whether results may take over the memory of what they are made of; the lower
+            bound is that of a plan where they may.
     """
-    buffers = arena_buffers(graph)
+    buffers = arena_buffers(graph, in_place=in_place)
     if input_scratch:
         made = Buffer(scratch_name("input"), (), aligned(input_scratch), -1, -1)
         buffers = (made, *buffers)

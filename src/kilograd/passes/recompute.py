@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import ClassVar
 
 from kilograd.ir import Graph, Kind, Node, Phase, RowGroup, Value
-from kilograd.liveness import Problem, problem_of
+from kilograd.liveness import TRIES, improve, problem_of
 from kilograd.ops import REGISTRY
+from kilograd.passes.reorder import Reorder
 from kilograd.rows import aligned, plan_rows, row_rule
 
 #: Of a step's multiply-accumulates, those that are done twice at most.
 DEFAULT_SHARE = 0.05
+
+#: Each makes another choice; the best is taken.
+_EXPONENTS = (1.0, 0.5, 0.0)
 
 
 @dataclass(frozen=True)
@@ -22,7 +27,7 @@ class Recompute:
     What a training node derives from an activation (the bits of a clamp mask) is held from the
     forward pass until it is used. Where the layers in between can be run again from something
     that is held until then anyway, a row at a time, it is derived only when it is needed. That is
-    done where it lowers the peak, at the least cost.
+    done where it lowers the peak by at least the share by which it adds work.
 
     Attributes:
         share: of a step's multiply-accumulates, those that may be done twice.
@@ -34,14 +39,17 @@ class Recompute:
     def apply(self, graph: Graph) -> Graph:
         """Move nodes behind copies of those that they depend on."""
         total = sum(_macs(node, graph) for node in graph.nodes)
-        problem = problem_of(graph)
-        chosen = _Choice(graph, problem, int(self.share * total)).best()
-        result = graph
-        for candidate in chosen:
-            result = candidate.applied(result)
-        if not chosen or _peak(problem_of(result)) >= _peak(problem):
+        limit = int(self.share * total)
+        if not limit:
             return graph
-        return result
+        best, lowest = graph, _best_peak(graph)
+        for start, exponent in product((graph, Reorder().apply(graph)), _EXPONENTS):
+            found = start
+            for candidate in _Choice(start, total, limit, exponent).best():
+                found = candidate.applied(found)
+            if found is not start and (peak := _best_peak(found)) < lowest:
+                best, lowest = found, peak
+        return best
 
 
 def recomputed_macs(graph: Graph) -> int:
@@ -58,8 +66,10 @@ def _macs(node: Node, graph: Graph) -> int:
     return REGISTRY[node.operator].macs(node.attributes, graph.types(node.inputs))
 
 
-def _peak(problem: Problem) -> int:
-    return problem.peak(range(len(problem.units)))
+def _best_peak(graph: Graph) -> int:
+    """Bytes, in the order that ``Reorder`` would choose."""
+    problem = problem_of(graph)
+    return problem.peak(improve(problem, TRIES))
 
 
 @dataclass(frozen=True)
@@ -83,9 +93,7 @@ class Candidate:
         nodes = {node.name: node for node in graph.nodes}
         copies = [_copy(nodes[name]) for name in self.copied]
         renamed = {
-            name: _again(name)
-            for original in self.copied
-            for name in nodes[original].outputs
+            name: _again(name) for original in self.copied for name in nodes[original].outputs
         }
         values = dict(graph.values)
         for name, new in renamed.items():
@@ -97,9 +105,9 @@ class Candidate:
         rest = [node for node in graph.nodes if node.name not in self.moved]
         place = next(i for i, node in enumerate(rest) if node.name == self.before)
         group = RowGroup(tuple(node.name for node in rows))
-        return replace(
-            graph, values=values, row_groups=(*graph.row_groups, group)
-        ).with_nodes([*rest[:place], *prepared, *rows, *rest[place:]])
+        return replace(graph, values=values, row_groups=(*graph.row_groups, group)).with_nodes(
+            [*rest[:place], *prepared, *rows, *rest[place:]]
+        )
 
     def scratch_bytes(self, graph: Graph) -> int:
         """Bytes that are live only while the copies run, and of what they make."""
@@ -270,10 +278,19 @@ class _Choice:
 
     Greedy: for one peak after the other, each lower than that reached before, what frees most
     bytes for its cost where too many are live.
+
+    Args:
+        graph: in an order of execution.
+        total: multiply-accumulates of a step.
+        limit: those that may be done twice.
+        exponent: how much the cost of a candidate counts beside the bytes that it frees.
     """
 
-    def __init__(self, graph: Graph, problem: Problem, macs: int) -> None:
-        self._macs = macs
+    def __init__(self, graph: Graph, total: int, limit: int, exponent: float) -> None:
+        self._total = total
+        self._limit = limit
+        self._exponent = exponent
+        problem = problem_of(graph)
         units = range(len(problem.units))
         self._live = [live for unit, live in problem.running(units) if unit >= 0]
         self._between = [problem.live((1 << unit) - 1) for unit in units]
@@ -296,14 +313,21 @@ class _Choice:
     def best(self) -> list[Candidate]:
         """The candidates, in the order of the nodes that they run before."""
         best: list[_Effect] = []
-        peak = self._peak(best)
+        before = peak = self._peak(best)
         while (lower := self._under(peak)) is not None:
-            best, peak = lower, self._peak(lower)
-        for effect in sorted(best, key=lambda e: -e.candidate.macs):
-            rest = [other for other in best if other is not effect]
-            if self._peak(rest) <= peak:
-                best = rest
+            lower, peak = self._without_idle(lower), self._peak(lower)
+            if (before - peak) * self._total >= _cost(lower) * before:
+                best = lower
         return [effect.candidate for effect in sorted(best, key=lambda e: e.use)]
+
+    def _without_idle(self, chosen: list[_Effect]) -> list[_Effect]:
+        """Without those that the peak does not need."""
+        peak = self._peak(chosen)
+        for effect in sorted(chosen, key=lambda e: -e.candidate.macs):
+            rest = [other for other in chosen if other is not effect]
+            if self._peak(rest) <= peak:
+                chosen = rest
+        return chosen
 
     def _peak(self, chosen: Sequence[_Effect]) -> int:
         alone = (self._alone(effect, chosen) for effect in chosen)
@@ -324,27 +348,28 @@ class _Choice:
             high = [u for u in range(len(self._live)) if self._during(u, chosen) >= peak]
             if not high:
                 return chosen if self._peak(chosen) < peak else None
-            options = [self._with(e, chosen, peak) for e in self._effects if e.during(high[0])]
-            better = [o for o in options if o and self._during(high[0], o) < self._during(high[0], chosen)]
-            if not better:
+            unit = high[0]
+            options = [self._with(e, chosen, peak) for e in self._effects if e.during(unit)]
+            worth = [(self._worth(o, chosen, unit), o) for o in options if o is not None]
+            freed, option = max(worth, key=lambda pair: pair[0], default=(0.0, chosen))
+            if freed <= 0:
                 return None
-            chosen = max(better, key=lambda option: self._worth(option, chosen, high[0]))
+            chosen = option
 
-    def _with(
-        self, effect: _Effect, chosen: Sequence[_Effect], peak: int
-    ) -> list[_Effect] | None:
+    def _with(self, effect: _Effect, chosen: Sequence[_Effect], peak: int) -> list[_Effect] | None:
         """The candidates with one more, if that may be."""
         kept = [other for other in chosen if not effect.covers(other)]
         option = [*kept, effect]
         if any(effect is other or effect.conflicts(other) for other in kept):
             return None
-        if _cost(option) > self._macs or self._alone(effect, option) >= peak:
+        if _cost(option) > self._limit or self._alone(effect, option) >= peak:
             return None
         return option
 
     def _worth(self, option: Sequence[_Effect], chosen: Sequence[_Effect], unit: int) -> float:
+        """Bytes freed while a unit runs, for what that costs."""
         freed = self._during(unit, chosen) - self._during(unit, option)
-        return freed / max(_cost(option) - _cost(chosen), 1)
+        return freed / max(_cost(option) - _cost(chosen), 1) ** self._exponent
 
 
 def _cost(chosen: Iterable[_Effect]) -> int:

@@ -19,12 +19,14 @@ from kilograd.report.network import layer_table, network
 from kilograd.report.samples import Sample, thumbnails
 from kilograd.report.stream import change_table
 from kilograd.report.svg import escape, kibibytes, millions, percent
+from kilograd.report.waterfall import waterfall
 from kilograd.stream import WINDOW, StreamResult
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from kilograd.compiler import Program
+    from kilograd.levers import Planned
     from kilograd.measure import Measurement
     from kilograd.training import TrainingResult
 
@@ -47,6 +49,7 @@ class Report:
         facts: shown as they are: seed, rate, digest, compiler version.
         samples: int8 [height, width, channels] with captions.
         sram_budget: bytes, if the firmware was held to any.
+        levers: the step planned with one part of the compiler more at a time; may be empty.
     """
 
     title: str
@@ -57,6 +60,7 @@ class Report:
     facts: Mapping[str, str]
     samples: Sequence[Sample] = ()
     sram_budget: int | None = None
+    levers: Sequence[Planned] = ()
 
 
 def write_report(path: Path, report: Report) -> None:
@@ -196,7 +200,26 @@ def _memory(report: Report) -> str:
         "its name."
     )
     tables = f'<div class="pair">{legend(program)}{peak_table(program)}</div>'
-    return _section("Memory over one training step", note, _figure(drawing), tables)
+    section = _section("Memory over one training step", note, _figure(drawing), tables)
+    return section + _saved(report.levers)
+
+
+def _saved(levers: Sequence[Planned]) -> str:
+    if not levers:
+        return ""
+    key = (
+        '<p class="key"><span><i class="swatch p-trainable"></i>trained state</span>'
+        '<span><i class="swatch p-arena"></i>arena</span>'
+        '<span><i class="swatch w-saved-key"></i>saved by the part</span></p>'
+    )
+    note = (
+        "The same training step, planned with one part of the compiler more a line; bytes without "
+        "the stack and other variables. The results are the same bits in every line."
+    )
+    again = levers[-1].recomputed_macs
+    if again:
+        note += f" For the last line, {millions(again)} multiply-accumulates are done twice."
+    return _section("What the compiler saves", note, key, _figure(waterfall(levers)))
 
 
 def _training(report: Report) -> list[str]:

@@ -1,0 +1,113 @@
+"""What each part of the compiler saves: a training step planned again and again, one part more.
+
+Bytes are planned, arena and trained state; nothing here is emitted or run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from kilograd.features import features_of
+from kilograd.ir import Graph
+from kilograd.memory import plan_memory
+from kilograd.passes import (
+    DEFAULT_SHARE,
+    Differentiate,
+    Fuse,
+    Order,
+    Pass,
+    Prune,
+    Recompute,
+    Reorder,
+    Select,
+    recomputed_macs,
+    run_passes,
+)
+from kilograd.scheme import Scheme
+
+
+class Lever(str, Enum):
+    """A part of the compiler that saves memory, in the order in which they are put in."""
+
+    IN_PLACE = "in place"
+    REORDERED = "reordered"
+    ROWS = "row groups"
+    STREAMED = "streamed input"  # needs row groups
+    RECOMPUTED = "recomputed"
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A training step planned with some parts of the compiler.
+
+    Attributes:
+        lever: the part that was put in last; None where there is none.
+        arena: bytes.
+        trainable: bytes of the trained state.
+        lower_bound: of the arena, over all orders and placements of the same nodes.
+        peak: name of the node during which most bytes are live.
+        recomputed_macs: multiply-accumulates that are done twice.
+    """
+
+    lever: Lever | None
+    arena: int
+    trainable: int
+    lower_bound: int
+    peak: str
+    recomputed_macs: int
+
+    @property
+    def total(self) -> int:
+        """Bytes of SRAM, without stack and other variables."""
+        return self.arena + self.trainable
+
+
+def steps(graph: Graph, scheme: Scheme, *, stream_input: bool) -> list[Planned]:
+    """Planned without any of them, and with one part more at a time.
+
+    Without all of them every tensor has memory of its own from the node that makes it to the last
+    that reads it; the nodes run in the order in which they were written down: forward, backward,
+    then the steps of what the forward pass reads; and a clamp mask is made when it is needed.
+
+    Args:
+        graph: a forward graph.
+        scheme: what is trained.
+        stream_input: whether the sample arrives in rows.
+    """
+    used = [lever for lever in Lever if stream_input or lever is not Lever.STREAMED]
+    return [planned(graph, scheme, used[:count]) for count in range(len(used) + 1)]
+
+
+def planned(graph: Graph, scheme: Scheme, parts: Sequence[Lever]) -> Planned:
+    """Planned with these parts; named after the last."""
+    trained = run_passes(graph, _passes(scheme, parts))
+    features = features_of(graph)
+    scratch = features.scratch_bytes if features else 0
+    plan = plan_memory(trained, scratch, in_place=Lever.IN_PLACE in parts)
+    return Planned(
+        lever=parts[-1] if parts else None,
+        arena=plan.arena_bytes,
+        trainable=plan.state_bytes,
+        lower_bound=plan.lower_bound_bytes,
+        peak=trained.nodes[min(plan.peak_index, len(trained.nodes) - 1)].name,
+        recomputed_macs=recomputed_macs(trained),
+    )
+
+
+def _passes(scheme: Scheme, parts: Collection[Lever]) -> list[Pass]:
+    passes: list[Pass] = [
+        Select(frozenset(scheme.biases), dict(scheme.weights)),
+        Differentiate(),
+        Prune(),
+    ]
+    fuse = [Fuse(Lever.STREAMED in parts)] if Lever.ROWS in parts else []
+    if Lever.REORDERED in parts:
+        passes.append(Order())
+    passes += fuse
+    if Lever.RECOMPUTED in parts:
+        passes += [Recompute(DEFAULT_SHARE), *fuse]
+    if Lever.REORDERED in parts:
+        passes.append(Reorder())
+    return passes
