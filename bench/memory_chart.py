@@ -33,7 +33,8 @@ _STYLE = """
 .panel { font-weight: 600; } .note { fill: #5c6670; font-size: 11px; } .grid { stroke: #eaecef; }
 .p-arena { fill: #3b82c4; } .p-trainable { fill: #d9822b; }
 .w-saved { fill: #3b82c4; opacity: 0.2; }
-.other { stroke: #c0392b; stroke-dasharray: 4 3; } .other-name { fill: #c0392b; font-size: 11px; } .last { font-weight: 600; }
+.other { stroke: #c0392b; stroke-dasharray: 4 3; } .other-name { fill: #c0392b; font-size: 11px; }
+.last { font-weight: 600; }
 @media (prefers-color-scheme: dark) { .bg { fill: #181c21; } text { fill: #e7eaee; }
 .note { fill: #a3adb8; } .grid { stroke: #262b32; } .p-arena { fill: #6aa9e6; }
 .p-trainable { fill: #eda763; }

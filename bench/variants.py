@@ -302,9 +302,9 @@ _PER_CHANNEL = (
 
 
 def _without_masks() -> None:
-    def passed(name: str, layer: str, builder: Any) -> Any:
-        del layer
-        return builder.gradient(name)
+    def passed(spec: Any, node: Any, graph: Any, builder: Any) -> Any:
+        del spec, graph
+        return builder.gradient(node.outputs[0])
 
     for module in (clamp, pointwise_op, windowed, add_op):
         module.clamped_gradient = passed  # type: ignore[attr-defined]

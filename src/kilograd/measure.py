@@ -13,7 +13,7 @@ from kilograd.device.unicorn import UnicornDevice
 from kilograd.errors import BudgetError, KilogradError, ToolchainError
 from kilograd.features import features_of
 from kilograd.ir import Phase
-from kilograd.memory import Buffer
+from kilograd.memory import Buffer, scratch_name
 from kilograd.targets import get_target
 from kilograd.toolchain import Build, Compiler, build_firmware, firmware_sizes
 
@@ -169,13 +169,16 @@ def describe_peak(program: Program) -> str:
     index = min(plan.peak_index, len(program.graph.nodes) - 1)
     node = program.graph.nodes[index]
     live = plan.live_at(index)
-    shown = ", ".join(f"{_describe(b)} {b.size:,}" for b in live[:5])
+    shown = ", ".join(f"{_describe(b, program)} {b.size:,}" for b in live[:5])
     rest = sum(b.size for b in live[5:])
     tail = f", {len(live) - 5} more {rest:,}" if rest else ""
     return f"the peak of {sum(b.size for b in live):,} is at {node.name}: {shown}{tail}"
 
 
-def _describe(buffer: Buffer) -> str:
+def _describe(buffer: Buffer, program: Program) -> str:
+    for group in program.graph.row_groups:
+        if buffer.name == scratch_name(group.nodes[0]):
+            return f"rows of {group.nodes[0]} to {group.nodes[-1]}"
     return buffer.name.replace("#scratch", " (scratch)")
 
 

@@ -13,7 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kilograd.ir import DType, Graph, Kind, Node, TensorType, Value
-from kilograd.ops.arithmetic import bias_limit, quantize_multiplier
+from kilograd.ops.arithmetic import (
+    bias_limit,
+    multiply_by_quantized_multiplier,
+    quantize_multiplier,
+)
 from kilograd.ops.bias import BiasStepAttributes
 from kilograd.ops.delta import NARROW, DeltaAttributes, Precision
 from kilograd.ops.delta.op import BASE, DELTA, delta_type
@@ -55,6 +59,33 @@ def requantization(
     pairs = [quantize_multiplier(scale * s / output_scale) for s in inputs[WEIGHT].scales]
     multipliers = np.array([multiplier for multiplier, _ in pairs], np.int32)
     return multipliers, np.array([shift for _, shift in pairs], np.int8)
+
+
+def layer_may_clamp(node: Node, graph: Graph, channel_axis: int) -> bool:
+    """Whether some int8 activations could bring a layer's result to −128 or 127.
+
+    Interval arithmetic, channel by channel; a layer of which anything is trained may.
+
+    Args:
+        node: with activation, bias, weight.
+        graph: holds the node.
+        channel_axis: of the weight, along which the channels of the result lie.
+    """
+    bias, weight = (graph.values[node.inputs[index]] for index in (BIAS, WEIGHT))
+    frozen = bias.kind is Kind.CONSTANT and weight.kind is Kind.CONSTANT
+    if not frozen or len(node.inputs) > FROZEN:
+        return True
+    types = graph.types(node.inputs)
+    low, high = (end - types[ACTIVATION].zero_point for end in (-128, 127))
+    terms = np.moveaxis(weight.array.astype(np.int64), channel_axis, 0).reshape(bias.type.size, -1)
+    up, down = np.maximum(terms, 0).sum(axis=1), np.minimum(terms, 0).sum(axis=1)
+    multipliers, shifts = requantization(types, node.attributes.output.scale)
+    least, most = (
+        multiply_by_quantized_multiplier(sums + bias.array, multipliers, shifts)
+        + node.attributes.output.zero_point
+        for sums in (up * low + down * high, up * high + down * low)
+    )
+    return bool(least.min() <= -128 or most.max() >= 127)  # noqa: PLR2004 - the ends of int8
 
 
 def as_state(value: Value) -> Value:

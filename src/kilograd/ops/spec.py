@@ -330,6 +330,15 @@ class OpSpec(ABC, Generic[Attributes]):
         msg = f"operator {self.name} of node {node.name} has no gradient"
         raise NotImplementedError(msg)
 
+    def may_clamp(self, node: Node, graph: Graph) -> bool:
+        """Whether some input could make the clamp of the node's result act.
+
+        False only where no int8 inputs at all bring it to −128 or 127, so that a gradient needs no
+        mask.
+        """
+        del node, graph
+        return True
+
     def trainable(self, node: Node, graph: Graph, *, bias: bool, share: float) -> Trainable:
         """The node with its bias, and a share of its weights, turned into states."""
         del graph, bias, share

@@ -37,6 +37,7 @@ from kilograd.ops.layers import (
     contribute_steps,
     initial_weight,
     largest_channels,
+    layer_may_clamp,
     requantization,
     train_whole,
 )
@@ -96,6 +97,8 @@ class WindowedLayer(OpSpec[WindowedAttributes]):
     input_gradient: ClassVar[str]
     #: name of the operator that steps its weights
     weight_step: ClassVar[str]
+    #: axis of the weight along which the channels of the result lie
+    channel_axis: ClassVar[int]
 
     @abstractmethod
     def tap(self, x: Array, weight: Array, row: int, column: int) -> Array:
@@ -149,6 +152,10 @@ class WindowedLayer(OpSpec[WindowedAttributes]):
             (ACTIVATION,), row, window.height, window.stride, window.top, "input_height", "top"
         )
 
+    def may_clamp(self, node: Node, graph: Graph) -> bool:
+        """By the frozen weights of each channel; padding adds nothing."""
+        return layer_may_clamp(node, graph, self.channel_axis)
+
     def trainable(self, node: Node, graph: Graph, *, bias: bool, share: float) -> Trainable:
         """The whole weight becomes a state; the strongest share of its channels is stepped."""
         trained = train_whole(node, graph, bias=bias, weight=share > 0)
@@ -161,7 +168,7 @@ class WindowedLayer(OpSpec[WindowedAttributes]):
 
     def gradient(self, node: Node, graph: Graph, builder: GradientBuilder) -> None:
         """Through the clamp, to the parameters and the input."""
-        gradient = clamped_gradient(node.outputs[0], node.layer, builder)
+        gradient = clamped_gradient(self, node, graph, builder)
         attributes: WindowedAttributes = node.attributes
         activation = node.inputs[ACTIVATION]
         if builder.wanted(activation):

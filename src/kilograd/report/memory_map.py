@@ -315,7 +315,7 @@ def _peak(program: Program, axes: _Axes) -> list[str]:
     x, right = axes.x(index), axes.x(index + 1)
     middle = (x + right) / 2
     text = f"peak {live:,} bytes at {program.graph.nodes[index].name}"
-    half = text_width(text, 12) / 2
+    half = text_width(text, 13) / 2
     start = min(max(middle - half, _MAP_X), _MAP_RIGHT - 2 * half)
     y = _TOP - 44
     return [

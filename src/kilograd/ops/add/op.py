@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kilograd.ir import DType, Graph, Node, Quantization, TensorType
 from kilograd.ops.arithmetic import multiply_by_quantized_multiplier, quantize_multiplier
@@ -78,13 +79,25 @@ class Add(OpSpec[AddAttributes]):
     ) -> tuple[Array, ...]:
         """Shift up, rescale, add, requantize."""
         del context
+        result = self._unclamped(attributes, inputs, arrays)
+        return (np.clip(result, -128, 127).astype(np.int8),)
+
+    def _unclamped(
+        self, attributes: AddAttributes, inputs: Sequence[TensorType], arrays: Sequence[Array]
+    ) -> NDArray[np.int64]:
         *branches, out = self._multipliers(attributes, inputs)
-        total = np.zeros(inputs[0].shape, np.int64)
+        total = np.zeros(arrays[0].shape, np.int64)
         for array, type_, (multiplier, shift) in zip(arrays, inputs, branches, strict=True):
             shifted = (array.astype(np.int64) - type_.zero_point) << LEFT_SHIFT
             total += multiply_by_quantized_multiplier(shifted, multiplier, shift)
-        result = multiply_by_quantized_multiplier(total, *out) + attributes.output.zero_point
-        return (np.clip(result, -128, 127).astype(np.int8),)
+        return multiply_by_quantized_multiplier(total, *out) + attributes.output.zero_point
+
+    def may_clamp(self, node: Node, graph: Graph) -> bool:
+        """By the results of the smallest and the largest inputs."""
+        types = graph.types(node.inputs)
+        ends = np.array([-128, 127], np.int8)
+        least, most = self._unclamped(node.attributes, types, [ends, ends])
+        return bool(least <= ends[0] or most >= ends[1])
 
     def kernel(self, attributes: AddAttributes, inputs: Sequence[TensorType]) -> KernelCall:
         """kg_add."""
@@ -110,8 +123,7 @@ class Add(OpSpec[AddAttributes]):
 
     def gradient(self, node: Node, graph: Graph, builder: GradientBuilder) -> None:
         """The clamped gradient, to both inputs."""
-        del graph
-        gradient = clamped_gradient(node.outputs[0], node.layer, builder)
+        gradient = clamped_gradient(self, node, graph, builder)
         for name in node.inputs:
             if builder.wanted(name):
                 builder.contribute(name, gradient)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
-from kilograd.ir import DType, TensorType
+from kilograd.ir import DType, Graph, Node, TensorType
 from kilograd.ops.spec import (
     Array,
     Case,
@@ -28,9 +29,14 @@ def mask_type(activation: TensorType) -> TensorType:
     return TensorType(((activation.size + 7) // 8,), DType.UINT8)
 
 
-def clamped_gradient(name: str, layer: str, builder: GradientBuilder) -> Gradient:
-    """The gradient of a clamped value, zero where the clamp acted."""
+def clamped_gradient(
+    spec: OpSpec[Any], node: Node, graph: Graph, builder: GradientBuilder
+) -> Gradient:
+    """The gradient of a node's clamped result, zero where the clamp acted."""
+    (name,), layer = node.outputs, node.layer
     gradient = builder.gradient(name)
+    if not spec.may_clamp(node, graph):
+        return gradient
     (mask,) = builder.emit("clamp_mask", [name], NoAttributes(), layer=layer, task="clamp_mask")
     (masked,) = builder.emit(
         "mask_gradient",

@@ -33,6 +33,7 @@ class Conv(WindowedLayer):
     name = "conv"
     input_gradient = "conv_input_gradient"
     weight_step = "conv_weight_step"
+    channel_axis = 0
 
     def infer(
         self, attributes: WindowedAttributes, inputs: Sequence[TensorType]

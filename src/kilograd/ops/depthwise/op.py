@@ -38,6 +38,7 @@ class Depthwise(WindowedLayer):
     reuses = MappingProxyType({0: (ACTIVATION,)})
     input_gradient = "depthwise_input_gradient"
     weight_step = "depthwise_weight_step"
+    channel_axis = 2
 
     def infer(
         self, attributes: WindowedAttributes, inputs: Sequence[TensorType]

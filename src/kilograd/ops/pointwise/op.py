@@ -23,6 +23,7 @@ from kilograd.ops.layers import (
     check_parameters,
     contribute_steps,
     largest_channels,
+    layer_may_clamp,
     requantization,
     train_whole,
     trained_weight,
@@ -237,9 +238,13 @@ class Pointwise(_PointwiseForward):
         del inputs
         return RowRule((ACTIVATION,), attributes)
 
+    def may_clamp(self, node: Node, graph: Graph) -> bool:
+        """By the frozen weights of each channel."""
+        return layer_may_clamp(node, graph, 0)
+
     def gradient(self, node: Node, graph: Graph, builder: GradientBuilder) -> None:
         """Through the clamp, to the parameters and the input."""
-        gradient = clamped_gradient(node.outputs[0], node.layer, builder)
+        gradient = clamped_gradient(self, node, graph, builder)
         self._contribute(node, graph, builder, gradient)
 
     def cases(self) -> Sequence[Case]:
