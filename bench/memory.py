@@ -1,6 +1,6 @@
 """Measures what a training step takes of SRAM and writes it to bench/results/memory.json.
 
-    python bench/memory.py [sram] [levers] [pytorch] [accuracy]
+    python bench/memory.py [sram] [work] [levers] [pytorch] [accuracy]
 
 Without arguments everything, in about 15 minutes on two cores. Rows whose C sources and compiler
 are those of the ledger are kept, so it can be stopped at any time. Needs the published
@@ -27,9 +27,13 @@ from memory_levers import levers
 from packs import PACKS, SHARED, checkpoint
 
 from kilograd.compiler import Program, compile_model
+from kilograd.emit import emit
 from kilograd.emit.model import is_streamed
+from kilograd.ir import Graph, Phase
+from kilograd.memory import plan_memory
 from kilograd.models import load_model
-from kilograd.scheme import load_scheme, published_schemes
+from kilograd.passes import Differentiate, Order, Prune, Reorder, Select, run_passes
+from kilograd.scheme import Scheme, load_scheme, published_schemes
 
 LEDGER = Path(__file__).parent / "results" / "memory.json"
 CLASSES = (10, 2, 100)
@@ -121,6 +125,36 @@ def measure_sram(ledger: Ledger) -> None:
         write_ledger(LEDGER, ledger)
 
 
+def measure_work(ledger: Ledger) -> None:
+    """Instructions of each published scheme where every layer runs once and whole."""
+    ledger["work"] = {}
+    for name in published_schemes():
+        model = name.split("/")[0]
+        if model not in accuracy.BACKBONES:
+            continue
+        graph = load_model(checkpoint(model), CLASSES[0])
+        program = unfused(graph, load_scheme(name, graph))
+        result, fits = measure_anywhere(program)
+        streamed = Row(model, name, streamed=True, classes=CLASSES[0]).program()
+        ledger["work"][name] = {
+            "sram_total_bytes": result.sram_total_bytes,
+            "instructions_train_step": result.instructions_train_step,
+            "fits": fits,
+            "macs": sum(program.macs(phase) for phase in Phase),
+            "macs_recomputed": streamed.recomputed_macs,
+        }
+        print(f"{name}: {result.instructions_train_step:,} instructions unfused", flush=True)
+
+
+def unfused(graph: Graph, scheme: Scheme) -> Program:
+    """A training step of which no layer runs in rows, and none twice."""
+    passes = (Differentiate(), Prune(), Order(), Reorder())
+    select = Select(frozenset(scheme.biases), dict(scheme.weights))
+    trained = run_passes(graph, (select, *passes))
+    plan = plan_memory(trained)
+    return Program(trained, plan, emit(trained, plan), scheme)
+
+
 def measure_levers(ledger: Ledger) -> None:
     """What each part of the compiler saves."""
     ledger["levers"] = {}
@@ -172,6 +206,7 @@ def _how(cell: Cell) -> str:
 
 PARTS: dict[str, Callable[[Ledger], None]] = {
     "sram": measure_sram,
+    "work": measure_work,
     "levers": measure_levers,
     "pytorch": measure_pytorch,
     "accuracy": measure_accuracy,

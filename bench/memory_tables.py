@@ -216,6 +216,27 @@ def levers(ledger: Ledger) -> str:
     return table(header, body)
 
 
+def work(ledger: Ledger) -> str:
+    """Instructions beside those of a step of which every layer runs once and whole."""
+    rows, body = _rows(ledger), list[list[str]]()
+    for name, whole in ledger["work"].items():
+        model, _, scheme = name.partition("/")
+        before = whole["instructions_train_step"]
+        found = [rows[model, scheme, how, _CLASSES] for how in ("held", "streamed")]
+        more = [row["instructions_train_step"] / before - 1 for row in found]
+        body.append(
+            [
+                name,
+                _bytes(whole),
+                _millions(before),
+                *(f"{share:+.1%}" for share in more),
+                f"{whole['macs_recomputed'] / whole['macs']:.1%}",
+            ]
+        )
+    header = ["scheme", "whole and once: SRAM (B)", "instructions of a step", "held", "streamed"]
+    return table([*header, "MACs done twice, streamed"], body)
+
+
 def order(ledger: Ledger) -> str:
     """How far list scheduling and first fit are from the proven optimum."""
     rows: list[list[str]] = []

@@ -161,6 +161,7 @@ TABLES: dict[str, tuple[str, Callable[[Ledger], str]]] = {
     "sram_published": ("memory", memory_tables.published),
     "sram_pytorch": ("memory", memory_tables.pytorch),
     "sram_small": ("memory", memory_tables.small),
+    "sram_work": ("memory", memory_tables.work),
     "sram_levers": ("memory", memory_tables.levers),
     "sram_order": ("order", memory_tables.order),
     "accuracy": ("accuracy", accuracy_tables.accuracy_mcunet),
