@@ -14,8 +14,12 @@ from kilograd.scheme import Scheme
 
 #: Trained weights are moved in slices; no pass, so it is not among the compiler's own levers.
 SLICES = "weights in slices"
-LEVERS: tuple[Lever | str, ...] = (*Lever, SLICES)
-NAMES = [*(lever.value for lever in Lever), SLICES]
+LEVERS: tuple[Lever | str, ...] = (
+    *(lever for lever in Lever if lever is not Lever.RECOMPUTED),
+    SLICES,
+    Lever.RECOMPUTED,
+)
+NAMES = [lever.value if isinstance(lever, Lever) else lever for lever in LEVERS]
 
 
 def levers(graph: Graph, scheme: Scheme) -> dict[str, list[dict[str, Any]]]:
