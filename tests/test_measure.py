@@ -100,6 +100,20 @@ def test_a_budget_error_names_peak_operator_tensors_and_what_helps(program, sche
     assert f"the peak itself is set by {operator}" in hint
 
 
+@pytest.mark.parametrize(
+    ("scheme", "streamed", "told"),
+    [("head", False, True), ("head", True, False), ("full", False, False)],
+)
+def test_a_sample_in_the_way_can_be_streamed(scheme, streamed, told, tmp_path):
+    graph = tiny_graph(tmp_path)
+    program = compile_model(graph, load_scheme(scheme, graph), stream_input=streamed)
+    with pytest.raises(BudgetError) as caught:
+        measure(program, "cortex-m7", sram_budget=500)
+    assert (
+        "(--stream-input of measure and compile), the sample of 768 " in str(caught.value)
+    ) == told
+
+
 def test_the_hint_names_the_smallest_change_that_is_enough(tmp_path):
     graph = tiny_graph(tmp_path)
     program = compile_model(graph, load_scheme("full", graph))

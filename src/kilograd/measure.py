@@ -206,7 +206,23 @@ def _what_would_help(program: Program, excess: int) -> str:
     if not enough:
         node = graph.nodes[index]
         options += f"; the peak itself is set by {node.name}: a smaller input or a narrower model"
+        sample = _sample_in_the_way(program, index)
+        if sample:
+            options += (
+                f"; streamed in rows (--stream-input of measure and compile), the sample of "
+                f"{sample:,} bytes is never whole"
+            )
     return options
+
+
+def _sample_in_the_way(program: Program, index: int) -> int:
+    """Bytes of the sample where it is whole at the peak but could be streamed; else 0."""
+    graph = program.graph
+    sample = graph.inputs[0]
+    readers = graph.readers()[sample.name]
+    is_read_again = any(node.phase is Phase.TRAINING for node in readers)
+    is_live = any(sample.name in buffer.values for buffer in program.plan.live_at(index))
+    return sample.type.nbytes if is_live and not is_read_again and not graph.features else 0
 
 
 def _measure_features(program: Program, build: Build) -> FeatureCost | None:
