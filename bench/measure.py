@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from ledgers import read_ledger, write_ledger
+from ledgers import chosen_parts, read_ledger, write_ledger
 from rich.console import Console
 
 from kilograd.commands.demo import run_demo
@@ -163,13 +163,11 @@ PARTS: dict[str, Callable[[], dict[str, Any]]] = {
 
 def main(chosen: list[str]) -> None:
     """Measure the chosen parts and rewrite the ledger after each."""
-    unknown = set(chosen) - set(PARTS)
-    if unknown:
-        sys.exit(f"no such part: {', '.join(sorted(unknown))}; known: {', '.join(PARTS)}")
+    parts = chosen_parts(chosen, PARTS)
     if not SHARED.is_dir():
         sys.exit("the published checkpoints and data packs (../shared) are not here")
     ledger = read_ledger(LEDGER)
-    for part in chosen or PARTS:
+    for part in parts:
         ledger[part] = PARTS[part]()
         write_ledger(LEDGER, ledger)
 

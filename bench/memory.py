@@ -22,17 +22,15 @@ from typing import Any
 
 import accuracy
 from cells import Cell, measure_anywhere, recipe, run_cell
-from ledgers import read_ledger, write_ledger
+from ledgers import chosen_parts, read_ledger, write_ledger
 from memory_levers import levers
 from packs import PACKS, SHARED, checkpoint
 
-from kilograd.compiler import Program, compile_model
+from kilograd.compiler import Lever, Program, compile_model, plan_step
 from kilograd.emit import emit
 from kilograd.emit.model import is_streamed
 from kilograd.ir import Graph, Phase
-from kilograd.memory import plan_memory
 from kilograd.models import load_model
-from kilograd.passes import Differentiate, Order, Prune, Reorder, Select, run_passes
 from kilograd.scheme import Scheme, load_scheme, published_schemes
 
 LEDGER = Path(__file__).parent / "results" / "memory.json"
@@ -148,10 +146,7 @@ def measure_work(ledger: Ledger) -> None:
 
 def unfused(graph: Graph, scheme: Scheme) -> Program:
     """A training step of which no layer runs in rows, and none twice."""
-    passes = (Differentiate(), Prune(), Order(), Reorder())
-    select = Select(frozenset(scheme.biases), dict(scheme.weights))
-    trained = run_passes(graph, (select, *passes))
-    plan = plan_memory(trained)
+    trained, plan = plan_step(graph, scheme, {Lever.IN_PLACE, Lever.REORDERED, Lever.SLICES})
     return Program(trained, plan, emit(trained, plan), scheme)
 
 
@@ -215,13 +210,11 @@ PARTS: dict[str, Callable[[Ledger], None]] = {
 
 def main(chosen: list[str]) -> None:
     """Measure the chosen parts, or all."""
-    unknown = set(chosen) - set(PARTS)
-    if unknown:
-        sys.exit(f"no such part: {', '.join(sorted(unknown))}; known: {', '.join(PARTS)}")
+    parts = chosen_parts(chosen, PARTS)
     if not SHARED.is_dir():
         sys.exit("the published checkpoints and data packs (../shared) are not here")
     ledger = read_ledger(LEDGER)
-    for part in chosen or PARTS:
+    for part in parts:
         PARTS[part](ledger)
         write_ledger(LEDGER, ledger)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from memory_levers import SLICES
 from memory_tables import TINY_ENGINE_BYTES
 
 from kilograd.report.svg import element, label, line, rectangle, text_width
@@ -14,9 +13,7 @@ from kilograd.report.waterfall import LEVER_TEXT, STEP, Bar, Scale, bars, signed
 Ledger = Mapping[str, Any]
 Row = Mapping[str, Any]
 
-_NAMES = {"none" if lever is None else lever.value: text for lever, text in LEVER_TEXT.items()} | {
-    SLICES: "+ weights in slices"
-}
+_NAMES = {"none" if lever is None else lever.value: text for lever, text in LEVER_TEXT.items()}
 _WIDTH, _LEFT, _RIGHT = 860.0, 212.0, 640.0
 _ALONE = 845.0
 _TOP, _HEAD, _GAP = 84.0, 34.0, 22.0

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from ledgers import read_ledger, write_ledger
+from ledgers import chosen_parts, read_ledger, write_ledger
 from people import (
     QUARTER_TURNS,
     Person,
@@ -262,20 +262,18 @@ def write(ledger: dict[str, Any]) -> None:
 
 def main(chosen: list[str]) -> None:
     """Fill in what is missing of the chosen parts."""
-    parts = (*TASKS, "memory")
-    if unknown := set(chosen) - set(parts):
-        sys.exit(f"no such part: {', '.join(sorted(unknown))}; known: {', '.join(parts)}")
+    parts = chosen_parts(chosen, (*TASKS, "memory"))
     ledger: dict[str, Any] = read_ledger(LEDGER)
     done: dict[str, Any] = ledger.setdefault("cells", {})
     memory: dict[str, Any] = ledger.setdefault("memory", {})
-    for task in (part for part in chosen or parts if part in TASKS):
+    for task in (part for part in parts if part in TASKS):
         for person, scheme, shots, seed in cells(task):
             name = f"{task} {person} {scheme} {shots} {seed}"
             if name not in done:
                 done[name] = personalise(task, person, scheme, shots, seed)
                 print(name, f"{done[name]['before']:.3f} {done[name]['after']:.3f}", flush=True)
                 write(ledger)
-    if not chosen or "memory" in chosen:
+    if "memory" in parts:
         for task in TASKS.values():
             for scheme in task.schemes:
                 if f"{task.model} {scheme}" not in memory:

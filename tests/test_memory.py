@@ -116,11 +116,13 @@ class Arena:
         in_rows = {v.name for p in program.plan.groups.values() for v in p.values if not v.whole}
         self.in_rows = {n: np.zeros(types[n].shape, types[n].dtype.numpy) for n in in_rows}
         self.in_groups = {name for group in program.graph.row_groups for name in group.nodes}
-        self.made_over = {}
+        self.made_over, self.taken = {}, set()
         for group in program.graph.row_groups:
             rows = program.plan.groups[group.nodes[0]]
             if rows.over is not None:
-                self.made_over[group.nodes[-1]] = rows.values[rows.over[0]].name
+                made, read = (rows.values[index].name for index in rows.over)
+                self.made_over[group.nodes[-1]] = made
+                self.taken.add(read)
 
     def view(self, name):
         if name in self.in_rows:
@@ -169,7 +171,7 @@ class Arena:
                 self.put(name, result, node)
         kept = [name for name in node.inputs if name in self.program.plan.values]
         for name, before in zip(node.inputs, inputs, strict=True):
-            if name in kept and not spec.reuses and node.name not in self.in_groups:
+            if name in kept and not spec.reuses and name not in self.taken:
                 assert np.array_equal(self.read(name), before), f"{node.name} overwrote {name}"
 
 

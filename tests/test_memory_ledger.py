@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 from cells import Cell, run_cell
 from ledgers import read_ledger
-from memory_levers import LEVERS, NAMES, planned_row
 from memory_tables import Name
 from packs import PACKS, checkpoint
 
+from kilograd.compiler import Lever
 from kilograd.device.host import HostDevice
 from kilograd.device.protocol import LearningRate
+from kilograd.levers import planned
 from kilograd.models import load_model
 from kilograd.scheme import load_scheme
 from kilograd.toolchain import build_host_library
@@ -83,20 +84,22 @@ def test_no_figure_grows(ledger, key):
 def test_all_levers_together_are_the_compiler(ledger):
     name = "mcunet-5fps/49kb"
     graph = load_model(checkpoint("mcunet-5fps"), 10)
-    found = planned_row(graph, load_scheme(name, graph), LEVERS)
+    found = planned(graph, load_scheme(name, graph), list(Lever))
     plan = ROWS[QUICK[1]].program().plan
-    assert (found["arena"], found["trainable"]) == (plan.arena_bytes, plan.state_bytes)
+    assert (found.arena, found.trainable) == (plan.arena_bytes, plan.state_bytes)
     known = ledger["levers"][name]["added"]
-    assert [row["name"] for row in known] == ["none", *NAMES]
-    assert found["arena"] <= known[-1]["arena"]
+    assert [row["name"] for row in known] == ["none", *Lever]
+    assert found.arena <= known[-1]["arena"]
 
 
-def test_no_part_costs_much_memory_alone(ledger):
-    """Each makes others choose differently, which is a little worse at times."""
-    for found in ledger["levers"].values():
+def test_no_part_costs_memory_alone(ledger):
+    """But for one: in slices, 49kb's weights keep a saved activation waiting for their step."""
+    costs = {("mcunet-5fps/49kb", Lever.SLICES.value): 516}
+    for scheme, found in ledger["levers"].items():
         full = found["added"][-1]
-        assert [row["name"] for row in found["left_out"]] == NAMES
-        assert all(row["arena"] >= 0.98 * full["arena"] for row in found["left_out"])
+        assert [row["name"] for row in found["left_out"]] == list(Lever)
+        for row in found["left_out"]:
+            assert row["arena"] >= full["arena"] - costs.get((scheme, row["name"]), 0), row
 
 
 def test_the_work_grows_by_less_than_a_tenth(ledger):

@@ -1,5 +1,6 @@
 """What is made again in the backward pass: the same bits, from less memory."""
 
+import inspect
 import json
 from dataclasses import replace
 
@@ -9,14 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
+from kilograd import cli
 from kilograd.agreement import verify_devices
-from kilograd.cli import app
-from kilograd.compiler import compile_model
+from kilograd.compiler import Lever, compile_model
 from kilograd.device.host import HostDevice
 from kilograd.device.protocol import LearningRate
 from kilograd.ir import Phase, RowGroup
 from kilograd.ir.text import contents, parse_graph, print_graph
-from kilograd.levers import Lever, steps
+from kilograd.levers import steps
 from kilograd.ops import REGISTRY
 from kilograd.passes import DEFAULT_SHARE, Recompute, verify
 from kilograd.passes.recompute import candidates
@@ -151,15 +152,21 @@ def test_the_share_is_an_option(tmp_path):
     found = []
     for share in ("0", "100"):
         arguments = [*shared, "--recompute", share, "-o", str(tmp_path / share)]
-        result = CliRunner().invoke(app, arguments)
+        result = CliRunner().invoke(cli.app, arguments)
         assert result.exit_code == 0, result.output
         found.append(json.loads(result.stdout))
     assert found[0]["macs_recomputed"] == 0
     assert found[1]["arena"] <= found[0]["arena"]
 
 
+def test_the_options_default_is_the_compilers():
+    for command in (cli.compile_command, cli.measure, cli.verify):
+        default = inspect.signature(command).parameters["recompute"].default
+        assert default == 100 * DEFAULT_SHARE
+
+
 def test_a_share_beyond_all_is_told():
-    result = CliRunner().invoke(app, ["measure", "kilograd-48", "--recompute", "101"])
+    result = CliRunner().invoke(cli.app, ["measure", "kilograd-48", "--recompute", "101"])
     assert result.exit_code == 2
     assert "--recompute" in result.output
 

@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from kilograd.compiler import compile_model
+from kilograd.compiler import Lever, compile_model
 from kilograd.errors import UserError
 from kilograd.frontend.builder import GraphBuilder, Parameters
 from kilograd.ir import Phase, Quantization
-from kilograd.levers import Lever, Planned, steps
+from kilograd.levers import Planned, steps
 from kilograd.measure import Measurement
 from kilograd.ops.window import Window
 from kilograd.report import Report, render_report, terminal_memory_map, write_report

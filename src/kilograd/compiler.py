@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from enum import Enum
 
 from kilograd.emit import emit
 from kilograd.emit.model import frozen_prefix
@@ -26,6 +27,40 @@ from kilograd.passes import (
     run_passes,
 )
 from kilograd.scheme import Scheme
+
+
+class Lever(str, Enum):
+    """A part of the compiler that saves memory and may be left out; in a sensible order."""
+
+    IN_PLACE = "in place"
+    REORDERED = "reordered"
+    ROWS = "row groups"
+    STREAMED = "streamed input"  # needs row groups
+    SLICES = "weights in slices"
+    RECOMPUTED = "recomputed"
+
+
+def pipeline(scheme: Scheme, levers: Collection[Lever], recompute: float) -> list[Pass]:
+    """The passes from a forward graph to a training step, in order.
+
+    Args:
+        scheme: what is trained.
+        levers: the parts that save memory.
+        recompute: as for ``compile_model``.
+    """
+    slices, streamed = Lever.SLICES in levers, Lever.STREAMED in levers
+    chosen: list[tuple[Pass, bool]] = [
+        (Select(frozenset(scheme.biases), dict(scheme.weights), slices), True),
+        (Differentiate(), True),
+        (Prune(), True),
+        (Order(), Lever.REORDERED in levers),
+        (Fuse(streamed), Lever.ROWS in levers),
+        (Recompute(recompute), Lever.RECOMPUTED in levers),
+        # Once more: less is saved of the forward pass.
+        (Fuse(streamed), Lever.ROWS in levers and Lever.RECOMPUTED in levers),
+        (Reorder(), Lever.REORDERED in levers),
+    ]
+    return [step for step, is_used in chosen if is_used]
 
 
 @dataclass(frozen=True)
@@ -71,6 +106,28 @@ class Program:
         )
 
 
+def plan_step(
+    graph: Graph,
+    scheme: Scheme,
+    levers: Collection[Lever],
+    recompute: float = DEFAULT_SHARE,
+    dump: Callable[[str, Graph], None] | None = None,
+) -> tuple[Graph, MemoryPlan]:
+    """A training step, and where everything in it lives.
+
+    Args:
+        graph: the forward graph, logits first in its outputs.
+        scheme: resolved against the graph's layers.
+        levers: the parts of the compiler that save memory.
+        recompute: as for ``compile_model``.
+        dump: called with a pass's name and the graph after it.
+    """
+    features = features_of(graph)
+    trained = run_passes(graph, pipeline(scheme, levers, recompute), dump)
+    scratch = features.scratch_bytes if features else 0
+    return trained, plan_memory(trained, scratch, in_place=Lever.IN_PLACE in levers)
+
+
 def compile_model(
     graph: Graph,
     scheme: Scheme,
@@ -95,17 +152,8 @@ def compile_model(
             where=graph.name,
             hint="only images can be streamed in rows; leave out --stream-input",
         )
-    passes: list[Pass] = [
-        Select(frozenset(scheme.biases), dict(scheme.weights)),
-        Differentiate(),
-        Prune(),
-        Order(),
-        Fuse(stream_input),
-        Recompute(recompute),
-        Fuse(stream_input),  # once more: less is saved of the forward pass
-        Reorder(),
-    ]
-    trained = run_passes(graph, passes, dump)
+    levers = set(Lever) if stream_input else set(Lever) - {Lever.STREAMED}
+    trained, plan = plan_step(graph, scheme, levers, recompute, dump)
     if stream_input and not any(group.streamed for group in trained.row_groups):
         first = trained.readers()[trained.inputs[0].name][0].layer
         raise UserError(
@@ -113,9 +161,8 @@ def compile_model(
             where=scheme.name,
             hint="freeze the weights of the first layer, or leave out --stream-input",
         )
-    scratch = features.scratch_bytes if features else 0
-    plan = plan_memory(trained, scratch)
     sources = emit(trained, plan)
     if features:
-        sources |= features.firmware_sources(plan.scratch("input") if scratch else 0)
+        offset = plan.scratch("input") if features.scratch_bytes else 0
+        sources |= features.firmware_sources(offset)
     return Program(trained, plan, sources, scheme, graph)

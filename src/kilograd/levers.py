@@ -5,37 +5,13 @@ Bytes are planned, arena and trained state; nothing here is emitted or run.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import Enum
 
-from kilograd.features import features_of
+from kilograd.compiler import Lever, plan_step
 from kilograd.ir import Graph
-from kilograd.memory import plan_memory
-from kilograd.passes import (
-    DEFAULT_SHARE,
-    Differentiate,
-    Fuse,
-    Order,
-    Pass,
-    Prune,
-    Recompute,
-    Reorder,
-    Select,
-    recomputed_macs,
-    run_passes,
-)
+from kilograd.passes import recomputed_macs
 from kilograd.scheme import Scheme
-
-
-class Lever(str, Enum):
-    """A part of the compiler that saves memory, in the order in which they are put in."""
-
-    IN_PLACE = "in place"
-    REORDERED = "reordered"
-    ROWS = "row groups"
-    STREAMED = "streamed input"  # needs row groups
-    RECOMPUTED = "recomputed"
 
 
 @dataclass(frozen=True)
@@ -69,7 +45,8 @@ def steps(graph: Graph, scheme: Scheme, *, stream_input: bool) -> list[Planned]:
 
     Without all of them every tensor has memory of its own from the node that makes it to the last
     that reads it; the nodes run in the order in which they were written down: forward, backward,
-    then the steps of what the forward pass reads; and a clamp mask is made when it is needed.
+    then the steps of what the forward pass reads; a clamp mask is made when it is needed; and a
+    trained weight is summed whole.
 
     Args:
         graph: a forward graph.
@@ -82,10 +59,7 @@ def steps(graph: Graph, scheme: Scheme, *, stream_input: bool) -> list[Planned]:
 
 def planned(graph: Graph, scheme: Scheme, parts: Sequence[Lever]) -> Planned:
     """Planned with these parts; named after the last."""
-    trained = run_passes(graph, _passes(scheme, parts))
-    features = features_of(graph)
-    scratch = features.scratch_bytes if features else 0
-    plan = plan_memory(trained, scratch, in_place=Lever.IN_PLACE in parts)
+    trained, plan = plan_step(graph, scheme, parts)
     return Planned(
         lever=parts[-1] if parts else None,
         arena=plan.arena_bytes,
@@ -94,20 +68,3 @@ def planned(graph: Graph, scheme: Scheme, parts: Sequence[Lever]) -> Planned:
         peak=trained.nodes[min(plan.peak_index, len(trained.nodes) - 1)].name,
         recomputed_macs=recomputed_macs(trained),
     )
-
-
-def _passes(scheme: Scheme, parts: Collection[Lever]) -> list[Pass]:
-    passes: list[Pass] = [
-        Select(frozenset(scheme.biases), dict(scheme.weights)),
-        Differentiate(),
-        Prune(),
-    ]
-    fuse = [Fuse(Lever.STREAMED in parts)] if Lever.ROWS in parts else []
-    if Lever.REORDERED in parts:
-        passes.append(Order())
-    passes += fuse
-    if Lever.RECOMPUTED in parts:
-        passes += [Recompute(DEFAULT_SHARE), *fuse]
-    if Lever.REORDERED in parts:
-        passes.append(Reorder())
-    return passes

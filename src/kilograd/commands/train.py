@@ -224,7 +224,7 @@ def _measurement(
 
 
 def _levers(program: Program) -> list[Planned]:
-    """What each part of the compiler saves, where the program is no more than a network's."""
+    """What each part of the compiler saves; nothing where the network itself is not at hand."""
     if program.forward is None:
         return []
     return steps(program.forward, program.scheme, stream_input=False)

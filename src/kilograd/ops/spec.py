@@ -345,6 +345,13 @@ class OpSpec(ABC, Generic[Attributes]):
         msg = f"operator {self.name} of node {node.name} has no weights to train"
         raise NotImplementedError(msg)
 
+    def in_slices(self, trained: Trainable) -> Trainable:
+        """What ``trainable`` gave, its moved weight never whole in memory; as it is if it must be.
+
+        Its kernels then read base and delta, so that the delta's step waits for all of them.
+        """
+        return trained
+
     def by_rows(self, attributes: Attributes, inputs: Sequence[TensorType]) -> RowRule | None:
         """How the operator runs a row at a time; None where it cannot."""
         del attributes, inputs

@@ -1,4 +1,8 @@
-"""Computes again in the backward pass what was small work to compute and much to keep."""
+"""Computes again in the backward pass what was small work to compute and much to keep.
+
+As in gradient checkpointing ("Training Deep Nets with Sublinear Memory Cost", Chen et al., 2016),
+but of masks alone, a row at a time, and chosen by the peak of memory.
+"""
 
 from __future__ import annotations
 

@@ -17,10 +17,12 @@ class Select:
     Attributes:
         biases: names of the layers whose bias is trained.
         weights: layer name -> share of its input channels whose weights are trained, in (0, 1].
+        slices: whether trained weights are moved a slice at a time where operators can.
     """
 
     biases: frozenset[str]
     weights: Mapping[str, float]
+    slices: bool = True
     name: ClassVar[str] = "select"
 
     def apply(self, graph: Graph) -> Graph:
@@ -35,6 +37,7 @@ class Select:
                 nodes.append(node)
                 continue
             trained = spec.trainable(node, graph, bias=bias, share=share)
+            trained = spec.in_slices(trained) if self.slices else trained
             nodes += [*trained.before, trained.node]
             values.update({value.name: value for value in trained.values})
         return replace(graph, values=values).with_nodes(nodes)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from kilograd.levers import Lever, Planned
+from kilograd.compiler import Lever
+from kilograd.levers import Planned
 from kilograd.report.svg import (
     byte_ticks,
     drawing,
@@ -27,6 +28,7 @@ LEVER_TEXT = {
     Lever.REORDERED: "+ reordered",
     Lever.ROWS: "+ first layers in rows",
     Lever.STREAMED: "+ sample streamed in rows",
+    Lever.SLICES: "+ weights in slices",
     Lever.RECOMPUTED: "+ masks made again",
 }
 

@@ -151,10 +151,9 @@ class _PointwiseForward(OpSpec[PointwiseAttributes]):
         value = graph.values[node.inputs[WEIGHT]]
         channels = largest_channels(value.array, 1, share) if share else ()
         if len(channels) in (0, value.type.shape[1]):
-            whole = train_whole(
+            return train_whole(
                 node, graph, bias=bias, weight=bool(channels), precision=self.precision
             )
-            return self._with_delta(whole)
         others = channel_order(channels, value.type.shape[1])[len(channels) :]
         columns = _columns(value, channels, value.name)
         before, values = trained_weight(columns, node.layer, self.precision)
@@ -163,20 +162,7 @@ class _PointwiseForward(OpSpec[PointwiseAttributes]):
         inputs = (*node.inputs[: WEIGHT + 1], frozen.name)
         states = (as_state(graph.values[node.inputs[BIAS]]),) if bias else ()
         replaced = replace(node, inputs=inputs, attributes=attributes)
-        return self._with_delta(Trainable(replaced, (*states, *values, frozen), before))
-
-    def _with_delta(self, trained: Trainable) -> Trainable:
-        """The node reads base and delta itself where it can, instead of their sum."""
-        if not self.takes_delta or not trained.before or len(trained.before[0].inputs) == 1:
-            return trained
-        (summed,) = trained.before
-        base, delta = summed.inputs
-        node, (weight,) = trained.node, summed.outputs
-        inputs = tuple(base if name == weight else name for name in node.inputs)
-        bits = summed.attributes.fraction_bits
-        attributes = replace(node.attributes, fraction_bits=bits)
-        values = tuple(value for value in trained.values if value.name != weight)
-        return Trainable(replace(node, inputs=(*inputs, delta), attributes=attributes), values)
+        return Trainable(replaced, (*states, *values, frozen), before)
 
     def _contribute(
         self, node: Node, graph: Graph, builder: GradientBuilder, gradient: Gradient
@@ -237,6 +223,19 @@ class Pointwise(_PointwiseForward):
         """Row by row."""
         del inputs
         return RowRule((ACTIVATION,), attributes)
+
+    def in_slices(self, trained: Trainable) -> Trainable:
+        """The node reads base and delta itself, instead of their sum."""
+        if not trained.before or len(trained.before[0].inputs) == 1:
+            return trained
+        (summed,) = trained.before
+        base, delta = summed.inputs
+        node, (weight,) = trained.node, summed.outputs
+        inputs = tuple(base if name == weight else name for name in node.inputs)
+        bits = summed.attributes.fraction_bits
+        attributes = replace(node.attributes, fraction_bits=bits)
+        values = tuple(value for value in trained.values if value.name != weight)
+        return Trainable(replace(node, inputs=(*inputs, delta), attributes=attributes), values)
 
     def may_clamp(self, node: Node, graph: Graph) -> bool:
         """By the frozen weights of each channel."""
