@@ -30,7 +30,7 @@ format: setup
 
 bench: setup
 	$(BIN)/python bench/measure.py
-	$(BIN)/python bench/memory.py sram levers accuracy
+	$(BIN)/python bench/memory.py sram optimizations accuracy
 
 clean:
 	rm -rf .venv build

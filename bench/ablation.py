@@ -23,10 +23,10 @@ from packs import PACKS, SHARED, checkpoint, load_pack
 from variants import VARIATIONS, Variation
 
 from kilograd.compiler import compile_model
-from kilograd.models import load_model
+from kilograd.frontend.open import load_model
 from kilograd.scheme import load_scheme
 from kilograd.toolchain import build_host_library
-from kilograd.training import DEFAULT_RATE, TrainingOptions, train
+from kilograd.training.loop import DEFAULT_RATE, TrainingOptions, train
 
 LEDGER = Path(__file__).parent / "results" / "ablation.json"
 MODEL, SCHEME = "mcunet-5fps", "mcunet-5fps/99kb"

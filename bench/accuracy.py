@@ -24,7 +24,7 @@ from ledgers import read_ledger, write_ledger
 from packs import PACKS, SHARED, checkpoint
 
 from kilograd.errors import KilogradError
-from kilograd.training import DEFAULT_HEAD_RATE, DEFAULT_RATE
+from kilograd.training.loop import DEFAULT_HEAD_RATE, DEFAULT_RATE
 
 LEDGER = Path(__file__).parent / "results" / "accuracy.json"
 BACKBONES = ("mcunet-5fps", "mbv2-w0.35", "proxyless-w0.3")

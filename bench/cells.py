@@ -15,13 +15,13 @@ from packs import load_pack, pack_of
 from kilograd.compiler import Program, compile_model
 from kilograd.data import Dataset
 from kilograd.errors import BudgetError, UserError
-from kilograd.measure import Measurement, measure
-from kilograd.models import load_model
+from kilograd.frontend.open import load_model
+from kilograd.measuring.firmware import Measurement, measure
 from kilograd.scheme import load_scheme
 from kilograd.targets import TARGETS
 from kilograd.targets.cortex_m7 import CORTEX_M7
 from kilograd.toolchain import build_host_library
-from kilograd.training import TrainingOptions, TrainingResult, default_rate, train
+from kilograd.training.loop import TrainingOptions, TrainingResult, default_rate, train
 
 ARITHMETICS = ("device", "float32")
 

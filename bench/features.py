@@ -16,8 +16,8 @@ from ledgers import write_ledger
 
 from kilograd.compiler import compile_model
 from kilograd.features import Features, LogMel, Motion, features_of
-from kilograd.measure import measure
-from kilograd.models import load_model
+from kilograd.frontend.open import load_model
+from kilograd.measuring.firmware import measure
 from kilograd.scheme import load_scheme
 
 LEDGER = Path(__file__).parent / "results" / "features.json"

@@ -20,11 +20,11 @@ from torch import Tensor, nn
 
 from kilograd.data import Dataset, Samples
 from kilograd.errors import ModelError
+from kilograd.frontend.open import load_model
 from kilograd.ir import Graph, Node, TensorType, Value
-from kilograd.models import load_model
-from kilograd.ops.layers import ACTIVATION, BIAS, WEIGHT, largest_channels
+from kilograd.ops.common.layers import ACTIVATION, BIAS, WEIGHT, largest_channels
 from kilograd.scheme import Scheme, load_scheme
-from kilograd.training import TrainingOptions
+from kilograd.training.loop import TrainingOptions
 
 #: Learning rate that a run starts from unless it is told another; see bench/baselines.py.
 DEFAULT_RATE = 0.01
@@ -293,7 +293,7 @@ def fit(
     batch: int,
     observe: Callable[[int], bool] | None = None,
 ) -> None:
-    """Train in place, with the order of samples and the schedule of ``kilograd.training``.
+    """Train in place, with the order of samples and the schedule of ``kilograd.training.loop``.
 
     Args:
         network: its parameters are trained.

@@ -20,16 +20,16 @@ import numpy as np
 from ledgers import chosen_parts, read_ledger, write_ledger
 from rich.console import Console
 
-from kilograd.commands.demo import run_demo
+from kilograd.cli.demo import run_demo
 from kilograd.compiler import compile_model
 from kilograd.data import Dataset, load_dataset
 from kilograd.device.host import HostDevice
 from kilograd.errors import BudgetError
-from kilograd.measure import measure
-from kilograd.models import input_spec, load_model
+from kilograd.frontend.open import input_spec, load_model
+from kilograd.measuring.firmware import measure
 from kilograd.scheme import load_scheme, published_schemes
 from kilograd.toolchain import build_host_library
-from kilograd.training import DEFAULT_HEAD_RATE, DEFAULT_RATE, TrainingOptions, train
+from kilograd.training.loop import DEFAULT_HEAD_RATE, DEFAULT_RATE, TrainingOptions, train
 
 LEDGER = Path(__file__).parent / "results" / "foundation.json"
 SHARED = Path(__file__).parents[2] / "shared"

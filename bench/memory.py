@@ -1,6 +1,6 @@
 """Measures what a training step takes of SRAM and writes it to bench/results/memory.json.
 
-    python bench/memory.py [sram] [work] [levers] [pytorch] [accuracy]
+    python bench/memory.py [sram] [work] [optimizations] [pytorch] [accuracy]
 
 Without arguments everything, in about 15 minutes on two cores. Rows whose C sources and compiler
 are those of the ledger are kept, so it can be stopped at any time. Needs the published
@@ -23,14 +23,14 @@ from typing import Any
 import accuracy
 from cells import Cell, measure_anywhere, recipe, run_cell
 from ledgers import chosen_parts, read_ledger, write_ledger
-from memory_levers import levers
+from memory_optimizations import optimizations
 from packs import PACKS, SHARED, checkpoint
 
-from kilograd.compiler import Lever, Program, compile_model, plan_step
-from kilograd.emit import emit
-from kilograd.emit.model import is_streamed
+from kilograd.codegen import emit
+from kilograd.codegen.model import has_row_input
+from kilograd.compiler import Optimization, Program, compile_model, plan_step
+from kilograd.frontend.open import load_model
 from kilograd.ir import Graph, Phase
-from kilograd.models import load_model
 from kilograd.scheme import Scheme, load_scheme, published_schemes
 
 LEDGER = Path(__file__).parent / "results" / "memory.json"
@@ -80,8 +80,8 @@ class Row:
         """It, compiled."""
         graph = load_model(checkpoint(self.model), self.classes)
         scheme = load_scheme(self.scheme, graph)
-        program = compile_model(graph, scheme, stream_input=self.streamed)
-        assert is_streamed(program.graph) == self.streamed, f"{self.key}: not what was asked for"
+        program = compile_model(graph, scheme, row_input=self.streamed)
+        assert has_row_input(program.graph) == self.streamed, f"{self.key}: not what was asked for"
         return program
 
 
@@ -146,17 +146,19 @@ def measure_work(ledger: Ledger) -> None:
 
 def unfused(graph: Graph, scheme: Scheme) -> Program:
     """A training step of which no layer runs in rows, and none twice."""
-    trained, plan = plan_step(graph, scheme, {Lever.IN_PLACE, Lever.REORDERED, Lever.SLICES})
+    trained, plan = plan_step(
+        graph, scheme, {Optimization.IN_PLACE, Optimization.REORDERED, Optimization.SLICES}
+    )
     return Program(trained, plan, emit(trained, plan), scheme)
 
 
-def measure_levers(ledger: Ledger) -> None:
+def measure_optimizations(ledger: Ledger) -> None:
     """What each part of the compiler saves."""
-    ledger["levers"] = {}
+    ledger["optimizations"] = {}
     for scheme in LEVERS_OF:
         graph = load_model(checkpoint(scheme.split("/")[0]), CLASSES[0])
-        ledger["levers"][scheme] = levers(graph, load_scheme(scheme, graph))
-        for step in ledger["levers"][scheme]["added"]:
+        ledger["optimizations"][scheme] = optimizations(graph, load_scheme(scheme, graph))
+        for step in ledger["optimizations"][scheme]["added"]:
             print(f"{scheme}: {step['name']}: {step['arena'] + step['trainable']:,} B", flush=True)
 
 
@@ -202,7 +204,7 @@ def _how(cell: Cell) -> str:
 PARTS: dict[str, Callable[[Ledger], None]] = {
     "sram": measure_sram,
     "work": measure_work,
-    "levers": measure_levers,
+    "optimizations": measure_optimizations,
     "pytorch": measure_pytorch,
     "accuracy": measure_accuracy,
 }

@@ -13,7 +13,10 @@ from kilograd.report.waterfall import LEVER_TEXT, STEP, Bar, Scale, bars, signed
 Ledger = Mapping[str, Any]
 Row = Mapping[str, Any]
 
-_NAMES = {"none" if lever is None else lever.value: text for lever, text in LEVER_TEXT.items()}
+_NAMES = {
+    "none" if optimization is None else optimization.value: text
+    for optimization, text in LEVER_TEXT.items()
+}
 _WIDTH, _LEFT, _RIGHT = 860.0, 212.0, 640.0
 _ALONE = 845.0
 _TOP, _HEAD, _GAP = 84.0, 34.0, 22.0
@@ -40,9 +43,9 @@ _STYLE = """
 """
 
 
-def levers(ledger: Ledger) -> str:
+def optimizations(ledger: Ledger) -> str:
     """The picture as SVG."""
-    found = ledger["levers"]
+    found = ledger["optimizations"]
     panel = _HEAD + STEP * len(_NAMES) + _GAP
     height = _TOP + panel * len(found) + 18 * len(_NOTES) + 10
     parts = [

@@ -191,10 +191,10 @@ def _shown(values: Iterable[float]) -> str:
     return f"{np.mean(values):.1f}{spread}"
 
 
-def levers(ledger: Ledger) -> str:
+def optimizations(ledger: Ledger) -> str:
     """Planned bytes, one part of the compiler after the other."""
     body: list[list[str]] = []
-    for scheme, found in ledger["levers"].items():
+    for scheme, found in ledger["optimizations"].items():
         full = _planned(found["added"][-1])
         alone = {row["name"]: _planned(row) - full for row in found["left_out"]}
         before = 0

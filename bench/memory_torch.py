@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from kilograd.models import load_model
+from kilograd.frontend.open import load_model
 from kilograd.scheme import load_scheme
 
 MODEL, SCHEME, CLASSES, STEPS = "mcunet-5fps", "mcunet-5fps/49kb", 10, 10

@@ -16,10 +16,10 @@ from ledgers import write_ledger
 from packs import checkpoint
 
 from kilograd.compiler import compile_model
+from kilograd.frontend.open import load_model
 from kilograd.ir import Graph
 from kilograd.memory import arena_buffers
 from kilograd.memory.place import first_fit, lower_bound, peak
-from kilograd.models import load_model
 from kilograd.scheme import load_scheme, published_schemes
 
 LEDGER = Path(__file__).parent / "results" / "order.json"
@@ -50,7 +50,7 @@ def measure_order(model: str, scheme: str, *, streamed: bool) -> dict[str, Any]:
     started = time.perf_counter()
     graph = load_model(checkpoint(model), CLASSES)
     program = compile_model(
-        graph, load_scheme(scheme, graph), after.__setitem__, stream_input=streamed
+        graph, load_scheme(scheme, graph), after.__setitem__, row_input=streamed
     )
     seconds = time.perf_counter() - started
     listed = arena_buffers(after["fuse"])

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kilograd.data import Dataset, load_dataset
-from kilograd.models import input_spec, load_model
+from kilograd.frontend.open import input_spec, load_model
 
 SHARED = Path(__file__).parents[2] / "shared"
 

@@ -34,11 +34,11 @@ from people import (
 from kilograd.compiler import Program, compile_model
 from kilograd.data import Dataset, InputSpec, Samples
 from kilograd.device.host import HostDevice
-from kilograd.measure import measure
-from kilograd.models import input_spec, load_model
+from kilograd.frontend.open import input_spec, load_model
+from kilograd.measuring.firmware import measure
 from kilograd.scheme import load_scheme
 from kilograd.toolchain import build_host_library
-from kilograd.training import TrainingOptions, TrainingResult, default_rate, train
+from kilograd.training.loop import TrainingOptions, TrainingResult, default_rate, train
 
 LEDGER = Path(__file__).parent / "results" / "personalization.json"
 SEEDS = (0, 1, 2)

@@ -25,10 +25,10 @@ from packs import PACKS, SHARED, checkpoint, load_pack
 from torch import Tensor, nn
 
 from kilograd.data import Dataset
+from kilograd.frontend.open import load_model
 from kilograd.ir import Graph, TensorType
-from kilograd.models import load_model
 from kilograd.scheme import Scheme, load_scheme
-from kilograd.training import TrainingOptions
+from kilograd.training.loop import TrainingOptions
 
 LEDGER = Path(__file__).parent / "results" / "qas.json"
 MODEL, SCHEME = "mcunet-5fps", "mcunet-5fps/99kb"

@@ -21,11 +21,11 @@ from packs import PACKS, SHARED, checkpoint
 from kilograd.compiler import Program, compile_model
 from kilograd.data import Dataset, Drift, load_dataset
 from kilograd.device.protocol import Device
-from kilograd.models import EMBEDDED, input_spec, load_model
+from kilograd.frontend.open import EMBEDDED, input_spec, load_model
 from kilograd.scheme import load_scheme
-from kilograd.stream import StreamOptions, StreamResult, make_stream, train_stream
 from kilograd.toolchain import build_host_library
-from kilograd.training import default_rate
+from kilograd.training.loop import default_rate
+from kilograd.training.online import OnlineOptions, OnlineResult, make_online, train_online
 
 LEDGER = Path(__file__).parent / "results" / "stream.json"
 DATA = ("cifar10", "flowers17", "flowers5")
@@ -43,12 +43,12 @@ POINTS = 60
 
 NEW_CLASS, REPEATED = "new class", "new class, 4 steps a sample"
 #: Name of a scenario -> how the stream is changed; the new class is the last of each pack.
-SCENARIOS: dict[str, StreamOptions] = {
-    "plain": StreamOptions(),
-    NEW_CLASS: StreamOptions(),
-    REPEATED: StreamOptions(repeats=4),
-    "brightness:80": StreamOptions(drift=Drift("brightness", 80)),
-    "noise:40": StreamOptions(drift=Drift("noise", 40)),
+SCENARIOS: dict[str, OnlineOptions] = {
+    "plain": OnlineOptions(),
+    NEW_CLASS: OnlineOptions(),
+    REPEATED: OnlineOptions(repeats=4),
+    "brightness:80": OnlineOptions(drift=Drift("brightness", 80)),
+    "noise:40": OnlineOptions(drift=Drift("noise", 40)),
 }
 
 
@@ -107,13 +107,13 @@ def run(
     if cell.scenario in (NEW_CLASS, REPEATED):
         options = replace(options, new_class=dataset.class_names[-1])
     spec = input_spec(program.graph)
-    result = train_stream(device, make_stream(dataset, spec, options))
+    result = train_online(device, make_online(dataset, spec, options))
     online = result.online_accuracy
     places = np.linspace(len(online) / POINTS, len(online), POINTS).round().astype(int)
     return _row(result), [online[place - 1] for place in places.tolist()]
 
 
-def _row(result: StreamResult) -> dict[str, Any]:
+def _row(result: OnlineResult) -> dict[str, Any]:
     row: dict[str, Any] = {
         "start": result.before.accuracy,
         "end": result.after.accuracy,

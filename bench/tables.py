@@ -165,7 +165,7 @@ TABLES: dict[str, tuple[str, Callable[[Ledger], str]]] = {
     "sram_pytorch": ("memory", memory_tables.pytorch),
     "sram_small": ("memory", memory_tables.small),
     "sram_work": ("memory", memory_tables.work),
-    "sram_levers": ("memory", memory_tables.levers),
+    "sram_optimizations": ("memory", memory_tables.optimizations),
     "sram_order": ("order", memory_tables.order),
     "accuracy": ("accuracy", accuracy_tables.accuracy_mcunet),
     "accuracy_others": ("accuracy", accuracy_tables.accuracy_others),
@@ -185,7 +185,7 @@ TABLES: dict[str, tuple[str, Callable[[Ledger], str]]] = {
 
 #: Picture -> the ledger that it is drawn from, and how.
 PICTURES: dict[Path, tuple[str, Callable[[Ledger], str]]] = {
-    ROOT / "docs" / "memory.svg": ("memory", memory_chart.levers),
+    ROOT / "docs" / "memory.svg": ("memory", memory_chart.optimizations),
     ROOT / "docs" / "stream.svg": ("stream", stream_tables.picture),
     ROOT / "docs/personalization.svg": ("personalization", personalization_chart.personalization),
 }

@@ -29,10 +29,10 @@ from kilograd.compiler import compile_model
 from kilograd.data import Samples, load_dataset
 from kilograd.device.host import HostDevice
 from kilograd.device.protocol import LearningRate
-from kilograd.models import input_spec, load_model
+from kilograd.frontend.open import input_spec, load_model
 from kilograd.scheme import load_scheme
 from kilograd.toolchain import build_host_library
-from kilograd.training import DEFAULT_RATE as INTEGER_RATE
+from kilograd.training.loop import DEFAULT_RATE as INTEGER_RATE
 
 LEDGER = Path(__file__).parent / "results" / "torch_speed.json"
 MODEL, SCHEME, CLASSES = "mcunet-5fps", "mcunet-5fps/99kb", 10

@@ -18,11 +18,12 @@ import numpy as np
 
 from kilograd.frontend import mcunet
 from kilograd.ir import DType
-from kilograd.ops import REGISTRY, clamp, layers, windowed
+from kilograd.ops import REGISTRY, clamp
 from kilograd.ops.add import op as add_op
 from kilograd.ops.arithmetic import channel_mantissas
+from kilograd.ops.common import layers, windowed
 from kilograd.ops.delta import NARROW, WIDE, Precision
-from kilograd.ops.gradient import emit as gradient_emit
+from kilograd.ops.gradient_scale import emit as gradient_emit
 from kilograd.ops.pointwise import backward as pointwise_backward
 from kilograd.ops.pointwise import op as pointwise_op
 from kilograd.passes import differentiate
@@ -82,7 +83,7 @@ class Variation:
 
 
 _ARITHMETIC = r"kg_arithmetic\.h"
-_WEIGHT_STEPS = r"(pointwise|conv|depthwise|dense)_weight_step\.c"
+_WEIGHT_UPDATES = r"(pointwise|conv|depthwise|dense)_weight_update\.c"
 #: Multiples of the default rate where a variation may want another.
 _RATES = (0.5, 1.0, 2.0)
 _HALF = "UINT32_C(0x80000000)"
@@ -107,7 +108,7 @@ _STEP_NEAREST = (
 #: int8 −= float, as a C cast does it: w − Δ goes towards zero.
 _STEP_TRUNCATED = (
     _EVERY_SHIFT,
-    Substitution(_WEIGHT_STEPS, r"kg_stepped_weight\(weight\[at\], step\)",
+    Substitution(_WEIGHT_UPDATES, r"kg_stepped_weight\(weight\[at\], step\)",
                  "kg_truncated(weight[at], step)", 3),
     Substitution(_ARITHMETIC, _STEP,
                  "kg_stochastic_round((int64_t)gradient * scale, shift - 8, bits * 0)"),
@@ -115,15 +116,15 @@ _STEP_TRUNCATED = (
                  "static inline int8_t kg_truncated(int8_t weight, int32_t step)\n"
                  "{ return (int8_t)kg_clamp(((int32_t)weight * 256 - step) / 256, -127, 127); }\n"
                  "#endif\n"),
-    Substitution(r"bias_step\.c", r"kg_stepped_bias\(bias\[c\], step,",
+    Substitution(r"bias_update\.c", r"kg_stepped_bias\(bias\[c\], step,",
                  "kg_stepped_bias(bias[c], step / 256,"),
 )  # fmt: skip
 
 #: kg_step told where the number lies, so that it can keep more about it in kg_slots.
 _SLOTS = (
-    Substitution(_WEIGHT_STEPS, r"kg_step\(control, sum,", "kg_step_at(weight + at, control, sum,",
+    Substitution(_WEIGHT_UPDATES, r"kg_step\(control, sum,", "kg_step_at(weight + at, control, sum,",
                  4),
-    Substitution(r"bias_step\.c", r"kg_step\(control, sum,", "kg_step_at(bias + c, control, sum,"),
+    Substitution(r"bias_update\.c", r"kg_step\(control, sum,", "kg_step_at(bias + c, control, sum,"),
     Substitution(r"model\.c", r"static kg_control control;",
                  "static kg_control control;\nint64_t kg_slots[sizeof kg_state_buffer];"),
     Substitution(r"model\.c", r"    memset\(S\(4\), 0, 4\);",
@@ -180,9 +181,9 @@ _FINE_FEATURES = (
                  "        sum += (int64_t)weight[o * p->channels + i] *"
                  " (kg_fine[i] - p->zero_point * 256);\n"
                  "    return (int32_t)(sum >> 8);\n}\n\nvoid kg_dense("),
-    Substitution(r"dense_weight_step\.c", r"gradient\[o\] \* \(x\[channel\] - p->zero_point\)",
+    Substitution(r"dense_weight_update\.c", r"gradient\[o\] \* \(x\[channel\] - p->zero_point\)",
                  "(gradient[o] * (kg_fine[channel] - p->zero_point * 256 + 0 * x[0])) >> 8"),
-    Substitution(r"dense_weight_step\.c", r"\A",
+    Substitution(r"dense_weight_update\.c", r"\A",
                  "#include <stdint.h>\nextern int32_t kg_fine[];\n"),
 )  # fmt: skip
 
@@ -209,7 +210,7 @@ def _wide_types() -> tuple[Substitution, ...]:
                      r"kg_copy_plane((const int8_t *)gradient"),
         Substitution(r"pointwise_input_gradient\.c", r"int8_t \*g = gradient",
                      "int16_t *g = gradient"),
-        Substitution(r"bias_step\.c", r"int8_t \*from\b", "int16_t *from"),
+        Substitution(r"bias_update\.c", r"int8_t \*from\b", "int16_t *from"),
         Substitution(r"clamp\.c", r"\(int8_t\)\(gradient", "(int16_t)(gradient"),
         Substitution(_ARITHMETIC, r"static inline int8_t kg_gradient_element",
                      "static inline int16_t kg_gradient_element"),
@@ -230,11 +231,11 @@ def _wide_types() -> tuple[Substitution, ...]:
         Substitution(r"loss\.c", r"bits > 7 \? bits - 7 : 0", "bits > 15 ? bits - 15 : 0"),
         Substitution(r"loss\.c", r"\(int8_t\)kg_clamp\(", "(int16_t)kg_clamp("),
         Substitution(r"loss\.c", r"-127, 127\)", "-32767, 32767)"),
-        Substitution(r"pointwise_weight_step\.c", r"int32_t sum = 0;", "int64_t sum = 0;"),
-        Substitution(r"pointwise_weight_step\.c", r"return sum;",
+        Substitution(r"pointwise_weight_update\.c", r"int32_t sum = 0;", "int64_t sum = 0;"),
+        Substitution(r"pointwise_weight_update\.c", r"return sum;",
                      "return (int32_t)(sum > INT32_MAX ? INT32_MAX :"
                      " sum < -INT32_MAX ? -INT32_MAX : sum);"),
-        Substitution(r"pointwise_weight_step\.c", r"sum \+= a\[i\] \* b\[i\];",
+        Substitution(r"pointwise_weight_update\.c", r"sum \+= a\[i\] \* b\[i\];",
                      "sum += (int64_t)a[i] * b[i];"),
     )  # fmt: skip
 
@@ -313,10 +314,10 @@ def _without_masks() -> None:
 def _without_scaling() -> None:
     """Steps of the gradient for the quantized numbers themselves, in units of their real step."""
     for name, step_input in (
-        ("pointwise_weight_step", 3),
-        ("conv_weight_step", 3),
-        ("depthwise_weight_step", 3),
-        ("bias_step", None),
+        ("pointwise_weight_update", 3),
+        ("conv_weight_update", 3),
+        ("depthwise_weight_update", 3),
+        ("bias_update", None),
     ):
         _wrap_kernel(type(REGISTRY[name]), step_input)
 

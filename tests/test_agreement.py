@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from kilograd import agreement
-from kilograd.agreement import verify_devices
 from kilograd.compiler import compile_model
-from kilograd.models import load_model
+from kilograd.frontend.open import load_model
+from kilograd.measuring import equivalence
+from kilograd.measuring.equivalence import verify_devices
 from kilograd.scheme import Scheme, layers, load_scheme
 from networks import tiny_graph
 
@@ -73,7 +73,7 @@ def test_seeds_differ(program):
 
 @pytest.mark.parametrize("what", ["logits", "state"])
 def test_a_broken_device_is_told_with_its_first_wrong_step(program, monkeypatch, what):
-    real, told = agreement.open_device, []
+    real, told = equivalence.open_device, []
 
     def broken(program, name, **options):
         device = real(program, name, **options)
@@ -82,7 +82,7 @@ def test_a_broken_device_is_told_with_its_first_wrong_step(program, monkeypatch,
             monkeypatch.setattr(device, method, flipping(getattr(device, method)))
         return device
 
-    monkeypatch.setattr(agreement, "open_device", broken)
+    monkeypatch.setattr(equivalence, "open_device", broken)
     devices = ("host", "reference", "host")
     result = verify_devices(
         program("head"), devices[:2], steps=9, progress=lambda *event: told.append(event)

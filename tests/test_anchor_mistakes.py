@@ -13,9 +13,9 @@ from kilograd.device.open import open_device
 from kilograd.device.protocol import LearningRate
 from kilograd.frontend.builder import GraphBuilder, Parameters
 from kilograd.frontend.native import load_native
+from kilograd.frontend.open import load_model
 from kilograd.ir import DType, Kind, Quantization
-from kilograd.measure import measure
-from kilograd.models import load_model
+from kilograd.measuring.firmware import measure
 from kilograd.ops.arithmetic import quantize_multiplier, requantize
 from kilograd.ops.loss.op import softmax
 from kilograd.ops.spec import StepContext
@@ -81,10 +81,10 @@ def test_1_the_gradient_below_a_join_is_the_sum_of_both_branches(seed):
 # -- 2: the zero point of a layer's input
 
 
-WEIGHT_STEPS = [item for item in all_cases() if item.spec.name.endswith("weight_step")]
+WEIGHT_UPDATES = [item for item in all_cases() if item.spec.name.endswith("weight_update")]
 
 
-@pytest.mark.parametrize("item", WEIGHT_STEPS, ids=str)
+@pytest.mark.parametrize("item", WEIGHT_UPDATES, ids=str)
 def test_2_an_input_of_real_zero_moves_no_weight(item):
     arrays = draw_inputs(item.case, np.random.default_rng(1), "uniform")
     arrays[3] = np.full_like(arrays[3], item.case.inputs[3].zero_point)
@@ -109,7 +109,7 @@ def test_2_zero_points_on_devices(tmp_path, device):
 
 
 def test_2_some_zero_points_are_not_zero():
-    assert len({item.case.inputs[3].zero_point for item in WEIGHT_STEPS} - {0}) > 2
+    assert len({item.case.inputs[3].zero_point for item in WEIGHT_UPDATES} - {0}) > 2
 
 
 # -- 3: truncation

@@ -10,9 +10,9 @@ import pytest
 from kilograd.compiler import compile_model
 from kilograd.data import load_dataset
 from kilograd.device.open import open_device
-from kilograd.models import BACKBONES, class_names, input_spec, load_model
+from kilograd.frontend.open import BACKBONES, class_names, input_spec, load_model
 from kilograd.scheme import load_scheme
-from kilograd.training import evaluate
+from kilograd.training.loop import evaluate
 
 FOLDER = files("kilograd") / "backbones"
 PACKS = Path(__file__).parents[2] / "shared" / "data"

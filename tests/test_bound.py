@@ -11,10 +11,10 @@ from kilograd.compiler import compile_model
 from kilograd.device.protocol import LearningRate
 from kilograd.device.reference import ReferenceDevice
 from kilograd.ir import Phase
-from kilograd.liveness import Problem, improve, lower_bound, order_bound, problem_of
+from kilograd.liveness import ScheduleProblem, improve, lower_bound, order_bound, schedule_problem
 from kilograd.liveness.bound import least_live
+from kilograd.liveness.problem import ScheduleItem, Tensor, members
 from kilograd.liveness.search import _Search
-from kilograd.liveness.units import Held, Unit, members
 from kilograd.passes import verify
 from kilograd.scheme import load_scheme
 from operators.networks import random_network, residual_network, samples
@@ -23,16 +23,16 @@ from strategies import schemes, seeds, small_graphs
 FORWARD = residual_network()
 
 
-def random_problem(seed, *, units=7, phase=Phase.TRAINING):
-    """Units that read what others make, with scratch, shared memory and outputs."""
+def random_problem(seed, *, items=7, phase=Phase.TRAINING):
+    """Items that read what others make, with scratch, shared memory and outputs."""
     rng = random.Random(seed)
     values, makers = [], []
-    for index in range(-1, units):
+    for index in range(-1, items):
         for _ in range(rng.choice([0, 1, 1, 2]) if index >= 0 else 1):
             makers.append(index)
             values.append([4 * rng.randint(1, 9), index, 0, rng.random() < 0.1])
     made = []
-    for index in range(units):
+    for index in range(items):
         there = [v for v, maker in enumerate(makers) if maker < index]
         reads = sorted(rng.sample(there, min(len(there), rng.randint(0, 3))))
         before = 0
@@ -48,35 +48,37 @@ def random_problem(seed, *, units=7, phase=Phase.TRAINING):
         for v in takes:
             values[v][0] = size
         scratch = 4 * rng.choice([0, 0, 3, 20])
-        made.append(Unit((str(index),), phase, before, scratch, tuple(reads), makes, tuple(takes)))
+        made.append(
+            ScheduleItem((str(index),), phase, before, scratch, tuple(reads), makes, tuple(takes))
+        )
     # A value keeps the size that it had last, so only equal sizes share memory.
-    held = tuple(Held(*value) for value in values)
+    held = tuple(Tensor(*value) for value in values)
     made = [
-        Unit(
+        ScheduleItem(
             u.nodes, u.phase, u.before, u.scratch, u.reads, u.makes,
             tuple(v for v in u.takes if held[v].size == held[u.makes[0]].size),
         )
         for u in made
     ]  # fmt: skip
-    return Problem(tuple(made), held)
+    return ScheduleProblem(tuple(made), held)
 
 
 def orders(problem, done=0):
     """Every valid order."""
     if done == problem.everything:
         yield ()
-    for unit in members(problem.everything & ~done):
-        if not problem.units[unit].before & ~done:
-            for rest in orders(problem, done | 1 << unit):
-                yield (unit, *rest)
+    for item in members(problem.everything & ~done):
+        if not problem.items[item].before & ~done:
+            for rest in orders(problem, done | 1 << item):
+                yield (item, *rest)
 
 
 def is_valid(problem, order):
     done = 0
-    for unit in order:
-        if problem.units[unit].before & ~done:
+    for item in order:
+        if problem.items[item].before & ~done:
             return False
-        done |= 1 << unit
+        done |= 1 << item
     return done == problem.everything
 
 
@@ -84,7 +86,7 @@ def is_valid(problem, order):
 @given(seeds)
 def test_no_order_goes_below_the_bounds_and_the_search_finds_the_best(seed):
     problem = random_problem(seed)
-    given_order = range(len(problem.units))
+    given_order = range(len(problem.items))
     best = min(problem.peak(order) for order in orders(problem))
     cuts = order_bound(problem, given_order)
     assert cuts <= best <= problem.peak(given_order)
@@ -99,12 +101,12 @@ def test_no_order_goes_below_the_bounds_and_the_search_finds_the_best(seed):
 @settings(max_examples=100)
 @given(seeds)
 def test_a_cut_is_the_fewest_bytes_live_while_a_unit_runs(seed):
-    problem = random_problem(seed, units=6)
-    fewest = [1 << 30] * len(problem.units)
+    problem = random_problem(seed, items=6)
+    fewest = [1 << 30] * len(problem.items)
     for order in orders(problem):
-        for unit, live in list(problem.running(order))[1:]:
-            fewest[unit] = min(fewest[unit], live)
-    assert [least_live(problem, u).live for u in range(len(problem.units))] == fewest
+        for item, live in list(problem.running(order))[1:]:
+            fewest[item] = min(fewest[item], live)
+    assert [least_live(problem, u).live for u in range(len(problem.items))] == fewest
 
 
 @settings(max_examples=100)
@@ -122,11 +124,11 @@ def test_a_search_under_a_limit_is_exact(seed, limit):
 
 @given(seeds)
 def test_live_bytes_follow_from_growth(seed):
-    problem = random_problem(seed, units=10)
+    problem = random_problem(seed, items=10)
     done = 0
-    for unit in range(len(problem.units)):
-        after = done | 1 << unit
-        assert problem.live(after) - problem.live(done) == problem.growth(unit, done)
+    for item in range(len(problem.items)):
+        after = done | 1 << item
+        assert problem.live(after) - problem.live(done) == problem.growth(item, done)
         done = after
 
 
@@ -135,9 +137,9 @@ def test_live_bytes_follow_from_growth(seed):
 def test_units_hold_what_the_memory_plan_does(graph, data, stream):
     scheme = data.draw(schemes(graph))
     stream = stream and "stem" not in scheme.weights  # which is refused
-    program = compile_model(graph, scheme, stream_input=stream)
-    problem = problem_of(program.graph)
-    order = range(len(problem.units))
+    program = compile_model(graph, scheme, row_input=stream)
+    problem = schedule_problem(program.graph)
+    order = range(len(problem.items))
     assert is_valid(problem, order)
     assert problem.peak(order) == program.plan.placement_bound_bytes
     assert program.plan.lower_bound_bytes <= program.plan.placement_bound_bytes
@@ -147,7 +149,7 @@ def compiled(forward, scheme, *, stream=False):
     """A program, and its graph as list scheduling left it."""
     dumps = {}
     program = compile_model(
-        forward, load_scheme(scheme, forward), dumps.__setitem__, stream_input=stream
+        forward, load_scheme(scheme, forward), dumps.__setitem__, row_input=stream
     )
     return program, dumps["fuse"]
 
@@ -159,8 +161,8 @@ def compiled(forward, scheme, *, stream=False):
 def test_a_new_order_lowers_the_peak_and_moves_no_inference_node(scheme, stream):
     program, listed = compiled(FORWARD, scheme, stream=stream)
     verify(program.graph, after="reorder")
-    before, after = problem_of(listed), problem_of(program.graph)
-    assert after.peak(range(len(after.units))) <= before.peak(range(len(before.units)))
+    before, after = schedule_problem(listed), schedule_problem(program.graph)
+    assert after.peak(range(len(after.items))) <= before.peak(range(len(before.items)))
     assert sorted(n.name for n in listed.nodes) == sorted(n.name for n in program.graph.nodes)
     inference = [
         [n.name for n in graph.nodes if n.phase is Phase.INFERENCE]
@@ -175,8 +177,8 @@ def test_a_new_order_lowers_the_peak_and_moves_no_inference_node(scheme, stream)
 
 def test_a_new_order_lowers_the_peak_of_a_fully_trained_network():
     program, listed = compiled(FORWARD, "full")
-    problem = problem_of(listed)
-    assert program.plan.placement_bound_bytes < problem.peak(range(len(problem.units)))
+    problem = schedule_problem(listed)
+    assert program.plan.placement_bound_bytes < problem.peak(range(len(problem.items)))
 
 
 @pytest.mark.parametrize("seed", [9, 13, 26])

@@ -12,9 +12,9 @@ from kilograd import __version__
 from kilograd.compiler import compile_model
 from kilograd.device.open import open_device
 from kilograd.errors import KilogradError
-from kilograd.models import load_model
+from kilograd.frontend.open import load_model
 from kilograd.scheme import load_scheme
-from kilograd.training import DEFAULT_HEAD_RATE, TrainingOptions
+from kilograd.training.loop import DEFAULT_HEAD_RATE, TrainingOptions
 from networks import LAYERS, blobs, native_model, tiny_graph
 
 MEASURED = {
@@ -136,7 +136,7 @@ def test_verify_says_where_devices_differ(kilograd, model, monkeypatch):
             device.read_state = lambda: b"wrong"
         return device
 
-    monkeypatch.setattr("kilograd.agreement.open_device", broken)
+    monkeypatch.setattr("kilograd.measuring.equivalence.open_device", broken)
     outcome = kilograd("verify", model, "--devices", "host,reference", "--steps", 2, "--json")
     assert outcome.code == 1
     assert json.loads(outcome.out)["first_difference"] == 1
@@ -238,7 +238,7 @@ def test_a_fault_of_kilograd_is_exit_code_1(kilograd, model, monkeypatch):
     def fail(*_arguments):
         raise KilogradError("it [bold]broke[/]")
 
-    monkeypatch.setattr("kilograd.commands.inspect.load_model", fail)
+    monkeypatch.setattr("kilograd.cli.inspect.load_model", fail)
     outcome = kilograd("inspect", model)
     assert (outcome.code, outcome.out) == (1, "")
     assert "fault: it [bold]broke[/]" in outcome.err
@@ -248,7 +248,7 @@ def test_an_interrupt(kilograd, model, monkeypatch):
     def interrupt(*_arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("kilograd.commands.inspect.load_model", interrupt)
+    monkeypatch.setattr("kilograd.cli.inspect.load_model", interrupt)
     assert kilograd("inspect", model).code == 130
 
 

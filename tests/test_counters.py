@@ -9,9 +9,9 @@ from kilograd.compiler import compile_model
 from kilograd.device.open import open_device
 from kilograd.device.protocol import LearningRate
 from kilograd.device.reference import ReferenceDevice
+from kilograd.ops.common.update import stepped_bias, stepped_weight
 from kilograd.ops.loss.op import softmax
 from kilograd.ops.spec import StepContext, TrainingCounters
-from kilograd.ops.step import stepped_bias, stepped_weight
 from kilograd.scheme import Scheme, layers, load_scheme
 from networks import blobs, native_model, tiny_graph
 
@@ -103,8 +103,8 @@ def test_they_are_what_the_values_of_a_step_say(program):
                 activation = next(n for n in graph.nodes if node.inputs[1] in n.outputs).inputs[0]
                 clamped = np.isin(values[activation], (-128, 127))
                 recount["elements_masked"] += int(clamped.sum())
-            elif node.operator.endswith("weight_step"):
-                recount["weight_steps"] += arrays[0].size
+            elif node.operator.endswith("weight_update"):
+                recount["weight_updates"] += arrays[0].size
             elif node.operator == "softmax_cross_entropy":
                 p = softmax(arrays[0])
                 recount["loss_spikes"] += int(p[step % 4]) < 1 << 14
@@ -125,7 +125,7 @@ def test_weights_and_biases_that_are_cut():
         [127, 127, -127],
         [-127, -127, -127],
     ]
-    assert (context.counters.weight_steps, context.counters.weights_saturated) == (6, 4)
+    assert (context.counters.weight_updates, context.counters.weights_saturated) == (6, 4)
     bias = np.array([9, -10, 10, 0], np.int32)
     step = np.array([-1, 1, -1, -11], np.int64)
     assert stepped_bias(bias, step, 10, context).tolist() == [10, -10, 10, 10]
@@ -135,8 +135,8 @@ def test_weights_and_biases_that_are_cut():
 
 def test_they_wrap_at_32_bits(program):
     device = ReferenceDevice(program("head"))
-    device._counters.weight_steps = (1 << 32) - 5
-    assert trained(device, steps=1).weight_steps == 4 * 9 - 5
+    device._counters.weight_updates = (1 << 32) - 5
+    assert trained(device, steps=1).weight_updates == 4 * 9 - 5
 
 
 def test_on_the_command_line(kilograd, tmp_path):
@@ -146,5 +146,5 @@ def test_on_the_command_line(kilograd, tmp_path):
     outcome = kilograd("train", native_model().write(tmp_path / "m.npz"), *data).json
     assert set(outcome["counters"]) == {field.name for field in fields(TrainingCounters)}
     assert outcome["counters"]["steps"] == outcome["steps"] == 16
-    assert outcome["counters"]["weight_steps"] == 16 * 2 * 9
+    assert outcome["counters"]["weight_updates"] == 16 * 2 * 9
     assert outcome["divergences"] == []

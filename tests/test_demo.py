@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from kilograd.commands.demo import SRAM_BUDGET, faces_dataset, run_demo
-from kilograd.models import EMBEDDED, input_spec, load_model
+from kilograd.cli.demo import SRAM_BUDGET, faces_dataset, run_demo
+from kilograd.frontend.open import EMBEDDED, input_spec, load_model
 
 BACKBONE = files("kilograd") / "backbones" / f"{EMBEDDED}.npz"
 pytestmark = pytest.mark.skipif(

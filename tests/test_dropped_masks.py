@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from kilograd.compiler import compile_model
 from kilograd.ir import Graph, Kind, Node, Quantization, Value
 from kilograd.ops import REGISTRY
-from kilograd.ops.layers import ACTIVATION, BIAS, WEIGHT
+from kilograd.ops.common.layers import ACTIVATION, BIAS, WEIGHT
 from kilograd.ops.spec import StepContext
 from kilograd.scheme import Scheme
 from operators.cases import all_cases

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
+from kilograd.codegen.c import Identifiers
 from kilograd.compiler import compile_model
-from kilograd.emit.c import Identifiers
 from kilograd.ir import Phase
 from kilograd.scheme import load_scheme
 from kilograd.targets import get_target

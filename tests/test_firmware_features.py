@@ -14,8 +14,8 @@ from kilograd.device.protocol import LearningRate
 from kilograd.errors import DataError, DeviceError
 from kilograd.features import features_of
 from kilograd.frontend.native import load_native
-from kilograd.measure import measure
-from kilograd.models import load_model
+from kilograd.frontend.open import load_model
+from kilograd.measuring.firmware import measure
 from kilograd.scheme import load_scheme
 from kilograd.toolchain import build_host_executable, build_host_library
 from networks import native_model, tiny_graph

@@ -12,8 +12,8 @@ from kilograd.compiler import compile_model
 from kilograd.data import Dataset, Samples, load_dataset
 from kilograd.device.host import HostDevice
 from kilograd.errors import ModelError
-from kilograd.models import input_spec, load_model
-from kilograd.ops.layers import BIAS, WEIGHT
+from kilograd.frontend.open import input_spec, load_model
+from kilograd.ops.common.layers import BIAS, WEIGHT
 from kilograd.scheme import Scheme, load_scheme
 from kilograd.toolchain import build_host_library
 from networks import blobs, native_model, tiny_graph

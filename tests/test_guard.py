@@ -1,4 +1,4 @@
-"""The divergence guard: it saves runs that diverge, and leaves all others alone."""
+"""The divergence monitor: it saves runs that diverge, and leaves all others alone."""
 
 import struct
 from dataclasses import replace
@@ -6,17 +6,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from kilograd import guard
-from kilograd.commands.demo import faces_dataset
+from kilograd.cli.demo import faces_dataset
 from kilograd.compiler import compile_model
 from kilograd.data import Dataset, Samples
 from kilograd.device.open import open_device
 from kilograd.device.protocol import Counters, LearningRate
-from kilograd.guard import CHECK_STEPS, Divergence, DivergenceGuard, has_diverged
-from kilograd.models import input_spec, load_model
+from kilograd.frontend.open import input_spec, load_model
 from kilograd.ops.spec import TrainingCounters
 from kilograd.scheme import load_scheme
-from kilograd.training import DEFAULT_RATE, TrainingOptions, train
+from kilograd.training import divergence
+from kilograd.training.divergence import CHECK_STEPS, Divergence, DivergenceMonitor, has_diverged
+from kilograd.training.loop import DEFAULT_RATE, TrainingOptions, train
 from networks import blobs, native_model, tiny_graph
 
 HEALTHY = TrainingCounters(
@@ -56,7 +56,7 @@ def four(tiny):
 
 @pytest.fixture
 def unguarded(monkeypatch):
-    monkeypatch.setattr(guard, "has_diverged", lambda since, flows: False)
+    monkeypatch.setattr(divergence, "has_diverged", lambda since, flows: False)
 
 
 # -- real networks
@@ -157,9 +157,9 @@ class Scripted:
 
 
 def play(windows, **options):
-    """What a guard writes, and at which rates, over windows of so many spikes."""
+    """What a monitor writes, and at which rates, over windows of so many spikes."""
     device = Scripted()
-    watched = DivergenceGuard(device, LearningRate(16384, -10, 500), **options)
+    watched = DivergenceMonitor(device, LearningRate(16384, -10, 500), **options)
     for window, spikes in enumerate(windows, 1):
         device.total = replace(device.total, steps=window * CHECK_STEPS,
                                loss_spikes=(device.total.loss_spikes + spikes) % 2**32)  # fmt: skip
@@ -198,7 +198,7 @@ def test_a_run_that_diverges_at_once_starts_anew():
 def test_counts_that_wrap():
     device = Scripted()
     device.total = TrainingCounters(loss_spikes=2**32 - 3)
-    watched = DivergenceGuard(device, LearningRate(1, 0))
+    watched = DivergenceMonitor(device, LearningRate(1, 0))
     device.total = TrainingCounters(steps=CHECK_STEPS, loss_spikes=1)
     for _ in range(CHECK_STEPS):
         watched.after_step()
@@ -211,7 +211,7 @@ def test_counts_that_wrap():
 
 def test_the_lowest_rate_stays_a_rate():
     device = Scripted()
-    watched = DivergenceGuard(device, LearningRate(16384, -1099))
+    watched = DivergenceMonitor(device, LearningRate(16384, -1099))
     device.total = TrainingCounters(steps=CHECK_STEPS, loss_spikes=20)
     for _ in range(CHECK_STEPS):
         watched.after_step()

@@ -9,7 +9,7 @@ import pytest
 from kilograd.compiler import compile_model
 from kilograd.data import load_dataset
 from kilograd.device.open import open_device
-from kilograd.models import input_spec, load_model
+from kilograd.frontend.open import input_spec, load_model
 from kilograd.scheme import load_scheme
 
 ROOT = Path(__file__).parents[1]

@@ -9,8 +9,8 @@ import pytest
 from conftest import GOLDEN
 from kilograd.compiler import compile_model
 from kilograd.errors import BudgetError, ToolchainError
-from kilograd.measure import Measurement, describe_peak, measure
-from kilograd.models import load_model
+from kilograd.frontend.open import load_model
+from kilograd.measuring.firmware import Measurement, describe_peak, measure
 from kilograd.scheme import load_scheme
 from networks import native_model, tiny_graph
 
@@ -106,7 +106,7 @@ def test_a_budget_error_names_peak_operator_tensors_and_what_helps(program, sche
 )
 def test_a_sample_in_the_way_can_be_streamed(scheme, streamed, told, tmp_path):
     graph = tiny_graph(tmp_path)
-    program = compile_model(graph, load_scheme(scheme, graph), stream_input=streamed)
+    program = compile_model(graph, load_scheme(scheme, graph), row_input=streamed)
     with pytest.raises(BudgetError) as caught:
         measure(program, "cortex-m7", sram_budget=500)
     assert (

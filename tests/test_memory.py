@@ -13,13 +13,13 @@ from kilograd.compiler import Program, compile_model
 from kilograd.device.protocol import LearningRate
 from kilograd.device.reference import ReferenceDevice
 from kilograd.ir import Kind, Phase
-from kilograd.liveness import problem_of
+from kilograd.liveness import schedule_problem
 from kilograd.memory import Buffer, arena_buffers, lower_bound, place, plan_memory
 from kilograd.memory.place import first_fit, peak
 from kilograd.memory.plan import STATE_HEADER_BYTES
 from kilograd.ops import REGISTRY
 from kilograd.ops.spec import StepContext
-from kilograd.rows import ALIGNMENT
+from kilograd.rowwise import ALIGNMENT
 from kilograd.scheme import load_scheme
 from operators.networks import Network, random_network, residual_network, samples
 from strategies import buffers, programs, seeds
@@ -200,8 +200,8 @@ def test_the_plan_of_a_residual_network_meets_its_bound(scheme):
 def test_a_longer_search_proves_the_plan_of_a_fully_trained_network_optimal():
     graph = random_network(10)
     program = compile_model(graph, load_scheme("full", graph))
-    problem = problem_of(program.graph)
-    order = range(len(problem.units))
+    problem = schedule_problem(program.graph)
+    order = range(len(problem.items))
     assert program.plan.arena_bytes == program.plan.placement_bound_bytes
     assert program.plan.lower_bound_bytes < program.plan.arena_bytes
     assert liveness.lower_bound(problem, order, 10_000) == program.plan.arena_bytes

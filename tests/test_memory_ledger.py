@@ -11,11 +11,11 @@ from ledgers import read_ledger
 from memory_tables import Name
 from packs import PACKS, checkpoint
 
-from kilograd.compiler import Lever
+from kilograd.compiler import Optimization
 from kilograd.device.host import HostDevice
 from kilograd.device.protocol import LearningRate
-from kilograd.levers import planned
-from kilograd.models import load_model
+from kilograd.frontend.open import load_model
+from kilograd.measuring.ablation import planned
 from kilograd.scheme import load_scheme
 from kilograd.toolchain import build_host_library
 
@@ -84,20 +84,20 @@ def test_no_figure_grows(ledger, key):
 def test_all_levers_together_are_the_compiler(ledger):
     name = "mcunet-5fps/49kb"
     graph = load_model(checkpoint("mcunet-5fps"), 10)
-    found = planned(graph, load_scheme(name, graph), list(Lever))
+    found = planned(graph, load_scheme(name, graph), list(Optimization))
     plan = ROWS[QUICK[1]].program().plan
     assert (found.arena, found.trainable) == (plan.arena_bytes, plan.state_bytes)
-    known = ledger["levers"][name]["added"]
-    assert [row["name"] for row in known] == ["none", *Lever]
+    known = ledger["optimizations"][name]["added"]
+    assert [row["name"] for row in known] == ["none", *Optimization]
     assert found.arena <= known[-1]["arena"]
 
 
 def test_no_part_costs_memory_alone(ledger):
     """But for one: in slices, 49kb's weights keep a saved activation waiting for their step."""
-    costs = {("mcunet-5fps/49kb", Lever.SLICES.value): 516}
-    for scheme, found in ledger["levers"].items():
+    costs = {("mcunet-5fps/49kb", Optimization.SLICES.value): 516}
+    for scheme, found in ledger["optimizations"].items():
         full = found["added"][-1]
-        assert [row["name"] for row in found["left_out"]] == list(Lever)
+        assert [row["name"] for row in found["left_out"]] == list(Optimization)
         for row in found["left_out"]:
             assert row["arena"] >= full["arena"] - costs.get((scheme, row["name"]), 0), row
 
@@ -150,7 +150,7 @@ def test_a_row_is_kept_only_for_the_same_sources(monkeypatch):
 
 
 def test_a_wrong_part_is_told():
-    with pytest.raises(SystemExit, match="no such part: sramm; known: sram, work, levers"):
+    with pytest.raises(SystemExit, match="no such part: sramm; known: sram, work, optimizations"):
         memory.main(["sramm"])
 
 

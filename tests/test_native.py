@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kilograd.agreement import verify_devices
 from kilograd.compiler import compile_model
 from kilograd.device.protocol import LearningRate
 from kilograd.device.reference import ReferenceDevice
 from kilograd.errors import ModelError
 from kilograd.frontend import native
 from kilograd.frontend.native import load_native, native_classes
+from kilograd.measuring.equivalence import verify_devices
 from kilograd.scheme import layers, load_scheme
 from networks import INPUT_SCALE, LAYERS, WEIGHTED, native_model
 

@@ -21,16 +21,16 @@ from kilograd.ops.arithmetic import (
     requantize,
     stochastic_round,
 )
-from kilograd.ops.gradient import EXPONENT, MAGNITUDE
+from kilograd.ops.gradient_scale import EXPONENT, MAGNITUDE
 from kilograd.ops.loss.op import softmax
 from kilograd.ops.spec import (
     Control,
     Input,
     NoAttributes,
     Output,
+    RngAttributes,
     Scratch,
     StepContext,
-    StreamAttributes,
 )
 from kilograd.targets import TARGETS
 from kilograd.toolchain import build_firmware, build_host_executable, build_host_library
@@ -79,7 +79,7 @@ def test_kernel_call_is_complete(index):
     assert (Scratch() in given) == (call.scratch_bytes + in_place > 0)
     assert call.function.startswith("kg_")
     assert any(call.function in path.read_text() for path in item.spec.room.glob("*.h"))
-    makes_random = hasattr(item.case.attributes, "stream")
+    makes_random = hasattr(item.case.attributes, "rng_stream")
     assert (Control() in given) == makes_random
     for name, contents in call.fields.items():
         if isinstance(contents, np.ndarray):
@@ -121,10 +121,10 @@ def test_c_does_nothing_undefined_and_stays_in_its_memory(kind):
 
 SOFTMAX = REGISTRY["softmax_cross_entropy"]
 STEPS = [i for i, c in enumerate(CASES) if c.spec.updates and Control() in c.call.arguments]
-WEIGHT_STEPS = [i for i in STEPS if CASES[i].spec.name.endswith("weight_step")]
+WEIGHT_UPDATES = [i for i in STEPS if CASES[i].spec.name.endswith("weight_update")]
 each_step = pytest.mark.parametrize("index", STEPS, ids=[str(CASES[i]) for i in STEPS])
-each_weight_step = pytest.mark.parametrize(
-    "index", WEIGHT_STEPS, ids=[str(CASES[i]) for i in WEIGHT_STEPS]
+each_weight_update = pytest.mark.parametrize(
+    "index", WEIGHT_UPDATES, ids=[str(CASES[i]) for i in WEIGHT_UPDATES]
 )
 int32s = st.integers(-(2**31), 2**31 - 1)
 
@@ -227,7 +227,7 @@ def test_a_rate_of_zero_changes_nothing(index):
 @each_step
 def test_steps_saturate_and_never_wrap(index):
     item = CASES[index]
-    is_weight = index in WEIGHT_STEPS
+    is_weight = index in WEIGHT_UPDATES
     bits = 8 * item.case.inputs[0].dtype.itemsize
     limit = 2 ** (bits - 1) - 1 if is_weight else bias_limit(item.case.attributes.terms)
     rng = np.random.default_rng(index)
@@ -249,7 +249,7 @@ def test_steps_saturate_and_never_wrap(index):
         assert (np.abs(new) == limit).any()
 
 
-@each_weight_step
+@each_weight_update
 def test_the_zero_point_is_part_of_the_weight_gradient(index):
     item = CASES[index]
     rng = np.random.default_rng(index)
@@ -281,7 +281,7 @@ def test_softmax_is_finite_and_sums_to_one(logits, seed):
     assert np.abs(probabilities / 2**30 - expected).max() < 2.0**-18
     context = StepContext(seed, 1, seed % len(logits))
     type_ = TensorType(array.shape, DType.INT32, Quantization((2.0**-16,)))
-    gradient, exponent = SOFTMAX.reference(StreamAttributes(0), [type_], [array], context)
+    gradient, exponent = SOFTMAX.reference(RngAttributes(0), [type_], [array], context)
     assert -30 <= exponent[0] <= -6
     assert gradient[context.label] <= 0
     assert np.all(np.delete(gradient, context.label) >= 0)

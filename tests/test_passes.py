@@ -63,8 +63,8 @@ BROKEN = [
         [("node stem ", "node block1.depthwise ")],
     ),
     (
-        "head.weight_again reads %head.weight.delta after its update",
-        [("node head.weight_step ", "node head.weight_again ")],
+        "head.weight_rematerialized reads %head.weight.delta after its update",
+        [("node head.weight_update ", "node head.weight_rematerialized ")],
     ),
     ("%pool is made twice, by pool2", [("node pool ", twice)]),
     ("%stem is made twice, by stem", [("activation %stem:", swap("activation", "input"))]),
@@ -75,10 +75,10 @@ BROKEN = [
     ("declared updates .* differ", [("update %head.weight.delta ", None)]),
     (
         "declared updates .* differ",
-        [("update %head.weight.delta ", swap("head.weight_step", "head.bias_step"))],
+        [("update %head.weight.delta ", swap("head.weight_update", "head.bias_update"))],
     ),
     (
-        "head.weight_step updates %head.weight.delta, which is no state",
+        "head.weight_update updates %head.weight.delta, which is no state",
         [("state %head.weight.delta:", swap("state", "constant"))],
     ),
     (
@@ -252,7 +252,7 @@ def test_gradients_stop_at_the_first_trained_layer():
     assert "block2.depthwise.input_gradient" in made
     assert {name for name in made if name.startswith(("stem", "block1"))} == set()
     assert "block2.expand.input_gradient" not in made
-    assert "block2.project.bias_step" not in made
+    assert "block2.project.bias_update" not in made
     assert not any("gradient_sum" in name for name in made)
 
 
@@ -308,7 +308,7 @@ def test_order_changes_no_result(data):
 
 
 @pytest.mark.parametrize("scheme", ["head", "bias:5", "last:4", "full"])
-def test_list_scheduling_runs_weight_steps_as_soon_as_they_can(scheme):
+def test_list_scheduling_runs_weight_updates_as_soon_as_they_can(scheme):
     after = {}
     compile_model(FORWARD, load_scheme(scheme, FORWARD), after.__setitem__)
     graph = after["order"]
@@ -327,7 +327,7 @@ def test_list_scheduling_runs_weight_steps_as_soon_as_they_can(scheme):
             if graph.values[n].kind in (Kind.ACTIVATION, Kind.INPUT)
         )
 
-    steps = [n for n in graph.nodes if n.operator.endswith("weight_step")]
+    steps = [n for n in graph.nodes if n.operator.endswith("weight_update")]
     assert steps
     for node in steps:
         index = position[node.name]

@@ -10,14 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from kilograd import cli
-from kilograd.agreement import verify_devices
-from kilograd.compiler import Lever, compile_model
+from kilograd.cli import app as cli
+from kilograd.compiler import Optimization, compile_model
 from kilograd.device.host import HostDevice
 from kilograd.device.protocol import LearningRate
 from kilograd.ir import Phase, RowGroup
 from kilograd.ir.text import contents, parse_graph, print_graph
-from kilograd.levers import steps
+from kilograd.measuring.ablation import steps
+from kilograd.measuring.equivalence import verify_devices
 from kilograd.ops import REGISTRY
 from kilograd.passes import DEFAULT_SHARE, Recompute, verify
 from kilograd.passes.recompute import candidates
@@ -60,18 +60,18 @@ def test_the_copies_run_right_before_what_needs_them():
     names = [node.name for node in graph.nodes]
     for group in graph.row_groups:
         copy, mask = group.nodes
-        assert copy == mask.replace("clamp_mask", "again")
+        assert copy == mask.replace("clamp_mask", "recomputed")
         reader = next(n for n in graph.nodes if mask in n.inputs)
         assert names.index(reader.name) == names.index(mask) + 1
         assert {n.phase for n in graph.nodes if n.name in group.nodes} == {Phase.TRAINING}
 
 
-def test_inference_makes_nothing_again():
+def test_inference_makes_nothing_recomputed():
     text = compiled(0.1).sources["model.c"]
     prefix = text.index("static void suffix(")
     training = text.index("if (training) {", prefix)
-    assert "again_run();" not in text[:training]
-    assert text.count("again_run();", training) == 3
+    assert "recomputed_run();" not in text[:training]
+    assert text.count("recomputed_run();", training) == 3
 
 
 @settings(max_examples=8, deadline=None)
@@ -136,11 +136,15 @@ def test_a_group_runs_in_the_same_calls():
 
 
 def test_all_levers_together_are_the_compiler():
-    found = steps(GRAPH, SCHEME, stream_input=False)
+    found = steps(GRAPH, SCHEME, row_input=False)
     plan = compiled(DEFAULT_SHARE).plan
-    assert [step.lever for step in found] == [
+    assert [step.optimization for step in found] == [
         None,
-        *(lever for lever in Lever if lever is not Lever.STREAMED),
+        *(
+            optimization
+            for optimization in Optimization
+            if optimization is not Optimization.ROW_INPUT
+        ),
     ]
     assert (found[-1].arena, found[-1].trainable) == (plan.arena_bytes, plan.state_bytes)
     assert found[-1].recomputed_macs > 0

@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from kilograd.compiler import Lever, compile_model
+from kilograd.compiler import Optimization, compile_model
 from kilograd.errors import UserError
 from kilograd.frontend.builder import GraphBuilder, Parameters
 from kilograd.ir import Phase, Quantization
-from kilograd.levers import Planned, steps
-from kilograd.measure import Measurement
-from kilograd.ops.window import Window
+from kilograd.measuring.ablation import Planned, steps
+from kilograd.measuring.firmware import Measurement
+from kilograd.ops.common.window import Window
 from kilograd.report import Report, render_report, terminal_memory_map, write_report
 from kilograd.report.analysis import (
     BufferKind,
@@ -49,8 +49,8 @@ from kilograd.report.svg import (
 )
 from kilograd.report.waterfall import LEVER_TEXT, waterfall
 from kilograd.scheme import Scheme, load_scheme
-from kilograd.stream import Change, StreamResult
-from kilograd.training import Evaluation, TrainingResult
+from kilograd.training.loop import Evaluation, TrainingResult
+from kilograd.training.online import Change, OnlineResult
 
 OUTPUT = Quantization((0.05,), -3)
 BUDGET = 12 * 1024
@@ -166,28 +166,35 @@ def test_page_is_well_formed(program):
 
 
 def test_what_the_compiler_saves_is_drawn(program):
-    levers = steps(program.forward, program.scheme, stream_input=False)
-    text = render_report(replace(reported(program), levers=levers))
+    optimizations = steps(program.forward, program.scheme, row_input=False)
+    text = render_report(replace(reported(program), optimizations=optimizations))
     root = ET.fromstring(text.replace("<!DOCTYPE html>", ""))
     assert "What the compiler saves" in [heading.text for heading in root.iter("h2")]
     assert len(list(root.iter("svg"))) == 4
-    for step in levers:
+    for step in optimizations:
         assert f"{step.total:,}" in text
     assert "url(" not in text
     assert "What the compiler saves" not in render_report(reported(program))
 
 
 def test_bars_tell_what_each_part_saves():
-    def step(lever, arena, again=0):
-        return Planned(lever, arena, 1000, arena, "somewhere", again)
+    def step(optimization, arena, again=0):
+        return Planned(optimization, arena, 1000, arena, "somewhere", again)
 
-    made = [step(None, 9000), step(Lever.IN_PLACE, 7000), step(Lever.RECOMPUTED, 7500, 42)]
+    made = [
+        step(None, 9000),
+        step(Optimization.IN_PLACE, 7000),
+        step(Optimization.RECOMPUTED, 7500, 42),
+    ]
     text = waterfall(made)
     assert "10,000" in text
     assert "8,000  (−2,000)" in text
     assert "8,500  (+500)" in text
     assert text.count("w-saved") == 1
-    assert [LEVER_TEXT[lever] in text for lever in (None, Lever.IN_PLACE, Lever.ROWS)] == [
+    assert [
+        LEVER_TEXT[optimization] in text
+        for optimization in (None, Optimization.IN_PLACE, Optimization.ROWS)
+    ] == [
         True,
         True,
         False,
@@ -352,7 +359,7 @@ def test_every_buffer_is_in_the_map(program):
 @pytest.mark.parametrize("streamed", [False, True])
 def test_rows_are_a_kind_of_their_own(graph, streamed):
     nodes = [node.name for node in graph.nodes if node.name not in ("pool", "head")]
-    program = compile_model(graph, load_scheme("head", graph), stream_input=streamed)
+    program = compile_model(graph, load_scheme("head", graph), row_input=streamed)
     groups = program.graph.row_groups
     assert groups
     rows = [placed for placed in placed_buffers(program) if placed.kind is BufferKind.ROWS]
@@ -717,7 +724,7 @@ def streamed(at=30, *, steps=90, name="c"):
         Evaluation(not_learned + missed),
         Evaluation(before),
     )
-    return StreamResult(**vars(run), change=change)
+    return OnlineResult(**vars(run), change=change)
 
 
 def test_the_change_is_marked_in_both_panels():
@@ -749,7 +756,7 @@ def test_page_shows_what_the_change_did(partly):
     assert rows[1][0] == "first classes"
     assert [row[0] for row in rows[2:]] == ["cat", "b & c", '"dog"']
     assert rows[4][1:3] == ["–", "14.3%"]
-    plain = StreamResult(**vars(trained()))
+    plain = OnlineResult(**vars(trained()))
     assert "The change" not in render_report(reported(partly, result=plain))
     assert "running mean over 100" in render_report(reported(partly, result=plain))
     assert "running mean over 50" in render_report(reported(partly))

@@ -1,4 +1,4 @@
-"""Nodes that run a row at a time: the same bits in less memory, the sample held or streamed."""
+"""Nodes that run a row at a time: the same bits in less memory, the sample held or in rows."""
 
 import ctypes
 from dataclasses import replace
@@ -8,21 +8,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kilograd.agreement import verify_devices
+from kilograd.codegen import emit
 from kilograd.compiler import Program, compile_model
 from kilograd.device.host import HostDevice
 from kilograd.device.reference import ReferenceDevice
-from kilograd.emit import emit
 from kilograd.errors import UserError
+from kilograd.frontend.open import load_model
 from kilograd.ir import Phase, RowGroup
 from kilograd.ir.text import contents, parse_graph, print_graph
+from kilograd.measuring.equivalence import verify_devices
 from kilograd.memory import plan_memory
-from kilograd.models import load_model
 from kilograd.ops import REGISTRY
-from kilograd.ops.window import Window
+from kilograd.ops.common.window import Window
 from kilograd.passes import Differentiate, Fuse, Order, Prune, Select, run_passes, verify
 from kilograd.passes.verify import InvalidGraphError
-from kilograd.rows import plan_rows, row_rule
+from kilograd.rowwise import plan_rows, row_rule
 from kilograd.scheme import load_scheme
 from kilograd.toolchain import build_host_library
 from networks import tiny_graph
@@ -68,11 +68,11 @@ def test_any_groups_give_the_reference_logits(seed, data):
     inner = range(1, len(names))
     cuts = sorted(data.draw(st.sets(st.sampled_from(inner), max_size=3))) if inner else []
     parts = [names[a:b] for a, b in zip([0, *cuts], [*cuts, len(names)], strict=True)]
-    streamed = data.draw(st.booleans())
+    row_input = data.draw(st.booleans())
     groups = [
-        RowGroup(tuple(part), streamed=streamed and index == 0)
+        RowGroup(tuple(part), row_input=row_input and index == 0)
         for index, part in enumerate(parts)
-        if len(part) > 1 or (streamed and index == 0)
+        if len(part) > 1 or (row_input and index == 0)
     ]
     program = program_of(graph, "head", groups)
     reference = ReferenceDevice(compile_model(graph, load_scheme("head", graph)))
@@ -82,10 +82,10 @@ def test_any_groups_give_the_reference_logits(seed, data):
             assert np.array_equal(device.predict(sample), reference.predict(sample))
 
 
-def lines(graph, names, *, streamed=False):
+def lines(graph, names, *, row_input=False):
     """How many rows of each value a group holds, and of those that are whole, all."""
     nodes = {node.name: node for node in graph.nodes}
-    plan = plan_rows(graph, [nodes[name] for name in names], streamed=streamed)
+    plan = plan_rows(graph, [nodes[name] for name in names], row_input=row_input)
     return {value.name: (value.capacity, value.whole) for value in plan.values}
 
 
@@ -99,7 +99,7 @@ def test_only_the_rows_under_a_window_are_kept(graph):
     assert held["blocks.0.pointwise2"] == (1, False)
     assert held["blocks.1.pointwise1"] == (5, False)  # under a 5x5 window
     assert held["blocks.1.pointwise2"] == (4, True)  # read by what is not in the group
-    assert lines(graph, names, streamed=True)["input"] == (3, False)
+    assert lines(graph, names, row_input=True)["input"] == (3, False)
 
 
 def test_what_is_read_elsewhere_stays_whole(graph):
@@ -119,8 +119,8 @@ def test_a_result_lies_in_the_memory_of_the_sample_that_it_is_made_of(graph):
     whole = {b.name: b for b in held.plan.buffers}
     assert whole[made].inside == whole[sample].name
     assert whole[made].first == whole[sample].last + 1 == 4
-    streamed = program_of(graph, "head", [RowGroup(tuple(names), streamed=True)])
-    assert streamed.plan.groups[names[0]].over is None
+    row_input = program_of(graph, "head", [RowGroup(tuple(names), row_input=True)])
+    assert row_input.plan.groups[names[0]].over is None
 
 
 def test_a_result_that_overtakes_its_rows_has_memory_of_its_own():
@@ -148,12 +148,12 @@ def test_a_value_that_others_read_is_not_overwritten():
 def test_groups_lower_the_peak(graph):
     scheme = load_scheme("head", graph)
     whole = plan_memory(trained(graph, "head"))
-    held, streamed = (compile_model(graph, scheme, stream_input=way) for way in (False, True))
+    held, row_input = (compile_model(graph, scheme, row_input=way) for way in (False, True))
     assert held.graph.row_groups
     assert held.plan.arena_bytes < whole.arena_bytes
-    assert streamed.plan.arena_bytes < held.plan.arena_bytes
+    assert row_input.plan.arena_bytes < held.plan.arena_bytes
     assert "input" in held.plan.values
-    assert "input" not in streamed.plan.values
+    assert "input" not in row_input.plan.values
 
 
 def test_what_training_saves_is_in_no_group(graph):
@@ -174,9 +174,9 @@ def test_what_training_saves_is_in_no_group(graph):
 @pytest.mark.parametrize("scheme", ["head", "last:3", "bias:4"])
 def test_streamed_and_held_samples_give_the_same_bits(graph, scheme, require_qemu):
     chosen = load_scheme(scheme, graph)
-    held, streamed = (compile_model(graph, chosen, stream_input=way) for way in (False, True))
+    held, row_input = (compile_model(graph, chosen, row_input=way) for way in (False, True))
     expected = verify_devices(held, ("reference", "host"), steps=4)
-    found = verify_devices(streamed, ("reference", "host", "unicorn", "qemu"), steps=4)
+    found = verify_devices(row_input, ("reference", "host", "unicorn", "qemu"), steps=4)
     assert expected.identical
     assert found.identical
     assert found.digest == expected.digest
@@ -184,7 +184,7 @@ def test_streamed_and_held_samples_give_the_same_bits(graph, scheme, require_qem
 
 @pytest.mark.parametrize("target", ["cortex-m4", "cortex-m0plus"])
 def test_other_processors_stream_too(graph, target):
-    program = compile_model(graph, load_scheme("last:3", graph), stream_input=True)
+    program = compile_model(graph, load_scheme("last:3", graph), row_input=True)
     assert verify_devices(program, ("reference", "unicorn"), steps=3, target=target).identical
 
 
@@ -198,9 +198,9 @@ def opened(program):
     return library
 
 
-@pytest.mark.parametrize("streamed", [False, True])
-def test_rows_may_come_in_any_number_at_a_time(graph, streamed):
-    program = compile_model(graph, load_scheme("head", graph), stream_input=streamed)
+@pytest.mark.parametrize("row_input", [False, True])
+def test_rows_may_come_in_any_number_at_a_time(graph, row_input):
+    program = compile_model(graph, load_scheme("head", graph), row_input=row_input)
     (sample,) = samples(graph, 1)
     expected = ReferenceDevice(program).predict(sample)
     library = opened(program)
@@ -220,22 +220,21 @@ def test_rows_may_come_in_any_number_at_a_time(graph, streamed):
 
 def test_the_header_says_how_samples_come(graph):
     scheme = load_scheme("head", graph)
-    held, streamed = (
-        compile_model(graph, scheme, stream_input=way).sources["kilograd.h"]
-        for way in (False, True)
+    held, row_input = (
+        compile_model(graph, scheme, row_input=way).sources["kilograd.h"] for way in (False, True)
     )
     assert "int8_t *kg_input(void);" in held
-    assert "KG_STREAMED_INPUT" not in held
-    assert "kg_input(void)" not in streamed
-    assert "#define KG_ROW_BYTES 48" in streamed
+    assert "KG_ROW_INPUT" not in held
+    assert "kg_input(void)" not in row_input
+    assert "#define KG_ROW_BYTES 48" in row_input
     assert "in rows of 48 bytes" in held
 
 
 def test_groups_are_in_the_text_of_a_graph(graph):
-    grouped = compile_model(graph, load_scheme("head", graph), stream_input=True).graph
+    grouped = compile_model(graph, load_scheme("head", graph), row_input=True).graph
     text = print_graph(grouped)
     types = {name: spec.attributes_type for name, spec in REGISTRY.items()}
-    assert "\nstreamed_rows stem\n" in text
+    assert "\ninput_rows stem\n" in text
     assert "\nrows blocks.0.pointwise1, blocks.0.depthwise" in text
     assert parse_graph(text, contents(grouped), types) == grouped
 
@@ -245,7 +244,7 @@ def test_groups_are_in_the_text_of_a_graph(graph):
     [
         ([RowGroup(("stem", "blocks.0.depthwise"))], "are not neighbours"),
         ([RowGroup(("stem",)), RowGroup(("stem",))], "is in two groups"),
-        ([RowGroup(("blocks.0.pointwise1",), streamed=True)], "the sample is streamed"),
+        ([RowGroup(("blocks.0.pointwise1",), row_input=True)], "the sample is streamed"),
         ([RowGroup(("pool",))], "pool cannot run a row at a time"),
     ],
 )
@@ -256,11 +255,11 @@ def test_groups_that_cannot_be(graph, groups, message):
 
 def test_a_trained_first_layer_is_not_streamed(graph):
     with pytest.raises(UserError, match="the sample cannot be streamed into stem") as caught:
-        compile_model(graph, load_scheme("full", graph), stream_input=True)
+        compile_model(graph, load_scheme("full", graph), row_input=True)
     assert "hint: freeze the weights of the first layer" in str(caught.value)
 
 
 def test_features_are_not_streamed():
     graph = load_model("kilograd-kws", 4)
     with pytest.raises(UserError, match="only images can be streamed"):
-        compile_model(graph, load_scheme("head", graph), stream_input=True)
+        compile_model(graph, load_scheme("head", graph), row_input=True)

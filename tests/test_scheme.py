@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kilograd.errors import SchemeError
-from kilograd.models import load_model
+from kilograd.frontend.open import load_model
 from kilograd.ops import REGISTRY
 from kilograd.scheme import Scheme, layers, load_scheme, parse_scheme, published_schemes
 from operators.networks import residual_network

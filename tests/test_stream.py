@@ -10,14 +10,14 @@ from kilograd.data import Dataset, Drift, InputSpec, Samples
 from kilograd.device.open import open_device
 from kilograd.device.protocol import LearningRate, state_classes
 from kilograd.errors import DataError
-from kilograd.models import input_spec, load_model
+from kilograd.frontend.open import input_spec, load_model
 from kilograd.scheme import load_scheme
-from kilograd.stream import WINDOW, StreamOptions, make_stream, put_last, train_stream
+from kilograd.training.online import WINDOW, OnlineOptions, make_online, put_last, train_online
 from networks import blobs, tiny_graph
 
 NAMES = ("red", "green", "blue")
-LATE = StreamOptions(rate=0.01, seed=3, new_class="green")
-DRIFTING = StreamOptions(rate=0.01, seed=3, drift=Drift("noise", 20), change_at=0.4)
+LATE = OnlineOptions(rate=0.01, seed=3, new_class="green")
+DRIFTING = OnlineOptions(rate=0.01, seed=3, drift=Drift("noise", 20), change_at=0.4)
 
 
 @pytest.fixture(scope="module")
@@ -41,10 +41,10 @@ def run(graph, dataset, spec):
     """Trains a fresh device on a stream."""
 
     def train_fresh(options, device="host", *, data=dataset, scheme="last:3", wrap=None):
-        stream = make_stream(data, spec, options)
+        stream = make_online(data, spec, options)
         program = compile_model(graph, load_scheme(scheme, graph))
         with open_device(program, device) as opened:
-            return train_stream(wrap(opened) if wrap else opened, stream)
+            return train_online(wrap(opened) if wrap else opened, stream)
 
     return train_fresh
 
@@ -69,17 +69,17 @@ class Recording:
 # -- the order
 
 
-@pytest.mark.parametrize("options", [StreamOptions(seed=1), LATE, DRIFTING])
+@pytest.mark.parametrize("options", [OnlineOptions(seed=1), LATE, DRIFTING])
 def test_each_sample_comes_once(dataset, spec, options):
-    stream = make_stream(dataset, spec, options)
+    stream = make_online(dataset, spec, options)
     assert sorted(stream.order.tolist()) == list(range(40))
-    again, other = (make_stream(dataset, spec, replace(options, seed=s)) for s in (options.seed, 9))
+    again, other = (make_online(dataset, spec, replace(options, seed=s)) for s in (options.seed, 9))
     assert stream.order.tolist() == again.order.tolist() != other.order.tolist()
 
 
 def test_the_device_is_given_each_sample_once(run, dataset):
     seen = []
-    result = run(StreamOptions(rate=0.01), wrap=lambda d: seen.append(Recording(d)) or seen[0])
+    result = run(OnlineOptions(rate=0.01), wrap=lambda d: seen.append(Recording(d)) or seen[0])
     learned = [sample for sample, *_ in seen[0].learned]
     assert sorted(learned) == sorted(sample.tobytes() for sample in dataset.train.inputs)
     assert {rate for *_, rate in seen[0].learned} == {seen[0].learned[0][-1]}
@@ -89,7 +89,7 @@ def test_the_device_is_given_each_sample_once(run, dataset):
 
 
 def test_a_new_class_is_held_back_until_the_change(run, dataset, spec):
-    stream = make_stream(dataset, spec, LATE)
+    stream = make_online(dataset, spec, LATE)
     assert stream.dataset.class_names == ("red", "blue", "green")
     assert (stream.change, stream.first_classes) == (20, 2)
     labels = stream.dataset.train.labels[stream.order]
@@ -150,7 +150,7 @@ def test_noise_is_normal_and_depends_on_seed_index_and_split(spec):
 def test_every_sample_drifts_from_the_change_on(run, dataset, spec):
     seen = []
     result = run(DRIFTING, wrap=lambda d: seen.append(Recording(d)) or seen[0])
-    stream = make_stream(dataset, spec, DRIFTING)
+    stream = make_online(dataset, spec, DRIFTING)
     assert stream.change == result.change.sample == 16
     for position, (index, (sample, *_)) in enumerate(
         zip(stream.order.tolist(), seen[0].learned, strict=True)
@@ -164,7 +164,7 @@ def test_every_sample_drifts_from_the_change_on(run, dataset, spec):
 # -- the same everywhere
 
 
-@pytest.mark.parametrize("options", [StreamOptions(rate=0.01), LATE, DRIFTING])
+@pytest.mark.parametrize("options", [OnlineOptions(rate=0.01), LATE, DRIFTING])
 def test_all_devices_end_with_the_same_bits(run, options):
     host = run(options)
     for name in ("reference", "unicorn"):
@@ -197,12 +197,12 @@ def test_repeats_are_steps_on_the_sample_at_hand(run):
 
 def test_a_stream_goes_on_from_a_kept_state(graph, dataset, spec):
     """What a device has learned when the change comes is all that it needs to go on."""
-    stream = make_stream(dataset, spec, LATE)
+    stream = make_online(dataset, spec, LATE)
     program = compile_model(graph, load_scheme("last:3", graph))
     inputs, labels = stream.dataset.train.inputs, stream.dataset.train.labels
     rate = LearningRate.from_float(LATE.rate)
     with open_device(program, "host") as whole:
-        expected = train_stream(whole, stream).state
+        expected = train_online(whole, stream).state
     with open_device(program, "host") as first, open_device(program, "reference") as second:
         first.initialize(LATE.seed)
         first.set_active_classes(2)
@@ -221,7 +221,7 @@ def test_a_stream_goes_on_from_a_kept_state(graph, dataset, spec):
 
 def test_prequential_accuracy_is_a_sliding_window(run, graph):
     data = Dataset("b", *(Samples(*blobs(graph, n, classes=3)) for n in (150, 6)), NAMES)
-    result = run(StreamOptions(rate=0.01), data=data)
+    result = run(OnlineOptions(rate=0.01), data=data)
     assert len(result.online_accuracy) == 150
     assert result.online_accuracy[0] in (0, 1)
     assert result.online_accuracy[-1] * WINDOW == pytest.approx(
@@ -252,7 +252,7 @@ def test_a_class_without_test_samples_has_no_accuracy(run, dataset):
 )
 def test_impossible_options(options, message):
     with pytest.raises(DataError, match=message):
-        StreamOptions(**options)
+        OnlineOptions(**options)
 
 
 @pytest.mark.parametrize(
@@ -278,20 +278,20 @@ def test_drifts_that_are_none(text, message):
 def test_streams_that_cannot_be_made(dataset, spec):
     empty = Samples(dataset.train.inputs[:0], dataset.train.labels[:0])
     with pytest.raises(DataError, match="blobs: there are no training samples"):
-        make_stream(replace(dataset, train=empty), spec, StreamOptions())
+        make_online(replace(dataset, train=empty), spec, OnlineOptions())
     one = Samples(dataset.train.inputs[:1], dataset.train.labels[:1])
     with pytest.raises(DataError, match="needs at least 2 training samples"):
-        make_stream(replace(dataset, train=one), spec, DRIFTING)
+        make_online(replace(dataset, train=one), spec, DRIFTING)
     two = Samples(dataset.train.inputs[:2], dataset.train.labels[:2])
     with pytest.raises(DataError, match="the class 'blue' has no training samples"):
-        make_stream(replace(dataset, train=two), spec, replace(LATE, new_class="blue"))
+        make_online(replace(dataset, train=two), spec, replace(LATE, new_class="blue"))
     with pytest.raises(DataError, match="only 27 are of other classes") as caught:
-        make_stream(dataset, spec, replace(LATE, change_at=0.7))
+        make_online(dataset, spec, replace(LATE, change_at=0.7))
     assert "hint: at most 0.67 here" in str(caught.value)
-    make_stream(dataset, spec, replace(LATE, change_at=0.67))
+    make_online(dataset, spec, replace(LATE, change_at=0.67))
 
 
 def test_only_images_drift(dataset):
     spoken = input_spec(load_model("kilograd-kws"))
     with pytest.raises(DataError, match="--drift: only images drift"):
-        make_stream(dataset, spoken, DRIFTING)
+        make_online(dataset, spoken, DRIFTING)

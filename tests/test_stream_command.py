@@ -10,10 +10,10 @@ from keeping import KeepingDevice
 from kilograd.compiler import compile_model
 from kilograd.data import Drift, load_dataset
 from kilograd.device.open import open_device
-from kilograd.models import input_spec, load_model
+from kilograd.frontend.open import input_spec, load_model
 from kilograd.scheme import load_scheme
-from kilograd.stream import WINDOW, StreamOptions, make_stream, train_stream
 from kilograd.toolchain import build_host_library
+from kilograd.training.online import WINDOW, OnlineOptions, make_online, train_online
 from networks import blobs, native_model, tiny_graph
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
@@ -153,7 +153,7 @@ def flowers(published):
     with KeepingDevice(build_host_library(program.sources).path) as device:
 
         def train(**changes):
-            return train_stream(device, make_stream(data, spec, StreamOptions(**changes)))
+            return train_online(device, make_online(data, spec, OnlineOptions(**changes)))
 
         yield train
 

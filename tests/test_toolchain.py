@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kilograd import toolchain
+from kilograd.arch.cortex_m.layout import linker_script, target_header
 from kilograd.device.unicorn import UnicornDevice
 from kilograd.errors import BudgetError, KilogradError, ToolchainError, UserError
 from kilograd.targets import TARGETS, get_target
-from kilograd.targets.layout import linker_script, target_header
+from kilograd.toolchain import build as toolchain
 from kilograd.toolchain import (
     build_firmware,
     build_host_executable,

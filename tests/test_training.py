@@ -12,7 +12,7 @@ from kilograd.device.protocol import LearningRate
 from kilograd.errors import DataError
 from kilograd.ir import Phase
 from kilograd.scheme import Scheme, load_scheme
-from kilograd.training import (
+from kilograd.training.loop import (
     Evaluation,
     PrefixDevice,
     TrainingOptions,

@@ -6,8 +6,8 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-from kilograd.emit import emit
-from kilograd.emit.model import frozen_prefix
+from kilograd.codegen import emit
+from kilograd.codegen.model import frozen_prefix
 from kilograd.errors import UserError
 from kilograd.features import features_of
 from kilograd.ir import Graph, Phase
@@ -29,36 +29,44 @@ from kilograd.passes import (
 from kilograd.scheme import Scheme
 
 
-class Lever(str, Enum):
+class Optimization(str, Enum):
     """A part of the compiler that saves memory and may be left out; in a sensible order."""
 
     IN_PLACE = "in place"
     REORDERED = "reordered"
     ROWS = "row groups"
-    STREAMED = "streamed input"  # needs row groups
+    ROW_INPUT = "streamed input"  # needs row groups
     SLICES = "weights in slices"
     RECOMPUTED = "recomputed"
 
 
-def pipeline(scheme: Scheme, levers: Collection[Lever], recompute: float) -> list[Pass]:
+def pipeline(
+    scheme: Scheme, optimizations: Collection[Optimization], recompute: float
+) -> list[Pass]:
     """The passes from a forward graph to a training step, in order.
 
     Args:
         scheme: what is trained.
-        levers: the parts that save memory.
+        optimizations: the parts that save memory.
         recompute: as for ``compile_model``.
     """
-    slices, streamed = Lever.SLICES in levers, Lever.STREAMED in levers
+    slices, row_input = (
+        Optimization.SLICES in optimizations,
+        Optimization.ROW_INPUT in optimizations,
+    )
     chosen: list[tuple[Pass, bool]] = [
         (Select(frozenset(scheme.biases), dict(scheme.weights), slices), True),
         (Differentiate(), True),
         (Prune(), True),
-        (Order(), Lever.REORDERED in levers),
-        (Fuse(streamed), Lever.ROWS in levers),
-        (Recompute(recompute), Lever.RECOMPUTED in levers),
+        (Order(), Optimization.REORDERED in optimizations),
+        (Fuse(row_input), Optimization.ROWS in optimizations),
+        (Recompute(recompute), Optimization.RECOMPUTED in optimizations),
         # Once more: less is saved of the forward pass.
-        (Fuse(streamed), Lever.ROWS in levers and Lever.RECOMPUTED in levers),
-        (Reorder(), Lever.REORDERED in levers),
+        (
+            Fuse(row_input),
+            Optimization.ROWS in optimizations and Optimization.RECOMPUTED in optimizations,
+        ),
+        (Reorder(), Optimization.REORDERED in optimizations),
     ]
     return [step for step, is_used in chosen if is_used]
 
@@ -109,7 +117,7 @@ class Program:
 def plan_step(
     graph: Graph,
     scheme: Scheme,
-    levers: Collection[Lever],
+    optimizations: Collection[Optimization],
     recompute: float = DEFAULT_SHARE,
     dump: Callable[[str, Graph], None] | None = None,
 ) -> tuple[Graph, MemoryPlan]:
@@ -118,14 +126,14 @@ def plan_step(
     Args:
         graph: the forward graph, logits first in its outputs.
         scheme: resolved against the graph's layers.
-        levers: the parts of the compiler that save memory.
+        optimizations: the parts of the compiler that save memory.
         recompute: as for ``compile_model``.
         dump: called with a pass's name and the graph after it.
     """
     features = features_of(graph)
-    trained = run_passes(graph, pipeline(scheme, levers, recompute), dump)
+    trained = run_passes(graph, pipeline(scheme, optimizations, recompute), dump)
     scratch = features.scratch_bytes if features else 0
-    return trained, plan_memory(trained, scratch, in_place=Lever.IN_PLACE in levers)
+    return trained, plan_memory(trained, scratch, in_place=Optimization.IN_PLACE in optimizations)
 
 
 def compile_model(
@@ -133,7 +141,7 @@ def compile_model(
     scheme: Scheme,
     dump: Callable[[str, Graph], None] | None = None,
     *,
-    stream_input: bool = False,
+    row_input: bool = False,
     recompute: float = DEFAULT_SHARE,
 ) -> Program:
     """Compile a training step.
@@ -143,18 +151,18 @@ def compile_model(
         scheme: resolved against the graph's layers.
         dump: called with a pass's name and the graph after it.
         recompute: of a step's multiply-accumulates, those that may be done twice to save memory.
-        stream_input: the sample arrives a row at a time and is never whole in memory.
+        row_input: the sample arrives a row at a time and is never whole in memory.
     """
     features = features_of(graph)
-    if features and stream_input:
+    if features and row_input:
         raise UserError(
             "features are made of samples on the device, and their map is whole in memory",
             where=graph.name,
             hint="only images can be streamed in rows; leave out --stream-input",
         )
-    levers = set(Lever) if stream_input else set(Lever) - {Lever.STREAMED}
-    trained, plan = plan_step(graph, scheme, levers, recompute, dump)
-    if stream_input and not any(group.streamed for group in trained.row_groups):
+    optimizations = set(Optimization) if row_input else set(Optimization) - {Optimization.ROW_INPUT}
+    trained, plan = plan_step(graph, scheme, optimizations, recompute, dump)
+    if row_input and not any(group.row_input for group in trained.row_groups):
         first = trained.readers()[trained.inputs[0].name][0].layer
         raise UserError(
             f"the sample cannot be streamed into {first}, since a training step reads it again",

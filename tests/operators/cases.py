@@ -8,13 +8,13 @@ import numpy as np
 from kilograd.ir import DType, Quantization, TensorType
 from kilograd.ops import REGISTRY, OpSpec
 from kilograd.ops.arithmetic import bias_limit
+from kilograd.ops.common.window import Window
+from kilograd.ops.common.windowed import WindowedAttributes, WindowGradientAttributes
 from kilograd.ops.delta.op import Precision, delta_type
-from kilograd.ops.gradient import EXPONENT
-from kilograd.ops.pointwise.backward import InputGradientAttributes, WeightStepAttributes
+from kilograd.ops.gradient_scale import EXPONENT
+from kilograd.ops.pointwise.backward import InputGradientAttributes, WeightUpdateAttributes
 from kilograd.ops.pointwise.op import PointwiseAttributes
 from kilograd.ops.spec import Case
-from kilograd.ops.window import Window
-from kilograd.ops.windowed import WindowedAttributes, WindowGradientAttributes
 
 RANDOM_SHAPES = 8
 
@@ -134,7 +134,7 @@ def _input_gradient(name, attributes, gradient, weights):
     return Case(name, attributes, inputs, low=low, high={1: 160, last: 200})
 
 
-def _weight_step(name, attributes, weight, gradient, x):
+def _weight_update(name, attributes, weight, gradient, x):
     inputs = (weight, gradient, EXPONENT, x, EXPONENT)
     low = {0: -127, 1: -127, 2: -300, 4: -30}
     return Case(name, attributes, inputs, low=low, high={2: 100, 4: 0})
@@ -161,10 +161,10 @@ def _random_pointwise(rng, name, *, position):
         REGISTRY["pointwise_input_gradient"],
         _input_gradient(name, attributes, gradient, weights),
     )
-    step = WeightStepAttributes(trained, int(rng.integers(99)))
+    step = WeightUpdateAttributes(trained, int(rng.integers(99)))
     yield (
-        REGISTRY["pointwise_weight_step"],
-        _weight_step(name, step, weights[0], gradient, x),
+        REGISTRY["pointwise_weight_update"],
+        _weight_update(name, step, weights[0], gradient, x),
     )
 
 
@@ -196,14 +196,14 @@ def _random_window(rng, name):
         REGISTRY["conv"],
         _forward(name, WindowedAttributes(window, _output(rng)), x, outputs, [weight]),
     )
-    stream, trained = int(rng.integers(99)), _share(rng, channels)
-    attributes = WindowGradientAttributes(window, x.shape, stream, trained)
+    rng_stream, trained = int(rng.integers(99)), _share(rng, channels)
+    attributes = WindowGradientAttributes(window, x.shape, rng_stream, trained)
     gradient = TensorType((rows, columns, outputs))
     yield (
         REGISTRY["conv_input_gradient"],
         _input_gradient(name, attributes, gradient, [weight]),
     )
-    yield REGISTRY["conv_weight_step"], _weight_step(name, attributes, weight, gradient, x)
+    yield REGISTRY["conv_weight_update"], _weight_update(name, attributes, weight, gradient, x)
 
     channels = int(rng.integers(1, 70))
     trained = _share(rng, channels)
@@ -213,10 +213,10 @@ def _random_window(rng, name):
         REGISTRY["depthwise"],
         _forward(name, WindowedAttributes(window, _output(rng)), x, channels, [weight]),
     )
-    attributes = WindowGradientAttributes(window, x.shape, stream, trained)
+    attributes = WindowGradientAttributes(window, x.shape, rng_stream, trained)
     gradient = TensorType((rows, columns, channels))
     yield (
         REGISTRY["depthwise_input_gradient"],
         _input_gradient(name, attributes, gradient, [weight]),
     )
-    yield REGISTRY["depthwise_weight_step"], _weight_step(name, attributes, weight, gradient, x)
+    yield REGISTRY["depthwise_weight_update"], _weight_update(name, attributes, weight, gradient, x)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from kilograd.ops.delta.op import moved_weight
+from kilograd.ops.delta.op import effective_weight
 from kilograd.ops.pointwise.split import merge
 from operators import real
 from operators.cases import OperatorCase
@@ -37,7 +37,7 @@ def without_delta(item: OperatorCase, arrays):
     if not bits:
         return item, arrays
     at = len(arrays) - 1 - (item.spec.name == "pointwise_input_gradient")
-    moved = moved_weight(arrays[2], arrays[at], bits)
+    moved = effective_weight(arrays[2], arrays[at], bits)
     kept = [moved if i == 2 else array for i, array in enumerate(arrays) if i != at]
     types = tuple(t for i, t in enumerate(item.case.inputs) if i != at)
     attributes = replace(item.case.attributes, fraction_bits=0)
@@ -132,7 +132,7 @@ def _window_input_gradient(formula):
     return exact
 
 
-def _pointwise_weight_step(item, arrays, rng):
+def _pointwise_weight_update(item, arrays, rng):
     a, types = item.case.attributes, item.case.inputs
     x = real.dequantize(arrays[3], types[3])
     if a.trained_channels:
@@ -142,7 +142,7 @@ def _pointwise_weight_step(item, arrays, rng):
     return Exact(at, values / _scale_at(types[0], at))
 
 
-def _window_weight_step(formula, axis):
+def _window_weight_update(formula, axis):
     def exact(item, arrays, rng):
         a, types = item.case.attributes, item.case.inputs
         x = real.dequantize(arrays[3], types[3])
@@ -165,7 +165,7 @@ def _scale_at(type_, at):
     return np.asarray(quantization.scales)[index]
 
 
-def _bias_step(item, arrays, rng):
+def _bias_update(item, arrays, rng):
     del rng
     gradient = _gradient(arrays[1], arrays[2]) * 2.0 ** int(arrays[3][0])
     values = gradient.reshape(-1, arrays[0].size).sum(axis=0)
@@ -193,8 +193,8 @@ BACKWARD = {
     "depthwise_input_gradient": _window_input_gradient(real.depthwise),
     "average_pool_input_gradient": _pool_input_gradient,
     "gradient_sum": _gradient_sum,
-    "pointwise_weight_step": _pointwise_weight_step,
-    "conv_weight_step": _window_weight_step(real.conv, 3),
-    "depthwise_weight_step": _window_weight_step(real.depthwise, 2),
-    "bias_step": _bias_step,
+    "pointwise_weight_update": _pointwise_weight_update,
+    "conv_weight_update": _window_weight_update(real.conv, 3),
+    "depthwise_weight_update": _window_weight_update(real.depthwise, 2),
+    "bias_update": _bias_update,
 }

@@ -4,8 +4,8 @@ import numpy as np
 
 from kilograd.frontend.builder import GraphBuilder, Parameters
 from kilograd.ir import Graph, Phase, Quantization
+from kilograd.ops.common.window import Window
 from kilograd.ops.pointwise.split import merge
-from kilograd.ops.window import Window
 from operators import real
 
 INPUT = Quantization((0.03,), -3)

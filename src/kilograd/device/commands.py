@@ -27,7 +27,7 @@ from kilograd.device.protocol import (
     state_classes,
 )
 from kilograd.errors import DataError, DeviceError
-from kilograd.targets.elf import read_symbols
+from kilograd.toolchain.elf import read_symbols
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,7 +10,7 @@ from kilograd.errors import DeviceError
 
 if TYPE_CHECKING:
     from kilograd.targets import Target
-    from kilograd.targets.elf import Symbols
+    from kilograd.toolchain.elf import Symbols
 
 # Bits of the Configurable Fault Status Register, in the order in which they explain most.
 _CAUSES = (

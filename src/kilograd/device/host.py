@@ -82,8 +82,8 @@ class HostDevice:
         self._snapshot_bytes = self._constant("kg_snapshot_bytes")
         library.kg_init.argtypes = (ctypes.c_uint32,)
         library.kg_init.restype = None
-        self._is_streamed = not hasattr(library, "kg_input")
-        if self._is_streamed:
+        self._has_row_input = not hasattr(library, "kg_input")
+        if self._has_row_input:
             library.kg_push_rows.argtypes = (ctypes.c_char_p, ctypes.c_uint32)
             library.kg_push_rows.restype = ctypes.c_uint32
         else:
@@ -205,7 +205,7 @@ class HostDevice:
 
     def _put(self, sample: NDArray[np.int8]) -> None:
         data = sample_bytes(sample, self.input_bytes)
-        if not self._is_streamed:
+        if not self._has_row_input:
             ctypes.memmove(self._library.kg_input(), data, self.input_bytes)
             return
         row_bytes = self._constant("kg_row_bytes")

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from typing_extensions import Self
 
+#: Learning rate that a run starts from unless it is told another.
+DEFAULT_RATE = 0.0015
+
 _MANTISSA_BITS = 15
 _MANTISSA_END = 1 << _MANTISSA_BITS
 _MAX_EXPONENT = 1100

@@ -19,8 +19,8 @@ from kilograd.device.commands import FirmwareDevice
 from kilograd.device.faults import FaultReport, fault_error
 from kilograd.device.protocol import Counters
 from kilograd.errors import DeviceError, KilogradError, ToolchainError
-from kilograd.targets.elf import load_segments
 from kilograd.toolchain import build_host_library
+from kilograd.toolchain.elf import load_segments
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,10 +14,10 @@ from kilograd.ir import DType, Graph, Kind, Node, Quantization, TensorType, Valu
 from kilograd.ops import REGISTRY
 from kilograd.ops.add.op import AddAttributes
 from kilograd.ops.arithmetic import bias_limit
+from kilograd.ops.common.window import Window
+from kilograd.ops.common.windowed import WindowedAttributes
 from kilograd.ops.pointwise.op import PointwiseAttributes
 from kilograd.ops.spec import NoAttributes
-from kilograd.ops.window import Window
-from kilograd.ops.windowed import WindowedAttributes
 
 #: Scale of logits: Q16.
 LOGIT_SCALE = 2.0**-16

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from kilograd.frontend.builder import GraphBuilder, Parameters, fresh_head
 from kilograd.frontend.checkpoint import Block, Checkpoint, ConvLayer
 from kilograd.ir import Graph, Quantization
-from kilograd.ops.window import Window
+from kilograd.ops.common.window import Window
 
 
 def build_graph(checkpoint: Checkpoint, classes: int | None = None) -> Graph:

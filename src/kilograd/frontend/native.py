@@ -29,7 +29,7 @@ from kilograd.errors import ModelError
 from kilograd.features import parse_features
 from kilograd.frontend.builder import GraphBuilder, Parameters, fresh_head
 from kilograd.ir import Graph, Quantization, TensorType
-from kilograd.ops.window import Window
+from kilograd.ops.common.window import Window
 
 _KINDS = ("conv", "pointwise", "depthwise", "add")
 

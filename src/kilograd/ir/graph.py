@@ -47,11 +47,11 @@ class RowGroup:
 
     Attributes:
         nodes: their names, in order.
-        streamed: whether the sample arrives a row at a time, too.
+        row_input: whether the sample arrives a row at a time, too.
     """
 
     nodes: tuple[str, ...]
-    streamed: bool = False
+    row_input: bool = False
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@
     constant %stem.bias: int32[5]
     activation %stem: int8[4,4,5], Quantization(scales=(0.1,), zero_point=0, axis=None)
     node stem (layer stem, inference): %stem = conv(%input, %stem.bias) with WindowedAttributes(…)
-    update %head.bias -> %head.bias_step
+    update %head.bias -> %head.bias_update
     rows stem, blocks.0.depthwise
     output %head
 
@@ -50,7 +50,7 @@ def print_graph(graph: Graph) -> str:
         lines.append(f"features {json.dumps(graph.features)}")
     lines += [f"update {_ref(state)} -> {_ref(new)}" for state, new in graph.updates.items()]
     for group in graph.row_groups:
-        keyword = "streamed_rows" if group.streamed else "rows"
+        keyword = "input_rows" if group.row_input else "rows"
         lines.append(f"{keyword} {', '.join(map(_word, group.nodes))}")
     lines += [f"output {_ref(name)}" for name in graph.outputs]
     return "\n".join(lines) + "\n"
@@ -179,11 +179,11 @@ class _Reader:
             state = self._known(line, line.ref())
             line.skip("->")
             self.updates[state] = self._known(line, line.ref())
-        elif keyword.text in ("rows", "streamed_rows"):
+        elif keyword.text in ("rows", "input_rows"):
             names = [self._known_node(line)]
             while line.accept(","):
                 names.append(self._known_node(line))
-            self.row_groups.append(RowGroup(tuple(names), keyword.text == "streamed_rows"))
+            self.row_groups.append(RowGroup(tuple(names), keyword.text == "input_rows"))
         elif keyword.text == "output":
             self.outputs.append(self._known(line, line.ref()))
         elif keyword.text == "features":

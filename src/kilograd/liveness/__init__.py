@@ -1,23 +1,23 @@
 """How many bytes an order of execution holds live, and the fewest that any order can."""
 
 from kilograd.liveness.bound import order_bound
-from kilograd.liveness.search import TRIES, improve, lower_bound
-from kilograd.liveness.units import (
-    Problem,
+from kilograd.liveness.problem import (
+    ScheduleProblem,
     in_place_bytes,
-    problem_of,
     reusable,
     row_plans,
+    schedule_problem,
 )
+from kilograd.liveness.search import TRIES, improve, lower_bound
 
 __all__ = [
     "TRIES",
-    "Problem",
+    "ScheduleProblem",
     "improve",
     "in_place_bytes",
     "lower_bound",
     "order_bound",
-    "problem_of",
     "reusable",
     "row_plans",
+    "schedule_problem",
 ]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from kilograd.ir import Graph, Node, RowGroup
 from kilograd.liveness import in_place_bytes, reusable, row_plans
 from kilograd.ops import REGISTRY
-from kilograd.rows import RowPlan, aligned
+from kilograd.rowwise import RowPlan, aligned
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class _Lifetimes:
         names = [node.name for node in graph.nodes]
         for group, plan in self._groups:
             first, last = self._spans[names.index(group.nodes[0])]
-            first = -1 if group.streamed else first
+            first = -1 if group.row_input else first
             name = scratch_name(group.nodes[0])
             buffers.append(Buffer(name, (), aligned(plan.total_bytes), first, last))
         for name, values in self._chains.items():

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from kilograd import liveness
 from kilograd.ir import Graph
-from kilograd.liveness import problem_of, row_plans
+from kilograd.liveness import row_plans, schedule_problem
 from kilograd.memory.lifetimes import Buffer, arena_buffers, scratch_name
 from kilograd.memory.place import lower_bound, peak, place
-from kilograd.rows import RowPlan, aligned
+from kilograd.rowwise import RowPlan, aligned
 
 #: The state starts with the seed, the step counter and the number of active classes, a word each.
 STATE_HEADER_BYTES = 12
@@ -78,7 +78,7 @@ def plan_memory(graph: Graph, input_scratch: int = 0, *, in_place: bool = True) 
         made = Buffer(scratch_name("input"), (), aligned(input_scratch), -1, -1)
         buffers = (made, *buffers)
     offsets = place(buffers)
-    problem = problem_of(graph)
+    problem = schedule_problem(graph)
     at_start = problem.start_bytes + aligned(input_scratch)
     states: dict[str, int] = {}
     end = STATE_HEADER_BYTES
@@ -93,6 +93,6 @@ def plan_memory(graph: Graph, input_scratch: int = 0, *, in_place: bool = True) 
         arena_bytes=peak(buffers, offsets),
         state_bytes=end,
         placement_bound_bytes=lower_bound(buffers),
-        lower_bound_bytes=max(at_start, liveness.lower_bound(problem, range(len(problem.units)))),
+        lower_bound_bytes=max(at_start, liveness.lower_bound(problem, range(len(problem.items)))),
         groups={group.nodes[0]: plan for group, plan in row_plans(graph)},
     )

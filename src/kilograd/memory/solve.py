@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from kilograd.memory.lifetimes import Buffer, clusters
-from kilograd.rows import ALIGNMENT
+from kilograd.rowwise import ALIGNMENT
 
 #: Of each of two searches. The solver counts its work, which is the same on every machine;
-#: a unit takes some tens of seconds.
+#: an item takes some tens of seconds.
 _WORK = 0.03
 
 

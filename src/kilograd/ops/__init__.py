@@ -6,10 +6,21 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from kilograd.ops import add, bias, clamp, conv, delta, depthwise, gradient, loss, pointwise, pool
+from kilograd.ops import (
+    add,
+    bias,
+    clamp,
+    conv,
+    delta,
+    depthwise,
+    gradient_scale,
+    loss,
+    pointwise,
+    pool,
+)
 from kilograd.ops.spec import OpSpec, Role
 
-_ROOMS = (conv, pointwise, depthwise, add, pool, loss, bias, clamp, gradient, delta)
+_ROOMS = (conv, pointwise, depthwise, add, pool, loss, bias, clamp, gradient_scale, delta)
 
 #: Every operator by name.
 REGISTRY: Mapping[str, OpSpec[Any]] = MappingProxyType(

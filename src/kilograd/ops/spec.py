@@ -31,14 +31,14 @@ class NoAttributes:
 
 
 @dataclass(frozen=True)
-class StreamAttributes:
+class RngAttributes:
     """For operators that need no more than a stream of random numbers.
 
     Attributes:
-        stream: of the stochastic rounding; different for every node of a graph.
+        rng_stream: of the stochastic rounding; different for every node of a graph.
     """
 
-    stream: int
+    rng_stream: int
 
 
 class Role(str, enum.Enum):
@@ -54,7 +54,7 @@ class TrainingCounters:
 
     Attributes:
         steps: training steps.
-        weight_steps: steps of single weights.
+        weight_updates: steps of single weights.
         weights_saturated: of them, those that were cut at ±127.
         biases_saturated: steps of biases that were cut at the bias's limit.
         gradients: gradient tensors with an exponent of their own.
@@ -66,7 +66,7 @@ class TrainingCounters:
     """
 
     steps: int = 0
-    weight_steps: int = 0
+    weight_updates: int = 0
     weights_saturated: int = 0
     biases_saturated: int = 0
     gradients: int = 0
@@ -192,7 +192,7 @@ class GradientBuilder(Protocol):
         """Append a training node named ``layer.task`` and return its outputs' names."""
         ...
 
-    def again(self, name: str) -> str:
+    def rematerialize(self, name: str) -> str:
         """Make a value anew where it is not kept until the backward pass: a weight's sum.
 
         A constant or a state is returned as it is. For anything else, the node that made it,
@@ -208,7 +208,7 @@ class GradientBuilder(Protocol):
         """Say which value replaces a state after the step."""
         ...
 
-    def stream(self) -> int:
+    def rng_stream(self) -> int:
         """A number for a stochastic node, different from every other's."""
         ...
 

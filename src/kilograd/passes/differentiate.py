@@ -12,8 +12,8 @@ import numpy as np
 from kilograd.errors import KilogradError
 from kilograd.ir import Graph, Kind, Node, Phase, TensorType, Value
 from kilograd.ops import REGISTRY, Role
-from kilograd.ops.gradient import EXPONENT, sum_gradients
-from kilograd.ops.spec import Array, Gradient, StreamAttributes
+from kilograd.ops.gradient_scale import EXPONENT, sum_gradients
+from kilograd.ops.spec import Array, Gradient, RngAttributes
 
 #: Expected log2 of the root mean square of a loss gradient, whose largest element has 7 bits.
 _LOSS_MAGNITUDE = 5.0
@@ -65,7 +65,7 @@ class _Builder:
         self._contributions: dict[str, list[Gradient]] = {}
         self._producer = graph.producer()
         self._layer_of = {output: node.layer for node in graph.nodes for output in node.outputs}
-        self._streams = 0
+        self._rng_streams = 0
         self._loss_exponent = ""
         self._wanted = {state.name for state in graph.states}
         for node in graph.nodes:
@@ -76,7 +76,7 @@ class _Builder:
         if not self.wanted(logits):
             msg = "nothing that is trained leads to the logits"
             raise KilogradError(msg)
-        attributes = StreamAttributes(self.stream())
+        attributes = RngAttributes(self.rng_stream())
         gradient, self._loss_exponent = self.emit(
             loss_operator(), [logits], attributes, layer="loss", task="gradient"
         )
@@ -137,11 +137,11 @@ class _Builder:
         self._nodes.append(node)
         return outputs
 
-    def again(self, name: str) -> str:
+    def rematerialize(self, name: str) -> str:
         if self._values[name].kind is not Kind.ACTIVATION:
             return name
         node = self._producer[name]
-        task = f"{_task(node)}_again"
+        task = f"{_task(node)}_rematerialized"
         (made,) = self.emit(
             node.operator, node.inputs, node.attributes, layer=node.layer, task=task
         )
@@ -155,9 +155,9 @@ class _Builder:
     def update(self, state: str, new: str) -> None:
         self._updates[state] = new
 
-    def stream(self) -> int:
-        self._streams += 1
-        return self._streams
+    def rng_stream(self) -> int:
+        self._rng_streams += 1
+        return self._rng_streams
 
     def _unique(self, name: str) -> str:
         candidate, count = name, 1

@@ -9,7 +9,7 @@ from typing import ClassVar
 from kilograd.ir import Graph, Kind, Node, Phase, RowGroup
 from kilograd.liveness import in_place_bytes, reusable
 from kilograd.ops import REGISTRY
-from kilograd.rows import RowPlan, cut_rows, row_rule, simulate
+from kilograd.rowwise import RowPlan, leading_rows, row_rule, simulate
 
 #: A node that runs a row at a time costs about as much as moving so many bytes.
 _BYTES_PER_NODE = 4096
@@ -24,15 +24,15 @@ class Fuse:
     training reads stays whole, so groups end up where nothing is saved.
 
     Attributes:
-        stream_input: whether the sample arrives a row at a time; the first group reads it then.
+        row_input: whether the sample arrives a row at a time; the first group reads it then.
     """
 
-    stream_input: bool = False
+    row_input: bool = False
     name: ClassVar[str] = "fuse"
 
     def apply(self, graph: Graph) -> Graph:
         """Mark the groups; those of training nodes stay as they are."""
-        groups = _Search(graph, stream_input=self.stream_input).groups()
+        groups = _Search(graph, row_input=self.row_input).groups()
         training = {node.name for node in graph.nodes if node.phase is Phase.TRAINING}
         kept = (group for group in graph.row_groups if group.nodes[0] in training)
         return replace(graph, row_groups=(*groups, *kept))
@@ -50,9 +50,9 @@ class _Choice:
 class _Search:
     """Shortest path over the places where one part can end and the next begin."""
 
-    def __init__(self, graph: Graph, *, stream_input: bool) -> None:
+    def __init__(self, graph: Graph, *, row_input: bool) -> None:
         self._graph = graph
-        self._stream_input = stream_input
+        self._row_input = row_input
         self._nodes: list[Node] = []
         for node in graph.nodes:
             if node.phase is not Phase.INFERENCE or row_rule(node, graph) is None:
@@ -75,24 +75,24 @@ class _Search:
         end = len(nodes)
         while end:
             begin = best[end].begin
-            streamed = self._stream_input and begin == 0
-            if end - begin > 1 or streamed:
+            row_input = self._row_input and begin == 0
+            if end - begin > 1 or row_input:
                 names = tuple(node.name for node in nodes[begin:end])
-                groups.append(RowGroup(names, streamed))
+                groups.append(RowGroup(names, row_input))
             end = begin
         return tuple(reversed(groups))
 
     def _parts_from(self, begin: int) -> list[tuple[int, int]]:
         """Peak and cost of the parts that begin at a node, by the number of their nodes."""
         nodes = self._nodes[begin:]
-        streamed = self._stream_input and begin == 0
-        plan = simulate(self._graph, nodes, streamed=streamed)
+        row_input = self._row_input and begin == 0
+        plan = simulate(self._graph, nodes, row_input=row_input)
         parts: list[tuple[int, int]] = []
         for count in range(1, len(nodes) + 1):
-            if count == 1 and not streamed:
+            if count == 1 and not row_input:
                 parts.append((self._alone(begin), 0))
                 continue
-            part = cut_rows(plan, count)
+            part = leading_rows(plan, count)
             moved = sum(value.moved_bytes for value in part.values)
             live = self._live(begin, begin + count - 1, part) - part.saved_bytes
             parts.append((live + part.total_bytes, moved + count * _BYTES_PER_NODE))

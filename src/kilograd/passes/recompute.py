@@ -12,10 +12,10 @@ from itertools import product
 from typing import ClassVar
 
 from kilograd.ir import Graph, Kind, Node, Phase, RowGroup, Value
-from kilograd.liveness import TRIES, improve, problem_of
+from kilograd.liveness import TRIES, improve, schedule_problem
 from kilograd.ops import REGISTRY
 from kilograd.passes.reorder import Reorder
-from kilograd.rows import aligned, plan_rows, row_rule
+from kilograd.rowwise import aligned, plan_rows, row_rule
 
 #: Of a step's multiply-accumulates, those that are done twice at most.
 DEFAULT_SHARE = 0.05
@@ -72,7 +72,7 @@ def _macs(node: Node, graph: Graph) -> int:
 
 def _best_peak(graph: Graph) -> int:
     """Bytes, in the order that ``Reorder`` would choose."""
-    problem = problem_of(graph)
+    problem = schedule_problem(graph)
     return problem.peak(improve(problem, TRIES))
 
 
@@ -97,7 +97,7 @@ class Candidate:
         nodes = {node.name: node for node in graph.nodes}
         copies = [_copy(nodes[name]) for name in self.copied]
         renamed = {
-            name: _again(name) for original in self.copied for name in nodes[original].outputs
+            name: _recomputed(name) for original in self.copied for name in nodes[original].outputs
         }
         values = dict(graph.values)
         for name, new in renamed.items():
@@ -118,22 +118,22 @@ class Candidate:
         late = self.applied(graph)
         nodes = {node.name: node for node in late.nodes}
         plan = plan_rows(late, [nodes[name] for name in late.row_groups[-1].nodes])
-        kept = [nodes[name] for name in (*self.moved, *map(_again, self.copied))]
+        kept = [nodes[name] for name in (*self.moved, *map(_recomputed, self.copied))]
         whole = {name for node in kept for name in node.outputs} - {
             value.name for value in plan.values if not value.whole
         }
         return aligned(plan.total_bytes) + sum(aligned(late.type_of(n).nbytes) for n in whole)
 
 
-def _again(name: str) -> str:
-    return f"{name}.again"
+def _recomputed(name: str) -> str:
+    return f"{name}.recomputed"
 
 
 def _copy(node: Node) -> Node:
     return replace(
         node,
-        name=_again(node.name),
-        outputs=tuple(_again(name) for name in node.outputs),
+        name=_recomputed(node.name),
+        outputs=tuple(_recomputed(name) for name in node.outputs),
         phase=Phase.TRAINING,
     )
 
@@ -241,12 +241,12 @@ class _Search:
 
 @dataclass(frozen=True)
 class _Effect:
-    """What a candidate does to the bytes that are live, by the units of the order.
+    """What a candidate does to the bytes that are live, by the items of the order.
 
     Attributes:
         candidate: it.
-        freed: bytes of each thing that it makes late, and the unit that made it.
-        use: the unit that it runs right before.
+        freed: bytes of each thing that it makes late, and the item that made it.
+        use: the item that it runs right before.
         scratch: bytes live while it runs, with what it makes.
     """
 
@@ -255,13 +255,13 @@ class _Effect:
     use: int
     scratch: int
 
-    def during(self, unit: int) -> int:
-        """Bytes less while a unit runs."""
-        return sum(size for size, made in self.freed if made <= unit < self.use)
+    def during(self, item: int) -> int:
+        """Bytes less while an item runs."""
+        return sum(size for size, made in self.freed if made <= item < self.use)
 
-    def before(self, unit: int) -> int:
-        """Bytes less between a unit and the one before it."""
-        return sum(size for size, made in self.freed if made < unit < self.use)
+    def before(self, item: int) -> int:
+        """Bytes less between an item and the one before it."""
+        return sum(size for size, made in self.freed if made < item < self.use)
 
     @property
     def own(self) -> int:
@@ -294,21 +294,21 @@ class _Choice:
         self._total = total
         self._limit = limit
         self._exponent = exponent
-        problem = problem_of(graph)
-        units = range(len(problem.units))
-        self._live = [live for unit, live in problem.running(units) if unit >= 0]
-        self._between = [problem.live((1 << unit) - 1) for unit in units]
-        unit_of = {name: i for i, unit in enumerate(problem.units) for name in unit.nodes}
+        problem = schedule_problem(graph)
+        items = range(len(problem.items))
+        self._live = [live for item, live in problem.running(items) if item >= 0]
+        self._between = [problem.live((1 << item) - 1) for item in items]
+        item_of = {name: i for i, item in enumerate(problem.items) for name in item.nodes}
         nodes = {node.name: node for node in graph.nodes}
         self._effects = [
             _Effect(
                 candidate,
                 tuple(
-                    (aligned(graph.type_of(name).nbytes), unit_of[moved])
+                    (aligned(graph.type_of(name).nbytes), item_of[moved])
                     for moved in candidate.moved
                     for name in nodes[moved].outputs
                 ),
-                unit_of[candidate.before],
+                item_of[candidate.before],
                 candidate.scratch_bytes(graph),
             )
             for candidate in candidates(graph)
@@ -335,10 +335,10 @@ class _Choice:
 
     def _peak(self, chosen: Sequence[_Effect]) -> int:
         alone = (self._alone(effect, chosen) for effect in chosen)
-        return max(*(self._during(unit, chosen) for unit in range(len(self._live))), *alone, 0)
+        return max(*(self._during(item, chosen) for item in range(len(self._live))), *alone, 0)
 
-    def _during(self, unit: int, chosen: Sequence[_Effect]) -> int:
-        return self._live[unit] - sum(effect.during(unit) for effect in chosen)
+    def _during(self, item: int, chosen: Sequence[_Effect]) -> int:
+        return self._live[item] - sum(effect.during(item) for effect in chosen)
 
     def _alone(self, effect: _Effect, chosen: Sequence[_Effect]) -> int:
         """Bytes live while a candidate's copies run."""
@@ -352,9 +352,9 @@ class _Choice:
             high = [u for u in range(len(self._live)) if self._during(u, chosen) >= peak]
             if not high:
                 return chosen if self._peak(chosen) < peak else None
-            unit = high[0]
-            options = [self._with(e, chosen, peak) for e in self._effects if e.during(unit)]
-            worth = [(self._worth(o, chosen, unit), o) for o in options if o is not None]
+            item = high[0]
+            options = [self._with(e, chosen, peak) for e in self._effects if e.during(item)]
+            worth = [(self._worth(o, chosen, item), o) for o in options if o is not None]
             freed, option = max(worth, key=lambda pair: pair[0], default=(0.0, chosen))
             if freed <= 0:
                 return None
@@ -370,9 +370,9 @@ class _Choice:
             return None
         return option
 
-    def _worth(self, option: Sequence[_Effect], chosen: Sequence[_Effect], unit: int) -> float:
-        """Bytes freed while a unit runs, for what that costs."""
-        freed = self._during(unit, chosen) - self._during(unit, option)
+    def _worth(self, option: Sequence[_Effect], chosen: Sequence[_Effect], item: int) -> float:
+        """Bytes freed while an item runs, for what that costs."""
+        freed = self._during(item, chosen) - self._during(item, option)
         return freed / max(_cost(option) - _cost(chosen), 1) ** self._exponent
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from kilograd.ir import Graph
-from kilograd.liveness import TRIES, improve, problem_of
+from kilograd.liveness import TRIES, improve, schedule_problem
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class Reorder:
     order. Nothing that is computed depends on the order, so no result changes.
 
     Attributes:
-        tries: units that a search under one limit may try; more find more, and take longer.
+        tries: items that a search under one limit may try; more find more, and take longer.
     """
 
     tries: int = TRIES
@@ -27,8 +27,8 @@ class Reorder:
     def apply(self, graph: Graph) -> Graph:
         """The same nodes in the best order that is found."""
         nodes = {node.name: node for node in graph.nodes}
-        problem = problem_of(graph)
+        problem = schedule_problem(graph)
         names = (
-            name for unit in improve(problem, self.tries) for name in problem.units[unit].nodes
+            name for item in improve(problem, self.tries) for name in problem.items[item].nodes
         )
         return graph.with_nodes(nodes[name] for name in names)

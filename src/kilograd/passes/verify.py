@@ -7,7 +7,7 @@ import numpy as np
 from kilograd.errors import KilogradError
 from kilograd.ir import Graph, Kind, Node, Phase, Value
 from kilograd.ops import REGISTRY
-from kilograd.rows import row_rule
+from kilograd.rowwise import row_rule
 
 
 class InvalidGraphError(KilogradError):
@@ -93,7 +93,7 @@ def _check_groups(graph: Graph, after: str) -> None:
         sample = graph.inputs[0].name
         readers = {node.name for node in graph.nodes if sample in node.inputs}
         _check(
-            not group.streamed or (bool(readers) and readers <= set(group.nodes)),
+            not group.row_input or (bool(readers) and readers <= set(group.nodes)),
             after,
             f"the sample is streamed into {names}, but others read it",
         )

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 from kilograd.ir import DType, Graph, Kind, Node, Phase, RowGroup
 from kilograd.ops import REGISTRY, Role
-from kilograd.ops.layers import BIAS
+from kilograd.ops.common.layers import BIAS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kilograd.compiler import Program
-    from kilograd.measure import Measurement
+    from kilograd.measuring.firmware import Measurement
     from kilograd.memory import Buffer
 
 

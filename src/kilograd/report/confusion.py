@@ -9,7 +9,7 @@ from kilograd.report.svg import escape, percent
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from kilograd.training import Evaluation, TrainingResult
+    from kilograd.training.loop import Evaluation, TrainingResult
 
 #: More classes than this are not shown as a matrix.
 MATRIX_CLASSES = 20

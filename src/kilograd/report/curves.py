@@ -23,12 +23,12 @@ from kilograd.report.svg import (
     shortened,
     spread,
 )
-from kilograd.stream import Change, StreamResult
+from kilograd.training.online import Change, OnlineResult
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from kilograd.training import TrainingResult
+    from kilograd.training.loop import TrainingResult
 
 # Pixels of the view box.
 _WIDTH, _HEIGHT = 1120.0, 330.0
@@ -155,16 +155,16 @@ def _accuracy(result: TrainingResult, classes: int) -> list[str]:
 
 
 def _change(result: TrainingResult) -> Change | None:
-    return result.change if isinstance(result, StreamResult) else None
+    return result.change if isinstance(result, OnlineResult) else None
 
 
 def _extent(result: TrainingResult) -> int:
     """Where the curves end: samples of a stream, else steps."""
-    return len(result.losses) if isinstance(result, StreamResult) else result.steps
+    return len(result.losses) if isinstance(result, OnlineResult) else result.steps
 
 
 def _axis(result: TrainingResult) -> str:
-    return "sample" if isinstance(result, StreamResult) else "training step"
+    return "sample" if isinstance(result, OnlineResult) else "training step"
 
 
 def _cut(panel: _Panel, change: Change) -> list[str]:

@@ -16,19 +16,19 @@ from kilograd.report.confusion import MATRIX_CLASSES, confusion
 from kilograd.report.curves import learning_curve, smoothing_window
 from kilograd.report.memory_map import legend, memory_map, peak_table
 from kilograd.report.network import layer_table, network
+from kilograd.report.online import change_table
 from kilograd.report.samples import Sample, thumbnails
-from kilograd.report.stream import change_table
 from kilograd.report.svg import escape, kibibytes, millions, percent
 from kilograd.report.waterfall import waterfall
-from kilograd.stream import WINDOW, StreamResult
+from kilograd.training.online import WINDOW, OnlineResult
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from kilograd.compiler import Program
-    from kilograd.levers import Planned
-    from kilograd.measure import Measurement
-    from kilograd.training import TrainingResult
+    from kilograd.measuring.ablation import Planned
+    from kilograd.measuring.firmware import Measurement
+    from kilograd.training.loop import TrainingResult
 
 _CHANGE_NOTE = (
     ": at the change, right before and (hollow) right after it. Dotted: had the device been frozen "
@@ -49,7 +49,7 @@ class Report:
         facts: shown as they are: seed, rate, digest, compiler version.
         samples: int8 [height, width, channels] with captions.
         sram_budget: bytes, if the firmware was held to any.
-        levers: the step planned with one part of the compiler more at a time; may be empty.
+        optimizations: the step planned with one part of the compiler more at a time; may be empty.
     """
 
     title: str
@@ -60,7 +60,7 @@ class Report:
     facts: Mapping[str, str]
     samples: Sequence[Sample] = ()
     sram_budget: int | None = None
-    levers: Sequence[Planned] = ()
+    optimizations: Sequence[Planned] = ()
 
 
 def write_report(path: Path, report: Report) -> None:
@@ -143,7 +143,7 @@ def _tiles(report: Report) -> str:
     tiles: list[str] = []
     result, measurement = report.result, report.measurement
     if result is not None:
-        change = result.change if isinstance(result, StreamResult) else None
+        change = result.change if isinstance(result, OnlineResult) else None
         start = result.before if change is None else change.after
         before, after = percent(start.accuracy), percent(result.after.accuracy)
         figure = f'<span class="from">{before} → </span>{after}'
@@ -201,11 +201,11 @@ def _memory(report: Report) -> str:
     )
     tables = f'<div class="pair">{legend(program)}{peak_table(program)}</div>'
     section = _section("Memory over one training step", note, _figure(drawing), tables)
-    return section + _saved(report.levers)
+    return section + _saved(report.optimizations)
 
 
-def _saved(levers: Sequence[Planned]) -> str:
-    if not levers:
+def _saved(optimizations: Sequence[Planned]) -> str:
+    if not optimizations:
         return ""
     key = (
         '<p class="key"><span><i class="swatch p-trainable"></i>trained state</span>'
@@ -216,17 +216,17 @@ def _saved(levers: Sequence[Planned]) -> str:
         "The same training step, planned with one part of the compiler more a line; bytes without "
         "the stack and other variables. The results are the same bits in every line."
     )
-    again = levers[-1].recomputed_macs
+    again = optimizations[-1].recomputed_macs
     if again:
         note += f" For the last line, {millions(again)} multiply-accumulates are done twice."
-    return _section("What the compiler saves", note, key, _figure(waterfall(levers)))
+    return _section("What the compiler saves", note, key, _figure(waterfall(optimizations)))
 
 
 def _training(report: Report) -> list[str]:
     sections: list[str] = []
     result = report.result
     if result is not None:
-        is_stream = isinstance(result, StreamResult)
+        is_stream = isinstance(result, OnlineResult)
         note = (
             f"Loss: mean of the last {smoothing_window(len(result.losses)):,} samples, band from "
             "10% to 90% of them. Accuracy: each training sample is predicted before it is learned "
@@ -247,7 +247,7 @@ def _training(report: Report) -> list[str]:
     return sections
 
 
-def _change(result: StreamResult, class_names: Sequence[str]) -> str:
+def _change(result: OnlineResult, class_names: Sequence[str]) -> str:
     note = (
         "Accuracy on test samples: right before the change; right after it, with nothing learned "
         "from it yet; after the last step; and after the last step had the device stayed as it "

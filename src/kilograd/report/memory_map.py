@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kilograd.compiler import Program
-    from kilograd.measure import Measurement
+    from kilograd.measuring.firmware import Measurement
     from kilograd.memory import Buffer
 
 # Pixels of the view box.

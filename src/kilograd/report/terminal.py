@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from kilograd.measure import describe_peak
+from kilograd.measuring.firmware import describe_peak
 from kilograd.report.analysis import SramPart, sram_parts
 from kilograd.report.svg import percent
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 
     from kilograd.compiler import Program
-    from kilograd.measure import Measurement
+    from kilograd.measuring.firmware import Measurement
 
 _STYLES = {"arena": "blue", "trainable": "yellow", "data": "magenta", "stack": "cyan"}
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from kilograd.compiler import Lever
-from kilograd.levers import Planned
+from kilograd.compiler import Optimization
+from kilograd.measuring.ablation import Planned
 from kilograd.report.svg import (
     byte_ticks,
     drawing,
@@ -24,12 +24,12 @@ _TOP, _FONT_DROP, _BAR, STEP = 26.0, 13.0, 17.0, 27.0
 #: What is put in with each part, in words.
 LEVER_TEXT = {
     None: "none of the parts below",
-    Lever.IN_PLACE: "+ results in place",
-    Lever.REORDERED: "+ reordered",
-    Lever.ROWS: "+ first layers in rows",
-    Lever.STREAMED: "+ sample streamed in rows",
-    Lever.SLICES: "+ weights in slices",
-    Lever.RECOMPUTED: "+ masks made again",
+    Optimization.IN_PLACE: "+ results in place",
+    Optimization.REORDERED: "+ reordered",
+    Optimization.ROWS: "+ first layers in rows",
+    Optimization.ROW_INPUT: "+ sample streamed in rows",
+    Optimization.SLICES: "+ weights in slices",
+    Optimization.RECOMPUTED: "+ masks made again",
 }
 
 
@@ -105,7 +105,7 @@ def waterfall(steps: Sequence[Planned]) -> str:
     Args:
         steps: one part of the compiler more at a time.
     """
-    rows = [Bar(LEVER_TEXT[step.lever], step.arena, step.trainable) for step in steps]
+    rows = [Bar(LEVER_TEXT[step.optimization], step.arena, step.trainable) for step in steps]
     most = max(row.total for row in rows)
     scale = Scale(0.0, _LEFT, _RIGHT, most)
     bottom = _TOP + STEP * len(rows)

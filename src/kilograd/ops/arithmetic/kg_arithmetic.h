@@ -95,9 +95,9 @@ static inline uint32_t kg_mix(uint32_t value)
 }
 
 /* Key of a stochastic node's stream of random numbers in this step. */
-static inline uint32_t kg_random_key(const kg_control *control, int32_t stream)
+static inline uint32_t kg_random_key(const kg_control *control, int32_t rng_stream)
 {
-    const uint32_t first = kg_mix(control->seed + (uint32_t)stream * UINT32_C(0x85ebca6b));
+    const uint32_t first = kg_mix(control->seed + (uint32_t)rng_stream * UINT32_C(0x85ebca6b));
     return kg_mix(first + control->step);
 }
 

@@ -20,9 +20,9 @@ def _mix(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
     return values ^ (values >> np.uint64(16))
 
 
-def random_bits(seed: int, step: int, stream: int, count: int) -> NDArray[np.uint64]:
-    """``count`` uniform 32-bit numbers; number i depends on (seed, step, stream, i) only."""
-    first = _mix(np.array([(seed + stream * _STREAM) & 0xFFFFFFFF], np.uint64))
+def random_bits(seed: int, step: int, rng_stream: int, count: int) -> NDArray[np.uint64]:
+    """``count`` uniform 32-bit numbers; number i depends on (seed, step, rng_stream, i) only."""
+    first = _mix(np.array([(seed + rng_stream * _STREAM) & 0xFFFFFFFF], np.uint64))
     key = _mix((first + np.uint64(step)) & _MASK)
     counters = np.arange(count, dtype=np.uint64) * np.uint64(_GOLDEN)
     return _mix((key + counters) & _MASK)

@@ -1,7 +1,7 @@
 """Trained biases."""
 
-from kilograd.ops.bias.op import BiasStep, BiasStepAttributes
+from kilograd.ops.bias.op import BiasUpdate, BiasUpdateAttributes
 
-OPERATORS = (BiasStep(),)
+OPERATORS = (BiasUpdate(),)
 
-__all__ = ["OPERATORS", "BiasStep", "BiasStepAttributes"]
+__all__ = ["OPERATORS", "BiasUpdate", "BiasUpdateAttributes"]

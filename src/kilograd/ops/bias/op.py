@@ -10,7 +10,8 @@ import numpy as np
 
 from kilograd.ir import DType, Quantization, TensorType
 from kilograd.ops.arithmetic import bias_limit, channel_mantissas
-from kilograd.ops.gradient import EXPONENT, branch_type, whole_exponent
+from kilograd.ops.common.update import fixed_point_step, stepped_bias
+from kilograd.ops.gradient_scale import EXPONENT, branch_type, whole_exponent
 from kilograd.ops.spec import (
     Array,
     Case,
@@ -20,26 +21,25 @@ from kilograd.ops.spec import (
     OpSpec,
     StepContext,
 )
-from kilograd.ops.step import fixed_point_step, stepped_bias
 
 BIAS, GRADIENT, GRADIENT_EXPONENT, LOSS_EXPONENT = range(4)
 
 
 @dataclass(frozen=True)
-class BiasStepAttributes:
-    """Attributes of ``bias_step``.
+class BiasUpdateAttributes:
+    """Attributes of ``bias_update``.
 
     Attributes:
         terms: products that the layer adds to a bias; bounds the bias so that no accumulator
             overflows.
-        stream: of the stochastic rounding.
+        rng_stream: of the stochastic rounding.
     """
 
     terms: int
-    stream: int
+    rng_stream: int
 
 
-class BiasStep(OpSpec[BiasStepAttributes]):
+class BiasUpdate(OpSpec[BiasUpdateAttributes]):
     """b ← b − rate · 2^(exponents) · Σ gradient / scale(b), rounded stochastically.
 
     Inputs: bias int32[C], gradient int8[..., C], its exponent, the loss exponent.
@@ -47,12 +47,12 @@ class BiasStep(OpSpec[BiasStepAttributes]):
     bias, times scale^−2 (MCUNetV3, section 2.1).
     """
 
-    name = "bias_step"
-    attributes_type = BiasStepAttributes
+    name = "bias_update"
+    attributes_type = BiasUpdateAttributes
     updates = MappingProxyType({0: BIAS})
 
     def infer(
-        self, attributes: BiasStepAttributes, inputs: Sequence[TensorType]
+        self, attributes: BiasUpdateAttributes, inputs: Sequence[TensorType]
     ) -> tuple[TensorType, ...]:
         """The bias again."""
         bias_limit(attributes.terms)
@@ -66,7 +66,7 @@ class BiasStep(OpSpec[BiasStepAttributes]):
 
     def reference(
         self,
-        attributes: BiasStepAttributes,
+        attributes: BiasUpdateAttributes,
         inputs: Sequence[TensorType],
         arrays: Sequence[Array],
         context: StepContext,
@@ -77,12 +77,12 @@ class BiasStep(OpSpec[BiasStepAttributes]):
         mantissas, exponents = channel_mantissas([1 / s for s in inputs[BIAS].scales])
         exponent = whole_exponent(arrays[GRADIENT_EXPONENT]) + int(arrays[LOSS_EXPONENT][0])
         step = fixed_point_step(
-            summed, mantissas, exponents + np.int64(exponent), attributes.stream, context
+            summed, mantissas, exponents + np.int64(exponent), attributes.rng_stream, context
         )
         return (stepped_bias(bias, step, bias_limit(attributes.terms), context),)
 
-    def kernel(self, attributes: BiasStepAttributes, inputs: Sequence[TensorType]) -> KernelCall:
-        """kg_bias_step."""
+    def kernel(self, attributes: BiasUpdateAttributes, inputs: Sequence[TensorType]) -> KernelCall:
+        """kg_bias_update."""
         channels = inputs[BIAS].size
         mantissas, exponents = channel_mantissas([1 / s for s in inputs[BIAS].scales])
         fields = {
@@ -91,7 +91,7 @@ class BiasStep(OpSpec[BiasStepAttributes]):
             "limit": bias_limit(attributes.terms),
             "mantissa": mantissas,
             "exponent": exponents,
-            "stream": attributes.stream,
+            "rng_stream": attributes.rng_stream,
         }
         arguments = (
             Control(),
@@ -100,7 +100,7 @@ class BiasStep(OpSpec[BiasStepAttributes]):
             Input(GRADIENT_EXPONENT),
             Input(LOSS_EXPONENT),
         )
-        return KernelCall("kg_bias_step", fields, arguments)
+        return KernelCall("kg_bias_update", fields, arguments)
 
     def cases(self) -> Sequence[Case]:
         """Odd channel counts, one position and several."""
@@ -118,7 +118,7 @@ def bias_case(name: str, positions: tuple[int, int], channels: int, terms: int) 
     limit = bias_limit(terms)
     return Case(
         name,
-        BiasStepAttributes(terms, 5),
+        BiasUpdateAttributes(terms, 5),
         (bias, TensorType((*positions, channels)), EXPONENT, EXPONENT),
         low={BIAS: -limit, GRADIENT: -127, GRADIENT_EXPONENT: -400, LOSS_EXPONENT: -40},
         high={BIAS: limit, GRADIENT_EXPONENT: 160, LOSS_EXPONENT: 0},

@@ -1,6 +1,6 @@
 """Convolutions with a k×k window over all input channels."""
 
-from kilograd.ops.conv.backward import ConvInputGradient, ConvWeightStep
+from kilograd.ops.conv.backward import ConvInputGradient, ConvWeightUpdate
 from kilograd.ops.conv.op import Conv
 
-OPERATORS = (Conv(), ConvInputGradient(), ConvWeightStep())
+OPERATORS = (Conv(), ConvInputGradient(), ConvWeightUpdate())

@@ -9,6 +9,13 @@ from numpy.typing import NDArray
 
 from kilograd.ir import DType, Quantization, TensorType
 from kilograd.ops.arithmetic import Mantissa, scalar_mantissa
+from kilograd.ops.common.window import Window
+from kilograd.ops.common.windowed import (
+    GradientCase,
+    WindowedInputGradient,
+    WindowedWeightUpdate,
+    WindowGradientAttributes,
+)
 from kilograd.ops.pointwise.backward import channel_scaling, scale_gradient
 from kilograd.ops.spec import (
     Array,
@@ -18,13 +25,6 @@ from kilograd.ops.spec import (
     Output,
     Scratch,
     exactly,
-)
-from kilograd.ops.window import Window
-from kilograd.ops.windowed import (
-    GradientCase,
-    WindowedInputGradient,
-    WindowedWeightStep,
-    WindowGradientAttributes,
 )
 
 
@@ -76,10 +76,10 @@ class ConvInputGradient(WindowedInputGradient):
         return _gradient_cases()
 
 
-class ConvWeightStep(WindowedWeightStep):
+class ConvWeightUpdate(WindowedWeightUpdate):
     """Of weights int8[O, kh, kw, I]."""
 
-    name = "conv_weight_step"
+    name = "conv_weight_update"
     per_channel = (slice(None), None, None, None)
 
     def correlate(
@@ -96,10 +96,10 @@ class ConvWeightStep(WindowedWeightStep):
     def kernel(
         self, attributes: WindowGradientAttributes, inputs: Sequence[TensorType]
     ) -> KernelCall:
-        """kg_conv_weight_step, one weight at a time."""
+        """kg_conv_weight_update, one weight at a time."""
         fields = {**self.fields(attributes, inputs), "outputs": inputs[1].shape[2]}
         arguments = (Control(), *(Input(index) for index in range(5)))
-        return KernelCall("kg_conv_weight_step", fields, arguments)
+        return KernelCall("kg_conv_weight_update", fields, arguments)
 
     def macs(self, attributes: WindowGradientAttributes, inputs: Sequence[TensorType]) -> int:
         """Gradient elements · taps · trained channels."""

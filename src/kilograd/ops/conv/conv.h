@@ -29,7 +29,7 @@ typedef struct {
     const int16_t *channel_mantissa; /* [outputs]: weight scales over a common unit */
     int32_t channel_shift;           /* bits dropped after scaling a gradient by its channel */
     int32_t mantissa, exponent;      /* the unit */
-    int32_t stream;
+    int32_t rng_stream;
 } kg_conv_input_gradient_parameters;
 
 /* scratch: int32 [channels] */
@@ -46,10 +46,10 @@ typedef struct {
     int32_t zero_point;
     const int16_t *mantissa; /* [outputs]: input scale over weight scale */
     const int8_t *exponent;
-    int32_t stream;
-} kg_conv_weight_step_parameters;
+    int32_t rng_stream;
+} kg_conv_weight_update_parameters;
 
-void kg_conv_weight_step(const kg_conv_weight_step_parameters *p, const kg_control *control,
+void kg_conv_weight_update(const kg_conv_weight_update_parameters *p, const kg_control *control,
                          int8_t *weight, const int8_t *gradient, const int32_t *gradient_exponent,
                          const int8_t *x, const int32_t *loss_exponent);
 

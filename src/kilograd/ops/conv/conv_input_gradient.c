@@ -7,7 +7,7 @@ void kg_conv_input_gradient(const kg_conv_input_gradient_parameters *p, const kg
 {
     const int32_t shift = kg_whole_exponent(result_exponent) -
                           kg_whole_exponent(gradient_exponent) - p->exponent;
-    const uint32_t key = kg_random_key(control, p->stream);
+    const uint32_t key = kg_random_key(control, p->rng_stream);
     const int32_t half = (INT32_C(1) << p->channel_shift) >> 1;
     const int32_t taps = p->kernel_height * p->kernel_width;
     uint32_t seen = 0, index = 0;

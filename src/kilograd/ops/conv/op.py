@@ -8,8 +8,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from kilograd.ir import DType, Quantization, TensorType, Value
+from kilograd.ops.common.layers import ACTIVATION, BIAS, WEIGHT, check_parameters
+from kilograd.ops.common.window import Window
+from kilograd.ops.common.windowed import WindowedAttributes, WindowedLayer, forward_case
 from kilograd.ops.conv.backward import conv_weight
-from kilograd.ops.layers import ACTIVATION, BIAS, WEIGHT, check_parameters
 from kilograd.ops.pointwise.backward import weight_gain
 from kilograd.ops.spec import (
     Array,
@@ -19,8 +21,6 @@ from kilograd.ops.spec import (
     Output,
     Scratch,
 )
-from kilograd.ops.window import Window
-from kilograd.ops.windowed import WindowedAttributes, WindowedLayer, forward_case
 
 
 class Conv(WindowedLayer):
@@ -32,7 +32,7 @@ class Conv(WindowedLayer):
 
     name = "conv"
     input_gradient = "conv_input_gradient"
-    weight_step = "conv_weight_step"
+    weight_update = "conv_weight_update"
     channel_axis = 0
 
     def infer(

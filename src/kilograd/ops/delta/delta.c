@@ -1,11 +1,11 @@
 #include "delta.h"
 
-#include "kg_moved.h"
+#include "kg_effective.h"
 
 void kg_apply_delta(const kg_apply_delta_parameters *p, const int8_t *base, const int8_t *delta,
                     int8_t *weight)
 {
-    kg_move_weights(base, delta, p->count, p->fraction_bits, weight);
+    kg_effective_weights(base, delta, p->count, p->fraction_bits, weight);
 }
 
 void kg_apply_wide_delta(const kg_apply_wide_delta_parameters *p, const int8_t *base,

@@ -1,4 +1,4 @@
-/* Trained weights: what they were before, in flash, and how far they have moved, in SRAM. */
+/* Trained weights: what they were before, in flash, and how far they have effective, in SRAM. */
 #ifndef KG_DELTA_H
 #define KG_DELTA_H
 

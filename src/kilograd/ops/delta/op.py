@@ -68,7 +68,7 @@ def weight_type(delta: TensorType, fraction_bits: int) -> TensorType:
     return TensorType(delta.shape, DType.INT8, Quantization(scales, 0, axis))
 
 
-def moved_weight(base: Array | int, delta: Array, fraction_bits: int) -> Array:
+def effective_weight(base: Array | int, delta: Array, fraction_bits: int) -> Array:
     """Base + delta / 2^fraction_bits, halves up, saturated at ±127, int8."""
     steps = (delta.astype(np.int64) + (1 << (fraction_bits - 1))) >> fraction_bits
     return np.clip(base + steps, -127, 127).astype(np.int8)
@@ -79,7 +79,7 @@ class ApplyDelta(OpSpec[DeltaAttributes]):
 
     Inputs: base int8 (a weight; left out where it is zero), delta int8 or int16 of the same
     shape. Output: the weight, int8. The step of the layer that reads the weight is the delta's;
-    see ``layers.contribute_steps``.
+    see ``layers.contribute_updates``.
     """
 
     name = "apply_delta"
@@ -110,7 +110,7 @@ class ApplyDelta(OpSpec[DeltaAttributes]):
         """Round the delta to whole steps, add, saturate."""
         del inputs, context
         base = arrays[BASE] if len(arrays) > 1 else 0
-        return (moved_weight(base, arrays[DELTA], attributes.fraction_bits),)
+        return (effective_weight(base, arrays[DELTA], attributes.fraction_bits),)
 
     def kernel(self, attributes: DeltaAttributes, inputs: Sequence[TensorType]) -> KernelCall:
         """kg_apply_delta or kg_apply_wide_delta."""

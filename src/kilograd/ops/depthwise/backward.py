@@ -10,6 +10,13 @@ from numpy.typing import NDArray
 
 from kilograd.ir import DType, Quantization, TensorType
 from kilograd.ops.arithmetic import Mantissa, relative_mantissas, scalar_mantissa
+from kilograd.ops.common.window import Window
+from kilograd.ops.common.windowed import (
+    GradientCase,
+    WindowedInputGradient,
+    WindowedWeightUpdate,
+    WindowGradientAttributes,
+)
 from kilograd.ops.spec import (
     Array,
     Control,
@@ -18,13 +25,6 @@ from kilograd.ops.spec import (
     Output,
     Scratch,
     exactly,
-)
-from kilograd.ops.window import Window
-from kilograd.ops.windowed import (
-    GradientCase,
-    WindowedInputGradient,
-    WindowedWeightStep,
-    WindowGradientAttributes,
 )
 
 
@@ -81,10 +81,10 @@ class DepthwiseInputGradient(WindowedInputGradient):
         return _gradient_cases()
 
 
-class DepthwiseWeightStep(WindowedWeightStep):
+class DepthwiseWeightUpdate(WindowedWeightUpdate):
     """Of weights int8[kh, kw, C]."""
 
-    name = "depthwise_weight_step"
+    name = "depthwise_weight_update"
     per_channel = (slice(None),)
 
     def correlate(
@@ -99,9 +99,9 @@ class DepthwiseWeightStep(WindowedWeightStep):
     def kernel(
         self, attributes: WindowGradientAttributes, inputs: Sequence[TensorType]
     ) -> KernelCall:
-        """kg_depthwise_weight_step; needs no scratch."""
+        """kg_depthwise_weight_update; needs no scratch."""
         arguments = (Control(), *(Input(index) for index in range(5)))
-        return KernelCall("kg_depthwise_weight_step", self.fields(attributes, inputs), arguments)
+        return KernelCall("kg_depthwise_weight_update", self.fields(attributes, inputs), arguments)
 
     def macs(self, attributes: WindowGradientAttributes, inputs: Sequence[TensorType]) -> int:
         """Gradient positions · taps · trained channels."""

@@ -31,7 +31,7 @@ typedef struct {
     int32_t channels;
     const int16_t *channel_mantissa; /* [channels]: weight scales over a common unit */
     int32_t mantissa, exponent;      /* the unit */
-    int32_t stream;
+    int32_t rng_stream;
 } kg_depthwise_input_gradient_parameters;
 
 /* result may be the gradient, where they are alike in size. scratch: then uint32 [height][width],
@@ -58,10 +58,10 @@ typedef struct {
     int32_t zero_point;
     const int16_t *mantissa; /* [channels]: input scale over weight scale */
     const int8_t *exponent;
-    int32_t stream;
-} kg_depthwise_weight_step_parameters;
+    int32_t rng_stream;
+} kg_depthwise_weight_update_parameters;
 
-void kg_depthwise_weight_step(const kg_depthwise_weight_step_parameters *p,
+void kg_depthwise_weight_update(const kg_depthwise_weight_update_parameters *p,
                               const kg_control *control, int8_t *weight, const int8_t *gradient,
                               const int32_t *gradient_exponent, const int8_t *x,
                               const int32_t *loss_exponent);

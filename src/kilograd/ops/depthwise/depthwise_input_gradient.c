@@ -76,7 +76,7 @@ void kg_depthwise_input_gradient_plain(const parameters *p, int32_t first,
     call k = {p,
               kg_whole_exponent(result_exponent) - kg_whole_exponent(gradient_exponent) -
                   p->exponent,
-              kg_random_key(control, p->stream), *magnitude};
+              kg_random_key(control, p->rng_stream), *magnitude};
     if (gradient != result)
         some_channels(&k, first, p->channels, gradient + first, p->channels, weight, result);
     else

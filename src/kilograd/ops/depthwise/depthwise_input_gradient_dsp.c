@@ -90,7 +90,7 @@ void kg_depthwise_input_gradient(const kg_depthwise_input_gradient_parameters *p
     *magnitude = 0;
     if (shift >= 32 && shift <= 62) {
         call k = {p, shift - 32, in_place ? KG_PLANE_CHANNELS : p->channels,
-                  kg_random_key(control, p->stream), 0};
+                  kg_random_key(control, p->rng_stream), 0};
         for (; c + KG_TAP_CHANNELS <= p->channels; c += KG_TAP_CHANNELS) {
             const int8_t *from = gradient + c;
             if (in_place)

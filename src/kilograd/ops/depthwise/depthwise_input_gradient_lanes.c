@@ -44,7 +44,7 @@ void kg_depthwise_input_gradient(const parameters *p, const kg_control *control,
                                           result_exponent, result, magnitude, scratch);
         return;
     }
-    const uint32_t key = kg_random_key(control, p->stream);
+    const uint32_t key = kg_random_key(control, p->rng_stream);
     kg_panel weights[KG_PANELS];
     int8_t plane[KG_LANE_PLANE * KG_LANES];
     const int32_t stride = in_place ? KG_LANES : p->channels;

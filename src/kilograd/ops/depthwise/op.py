@@ -9,8 +9,10 @@ from types import MappingProxyType
 import numpy as np
 
 from kilograd.ir import DType, Quantization, TensorType, Value
+from kilograd.ops.common.layers import ACTIVATION, BIAS, WEIGHT, check_parameters
+from kilograd.ops.common.window import Window
+from kilograd.ops.common.windowed import WindowedAttributes, WindowedLayer, forward_case
 from kilograd.ops.depthwise.backward import depthwise_weight, plane_bytes
-from kilograd.ops.layers import ACTIVATION, BIAS, WEIGHT, check_parameters
 from kilograd.ops.spec import (
     Array,
     Case,
@@ -20,8 +22,6 @@ from kilograd.ops.spec import (
     Scratch,
     exactly,
 )
-from kilograd.ops.window import Window
-from kilograd.ops.windowed import WindowedAttributes, WindowedLayer, forward_case
 
 #: KG_DEPTHWISE_FEW of depthwise.h.
 FEW_TAPS = 9
@@ -37,7 +37,7 @@ class Depthwise(WindowedLayer):
     name = "depthwise"
     reuses = MappingProxyType({0: (ACTIVATION,)})
     input_gradient = "depthwise_input_gradient"
-    weight_step = "depthwise_weight_step"
+    weight_update = "depthwise_weight_update"
     channel_axis = 2
 
     def infer(

@@ -43,7 +43,7 @@ void kg_softmax_cross_entropy(const kg_softmax_cross_entropy_parameters *p,
         bits++;
     kg_counted.losses_vanished += bits < 7;
     const int32_t shift = bits > 7 ? bits - 7 : 0;
-    const uint32_t key = kg_random_key(control, p->stream);
+    const uint32_t key = kg_random_key(control, p->rng_stream);
     for (int32_t c = 0; c < control->classes; c++)
         gradient[c] = (int8_t)kg_clamp(
             kg_stochastic_round16(scratch[c], shift, kg_random(key, (uint32_t)c)), -127, 127);

@@ -8,7 +8,7 @@ typedef struct {
     int32_t classes;
     int32_t log2_e;                  /* Q24 */
     const int32_t *exp2_coefficient; /* [8], Q30 */
-    int32_t stream;
+    int32_t rng_stream;
 } kg_softmax_cross_entropy_parameters;
 
 /* logits: Q16; only the first control->classes count. scratch: int32 [classes] */

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from kilograd.ir import DType, Quantization, TensorType
 from kilograd.ops.arithmetic import random_bits, stochastic_round
-from kilograd.ops.gradient import EXPONENT
+from kilograd.ops.gradient_scale import EXPONENT
 from kilograd.ops.spec import (
     Array,
     Case,
@@ -19,10 +19,10 @@ from kilograd.ops.spec import (
     KernelCall,
     OpSpec,
     Output,
+    RngAttributes,
     Role,
     Scratch,
     StepContext,
-    StreamAttributes,
 )
 
 #: log2(e) in Q24.
@@ -54,7 +54,7 @@ def softmax(logits: Array) -> NDArray[np.int64]:
     return (powers << 30) // powers.sum()
 
 
-class SoftmaxCrossEntropy(OpSpec[StreamAttributes]):
+class SoftmaxCrossEntropy(OpSpec[RngAttributes]):
     """Gradient of −log softmax(logits)[label], normalized for each sample.
 
     Only the active classes take part; the gradient of the others is 0.
@@ -65,11 +65,11 @@ class SoftmaxCrossEntropy(OpSpec[StreamAttributes]):
     """
 
     name = "softmax_cross_entropy"
-    attributes_type = StreamAttributes
+    attributes_type = RngAttributes
     role = Role.LOSS
 
     def infer(
-        self, attributes: StreamAttributes, inputs: Sequence[TensorType]
+        self, attributes: RngAttributes, inputs: Sequence[TensorType]
     ) -> tuple[TensorType, ...]:
         """A gradient of the logits' shape, and its exponent."""
         del attributes
@@ -84,7 +84,7 @@ class SoftmaxCrossEntropy(OpSpec[StreamAttributes]):
 
     def reference(
         self,
-        attributes: StreamAttributes,
+        attributes: RngAttributes,
         inputs: Sequence[TensorType],
         arrays: Sequence[Array],
         context: StepContext,
@@ -100,17 +100,17 @@ class SoftmaxCrossEntropy(OpSpec[StreamAttributes]):
         bits = int(np.bitwise_or.reduce(np.abs(gradient))).bit_length()
         context.counters.losses_vanished += int(bits < _GRADIENT_BITS)
         shift = max(bits - _GRADIENT_BITS, 0)
-        noise = random_bits(context.seed, context.step, attributes.stream, gradient.size)
+        noise = random_bits(context.seed, context.step, attributes.rng_stream, gradient.size)
         rounded = np.clip(stochastic_round(gradient, shift, noise), -127, 127)
         return rounded.astype(np.int8), np.array([shift - 30], np.int32)
 
-    def kernel(self, attributes: StreamAttributes, inputs: Sequence[TensorType]) -> KernelCall:
+    def kernel(self, attributes: RngAttributes, inputs: Sequence[TensorType]) -> KernelCall:
         """kg_softmax_cross_entropy, with a word of scratch for each class."""
         fields = {
             "classes": inputs[0].size,
             "log2_e": _LOG2_E,
             "exp2_coefficient": np.array(EXP2_COEFFICIENTS, np.int32),
-            "stream": attributes.stream,
+            "rng_stream": attributes.rng_stream,
         }
         arguments = (Control(), Input(0), Output(0), Output(1), Scratch())
         return KernelCall("kg_softmax_cross_entropy", fields, arguments, 4 * inputs[0].size)
@@ -123,7 +123,7 @@ class SoftmaxCrossEntropy(OpSpec[StreamAttributes]):
             cases.append(
                 Case(
                     f"{classes}classes{reach}",
-                    StreamAttributes(7),
+                    RngAttributes(7),
                     (logits,),
                     low={0: -reach},
                     high={0: reach},

@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 
 from kilograd.ir import DType, Graph, Node, Quantization, TensorType
 from kilograd.ops.arithmetic import channel_mantissas, relative_mantissas, scalar_mantissa
-from kilograd.ops.delta.op import NARROW, delta_type, moved_weight
-from kilograd.ops.gradient import (
+from kilograd.ops.common.layers import ACTIVATION, WEIGHT, initial_weight
+from kilograd.ops.common.update import fixed_point_step, stepped_weight
+from kilograd.ops.delta.op import NARROW, delta_type, effective_weight
+from kilograd.ops.gradient_scale import (
     EXPONENT,
     MAGNITUDE,
     branch_type,
@@ -21,7 +23,6 @@ from kilograd.ops.gradient import (
     rounded_gradient,
     whole_exponent,
 )
-from kilograd.ops.layers import ACTIVATION, WEIGHT, initial_weight
 from kilograd.ops.pointwise.split import (
     channel_order,
     check_delta,
@@ -43,13 +44,12 @@ from kilograd.ops.spec import (
     StepContext,
     exactly,
 )
-from kilograd.ops.step import fixed_point_step, stepped_weight
 
 #: What weights that start at zero, those of a fresh head, are expected to grow to.
 _EXPECTED_WEIGHT = 8
 
-#: Rows of the tile that the weight step's kernel expands at once (KG_WEIGHT_STEP_TILE).
-WEIGHT_STEP_TILE = 8
+#: Rows of the tile that the weight step's kernel expands at once (KG_WEIGHT_UPDATE_TILE).
+WEIGHT_UPDATE_TILE = 8
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class InputGradientAttributes:
         width: of the map.
         channels: input channels of the layer.
         trained_channels: as the layer's.
-        stream: of the stochastic rounding.
+        rng_stream: of the stochastic rounding.
         fraction_bits: as the layer's; of the last input but one, where there is a delta.
     """
 
@@ -69,21 +69,21 @@ class InputGradientAttributes:
     width: int
     channels: int
     trained_channels: tuple[int, ...]
-    stream: int
+    rng_stream: int
     fraction_bits: int = 0
 
 
 @dataclass(frozen=True)
-class WeightStepAttributes:
-    """Attributes of ``pointwise_weight_step``.
+class WeightUpdateAttributes:
+    """Attributes of ``pointwise_weight_update``.
 
     Attributes:
         trained_channels: as the layer's; empty when the whole weight is a state.
-        stream: of the stochastic rounding.
+        rng_stream: of the stochastic rounding.
     """
 
     trained_channels: tuple[int, ...]
-    stream: int
+    rng_stream: int
 
 
 def channel_scaling(weight: TensorType, taps: int = 1) -> tuple[NDArray[np.int16], int, float]:
@@ -128,8 +128,8 @@ def emit_pointwise_input_gradient(
     contribution = emit_gradient(
         builder,
         "pointwise_input_gradient",
-        [gradient.value, gradient.exponent, *map(builder.again, node.inputs[WEIGHT:])],
-        InputGradientAttributes(height, width, channels, trained, builder.stream(), bits),
+        [gradient.value, gradient.exponent, *map(builder.rematerialize, node.inputs[WEIGHT:])],
+        InputGradientAttributes(height, width, channels, trained, builder.rng_stream(), bits),
         layer=node.layer,
         task="input_gradient",
         magnitude=gradient.magnitude + weight_gain(whole, weights[0].type.scales),
@@ -137,9 +137,9 @@ def emit_pointwise_input_gradient(
     builder.contribute(activation, contribution)
 
 
-def weight_step_attributes(node: Node, builder: GradientBuilder) -> WeightStepAttributes:
+def weight_update_attributes(node: Node, builder: GradientBuilder) -> WeightUpdateAttributes:
     """Attributes of the layer's weight step."""
-    return WeightStepAttributes(node.attributes.trained_channels, builder.stream())
+    return WeightUpdateAttributes(node.attributes.trained_channels, builder.rng_stream())
 
 
 class PointwiseInputGradient(OpSpec[InputGradientAttributes]):
@@ -186,12 +186,12 @@ class PointwiseInputGradient(OpSpec[InputGradientAttributes]):
         scaled = scale_gradient(gradient, mantissas, channel_shift)
         frozen = arrays[3] if a.trained_channels else None
         bits = a.fraction_bits
-        trained = moved_weight(arrays[2], arrays[-2], bits) if bits else arrays[2]
+        trained = effective_weight(arrays[2], arrays[-2], bits) if bits else arrays[2]
         weight = merge(trained, frozen, a.trained_channels, a.channels)
         sums = (exactly(scaled) @ exactly(weight)).astype(np.int64)
         scale = scalar_mantissa(unit)
         shift = whole_exponent(arrays[-1]) - whole_exponent(arrays[1]) - scale.exponent
-        result, seen = rounded_gradient(sums * scale.mantissa, shift, a.stream, context)
+        result, seen = rounded_gradient(sums * scale.mantissa, shift, a.rng_stream, context)
         return result.reshape(a.height, a.width, a.channels), seen
 
     def kernel(
@@ -213,10 +213,10 @@ class PointwiseInputGradient(OpSpec[InputGradientAttributes]):
             "channel_shift": channel_shift,
             "mantissa": scale.mantissa,
             "exponent": scale.exponent,
-            "stream": a.stream,
+            "rng_stream": a.rng_stream,
             "fraction_bits": a.fraction_bits,
             "slice": slice_,
-            "moved": scratch,
+            "effective_offset": scratch,
         }
         last = len(inputs) - 1
         arguments = (
@@ -273,7 +273,7 @@ class PointwiseInputGradient(OpSpec[InputGradientAttributes]):
         )
 
 
-class PointwiseWeightStep(OpSpec[WeightStepAttributes]):
+class PointwiseWeightUpdate(OpSpec[WeightUpdateAttributes]):
     """W ← W − rate · 2^(exponents) · (gradientᵀ · (x − zero point)) · s_x / s_w.
 
     Inputs: weight int8[O, I] or its trained columns (int16 at a single position), gradient
@@ -282,12 +282,12 @@ class PointwiseWeightStep(OpSpec[WeightStepAttributes]):
     section 2.1).
     """
 
-    name = "pointwise_weight_step"
-    attributes_type = WeightStepAttributes
+    name = "pointwise_weight_update"
+    attributes_type = WeightUpdateAttributes
     updates = MappingProxyType({0: 0})
 
     def infer(
-        self, attributes: WeightStepAttributes, inputs: Sequence[TensorType]
+        self, attributes: WeightUpdateAttributes, inputs: Sequence[TensorType]
     ) -> tuple[TensorType, ...]:
         """The weight again."""
         weight, gradient, _, activation, _ = inputs
@@ -308,7 +308,7 @@ class PointwiseWeightStep(OpSpec[WeightStepAttributes]):
 
     def reference(
         self,
-        attributes: WeightStepAttributes,
+        attributes: WeightUpdateAttributes,
         inputs: Sequence[TensorType],
         arrays: Sequence[Array],
         context: StepContext,
@@ -324,12 +324,14 @@ class PointwiseWeightStep(OpSpec[WeightStepAttributes]):
         mantissas, exponents = channel_mantissas([inputs[3].scale / s for s in inputs[0].scales])
         whole = exponents + np.int64(whole_exponent(exponent) + int(loss_exponent[0]))
         step = fixed_point_step(
-            sums, mantissas[:, None], whole[:, None], attributes.stream, context
+            sums, mantissas[:, None], whole[:, None], attributes.rng_stream, context
         )
         return (stepped_weight(weight, step, weight.size, context),)
 
-    def kernel(self, attributes: WeightStepAttributes, inputs: Sequence[TensorType]) -> KernelCall:
-        """kg_pointwise_weight_step, a tile of input channels at a time; or kg_dense_weight_step."""
+    def kernel(
+        self, attributes: WeightUpdateAttributes, inputs: Sequence[TensorType]
+    ) -> KernelCall:
+        """kg_pointwise_weight_update, a tile of input channels at a time; or kg_dense_weight_update."""
         channels = inputs[3].shape[-1]
         positions = inputs[3].size // channels
         mantissas, exponents = channel_mantissas([inputs[3].scale / s for s in inputs[0].scales])
@@ -341,15 +343,15 @@ class PointwiseWeightStep(OpSpec[WeightStepAttributes]):
             "zero_point": inputs[3].zero_point,
             "mantissa": mantissas,
             "exponent": exponents,
-            "stream": attributes.stream,
+            "rng_stream": attributes.rng_stream,
         }
         arguments = (Control(), *(Input(index) for index in range(5)))
         if inputs[0].dtype is not DType.INT8:
-            return KernelCall("kg_dense_weight_step", fields, arguments)
-        scratch = 2 * (positions + positions % 2) * (4 + WEIGHT_STEP_TILE)
-        return KernelCall("kg_pointwise_weight_step", fields, (*arguments, Scratch()), scratch)
+            return KernelCall("kg_dense_weight_update", fields, arguments)
+        scratch = 2 * (positions + positions % 2) * (4 + WEIGHT_UPDATE_TILE)
+        return KernelCall("kg_pointwise_weight_update", fields, (*arguments, Scratch()), scratch)
 
-    def macs(self, attributes: WeightStepAttributes, inputs: Sequence[TensorType]) -> int:
+    def macs(self, attributes: WeightUpdateAttributes, inputs: Sequence[TensorType]) -> int:
         """Positions · trained input channels · output channels."""
         del attributes
         return inputs[1].size * inputs[0].shape[1]
@@ -373,7 +375,7 @@ class PointwiseWeightStep(OpSpec[WeightStepAttributes]):
             cases.append(
                 Case(
                     f"{dtype.value}{channels}to{outputs}" + ("split" if trained else ""),
-                    WeightStepAttributes(trained, 9),
+                    WeightUpdateAttributes(trained, 9),
                     (weight, TensorType((height, width, outputs)), EXPONENT, activation, EXPONENT),
                     low={0: lowest, 1: -127, 2: -240, 4: -30},
                     high={2: 40, 4: 0},

@@ -12,23 +12,23 @@ from numpy.typing import NDArray
 from kilograd.ir import DType, Graph, Kind, Node, Quantization, TensorType, Value
 from kilograd.ops.arithmetic import multiply_by_quantized_multiplier, requantize
 from kilograd.ops.clamp import clamped_gradient
-from kilograd.ops.delta import NARROW, WIDE, Precision
-from kilograd.ops.delta.op import moved_weight
-from kilograd.ops.layers import (
+from kilograd.ops.common.layers import (
     ACTIVATION,
     BIAS,
     FROZEN,
     WEIGHT,
     as_state,
     check_parameters,
-    contribute_steps,
+    contribute_updates,
     largest_channels,
     layer_may_clamp,
     requantization,
     train_whole,
     trained_weight,
 )
-from kilograd.ops.pointwise.backward import emit_pointwise_input_gradient, weight_step_attributes
+from kilograd.ops.delta import NARROW, WIDE, Precision
+from kilograd.ops.delta.op import effective_weight
+from kilograd.ops.pointwise.backward import emit_pointwise_input_gradient, weight_update_attributes
 from kilograd.ops.pointwise.split import (
     channel_order,
     check_delta,
@@ -104,7 +104,7 @@ class _PointwiseForward(OpSpec[PointwiseAttributes]):
         channels = inputs[ACTIVATION].shape[-1]
         frozen = arrays[FROZEN] if attributes.trained_channels else None
         bits = attributes.fraction_bits
-        trained = moved_weight(arrays[WEIGHT], arrays[-1], bits) if bits else arrays[WEIGHT]
+        trained = effective_weight(arrays[WEIGHT], arrays[-1], bits) if bits else arrays[WEIGHT]
         weight = merge(trained, frozen, attributes.trained_channels, channels)
         rows = exactly(arrays[ACTIVATION].reshape(-1, channels)) - inputs[ACTIVATION].zero_point
         sums: Array = np.matmul(rows, np.transpose(exactly(weight)))
@@ -133,7 +133,7 @@ class _PointwiseForward(OpSpec[PointwiseAttributes]):
             "shift": shifts,
             "fraction_bits": bits,
             "slice": slice_,
-            "moved": scratch_bytes,
+            "effective_offset": scratch_bytes,
         }
         weights = (Input(WEIGHT), Input(FROZEN) if attributes.trained_channels else None)
         delta = (Input(len(inputs) - 1) if bits else None,) if self.takes_delta else ()
@@ -169,13 +169,13 @@ class _PointwiseForward(OpSpec[PointwiseAttributes]):
     ) -> None:
         if builder.wanted(node.inputs[ACTIVATION]):
             emit_pointwise_input_gradient(node, graph, builder, gradient)
-        contribute_steps(
+        contribute_updates(
             node,
             graph,
             builder,
             gradient,
-            weight_operator="pointwise_weight_step",
-            weight_attributes=weight_step_attributes(node, builder),
+            weight_operator="pointwise_weight_update",
+            weight_attributes=weight_update_attributes(node, builder),
         )
 
 
@@ -183,7 +183,7 @@ class Pointwise(_PointwiseForward):
     """1×1 convolution, stride 1: int8 in, int8 out (TensorFlow Lite's CONV_2D).
 
     Inputs: activation int8[H, W, I], bias int32[O], weight int8[O, I] (or its trained columns
-    and the frozen ones), and where it is moved, its delta. Output: int8[H, W, O].
+    and the frozen ones), and where it is effective, its delta. Output: int8[H, W, O].
     """
 
     name = "pointwise"

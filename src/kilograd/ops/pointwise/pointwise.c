@@ -1,6 +1,6 @@
 #include "pointwise.h"
 
-#include "kg_moved.h"
+#include "kg_effective.h"
 #include "kg_dot.h"
 #include "kg_dsp.h"
 #include "kg_lanes.h"
@@ -36,15 +36,15 @@ void kg_pointwise_plain(const kg_pointwise_parameters *p, const int8_t *x, const
                         int16_t *scratch)
 {
     const int32_t rest = p->channels - p->trained;
-    int8_t *const moved = (int8_t *)scratch + p->moved;
+    int8_t *const effective = (int8_t *)scratch + p->effective_offset;
     for (int32_t first = 0; first < p->outputs; first += p->slice) {
         const int32_t left = p->outputs - first, count = left < p->slice ? left : p->slice;
         const int32_t skipped = first * p->trained;
         const int8_t *const other = rest == 0 ? NULL : frozen + first * rest;
         if (delta != NULL)
-            kg_move_weights(weight + skipped, delta + skipped, count * p->trained,
-                            p->fraction_bits, moved);
-        const int8_t *const w = delta != NULL ? moved : weight + skipped;
+            kg_effective_weights(weight + skipped, delta + skipped, count * p->trained,
+                            p->fraction_bits, effective);
+        const int8_t *const w = delta != NULL ? effective : weight + skipped;
         for (int32_t position = 0; position < p->positions; position++) {
             int8_t *const to = y + position * p->outputs + first;
             expand(p, x + position * p->channels, scratch);

@@ -4,7 +4,7 @@
    first, then of the second. Without a split, trained == channels and order == NULL.
 
    Where there is a `delta`, of the shape of `weight`, the weights are moved by it: so many at once
-   as the struct's `slice` says, into the last part of the scratch, at `moved` bytes from its
+   as the struct's `slice` says, into the last part of the scratch, at `effective_offset` bytes from its
    beginning. Without one, `slice` is all of them. */
 #ifndef KG_POINTWISE_H
 #define KG_POINTWISE_H
@@ -17,7 +17,7 @@ typedef struct {
     int32_t zero_point, output_zero_point;
     const int32_t *multiplier;
     const int8_t *shift;
-    int32_t fraction_bits, slice, moved; /* of the delta; outputs; bytes */
+    int32_t fraction_bits, slice, effective_offset; /* of the delta; outputs; bytes */
 } kg_pointwise_parameters;
 
 /* scratch: int16 [4][trained and rest, each rounded up to fours]; up to KG_POINTWISE_FEW channels
@@ -45,8 +45,8 @@ typedef struct {
     const int16_t *channel_mantissa; /* [outputs]: weight scales over a common unit */
     int32_t channel_shift;           /* bits dropped after scaling a gradient by its channel */
     int32_t mantissa, exponent;      /* the unit */
-    int32_t stream;
-    int32_t fraction_bits, slice, moved; /* of the delta; trained channels; bytes */
+    int32_t rng_stream;
+    int32_t fraction_bits, slice, effective_offset; /* of the delta; trained channels; bytes */
 } kg_pointwise_input_gradient_parameters;
 
 /* scratch: 8 bytes for each output, these rounded up to two, but at least what the plain one
@@ -73,27 +73,27 @@ typedef struct {
     int32_t zero_point;
     const int16_t *mantissa; /* [outputs]: input scale over weight scale */
     const int8_t *exponent;
-    int32_t stream;
-} kg_pointwise_weight_step_parameters;
+    int32_t rng_stream;
+} kg_pointwise_weight_update_parameters;
 
-/* scratch: 4 + KG_WEIGHT_STEP_TILE rows of int16 [positions rounded up to two] */
-#define KG_WEIGHT_STEP_TILE 8
-typedef kg_pointwise_weight_step_parameters kg_dense_weight_step_parameters;
-void kg_pointwise_weight_step(const kg_pointwise_weight_step_parameters *p,
+/* scratch: 4 + KG_WEIGHT_UPDATE_TILE rows of int16 [positions rounded up to two] */
+#define KG_WEIGHT_UPDATE_TILE 8
+typedef kg_pointwise_weight_update_parameters kg_dense_weight_update_parameters;
+void kg_pointwise_weight_update(const kg_pointwise_weight_update_parameters *p,
                               const kg_control *control, int8_t *weight, const int8_t *gradient,
                               const int32_t *gradient_exponent, const int8_t *x,
                               const int32_t *loss_exponent, uint32_t *scratch);
 
 /* The same in plain C, for processors without DSP instructions. */
 KG_FALLBACK
-void kg_pointwise_weight_step_plain(const kg_pointwise_weight_step_parameters *p,
+void kg_pointwise_weight_update_plain(const kg_pointwise_weight_update_parameters *p,
                                     const kg_control *control, int8_t *weight,
                                     const int8_t *gradient, const int32_t *gradient_exponent,
                                     const int8_t *x, const int32_t *loss_exponent,
                                     uint32_t *scratch);
 
 /* Of weights of 16 bits, at one position. */
-void kg_dense_weight_step(const kg_dense_weight_step_parameters *p, const kg_control *control,
+void kg_dense_weight_update(const kg_dense_weight_update_parameters *p, const kg_control *control,
                           int16_t *weight, const int8_t *gradient,
                           const int32_t *gradient_exponent, const int8_t *x,
                           const int32_t *loss_exponent);

@@ -1,6 +1,6 @@
 #include "pointwise.h"
 
-#include "kg_moved.h"
+#include "kg_effective.h"
 #include "kg_rows.h"
 
 #if KG_HAS_DSP
@@ -53,13 +53,13 @@ void kg_pointwise(const kg_pointwise_parameters *p, const int8_t *x, const int32
         multiply_slice(p, &layer, x, weight, frozen, y, rows);
         return;
     }
-    int8_t *const moved = (int8_t *)scratch + p->moved;
+    int8_t *const effective = (int8_t *)scratch + p->effective_offset;
     for (int32_t first = 0; first < p->outputs; first += p->slice) {
         const int32_t left = p->outputs - first, skipped = first * p->trained;
         layer.outputs = left < p->slice ? left : p->slice;
-        kg_move_weights(weight + skipped, delta + skipped, layer.outputs * p->trained,
-                        p->fraction_bits, moved);
-        multiply_slice(p, &layer, x, moved, rest == 0 ? NULL : frozen + first * rest, y + first,
+        kg_effective_weights(weight + skipped, delta + skipped, layer.outputs * p->trained,
+                        p->fraction_bits, effective);
+        multiply_slice(p, &layer, x, effective, rest == 0 ? NULL : frozen + first * rest, y + first,
                        (uint32_t *)(void *)scratch);
         layer.bias += p->slice;
         layer.multiplier += p->slice;

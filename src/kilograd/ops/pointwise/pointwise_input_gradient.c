@@ -1,4 +1,4 @@
-#include "kg_moved.h"
+#include "kg_effective.h"
 #include "pointwise.h"
 
 /* sums[i] = sum over outputs of scaled[o] * columns[o][i] */
@@ -22,11 +22,11 @@ static void transposed_product(const int16_t *scaled, int32_t outputs, const int
 
 /* Trained columns first, first + 1, … of all outputs, moved by their deltas. */
 static void move_columns(const kg_pointwise_input_gradient_parameters *p, const int8_t *weight,
-                         const int8_t *delta, int32_t first, int32_t count, int8_t *moved)
+                         const int8_t *delta, int32_t first, int32_t count, int8_t *effective)
 {
     for (int32_t o = 0; o < p->outputs; o++)
-        kg_move_weights(weight + o * p->trained + first, delta + o * p->trained + first, count,
-                        p->fraction_bits, moved + o * count);
+        kg_effective_weights(weight + o * p->trained + first, delta + o * p->trained + first, count,
+                        p->fraction_bits, effective + o * count);
 }
 
 void kg_pointwise_input_gradient_plain(const kg_pointwise_input_gradient_parameters *p,
@@ -38,11 +38,11 @@ void kg_pointwise_input_gradient_plain(const kg_pointwise_input_gradient_paramet
 {
     const int32_t shift = kg_whole_exponent(result_exponent) -
                           kg_whole_exponent(gradient_exponent) - p->exponent;
-    const uint32_t key = kg_random_key(control, p->stream);
+    const uint32_t key = kg_random_key(control, p->rng_stream);
     const int32_t half = (INT32_C(1) << p->channel_shift) >> 1;
     int32_t *const sums = (int32_t *)scratch;
     int16_t *const scaled = (int16_t *)(void *)(scratch + p->channels);
-    int8_t *const moved = (int8_t *)scratch + p->moved;
+    int8_t *const effective = (int8_t *)scratch + p->effective_offset;
     uint32_t seen = 0;
     int32_t count = 0;
     /* Slices of the trained channels, then the others. */
@@ -52,8 +52,8 @@ void kg_pointwise_input_gradient_plain(const kg_pointwise_input_gradient_paramet
         count = is_trained && left > p->slice ? p->slice : left;
         const int8_t *columns = is_trained ? weight : frozen;
         if (is_trained && delta != NULL) {
-            move_columns(p, weight, delta, first, count, moved);
-            columns = moved;
+            move_columns(p, weight, delta, first, count, effective);
+            columns = effective;
         }
         const int8_t *g = gradient;
         for (int32_t base = 0; base < p->positions * p->channels; base += p->channels) {

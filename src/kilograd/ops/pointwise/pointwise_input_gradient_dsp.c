@@ -1,4 +1,4 @@
-#include "kg_moved.h"
+#include "kg_effective.h"
 #include "kg_round.h"
 #include "kg_rows.h"
 #include "pointwise.h"
@@ -123,18 +123,18 @@ void kg_pointwise_input_gradient(const kg_pointwise_input_gradient_parameters *p
                                           delta, result_exponent, result, magnitude, scratch);
         return;
     }
-    running state = {kg_prepare_rounding(p->mantissa, shift), kg_random_key(control, p->stream), 0};
+    running state = {kg_prepare_rounding(p->mantissa, shift), kg_random_key(control, p->rng_stream), 0};
     const int32_t trained = p->trained;
     columns parts[2] = {{weight, 0, trained}, {frozen, trained, p->channels - trained}};
-    int8_t *const moved = (int8_t *)scratch + p->moved;
+    int8_t *const effective = (int8_t *)scratch + p->effective_offset;
     if (delta == NULL)
         spread(p, parts, gradient, result, scratch, &state);
     for (int32_t first = 0; delta != NULL && first < trained; first += p->slice) {
         const int32_t count = trained - first < p->slice ? trained - first : p->slice;
         for (int32_t o = 0; o < p->outputs; o++)
-            kg_move_weights(weight + o * trained + first, delta + o * trained + first, count,
-                            p->fraction_bits, moved + o * count);
-        parts[0] = (columns){moved, first, count};
+            kg_effective_weights(weight + o * trained + first, delta + o * trained + first, count,
+                            p->fraction_bits, effective + o * count);
+        parts[0] = (columns){effective, first, count};
         spread(p, parts, gradient, result, scratch, &state);
         parts[1].count = 0;
     }

@@ -1,4 +1,4 @@
-#include "kg_moved.h"
+#include "kg_effective.h"
 #include "pointwise.h"
 
 #if KG_HAS_LANES
@@ -26,7 +26,7 @@ static void pack_parts(const parameters *p, const int8_t *weight, const int8_t *
         const int8_t *by = delta != NULL && i < p->trained ? delta + i : NULL;
         for (int32_t o = 0; o < p->outputs; o++, from += stride) {
             const int8_t w =
-                by == NULL ? *from : kg_moved_weight(*from, by[o * stride], p->fraction_bits);
+                by == NULL ? *from : kg_effective_weight(*from, by[o * stride], p->fraction_bits);
             const uint32_t half = (uint16_t)w;
             panel[o / 2].each[lane] |= (int32_t)(o & 1 ? half << 16 : half);
         }
@@ -63,7 +63,7 @@ void kg_pointwise_input_gradient(const parameters *p, const kg_control *control,
                                           delta, result_exponent, result, magnitude, scratch);
         return;
     }
-    const uint32_t key = kg_random_key(control, p->stream);
+    const uint32_t key = kg_random_key(control, p->rng_stream);
     const int32_t pairs = (p->outputs + 1) / 2, next = kg_lanes_at_once(pairs);
     const kg_lanes factor = kg_lanes_of(p->mantissa);
     kg_lanes seen = {0};

@@ -1,4 +1,4 @@
-#include "kg_moved.h"
+#include "kg_effective.h"
 #include "pointwise.h"
 
 #if KG_HAS_LANES
@@ -7,10 +7,10 @@ static void expand_weights(const kg_pointwise_parameters *p, const int8_t *weigh
                            const int8_t *frozen, const int8_t *delta, int32_t o, int16_t *to)
 {
     const int32_t rest = p->channels - p->trained, skipped = o * p->trained;
-    int8_t moved[KG_LANES_DEPTH];
+    int8_t effective[KG_LANES_DEPTH];
     if (delta != NULL)
-        kg_move_weights(weight + skipped, delta + skipped, p->trained, p->fraction_bits, moved);
-    const int8_t *const w = delta != NULL ? moved : weight + skipped;
+        kg_effective_weights(weight + skipped, delta + skipped, p->trained, p->fraction_bits, effective);
+    const int8_t *const w = delta != NULL ? effective : weight + skipped;
     if (p->order == NULL) {
         kg_expand_pairs(w, p->channels, 0, to);
         return;

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from kilograd.ir import DType, Quantization, TensorType
 from kilograd.ops.arithmetic import bias_limit
+from kilograd.ops.common.layers import BIAS, WEIGHT
 from kilograd.ops.delta.op import NARROW, Precision, delta_type
-from kilograd.ops.layers import BIAS, WEIGHT
 from kilograd.ops.spec import Array, Case
 
 #: Most weights that are moved by their deltas at once, where there is more than one slice.

@@ -10,7 +10,7 @@ import numpy as np
 
 from kilograd.ir import DType, Graph, Node, Quantization, TensorType
 from kilograd.ops.arithmetic import scalar_mantissa
-from kilograd.ops.gradient import (
+from kilograd.ops.gradient_scale import (
     EXPONENT,
     MAGNITUDE,
     branch_type,
@@ -39,12 +39,12 @@ class PoolGradientAttributes:
     Attributes:
         height: of the pooled map.
         width: of the pooled map.
-        stream: of the stochastic rounding.
+        rng_stream: of the stochastic rounding.
     """
 
     height: int
     width: int
-    stream: int
+    rng_stream: int
 
 
 class AveragePool(OpSpec[NoAttributes]):
@@ -98,7 +98,7 @@ class AveragePool(OpSpec[NoAttributes]):
             builder,
             "average_pool_input_gradient",
             [gradient.value, gradient.exponent],
-            PoolGradientAttributes(height, width, builder.stream()),
+            PoolGradientAttributes(height, width, builder.rng_stream()),
             layer=node.layer,
             task="input_gradient",
             magnitude=gradient.magnitude - math.log2(height * width),
@@ -150,7 +150,7 @@ class AveragePoolInputGradient(OpSpec[PoolGradientAttributes]):
         products = arrays[0].astype(np.int64) * scale.mantissa
         products = np.broadcast_to(products, (a.height, a.width, products.shape[2]))
         shift = whole_exponent(arrays[2]) - whole_exponent(arrays[1]) - scale.exponent
-        return rounded_gradient(products, shift, a.stream, context)
+        return rounded_gradient(products, shift, a.rng_stream, context)
 
     def kernel(
         self, attributes: PoolGradientAttributes, inputs: Sequence[TensorType]
@@ -163,7 +163,7 @@ class AveragePoolInputGradient(OpSpec[PoolGradientAttributes]):
             "channels": inputs[0].shape[2],
             "mantissa": scale.mantissa,
             "exponent": scale.exponent,
-            "stream": attributes.stream,
+            "rng_stream": attributes.rng_stream,
         }
         arguments = (Control(), Input(0), Input(1), Input(2), Output(0), Output(1))
         return KernelCall("kg_average_pool_input_gradient", fields, arguments)

@@ -23,7 +23,7 @@ void kg_average_pool_input_gradient(const kg_average_pool_input_gradient_paramet
 {
     const int32_t shift = kg_whole_exponent(result_exponent) -
                           kg_whole_exponent(gradient_exponent) - p->exponent;
-    const uint32_t key = kg_random_key(control, p->stream);
+    const uint32_t key = kg_random_key(control, p->rng_stream);
     uint32_t seen = 0, index = 0;
 #if KG_HAS_DSP
     if (shift >= 0 && shift <= 62) {

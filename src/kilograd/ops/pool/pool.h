@@ -13,7 +13,7 @@ void kg_average_pool(const kg_average_pool_parameters *p, const int8_t *x, int8_
 typedef struct {
     int32_t positions, channels;
     int32_t mantissa, exponent; /* 1 / positions */
-    int32_t stream;
+    int32_t rng_stream;
 } kg_average_pool_input_gradient_parameters;
 
 void kg_average_pool_input_gradient(const kg_average_pool_input_gradient_parameters *p,

@@ -1,0 +1,1 @@
+"""Architectures: how a firmware of each is started, linked, stopped and counted."""

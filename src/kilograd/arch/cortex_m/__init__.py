@@ -1,0 +1,1 @@
+"""Arm Cortex-M: startup, linker script, fault handlers, semihosting."""

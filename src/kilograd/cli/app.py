@@ -1,0 +1,303 @@
+"""The command line: one subcommand a stage, no logic.
+
+Every command prints for people on standard error, and with ``--json`` one JSON object on standard
+output. Exit codes: 0 done; 2 the input is wrong or cannot fit; 1 a fault of kilograd.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from kilograd import __version__
+from kilograd.errors import KilogradError, UserError
+
+app = typer.Typer(
+    name="kilograd",
+    help="Train int8 networks inside a microcontroller.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+console = Console(stderr=True)
+
+ModelArgument = Annotated[
+    str, typer.Argument(metavar="MODEL", help="A .pkl checkpoint, a .npz model, or a name.")
+]
+SchemeOption = Annotated[
+    str,
+    typer.Option(help="What is trained: head, bias:K, last:K, full, a published name, or a file."),
+]
+ClassesOption = Annotated[int, typer.Option(help="Classes of the new head.", min=2)]
+RecomputeOption = Annotated[
+    float,
+    typer.Option(
+        help="Most percent of a training step's multiply-accumulates that may be done twice to "
+        "lower the peak of memory.",
+        min=0,
+        max=100,
+    ),
+]
+RowInputOption = Annotated[
+    bool,
+    typer.Option("--stream-input", help="Images arrive in rows and are never whole in SRAM."),
+]
+KeepHeadOption = Annotated[
+    bool, typer.Option("--keep-head", help="Start from the model's own head, not from a new one.")
+]
+TargetOption = Annotated[str, typer.Option(help="The microcontroller.")]
+CompilerOption = Annotated[str, typer.Option(help="zig (comes with kilograd) or gcc.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
+SramOption = Annotated[str, typer.Option(help="SRAM budget, such as 256KB or 262144.")]
+FlashOption = Annotated[str, typer.Option(help="Flash budget.")]
+DeviceOption = Annotated[str, typer.Option(help="reference, host, unicorn or qemu.")]
+SeedOption = Annotated[
+    int, typer.Option(help="Of samples' order and rounding.", min=0, max=2**32 - 1)
+]
+
+
+def main() -> None:
+    """Entry point: runs a command and turns errors into exit codes."""
+    try:
+        app(prog_name="kilograd")
+    except UserError as error:
+        _complain(f"error: {error}")
+        sys.exit(error.exit_code)
+    except KilogradError as error:
+        _complain(f"fault: {error}")
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        console.print("interrupted")
+        sys.exit(130)
+
+
+def _complain(text: str) -> None:
+    text = text.encode("utf-8", "backslashreplace").decode()  # names need not be Unicode
+    console.print(text, style="bold red", markup=False, highlight=False, soft_wrap=True)
+
+
+def _print_json(contents: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(contents) + "\n")
+
+
+def _version(value: bool) -> None:  # noqa: FBT001 - typer's callback
+    if value:
+        sys.stdout.write(f"kilograd {__version__}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[  # noqa: FBT002 - a flag
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")
+    ] = False,
+) -> None:
+    del version
+
+
+@app.command()
+def demo(
+    *,
+    output: Annotated[Path, typer.Option(help="The report.")] = Path("report.html"),
+    epochs: Annotated[int, typer.Option(min=1)] = 3,
+    seed: SeedOption = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Teach an emulated Cortex-M7 to tell faces from everything else."""
+    from kilograd.cli.demo import run_demo  # noqa: PLC0415 - commands start fast
+
+    result = run_demo(console, report=output, epochs=epochs, seed=seed)
+    if as_json:
+        _print_json(result)
+
+
+@app.command()
+def inspect(
+    model: ModelArgument,
+    *,
+    classes: Annotated[int | None, typer.Option(help="Replace the head.", min=2)] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List a model's layers: names, shapes, weights, multiply-accumulates."""
+    from kilograd.cli.inspect import inspect_model  # noqa: PLC0415 - commands start fast
+
+    result = inspect_model(console, model, classes)
+    if as_json:
+        _print_json(result)
+
+
+@app.command()
+def fetch(
+    name: Annotated[str, typer.Argument(help="Name of a published checkpoint.")],
+    *,
+    destination: Annotated[Path | None, typer.Option(help="Folder; default: the cache.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Download a published checkpoint and check its SHA-256."""
+    from kilograd.frontend.fetch import fetch_model  # noqa: PLC0415 - commands start fast
+
+    path = fetch_model(name, destination)
+    console.print(f"{name}: {path}", markup=False, highlight=False)
+    if as_json:
+        _print_json({"name": name, "path": str(path)})
+
+
+@app.command(name="compile")
+def compile_command(
+    model: ModelArgument,
+    *,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the C sources.")],
+    scheme: SchemeOption = "head",
+    classes: ClassesOption = 10,
+    keep_head: KeepHeadOption = False,
+    row_input: RowInputOption = False,
+    recompute: RecomputeOption = 5,
+    target: TargetOption = "cortex-m7",
+    as_json: JsonOption = False,
+) -> None:
+    """Write a training step as self-contained C."""
+    from kilograd.cli.compile import NamedModel, write_sources  # noqa: PLC0415 - commands start fast
+
+    named = NamedModel(model, scheme, None if keep_head else classes, row_input, recompute / 100)
+    result = write_sources(console, named, target, output)
+    if as_json:
+        _print_json(result)
+
+
+@app.command()
+def verify(
+    model: ModelArgument,
+    *,
+    scheme: SchemeOption = "head",
+    classes: ClassesOption = 10,
+    keep_head: KeepHeadOption = False,
+    row_input: RowInputOption = False,
+    recompute: RecomputeOption = 5,
+    steps: Annotated[int, typer.Option(help="Training steps to compare.", min=1)] = 5,
+    devices: Annotated[str, typer.Option(help="Comma-separated.")] = "reference,host,unicorn",
+    target: TargetOption = "cortex-m7",
+    seed: SeedOption = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Train the same steps on several devices and compare every bit."""
+    from kilograd.cli.compile import NamedModel  # noqa: PLC0415 - commands start fast
+    from kilograd.cli.verify import verify_model  # noqa: PLC0415 - commands start fast
+
+    named = NamedModel(model, scheme, None if keep_head else classes, row_input, recompute / 100)
+    result = verify_model(console, named, steps, devices, target, seed)
+    if as_json:
+        _print_json(result)
+    if not result["identical"]:
+        raise KilogradError(
+            f"the devices differ from step {result['first_difference']} on; please report it"
+        )
+
+
+@app.command()
+def measure(
+    model: ModelArgument,
+    *,
+    scheme: SchemeOption = "head",
+    classes: ClassesOption = 10,
+    keep_head: KeepHeadOption = False,
+    row_input: RowInputOption = False,
+    recompute: RecomputeOption = 5,
+    target: TargetOption = "cortex-m7",
+    compiler: CompilerOption = "zig",
+    sram: SramOption = "256KB",
+    flash: FlashOption = "1MB",
+    as_json: JsonOption = False,
+) -> None:
+    """Count SRAM, flash and instructions of an inference and a training step, emulated."""
+    from kilograd.cli.compile import NamedModel  # noqa: PLC0415 - commands start fast
+    from kilograd.cli.measure import measure_model  # noqa: PLC0415 - commands start fast
+
+    named = NamedModel(model, scheme, None if keep_head else classes, row_input, recompute / 100)
+    result = measure_model(console, named, target, compiler, sram, flash)
+    if as_json:
+        _print_json(result)
+
+
+@app.command()
+def train(
+    model: ModelArgument,
+    *,
+    data: Annotated[Path, typer.Option(help="A folder of images or WAV files, or an .npz pack.")],
+    scheme: SchemeOption = "head",
+    device: DeviceOption = "host",
+    epochs: Annotated[
+        int | None, typer.Option(help="Passes over the training samples; 1 if not given.", min=1)
+    ] = None,
+    lr: Annotated[float | None, typer.Option(help="Learning rate at its highest.")] = None,
+    schedule: Annotated[
+        str | None, typer.Option(help="cosine, as if not given, or constant.")
+    ] = None,
+    seed: SeedOption = 0,
+    limit: Annotated[
+        int | None, typer.Option(help="At most so many training and so many test samples.", min=1)
+    ] = None,
+    test_limit: Annotated[
+        int | None, typer.Option(help="At most so many test samples.", min=1)
+    ] = None,
+    target: TargetOption = "cortex-m7",
+    sram: SramOption = "256KB",
+    report: Annotated[Path | None, typer.Option(help="Write an HTML report.")] = None,
+    save: Annotated[Path | None, typer.Option(help="Write the trained state.")] = None,
+    stream: Annotated[
+        bool, typer.Option("--stream", help="One pass, each sample once, at a constant rate.")
+    ] = False,
+    new_class: Annotated[
+        str | None, typer.Option(help="Stream: a class that appears only at the change.")
+    ] = None,
+    drift: Annotated[
+        str | None,
+        typer.Option(help="Stream: brightness:40 or noise:20 from the change on, in pixel units."),
+    ] = None,
+    change_at: Annotated[
+        float | None,
+        typer.Option(help="Stream: share of it that comes before the change; 0.5 if not given."),
+    ] = None,
+    repeats: Annotated[
+        int | None,
+        typer.Option(
+            help="Stream: training steps on each sample, which firmware has to keep; 1 if not "
+            "given.",
+            min=1,
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Train on a device and show what was learned."""
+    from kilograd.cli.online import OnlineRequest  # noqa: PLC0415 - commands start fast
+    from kilograd.cli.train import TrainRequest, train_model  # noqa: PLC0415 - starts fast
+    from kilograd.training.loop import DEFAULT_RATE, TrainingOptions  # noqa: PLC0415 - commands start fast
+
+    request = TrainRequest(
+        model=model,
+        scheme=scheme,
+        data=data,
+        device=device,
+        options=TrainingOptions(
+            1 if epochs is None else epochs,
+            DEFAULT_RATE if lr is None else lr,
+            "cosine" if schedule is None else schedule,
+            seed,
+        ),
+        has_rate=lr is not None,
+        limit=limit,
+        test_limit=limit if test_limit is None else test_limit,
+        target=target,
+        sram=sram,
+        report=report,
+        save=save,
+        stream=OnlineRequest(stream, new_class, drift, change_at, repeats, epochs, schedule),
+    )
+    result = train_model(console, request)
+    if as_json:
+        _print_json(result)

@@ -1,0 +1,70 @@
+"""kilograd measure: memory and instructions of a firmware."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+
+from kilograd.cli.compile import NamedModel
+from kilograd.cli.sizes import parse_size
+from kilograd.errors import ToolchainError
+from kilograd.measuring.firmware import FeatureCost, measure
+from kilograd.report import terminal_memory_map
+
+
+def measure_model(
+    console: Console,
+    named: NamedModel,
+    target: str,
+    compiler: str,
+    sram: str,
+    flash: str,
+) -> dict[str, Any]:
+    """Show and return the measurement; over a budget is an error."""
+    if compiler not in ("zig", "gcc"):
+        raise ToolchainError(
+            f"there is no compiler {compiler!r}", where="--compiler", hint="zig and gcc are known"
+        )
+    sram_budget = parse_size(sram, "--sram")
+    program = named.compile()
+    result = measure(
+        program,
+        target,
+        compiler=compiler,
+        sram_budget=sram_budget,
+        flash_budget=parse_size(flash, "--flash"),
+    )
+    console.print(terminal_memory_map(program, result, sram_budget))
+    rows = [
+        ("flash", f"{result.flash_bytes:,} bytes"),
+        ("inference", f"{result.instructions_inference:,} instructions, emulated"),
+        ("training step", f"{result.instructions_train_step:,} instructions, emulated"),
+        ("MACs", f"{result.macs_forward:,} forward, {result.macs_backward:,} backward"),
+    ]
+    if again := program.recomputed_macs:
+        rows.append(("", f"{again:,} of those backward are done twice, to save memory"))
+    if result.features is not None:
+        rows += _describe(result.features)
+    for label, value in rows:
+        console.print(f"{label:>14}  {value}", markup=False, highlight=False)
+    return {
+        "model": program.graph.name,
+        "scheme": program.scheme.name,
+        "classes": program.class_count,
+        "input": "streamed" if named.row_input else "held",
+        "macs_recomputed": program.recomputed_macs,
+        **result.as_dict(),
+    }
+
+
+def _describe(cost: FeatureCost) -> list[tuple[str, str]]:
+    parts = (
+        f"{cost.flash_bytes:,} bytes of flash",
+        f"{cost.static_bytes:,} of data + bss",
+        f"{cost.scratch_bytes:,} of the arena",
+    )
+    return [
+        ("features", f"{cost.instructions:,} instructions an input, emulated"),
+        ("", f"{', '.join(parts)}; all of it counted above"),
+    ]

@@ -1,0 +1,190 @@
+"""kilograd train --stream: its options, what it shows and what it returns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from kilograd.data import Drift
+from kilograd.errors import DataError, UserError
+from kilograd.report.online import COLUMNS, change_rows
+from kilograd.training.online import (
+    DEFAULT_CHANGE_AT,
+    WINDOW,
+    OnlineOptions,
+    OnlineResult,
+    Stream,
+)
+
+_SHOWN_CLASSES = 20
+_CURVE_POINTS = 200
+
+_Value = TypeVar("_Value")
+_Made = TypeVar("_Made")
+
+
+@dataclass(frozen=True)
+class OnlineRequest:
+    """The command's options, None where not given.
+
+    Attributes:
+        is_asked_for: whether there is to be a stream at all.
+        new_class: as the option.
+        drift: as the option.
+        change_at: as the option.
+        repeats: as the option.
+        epochs: which a stream does not have.
+        schedule: of the learning rate, likewise.
+    """
+
+    is_asked_for: bool
+    new_class: str | None = None
+    drift: str | None = None
+    change_at: float | None = None
+    repeats: int | None = None
+    epochs: int | None = None
+    schedule: str | None = None
+
+
+def read_online_options(request: OnlineRequest, seed: int) -> OnlineOptions | None:
+    """What the stream is to be like; None without one.
+
+    Raises:
+        UserError: options that do not go together, or that cannot be.
+    """
+    if not request.is_asked_for:
+        _refuse_stream_options(request)
+        return None
+    if request.epochs is not None:
+        raise UserError(
+            "a stream is seen once and has no epochs",
+            where="--epochs",
+            hint="leave out --epochs or --stream",
+        )
+    if request.schedule not in (None, "constant"):
+        raise UserError(
+            "the learning rate of a stream stays, since nobody knows where a stream ends",
+            where="--schedule",
+            hint="leave out --schedule or --stream",
+        )
+    if request.change_at is not None and request.new_class is None and request.drift is None:
+        raise UserError(
+            "nothing changes in this stream",
+            where="--change-at",
+            hint="say what changes with --new-class or --drift",
+        )
+    if request.new_class is not None and request.drift is not None:
+        raise UserError(
+            "a stream has one change: a new class or a drift, not both",
+            where="--drift",
+            hint="run it twice, once for each",
+        )
+    drift = None if request.drift is None else _located("--drift", Drift.parse, request.drift)
+    change_at = DEFAULT_CHANGE_AT if request.change_at is None else request.change_at
+    options = OnlineOptions(
+        seed=seed, repeats=request.repeats or 1, new_class=request.new_class, drift=drift
+    )
+    return _located("--change-at", lambda share: replace(options, change_at=share), change_at)
+
+
+def _refuse_stream_options(request: OnlineRequest) -> None:
+    given = {
+        "--new-class": request.new_class,
+        "--drift": request.drift,
+        "--change-at": request.change_at,
+        "--repeats": request.repeats,
+    }
+    for option, value in given.items():
+        if value is not None:
+            raise UserError("this is an option of a stream", where=option, hint="add --stream")
+
+
+def _located(where: str, make: Callable[[_Value], _Made], value: _Value) -> _Made:
+    try:
+        return make(value)
+    except DataError as error:
+        raise DataError(error.what, where=where, hint=error.hint) from error
+
+
+def show_online(console: Console, stream: Stream, result: OnlineResult) -> dict[str, Any]:
+    """Show accuracy during the pass and what the change did; return all figures."""
+    options, names = stream.options, stream.dataset.class_names
+
+    def say(text: str, style: str | None = None) -> None:
+        console.print(text, style=style, markup=False, highlight=False)
+
+    steps = "" if options.repeats == 1 else f" ({options.repeats} training steps each)"
+    last = min(WINDOW, len(result.online_accuracy))
+    say(
+        f"one pass: {len(stream.order):,} samples, each seen once{steps}; of the last {last}, "
+        f"{result.online_accuracy[-1]:.1%} were predicted correctly before they were learned from"
+    )
+    change = result.change
+    if change is None:
+        return stream_summary(stream, result)
+    say(
+        f"{change} after {change.sample:,} samples: accuracy on test samples "
+        f"{change.before.accuracy:.1%} before, {change.after.accuracy:.1%} right after, "
+        f"{result.after.accuracy:.1%} at the end; had it not learned "
+        f"{change.not_learned.accuracy:.1%}",
+        "bold",
+    )
+    table = Table("test samples", title=f"accuracy: {change}")
+    for column in COLUMNS:
+        table.add_column(column, justify="right")
+    for row in change_rows(result, names):
+        if len(names) <= _SHOWN_CLASSES or not row.is_class or row.is_new:
+            table.add_row(row.name, *row.texts)
+    console.print(table)
+    return stream_summary(stream, result)
+
+
+def stream_summary(stream: Stream, result: OnlineResult) -> dict[str, Any]:
+    """All figures, for --json. Accuracies are shares of 1; null where there are no samples."""
+    online = result.online_accuracy
+    count = len(online)
+    points = np.unique(np.linspace(1, count, min(count, _CURVE_POINTS), dtype=int)).tolist()
+    summary: dict[str, Any] = {
+        "samples": count,
+        "repeats": stream.options.repeats,
+        "window": WINDOW,
+        "prequential_accuracy": online[-1],
+        "prequential_curve": [[point, online[point - 1]] for point in points],
+        "change": None,
+    }
+    change = result.change
+    if change is not None:
+        names = stream.dataset.class_names
+        rows = [row for row in change_rows(result, names) if row.is_class]
+        summary["change"] = {
+            "new_class": change.new_class,
+            "drift": None if change.drift is None else str(change.drift),
+            "change_at": stream.options.change_at,
+            "sample": change.sample,
+            "accuracy_before": change.before.accuracy,
+            "accuracy_right_after": change.after.accuracy,
+            "accuracy_end": result.after.accuracy,
+            "accuracy_not_learned": change.not_learned.accuracy,
+            "accuracy_end_unchanged_samples": change.unchanged.accuracy,
+            "classes": [
+                {"name": name, **row.shares} for name, row in zip(names, rows, strict=True)
+            ],
+        }
+    return summary
+
+
+def online_facts(stream: Stream) -> dict[str, str]:
+    """For the report."""
+    options = stream.options
+    facts = {"stream": f"{len(stream.order)} samples, each seen once"}
+    if options.repeats > 1:
+        facts["training steps a sample"] = str(options.repeats)
+    if stream.change is not None:
+        what = f"new class {options.new_class}" if options.drift is None else str(options.drift)
+        facts["change"] = f"{what}, after {stream.change} samples"
+    return facts

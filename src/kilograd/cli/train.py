@@ -1,0 +1,367 @@
+"""kilograd train: learn from images, audio or motion, on any device."""
+
+from __future__ import annotations
+
+import errno
+import os
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.table import Table
+
+from kilograd.cli.online import (
+    OnlineRequest,
+    online_facts,
+    read_online_options,
+    show_online,
+)
+from kilograd.cli.sizes import parse_size
+from kilograd.compiler import Program, compile_model
+from kilograd.data import Dataset, load_dataset, with_class_order
+from kilograd.device.open import DEVICES, EMULATED, open_device
+from kilograd.errors import DeviceError, UserError
+from kilograd.frontend.open import class_names, input_spec, load_model
+from kilograd.measuring.ablation import Planned, steps
+from kilograd.measuring.firmware import Measurement, check_sram, measure
+from kilograd.report import Report, write_report
+from kilograd.scheme import load_scheme
+from kilograd.targets import get_target
+from kilograd.training.divergence import Divergence
+from kilograd.training.loop import Evaluation, TrainingOptions, TrainingResult, default_rate, train
+from kilograd.training.online import OnlineResult, Stream, make_online, train_online
+
+_SHOWN_CLASSES = 12
+_SHOWN_SAMPLES = 12
+
+
+@dataclass(frozen=True)
+class TrainRequest:
+    """What to train on what; see the command's options."""
+
+    model: str
+    scheme: str
+    data: Path
+    device: str
+    options: TrainingOptions
+    has_rate: bool  # whether options.rate was asked for; else it follows from the scheme
+    limit: int | None
+    test_limit: int | None
+    target: str
+    sram: str
+    report: Path | None
+    save: Path | None
+    stream: OnlineRequest
+
+
+def train_model(console: Console, request: TrainRequest) -> dict[str, Any]:
+    """Load, compile, train; show and return the outcome."""
+    if request.device not in DEVICES:
+        raise DeviceError(
+            f"there is no device {request.device!r}",
+            where="--device",
+            hint=f"devices: {', '.join(DEVICES)}",
+        )
+    get_target(request.target)
+    stream_options = read_online_options(request.stream, request.options.seed)
+    for path in (request.report, request.save):
+        if path is not None:
+            check_writable(path)
+    budget = parse_size(request.sram, "--sram")
+    spec = input_spec(load_model(request.model))
+    dataset = load_dataset(
+        request.data,
+        spec,
+        limit=request.limit,
+        test_limit=request.test_limit,
+        seed=request.options.seed,
+    )
+    known = class_names(request.model)
+    comes_late = stream_options is not None and stream_options.new_class is not None
+    is_known = sorted(dataset.class_names) == sorted(known) and not comes_late
+    if is_known:
+        dataset = with_class_order(dataset, known)
+    stream = None if stream_options is None else make_online(dataset, spec, stream_options)
+    if stream is not None:
+        dataset = stream.dataset
+    graph = load_model(request.model, None if is_known else len(dataset.class_names))
+    if is_known:
+        console.print(
+            f"{graph.name} knows these classes: training goes on from its own head",
+            markup=False,
+            highlight=False,
+        )
+    program = compile_model(graph, load_scheme(request.scheme, graph))
+    options = request.options
+    if not request.has_rate:
+        options = replace(options, rate=default_rate(program))
+    if stream is not None:
+        stream = replace(stream, options=replace(stream.options, rate=options.rate))
+    summary, _ = run_training(
+        console,
+        program,
+        dataset,
+        device=request.device,
+        options=options,
+        target=request.target,
+        budget=budget,
+        report=request.report,
+        save=request.save,
+        stream=stream,
+    )
+    return summary
+
+
+def run_training(
+    console: Console,
+    program: Program,
+    dataset: Dataset,
+    *,
+    device: str,
+    options: TrainingOptions,
+    target: str,
+    budget: int,
+    report: Path | None,
+    save: Path | None = None,
+    title: str | None = None,
+    stream: Stream | None = None,
+) -> tuple[dict[str, Any], Measurement | None]:
+    """Train a compiled program on a dataset, or on a stream of it; show and return the outcome.
+
+    The measurement is there for emulated devices, and wherever a report is written.
+    """
+    measurement = _measurement(program, device, target, budget, is_reported=report is not None)
+    with open_device(program, device, target=target) as opened, progress_bar(console) as bar:
+        tasks: dict[str, Any] = {}
+
+        def show(stage: str, done: int, total: int, accuracy: float) -> None:
+            if stage not in tasks or bar.tasks[tasks[stage]].finished:
+                tasks[stage] = bar.add_task(stage, total=total, accuracy=0.0)
+            bar.update(tasks[stage], completed=done, accuracy=accuracy)
+
+        notice = DivergenceNotice(console)
+        if stream is None:
+            result = train(opened, dataset, options, show, notice)
+        else:
+            result = train_online(opened, stream, show, notice)
+        counters = opened.counters()
+    show_outcome(console, dataset, result)
+    summary: dict[str, Any] = {
+        "model": program.graph.name,
+        "scheme": program.scheme.name,
+        "data": dataset.name,
+        "device": device,
+        "classes": list(dataset.class_names),
+        "train_samples": len(dataset.train),
+        "test_samples": len(dataset.test),
+        "accuracy_before": result.before.accuracy,
+        "accuracy_after": result.after.accuracy,
+        "steps": result.steps,
+        "steps_per_second": result.steps / result.seconds if result.seconds else 0.0,
+        "learning_rate": options.rate,
+        "seed": options.seed,
+        "divergences": [asdict(divergence) for divergence in result.divergences],
+        "counters": asdict(counters.training),
+        "state_digest": result.state_digest,
+        "confusion_before": result.before.confusion.tolist(),
+        "confusion_after": result.after.confusion.tolist(),
+    }
+    if stream is not None and isinstance(result, OnlineResult):
+        summary["stream"] = show_online(console, stream, result)
+    if measurement is not None:
+        # Data steers a few branches, so the run itself may have used a little more stack.
+        stack = max(measurement.stack, counters.stack_bytes or 0)
+        summary["sram_total_bytes"] = measurement.sram_total_bytes - measurement.stack + stack
+        summary["flash_bytes"] = measurement.flash_bytes
+        summary["instructions_inference"] = measurement.instructions_inference
+        summary["instructions_train_step"] = measurement.instructions_train_step
+    if save is not None:
+        write_atomically(save, result.state)
+        console.print(f"trained state: {save}", markup=False, highlight=False)
+    if report is not None:
+        facts = _facts(program, dataset, result, device, options, stream)
+        _write_report(
+            report,
+            Report(
+                title=title or f"{program.graph.name} learns {dataset.name}",
+                program=program,
+                measurement=measurement,
+                result=result,
+                class_names=dataset.class_names,
+                facts=facts,
+                samples=_shown_samples(dataset),
+                sram_budget=budget,
+                optimizations=_optimizations(program),
+            ),
+        )
+        console.print(f"report: {report}", markup=False, highlight=False)
+        summary["report"] = str(report)
+    return summary, measurement
+
+
+def _measurement(
+    program: Program, device: str, target: str, budget: int, *, is_reported: bool
+) -> Measurement | None:
+    if device in EMULATED:
+        return measure(program, target, sram_budget=budget)
+    if not is_reported:
+        return None
+    check_sram(program, program.plan.arena_bytes + program.plan.state_bytes, budget)
+    return measure(program, target)
+
+
+def _optimizations(program: Program) -> list[Planned]:
+    """What each part of the compiler saves; nothing where the network itself is not at hand."""
+    if program.forward is None:
+        return []
+    return steps(program.forward, program.scheme, row_input=False)
+
+
+def _write_report(path: Path, report: Report) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_report(path, report)
+
+
+def _facts(
+    program: Program,
+    dataset: Dataset,
+    result: TrainingResult,
+    device: str,
+    options: TrainingOptions,
+    stream: Stream | None,
+) -> dict[str, str]:
+    schedule = options.schedule if stream is None else "constant"
+    return {
+        "model": program.graph.name,
+        "scheme": program.scheme.name,
+        "data": f"{dataset.name}: {len(dataset.train)} train, {len(dataset.test)} test",
+        "device": device,
+        **({"epochs": str(options.epochs)} if stream is None else online_facts(stream)),
+        "learning rate": f"{options.rate} ({schedule})",
+        "seed": str(options.seed),
+        "state digest (SHA-256)": result.state_digest,
+    }
+
+
+def _shown_samples(dataset: Dataset) -> list[tuple[NDArray[np.int8], str]]:
+    count = len(dataset.train)
+    return [
+        (dataset.train.inputs[i], dataset.class_names[int(dataset.train.labels[i])])
+        for i in np.linspace(0, count - 1, min(_SHOWN_SAMPLES, count), dtype=int)
+    ]
+
+
+class DivergenceNotice:
+    """Tells the user that a run diverged, the first time."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._told = False
+
+    def __call__(self, divergence: Divergence) -> None:
+        """Print it, once."""
+        if self._told:
+            return
+        self._told = True
+        self._console.print(
+            f"training diverged: at step {divergence.step} it went back to a healthy state, with "
+            f"the learning rate at {divergence.rate:.3g}; start with a lower --lr",
+            style="yellow",
+            markup=False,
+            highlight=False,
+        )
+
+
+def progress_bar(console: Console) -> Progress:
+    """Stage, bar, count, accuracy so far, time."""
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description:>10}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("accuracy {task.fields[accuracy]:.1%}"),
+        TimeElapsedColumn(),
+        console=console,
+    )
+
+
+def show_outcome(console: Console, dataset: Dataset, result: TrainingResult) -> None:
+    """Accuracy before and after, and the confusion counts where they fit a screen."""
+    if isinstance(result, OnlineResult) and result.change is not None:
+        return  # what the change did says more
+    console.print(
+        f"accuracy on {result.after.count} test samples: {result.before.accuracy:.1%} before, "
+        f"{result.after.accuracy:.1%} after {result.steps} steps "
+        f"({result.steps / max(result.seconds, 1e-9):.1f} steps/s here)",
+        style="bold",
+        markup=False,
+        highlight=False,
+    )
+    if len(dataset.class_names) <= _SHOWN_CLASSES:
+        console.print(_confusion_table(dataset.class_names, result.after))
+
+
+def _confusion_table(names: Sequence[str], evaluation: Evaluation) -> Table:
+    table = Table(title="after: true class (rows) and what was predicted")
+    table.add_column("")
+    for name in names:
+        table.add_column(name, justify="right", overflow="fold")
+    for name, row in zip(names, evaluation.confusion.tolist(), strict=True):
+        table.add_row(name, *(str(count) for count in row))
+    return table
+
+
+def check_writable(path: Path) -> None:
+    """Fail before hours of training and not after.
+
+    Raises:
+        UserError: when no file of this name could be made.
+    """
+    folder = path.parent
+    try:
+        while not folder.exists():
+            folder = folder.parent
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        with tempfile.NamedTemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise UserError(
+            f"it cannot be written: {error.strerror}",
+            where=str(path),
+            hint="name a file in a folder that you may write to",
+        ) from error
+
+
+def write_atomically(path: Path, contents: bytes) -> None:
+    """Write a file whole or not at all.
+
+    Raises:
+        UserError: when it cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(contents)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(name).replace(path)
+        finally:
+            Path(name).unlink(missing_ok=True)
+    except OSError as error:
+        raise UserError(f"it cannot be written: {error.strerror}", where=str(path)) from error

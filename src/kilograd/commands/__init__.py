@@ -1,1 +1,0 @@
-"""What each subcommand does: finds inputs, calls the library, shows the result."""

@@ -1,0 +1,1 @@
+"""What a firmware takes, whether devices agree, and what each optimization saves."""

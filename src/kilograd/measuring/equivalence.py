@@ -1,0 +1,82 @@
+"""Verifies that devices compute the same bits, step by step."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+import numpy as np
+
+from kilograd.compiler import Program
+from kilograd.device.open import open_device
+from kilograd.device.protocol import DEFAULT_RATE, Device, LearningRate
+
+
+@dataclass(frozen=True)
+class Equivalence:
+    """What the devices computed.
+
+    Attributes:
+        devices: their names.
+        steps: training steps compared.
+        digests: SHA-256 over state and logits of every step so far, after each step, by device.
+    """
+
+    devices: tuple[str, ...]
+    steps: int
+    digests: dict[str, tuple[str, ...]]
+
+    @property
+    def identical(self) -> bool:
+        """Whether every device had the same bits at every step."""
+        return len(set(self.digests.values())) == 1
+
+    @property
+    def digest(self) -> str:
+        """The first device's digest after the last step."""
+        return self.digests[self.devices[0]][-1]
+
+    @property
+    def first_difference(self) -> int | None:
+        """The first step at which two devices differ, from 1; None when none do."""
+        for step in range(self.steps):
+            if len({digests[step] for digests in self.digests.values()}) > 1:
+                return step + 1
+        return None
+
+
+def verify_devices(
+    program: Program,
+    devices: Sequence[str],
+    *,
+    steps: int,
+    seed: int = 0,
+    target: str = "cortex-m7",
+    progress: Callable[[str, int], None] | None = None,
+) -> Equivalence:
+    """Train the same random samples on each device and compare all that training changes.
+
+    The digest after step k covers the logits and the whole state of steps 1 to k.
+    """
+    generator = np.random.Generator(np.random.PCG64(seed))
+    shape = program.graph.inputs[0].type.shape
+    samples = [generator.integers(-128, 128, shape).astype(np.int8) for _ in range(steps)]
+    labels = generator.integers(0, program.class_count, steps).tolist()
+    rate = LearningRate.from_float(DEFAULT_RATE, 2 * steps)
+    digests: dict[str, tuple[str, ...]] = {}
+    with ExitStack() as stack:
+        for name in devices:
+            device: Device = stack.enter_context(open_device(program, name, target=target))
+            device.initialize(seed)
+            hasher = hashlib.sha256()
+            taken: list[str] = []
+            for step, (sample, label) in enumerate(zip(samples, labels, strict=True)):
+                hasher.update(device.train_step(sample, label, rate).astype("<i4").tobytes())
+                hasher.update(device.read_state())
+                taken.append(hasher.hexdigest())
+                if progress is not None:
+                    progress(name, step + 1)
+            digests[name] = tuple(taken)
+    return Equivalence(tuple(devices), steps, digests)

@@ -1,0 +1,402 @@
+"""What convolutions with a sliding window share, whether over all channels or each by itself.
+
+Their weights end in the input's channels, and have a scale for each channel of the result.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kilograd.ir import DType, Graph, Node, Quantization, TensorType, Value
+from kilograd.ops.arithmetic import (
+    Mantissa,
+    bias_limit,
+    channel_mantissas,
+    requantize,
+)
+from kilograd.ops.clamp import clamped_gradient
+from kilograd.ops.common.layers import (
+    ACTIVATION,
+    BIAS,
+    WEIGHT,
+    contribute_updates,
+    initial_weight,
+    largest_channels,
+    layer_may_clamp,
+    requantization,
+    train_whole,
+)
+from kilograd.ops.common.update import fixed_point_step, stepped_weight
+from kilograd.ops.common.window import Window
+from kilograd.ops.gradient_scale import (
+    EXPONENT,
+    MAGNITUDE,
+    branch_type,
+    emit_gradient,
+    rounded_gradient,
+    whole_exponent,
+)
+from kilograd.ops.spec import (
+    Array,
+    Case,
+    Gradient,
+    GradientBuilder,
+    OpSpec,
+    RowRule,
+    StepContext,
+    Trainable,
+    exactly,
+)
+
+
+@dataclass(frozen=True)
+class WindowedAttributes:
+    """Attributes of the forward operators.
+
+    Attributes:
+        window: its taps, stride and padding.
+        output: quantization of the result.
+        trained_channels: input channels whose weights are stepped; empty for all of them. The
+            whole weight is a state either way.
+    """
+
+    window: Window
+    output: Quantization
+    trained_channels: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class WindowGradientAttributes:
+    """Attributes of the input gradients and weight steps.
+
+    Attributes:
+        window: the layer's.
+        input_shape: (height, width, channels) of the layer's input.
+        rng_stream: of the stochastic rounding.
+        trained_channels: as the layer's; of the weight step only.
+    """
+
+    window: Window
+    input_shape: tuple[int, ...]
+    rng_stream: int
+    trained_channels: tuple[int, ...] = ()
+
+
+class WindowedLayer(OpSpec[WindowedAttributes]):
+    """A forward operator: sum under the window, requantize."""
+
+    attributes_type = WindowedAttributes
+    #: name of the operator that makes its input gradient
+    input_gradient: ClassVar[str]
+    #: name of the operator that steps its weights
+    weight_update: ClassVar[str]
+    #: axis of the weight along which the channels of the result lie
+    channel_axis: ClassVar[int]
+
+    @abstractmethod
+    def tap(self, x: Array, weight: Array, row: int, column: int) -> Array:
+        """What one tap adds: x [H', W', I] under it, times its weights."""
+
+    @abstractmethod
+    def gain(self, weight: Value, window: Window) -> float:
+        """Expected log2 growth of a gradient's root mean square from result to input."""
+
+    def reference(
+        self,
+        attributes: WindowedAttributes,
+        inputs: Sequence[TensorType],
+        arrays: Sequence[Array],
+        context: StepContext,
+    ) -> tuple[Array, ...]:
+        """Sum tap by tap, requantize."""
+        del context
+        (out,) = self.infer(attributes, inputs)
+        x = attributes.window.padded(exactly(arrays[ACTIVATION]) - inputs[ACTIVATION].zero_point)
+        weight = exactly(arrays[WEIGHT])
+        accumulator: Array = np.zeros(out.shape) + arrays[BIAS]
+        for row, column, rows, columns in attributes.window.tap_slices(out.shape[:2]):
+            accumulator += self.tap(x[rows, columns], weight, row, column)
+        multipliers, shifts = requantization(inputs, attributes.output.scale)
+        zero_point = attributes.output.zero_point
+        return (requantize(accumulator.astype(np.int64), multipliers, shifts, zero_point),)
+
+    def fields(
+        self, attributes: WindowedAttributes, inputs: Sequence[TensorType]
+    ) -> dict[str, int | Array | None]:
+        """Struct members that all forward kernels have."""
+        (out,) = self.infer(attributes, inputs)
+        multipliers, shifts = requantization(inputs, attributes.output.scale)
+        height, width, channels = inputs[ACTIVATION].shape
+        return {
+            **attributes.window.fields((height, width), out.shape[:2]),
+            "channels": channels,
+            "zero_point": inputs[ACTIVATION].zero_point,
+            "output_zero_point": attributes.output.zero_point,
+            "multiplier": multipliers,
+            "shift": shifts,
+        }
+
+    def by_rows(self, attributes: WindowedAttributes, inputs: Sequence[TensorType]) -> RowRule:
+        """The rows under the window."""
+        del inputs
+        window = attributes.window
+        row = replace(attributes, window=replace(window, top=0, bottom=0))
+        return RowRule(
+            (ACTIVATION,), row, window.height, window.stride, window.top, "input_height", "top"
+        )
+
+    def may_clamp(self, node: Node, graph: Graph) -> bool:
+        """By the frozen weights of each channel; padding adds nothing."""
+        return layer_may_clamp(node, graph, self.channel_axis)
+
+    def trainable(self, node: Node, graph: Graph, *, bias: bool, share: float) -> Trainable:
+        """The whole weight becomes a state; the strongest share of its channels is stepped."""
+        trained = train_whole(node, graph, bias=bias, weight=share > 0)
+        if share in (0, 1):
+            return trained
+        weight = graph.values[node.inputs[WEIGHT]].array
+        channels = largest_channels(weight, weight.ndim - 1, share)
+        attributes = replace(node.attributes, trained_channels=channels)
+        return replace(trained, node=replace(node, attributes=attributes))
+
+    def gradient(self, node: Node, graph: Graph, builder: GradientBuilder) -> None:
+        """Through the clamp, to the parameters and the input."""
+        gradient = clamped_gradient(self, node, graph, builder)
+        attributes: WindowedAttributes = node.attributes
+        activation = node.inputs[ACTIVATION]
+        if builder.wanted(activation):
+            self._emit_input_gradient(node, graph, builder, gradient)
+        contribute_updates(
+            node,
+            graph,
+            builder,
+            gradient,
+            weight_operator=self.weight_update,
+            weight_attributes=WindowGradientAttributes(
+                attributes.window,
+                graph.type_of(activation).shape,
+                builder.rng_stream(),
+                attributes.trained_channels,
+            ),
+        )
+
+    def _emit_input_gradient(
+        self, node: Node, graph: Graph, builder: GradientBuilder, gradient: Gradient
+    ) -> None:
+        activation = node.inputs[ACTIVATION]
+        weight = initial_weight(node.inputs[WEIGHT], graph)
+        window = node.attributes.window
+        shape = graph.type_of(activation).shape
+        contribution = emit_gradient(
+            builder,
+            self.input_gradient,
+            [gradient.value, gradient.exponent, builder.rematerialize(node.inputs[WEIGHT])],
+            WindowGradientAttributes(window, shape, builder.rng_stream()),
+            layer=node.layer,
+            task="input_gradient",
+            magnitude=gradient.magnitude + self.gain(weight, window),
+        )
+        builder.contribute(activation, contribution)
+
+
+class WindowedInputGradient(OpSpec[WindowGradientAttributes]):
+    """Transposed convolution of the gradient, rounded stochastically to int8.
+
+    Inputs: gradient int8[H', W', O], its exponent, weight, the result's exponent.
+    Outputs: int8[H, W, I], magnitude bits.
+    """
+
+    attributes_type = WindowGradientAttributes
+
+    @abstractmethod
+    def spread(
+        self,
+        attributes: WindowGradientAttributes,
+        weight_type: TensorType,
+        gradient: Array,
+        weight: Array,
+    ) -> tuple[NDArray[np.int64], Mantissa]:
+        """Sums over the taps [H, W, I], and the real value of one unit of them."""
+
+    def infer(
+        self, attributes: WindowGradientAttributes, inputs: Sequence[TensorType]
+    ) -> tuple[TensorType, ...]:
+        """The layer's input shape."""
+        check_gradient(attributes, inputs[0], inputs[2])
+        branch_type(inputs, 1)
+        branch_type(inputs, 3)
+        return (TensorType(attributes.input_shape), MAGNITUDE)
+
+    def reference(
+        self,
+        attributes: WindowGradientAttributes,
+        inputs: Sequence[TensorType],
+        arrays: Sequence[Array],
+        context: StepContext,
+    ) -> tuple[Array, ...]:
+        """Spread over the taps, scale, round."""
+        gradient, exponent, weight, result_exponent = arrays
+        sums, scale = self.spread(attributes, inputs[2], gradient, weight)
+        shift = whole_exponent(result_exponent) - whole_exponent(exponent) - scale.exponent
+        return rounded_gradient(sums * scale.mantissa, shift, attributes.rng_stream, context)
+
+    def fields(
+        self, attributes: WindowGradientAttributes, inputs: Sequence[TensorType], scale: Mantissa
+    ) -> dict[str, int | Array | None]:
+        """Struct members that all kernels have."""
+        return {
+            **attributes.window.fields(attributes.input_shape[:2], inputs[0].shape[:2]),
+            "channels": attributes.input_shape[2],
+            "mantissa": scale.mantissa,
+            "exponent": scale.exponent,
+            "rng_stream": attributes.rng_stream,
+        }
+
+    def cases(self) -> Sequence[Case]:
+        """The forward's windows."""
+        return [
+            Case(
+                name,
+                attributes,
+                (gradient, EXPONENT, weight, EXPONENT),
+                low={0: -127, 1: -80, 2: -127, 3: -160},
+                high={1: 0, 3: -20},
+            )
+            for name, attributes, gradient, weight in self.gradient_cases()
+        ]
+
+    @abstractmethod
+    def gradient_cases(self) -> list[GradientCase]:
+        """Windows to test, with types of gradient and weight."""
+
+
+#: Name, attributes, type of the gradient, type of the weight.
+GradientCase = tuple[str, WindowGradientAttributes, TensorType, TensorType]
+
+
+class WindowedWeightUpdate(OpSpec[WindowGradientAttributes]):
+    """W ← W − rate · 2^(exponents) · (gradient ⋆ (x − zero point)) · s_x / s_w, for every tap.
+
+    Inputs: weight, gradient int8[H', W', O], its exponent, activation int8[H, W, I], the loss
+    exponent. Channels that are not trained keep their weights.
+    """
+
+    attributes_type = WindowGradientAttributes
+    updates: ClassVar[Mapping[int, int]] = MappingProxyType({0: 0})
+    #: index that lays one factor an output channel along the weight's shape
+    per_channel: ClassVar[tuple[slice | None, ...]]
+
+    @abstractmethod
+    def correlate(
+        self, window: Window, gradient: Array, x: Array, shape: tuple[int, ...]
+    ) -> NDArray[np.int64]:
+        """Σ over positions of gradient · padded x at each tap, in the weight's shape."""
+
+    def infer(
+        self, attributes: WindowGradientAttributes, inputs: Sequence[TensorType]
+    ) -> tuple[TensorType, ...]:
+        """The weight again."""
+        check_gradient(attributes, inputs[1], inputs[0])
+        if inputs[3].shape != attributes.input_shape:
+            msg = f"activation {inputs[3].shape} is not {attributes.input_shape}"
+            raise ValueError(msg)
+        branch_type(inputs, 2)
+        branch_type(inputs, 4)
+        return (inputs[0],)
+
+    def reference(
+        self,
+        attributes: WindowGradientAttributes,
+        inputs: Sequence[TensorType],
+        arrays: Sequence[Array],
+        context: StepContext,
+    ) -> tuple[Array, ...]:
+        """Correlate, scale, round, saturate."""
+        weight, gradient, exponent, x, loss_exponent = arrays
+        padded = attributes.window.padded(exactly(x) - inputs[3].zero_point)
+        sums = self.correlate(attributes.window, exactly(gradient), padded, weight.shape)
+        mantissas, exponents = channel_mantissas([inputs[3].scale / s for s in inputs[0].scales])
+        whole = exponents + np.int64(whole_exponent(exponent) + int(loss_exponent[0]))
+        step = fixed_point_step(
+            sums,
+            mantissas[self.per_channel],
+            whole[self.per_channel],
+            attributes.rng_stream,
+            context,
+        )
+        channels = weight.shape[-1]
+        trained = list(attributes.trained_channels or range(channels))
+        kept = np.zeros(channels, np.int64)
+        kept[trained] = 1
+        count = weight.size // channels * len(trained)
+        return (stepped_weight(weight, step * kept, count, context),)
+
+    def fields(
+        self, attributes: WindowGradientAttributes, inputs: Sequence[TensorType]
+    ) -> dict[str, int | Array | None]:
+        """Struct members that all kernels have."""
+        height, width, channels = attributes.input_shape
+        trained = np.array(attributes.trained_channels or range(channels), np.uint16)
+        mantissas, exponents = channel_mantissas([inputs[3].scale / s for s in inputs[0].scales])
+        return {
+            **attributes.window.fields((height, width), inputs[1].shape[:2]),
+            "channels": channels,
+            "trained": len(trained),
+            "trained_channel": trained,
+            "zero_point": inputs[3].zero_point,
+            "mantissa": mantissas,
+            "exponent": exponents,
+            "rng_stream": attributes.rng_stream,
+        }
+
+    def cases(self) -> Sequence[Case]:
+        """The forward's windows, all channels and a share."""
+        cases: list[Case] = []
+        for name, attributes, gradient, weight in self.gradient_cases():
+            x = TensorType(attributes.input_shape, quantization=Quantization((0.03,), -9))
+            cases.append(
+                Case(
+                    name,
+                    attributes,
+                    (weight, gradient, EXPONENT, x, EXPONENT),
+                    low={0: -127, 1: -127, 2: -240, 4: -30},
+                    high={2: 0, 4: 0},
+                )
+            )
+        return cases
+
+    @abstractmethod
+    def gradient_cases(self) -> list[GradientCase]:
+        """Windows to test, with types of gradient and weight."""
+
+
+def check_gradient(
+    attributes: WindowGradientAttributes, gradient: TensorType, weight: TensorType
+) -> None:
+    """ValueError unless gradient and weight fit the window on the layer's input."""
+    height, width, channels = attributes.input_shape
+    expected = (*attributes.window.output_shape(height, width), len(weight.scales))
+    if gradient.shape != expected or weight.shape[-1] != channels:
+        msg = f"gradient {gradient.shape} and weight {weight.shape} do not fit the window"
+        raise ValueError(msg)
+
+
+def forward_case(
+    name: str,
+    attributes: WindowedAttributes,
+    x: TensorType,
+    weight: TensorType,
+    terms: int,
+) -> Case:
+    """A forward case with biases that fit ``terms`` products a sum."""
+    limit = min(20000, bias_limit(terms))
+    bias = TensorType((len(weight.scales),), DType.INT32)
+    low = {BIAS: -limit, WEIGHT: -127}
+    return Case(name, attributes, (x, bias, weight), low=low, high={BIAS: limit})

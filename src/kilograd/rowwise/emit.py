@@ -1,0 +1,98 @@
+"""C for the nodes of a group that run a row at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from kilograd.ops.spec import Input, KernelCall, Output, Scratch
+from kilograd.rowwise import RowPlan, RowStage
+
+
+def tables(name: str, plan: RowPlan, offset: int, wholes: Mapping[str, int]) -> str:
+    """What ``kg_rowwise.c`` has to know of a group: its values and stages.
+
+    Args:
+        name: of the group.
+        plan: of the group.
+        offset: of the group's memory in the arena.
+        wholes: offsets in the arena of the values that are whole.
+    """
+    values: list[str] = []
+    for index, v in enumerate(plan.values):
+        given = v.height if index < plan.outside and v.whole else 0
+        at = wholes[v.name] if v.whole else offset + v.offset
+        values.append(f"    {{{v.height}, {v.row_bytes}, {given}, {int(v.whole)}, {at}}}")
+    stages = [f"    {_stage(stage)}" for stage in plan.stages]
+    members = f"{name}_values, {name}_stages, {len(values)}, {len(stages)}, kg_arena, {offset}"
+    return (
+        f"static const kg_rowwise_value {name}_values[] = {{\n{_lines(values)}}};\n"
+        f"static const kg_rowwise_stage {name}_stages[] = {{\n{_lines(stages)}}};\n"
+        f"static const kg_rowwise {name} = {{{members}}};\n"
+    )
+
+
+def _lines(items: list[str]) -> str:
+    return ",\n".join(items)
+
+
+def _stage(stage: RowStage) -> str:
+    inputs = (*stage.inputs, -1, -1)[:2]
+    rule = stage.rule
+    window = f"{rule.height}, {rule.stride}, {rule.top}"
+    return f"{{{{{inputs[0]}, {inputs[1]}}}, {stage.output}, {window}}}"
+
+
+def run(name: str, cases: list[list[str]]) -> list[str]:
+    """The function that makes every row that can be made, of the lines for each node."""
+    body: list[str] = []
+    for index, case in enumerate(cases):
+        body += [f"        case {index}: {{", *(f"            {line}" for line in case)]
+        body += ["            break;", "        }"]
+    return [
+        f"static void {name}_run(void)",
+        "{",
+        "    int32_t stage;",
+        f"    while ((stage = kg_rowwise_next(&{name})) >= 0) {{",
+        f"        const kg_rowwise_row row = kg_rowwise_begin_row(&{name}, stage);",
+        "        switch (stage) {",
+        *body,
+        "        }",
+        f"        kg_rowwise_end_row(&{name}, stage);",
+        "    }",
+        "}",
+        "",
+    ]
+
+
+def stage_call(
+    stage: RowStage, parameters: str, constants: dict[int, str], scratch: str
+) -> list[str]:
+    """The lines that make one row of a node.
+
+    Args:
+        stage: the node.
+        parameters: name of its constant struct for a row with all rows under it.
+        constants: addresses of the inputs that are no maps, by index.
+        scratch: address of the scratch.
+    """
+    call: KernelCall = stage.call
+    maps = {index: f"row.input[{place}]" for place, index in enumerate(stage.rule.inputs)}
+    arguments: list[str] = []
+    for argument in call.arguments:
+        match argument:
+            case Input(index):
+                arguments.append(maps.get(index) or constants[index])
+            case Output():
+                arguments.append("row.output")
+            case Scratch():
+                arguments.append(scratch if call.scratch_bytes else "NULL")
+            case _:
+                arguments.append("NULL")
+    if stage.rule.present is None:
+        return [f"{call.function}({', '.join([f'&{parameters}', *arguments])});"]
+    return [
+        f"{call.function}_parameters p = {parameters};",
+        f"p.{stage.rule.present} = row.present;",
+        f"p.{stage.rule.above} = row.above;",
+        f"{call.function}({', '.join(['&p', *arguments])});",
+    ]

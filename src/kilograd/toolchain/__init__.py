@@ -1,0 +1,33 @@
+"""C sources to firmwares, shared libraries and programs; what a linked firmware holds."""
+
+from kilograd.toolchain.build import (
+    Build,
+    Compiler,
+    build_firmware,
+    build_host_executable,
+    build_host_library,
+    cache_directory,
+    compiler_version,
+)
+from kilograd.toolchain.elf import (
+    FirmwareSizes,
+    Symbols,
+    firmware_sizes,
+    load_segments,
+    read_symbols,
+)
+
+__all__ = [
+    "Build",
+    "Compiler",
+    "FirmwareSizes",
+    "Symbols",
+    "build_firmware",
+    "build_host_executable",
+    "build_host_library",
+    "cache_directory",
+    "compiler_version",
+    "firmware_sizes",
+    "load_segments",
+    "read_symbols",
+]

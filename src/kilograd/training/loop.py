@@ -1,0 +1,279 @@
+"""The training loop: epochs, learning-rate schedule, evaluation, progress."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kilograd.compiler import Program
+from kilograd.data import Dataset, Samples
+from kilograd.device.protocol import DEFAULT_RATE, Device, LearningRate, check_label
+from kilograd.errors import DataError
+from kilograd.training.divergence import Divergence, DivergenceMonitor, Listener
+
+#: ``DEFAULT_RATE`` where nothing but the head is trained: features that stay bear larger steps.
+DEFAULT_HEAD_RATE = 0.004
+
+#: Names a sample of a run.
+Key = TypeVar("Key", bound=Hashable)
+
+
+def default_rate(program: Program) -> float:
+    """The learning rate for what a program trains, when nobody names one."""
+    trained = {*program.scheme.biases, *program.scheme.weights}
+    graph = program.graph
+    head = graph.producer()[graph.outputs[0]].layer
+    return DEFAULT_HEAD_RATE if trained == {head} else DEFAULT_RATE
+
+
+@runtime_checkable
+class PrefixDevice(Protocol):
+    """A device that can run the frozen prefix of a network once and keep the result."""
+
+    def prefix_snapshot(self, sample: NDArray[np.int8]) -> NDArray[np.uint8]:
+        """What the frozen prefix leaves in memory for a sample."""
+        ...
+
+    def predict_from_snapshot(self, snapshot: NDArray[np.uint8]) -> NDArray[np.int32]:
+        """As predict."""
+        ...
+
+    def train_step_from_snapshot(
+        self, snapshot: NDArray[np.uint8], label: int, rate: LearningRate
+    ) -> NDArray[np.int32]:
+        """As train_step."""
+        ...
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """How a run trains.
+
+    Attributes:
+        epochs: passes over the training samples, each in a new order; at least 1.
+        rate: learning rate at its highest.
+        schedule: ``cosine`` (a short linear rise, then a cosine down to zero) or ``constant``.
+        seed: of the order of samples and of the device's stochastic rounding.
+    """
+
+    epochs: int = 1
+    rate: float = DEFAULT_RATE
+    schedule: str = "cosine"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.epochs < 1:
+            raise DataError(f"epochs must be at least 1, not {self.epochs}")
+        if self.schedule not in ("cosine", "constant"):
+            raise DataError(
+                f"there is no schedule {self.schedule!r}", hint="cosine and constant are known"
+            )
+        LearningRate.from_float(self.rate)  # refuses what is no rate before anything starts
+
+    def learning_rate(self, steps: int) -> LearningRate:
+        """What every step of a run of ``steps`` is given; the device follows the schedule."""
+        return LearningRate.from_float(self.rate, steps if self.schedule == "cosine" else 0)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Predictions on labelled samples.
+
+    Attributes:
+        confusion: counts [true class, predicted class].
+    """
+
+    confusion: NDArray[np.int64]
+
+    @property
+    def count(self) -> int:
+        """Number of samples."""
+        return int(self.confusion.sum())
+
+    @property
+    def accuracy(self) -> float:
+        """Share of samples whose largest logit is their class's, in [0, 1]."""
+        return float(np.trace(self.confusion) / max(1, self.count))
+
+    @property
+    def recall(self) -> list[float | None]:
+        """The same for each class alone; None for a class without samples."""
+        counts = self.confusion.sum(axis=1).tolist()
+        right = np.diag(self.confusion).tolist()
+        return [hits / count if count else None for hits, count in zip(right, counts, strict=True)]
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """What a run measured.
+
+    Attributes:
+        before: evaluation on the test samples before the first step.
+        after: and after the last.
+        steps: training steps done.
+        seconds: wall time of the steps alone.
+        online_accuracy: after each step, the running share of training samples that were
+            predicted rightly before they were learned from (averaged over the last 50).
+        losses: cross-entropy of each step's sample before it was learned from, in nats.
+        state: the device's state after the last step.
+        divergences: each time that the run diverged and went back to a healthy state.
+    """
+
+    before: Evaluation
+    after: Evaluation
+    steps: int
+    seconds: float
+    online_accuracy: Sequence[float]
+    losses: Sequence[float]
+    state: bytes
+    divergences: Sequence[Divergence] = ()
+
+    @property
+    def state_digest(self) -> str:
+        """SHA-256 of the state."""
+        return hashlib.sha256(self.state).hexdigest()
+
+
+class Progress(Protocol):
+    """Told about every sample that a run is done with."""
+
+    def __call__(self, stage: str, done: int, total: int, accuracy: float) -> None:
+        """``stage`` is evaluating or training; ``accuracy`` so far in it."""
+        ...
+
+
+def train(
+    device: Device,
+    dataset: Dataset,
+    options: TrainingOptions,
+    progress: Progress | None = None,
+    on_divergence: Listener | None = None,
+) -> TrainingResult:
+    """Evaluate, train one sample at a time, evaluate again.
+
+    Deterministic for a dataset and options, whichever the device. Where the device can keep the
+    results of the frozen prefix, each sample runs through it once. Where the run diverges, it
+    goes back to a healthy state and to a quarter of the rate, and on from there.
+
+    Raises:
+        DataError: when there is nothing to train on, or a label is no class.
+    """
+    if not len(dataset.train):
+        raise DataError("there are no training samples", where=dataset.name)
+    check_labels(device, dataset.train)
+    check_labels(device, dataset.test)
+    splits = {"train": dataset.train, "test": dataset.test}
+    runner: Runner[tuple[str, int]] = Runner(device, lambda key: splits[key[0]].inputs[key[1]])
+    tested = [("test", index) for index in range(len(dataset.test))]
+    device.initialize(options.seed)
+    before = runner.evaluate(tested, dataset.test.labels, progress)
+    generator = np.random.Generator(np.random.PCG64(options.seed))
+    steps = options.epochs * len(dataset.train)
+    monitor = DivergenceMonitor(device, options.learning_rate(steps), on_divergence)
+    right: list[bool] = []
+    losses: list[float] = []
+    started = time.perf_counter()
+    for _ in range(options.epochs):
+        for index in generator.permutation(len(dataset.train)).tolist():
+            label = int(dataset.train.labels[index])
+            logits = runner.step(("train", index), label, monitor.rate)
+            monitor.after_step()
+            right.append(int(np.argmax(logits)) == label)
+            losses.append(cross_entropy(logits, label))
+            if progress is not None:
+                progress("training", len(right), steps, float(np.mean(right[-50:])))
+    seconds = time.perf_counter() - started
+    after = runner.evaluate(tested, dataset.test.labels, progress)
+    online = [float(np.mean(right[max(0, i - 49) : i + 1])) for i in range(len(right))]
+    return TrainingResult(
+        before, after, steps, seconds, online, losses, device.read_state(), monitor.divergences
+    )
+
+
+def evaluate(device: Device, samples: Samples, progress: Progress | None = None) -> Evaluation:
+    """Predict every sample.
+
+    Raises:
+        DataError: when a label is no class.
+    """
+    check_labels(device, samples)
+    confusion = np.zeros((device.class_count, device.class_count), np.int64)
+    for index in range(len(samples)):
+        logits = device.predict(samples.inputs[index])
+        confusion[int(samples.labels[index]), int(np.argmax(logits))] += 1
+        if progress is not None:
+            progress("evaluating", index + 1, len(samples), _accuracy(confusion))
+    return Evaluation(confusion)
+
+
+def cross_entropy(logits: NDArray[np.int32], label: int) -> float:
+    """−log softmax(logits)[label] in nats, of logits in units of 2^−16; for display only."""
+    real = logits.astype(np.float64) / (1 << 16)
+    real -= real.max()
+    return float(np.log(np.exp(real).sum()) - real[label])
+
+
+def check_labels(device: Device, samples: Samples) -> None:
+    """Refuse samples of classes that a device does not have.
+
+    Raises:
+        DataError: a label is no class.
+    """
+    for label in np.unique(samples.labels).tolist():
+        check_label(label, device.class_count)
+
+
+def _accuracy(confusion: NDArray[np.int64]) -> float:
+    return float(np.trace(confusion) / max(1, int(confusion.sum())))
+
+
+class Runner(Generic[Key]):
+    """Runs samples through a device, each once through the frozen prefix where the device can.
+
+    Args:
+        device: to run them.
+        sample: int8 sample of a key; asked for once a key, or each time where nothing is kept.
+    """
+
+    def __init__(self, device: Device, sample: Callable[[Key], NDArray[np.int8]]) -> None:
+        self._device = device
+        self._sample = sample
+        self._kept: dict[Key, NDArray[np.uint8]] = {}
+
+    def step(self, key: Key, label: int, rate: LearningRate) -> NDArray[np.int32]:
+        """As `Device.train_step`."""
+        device = self._device
+        if isinstance(device, PrefixDevice):
+            return device.train_step_from_snapshot(self._snapshot(device, key), label, rate)
+        return device.train_step(self._sample(key), label, rate)
+
+    def evaluate(
+        self, keys: Sequence[Key], labels: NDArray[np.int32], progress: Progress | None = None
+    ) -> Evaluation:
+        """Predict every sample."""
+        device = self._device
+        confusion = np.zeros((device.class_count, device.class_count), np.int64)
+        for done, (key, label) in enumerate(zip(keys, labels.tolist(), strict=True), 1):
+            if isinstance(device, PrefixDevice):
+                logits = device.predict_from_snapshot(self._snapshot(device, key))
+            else:
+                logits = device.predict(self._sample(key))
+            confusion[label, int(np.argmax(logits))] += 1
+            if progress is not None:
+                progress("evaluating", done, len(keys), _accuracy(confusion))
+        return Evaluation(confusion)
+
+    def forget(self, key: Key) -> None:
+        """Let go of what is kept for a sample."""
+        self._kept.pop(key, None)
+
+    def _snapshot(self, device: PrefixDevice, key: Key) -> NDArray[np.uint8]:
+        if key not in self._kept:
+            self._kept[key] = device.prefix_snapshot(self._sample(key))
+        return self._kept[key]
