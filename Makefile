@@ -29,8 +29,8 @@ format: setup
 	$(BIN)/ruff format .
 
 bench: setup
-	$(BIN)/python bench/measure.py
-	$(BIN)/python bench/memory.py sram optimizations accuracy
+	$(BIN)/python -m experiments.foundation.run
+	$(BIN)/python -m experiments.memory.run sram optimizations accuracy
 
 clean:
 	rm -rf .venv build

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
+from kilograd.arch import architecture_of
 from kilograd.codegen import emit
 from kilograd.codegen.model import frozen_prefix
 from kilograd.errors import UserError
@@ -16,6 +17,7 @@ from kilograd.ops import REGISTRY
 from kilograd.passes import (
     DEFAULT_SHARE,
     Differentiate,
+    ForTarget,
     Fuse,
     Order,
     Pass,
@@ -27,6 +29,7 @@ from kilograd.passes import (
     run_passes,
 )
 from kilograd.scheme import Scheme
+from kilograd.targets import Target
 
 
 class Optimization(str, Enum):
@@ -41,12 +44,13 @@ class Optimization(str, Enum):
 
 
 def pipeline(
-    scheme: Scheme, optimizations: Collection[Optimization], recompute: float
+    scheme: Scheme, target: Target, optimizations: Collection[Optimization], recompute: float
 ) -> list[Pass]:
     """The passes from a forward graph to a training step, in order.
 
     Args:
         scheme: what is trained.
+        target: what it is compiled for.
         optimizations: the parts that save memory.
         recompute: as for ``compile_model``.
     """
@@ -58,6 +62,7 @@ def pipeline(
         (Select(frozenset(scheme.biases), dict(scheme.weights), slices), True),
         (Differentiate(), True),
         (Prune(), True),
+        (ForTarget(target.features), True),
         (Order(), Optimization.REORDERED in optimizations),
         (Fuse(row_input), Optimization.ROWS in optimizations),
         (Recompute(recompute), Optimization.RECOMPUTED in optimizations),
@@ -81,14 +86,16 @@ class Program:
         sources: file name -> C text, complete without any library but memcpy and memset;
             with kg_features.h where the network reads features of a sensor's samples.
         scheme: what is trained.
-        forward: the network before any pass; None where it is not known.
+        target: what it is compiled for.
+        request: what it was compiled of.
     """
 
     graph: Graph
     plan: MemoryPlan
     sources: Mapping[str, str]
     scheme: Scheme
-    forward: Graph | None = None
+    target: Target
+    request: Request
 
     @property
     def class_count(self) -> int:
@@ -113,10 +120,61 @@ class Program:
             if node.phase is phase
         )
 
+    def for_target(self, target: Target) -> Program:
+        """The same model and scheme compiled for another target; the same bits."""
+        return self if target == self.target else self.request.compile(self.scheme, target)
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a program is compiled of, apart from scheme and target.
+
+    Attributes:
+        graph: the forward graph.
+        row_input: see ``compile_model``.
+        recompute: see ``compile_model``.
+    """
+
+    graph: Graph
+    row_input: bool
+    recompute: float
+
+    def compile(
+        self,
+        scheme: Scheme,
+        target: Target,
+        dump: Callable[[str, Graph], None] | None = None,
+    ) -> Program:
+        """See ``compile_model``."""
+        graph = self.graph
+        features = features_of(graph)
+        if features and self.row_input:
+            raise UserError(
+                "features are made of samples on the device, and their map is whole in memory",
+                where=graph.name,
+                hint="only images can be streamed in rows; let this sample be whole",
+            )
+        left_out = set[Optimization]() if self.row_input else {Optimization.ROW_INPUT}
+        parts = set(Optimization) - left_out
+        trained, plan = plan_step(graph, scheme, target, parts, self.recompute, dump)
+        if self.row_input and not any(group.row_input for group in trained.row_groups):
+            first = trained.readers()[trained.inputs[0].name][0].layer
+            raise UserError(
+                f"the sample cannot be streamed into {first}, since a training step reads it again",
+                where=scheme.name,
+                hint="freeze the weights of the first layer, or let the sample be whole",
+            )
+        sources = emit(trained, plan, has_snapshots=target.is_host)
+        if features:
+            offset = plan.scratch("input") if features.scratch_bytes else 0
+            sources |= features.firmware_sources(offset)
+        return Program(trained, plan, sources, scheme, target, self)
+
 
 def plan_step(
     graph: Graph,
     scheme: Scheme,
+    target: Target,
     optimizations: Collection[Optimization],
     recompute: float = DEFAULT_SHARE,
     dump: Callable[[str, Graph], None] | None = None,
@@ -126,12 +184,14 @@ def plan_step(
     Args:
         graph: the forward graph, logits first in its outputs.
         scheme: resolved against the graph's layers.
+        target: what it is compiled for.
         optimizations: the parts of the compiler that save memory.
         recompute: as for ``compile_model``.
         dump: called with a pass's name and the graph after it.
     """
+    architecture_of(target)
     features = features_of(graph)
-    trained = run_passes(graph, pipeline(scheme, optimizations, recompute), dump)
+    trained = run_passes(graph, pipeline(scheme, target, optimizations, recompute), dump)
     scratch = features.scratch_bytes if features else 0
     return trained, plan_memory(trained, scratch, in_place=Optimization.IN_PLACE in optimizations)
 
@@ -139,6 +199,7 @@ def plan_step(
 def compile_model(
     graph: Graph,
     scheme: Scheme,
+    target: Target,
     dump: Callable[[str, Graph], None] | None = None,
     *,
     row_input: bool = False,
@@ -149,28 +210,13 @@ def compile_model(
     Args:
         graph: the forward graph, logits first in its outputs.
         scheme: resolved against the graph's layers.
+        target: the machine that will run it; its features choose the kernels.
         dump: called with a pass's name and the graph after it.
-        recompute: of a step's multiply-accumulates, those that may be done twice to save memory.
         row_input: the sample arrives a row at a time and is never whole in memory.
+        recompute: of a step's multiply-accumulates, those that may be done twice to save memory.
+
+    Raises:
+        TargetError: the target's architecture does not know its core or a feature.
+        UserError: the sample cannot arrive in rows.
     """
-    features = features_of(graph)
-    if features and row_input:
-        raise UserError(
-            "features are made of samples on the device, and their map is whole in memory",
-            where=graph.name,
-            hint="only images can be streamed in rows; leave out --stream-input",
-        )
-    optimizations = set(Optimization) if row_input else set(Optimization) - {Optimization.ROW_INPUT}
-    trained, plan = plan_step(graph, scheme, optimizations, recompute, dump)
-    if row_input and not any(group.row_input for group in trained.row_groups):
-        first = trained.readers()[trained.inputs[0].name][0].layer
-        raise UserError(
-            f"the sample cannot be streamed into {first}, since a training step reads it again",
-            where=scheme.name,
-            hint="freeze the weights of the first layer, or leave out --stream-input",
-        )
-    sources = emit(trained, plan)
-    if features:
-        offset = plan.scratch("input") if features.scratch_bytes else 0
-        sources |= features.firmware_sources(offset)
-    return Program(trained, plan, sources, scheme, graph)
+    return Request(graph, row_input, recompute).compile(scheme, target, dump)

@@ -4,6 +4,7 @@ KilogradError                 a fault of kilograd itself: exit code 1
 └── UserError                 the input is wrong or cannot fit: exit code 2
     ├── ModelError            a checkpoint or a graph that cannot be used
     ├── SchemeError           an update scheme that names what is not there
+    ├── TargetError           a machine that is not known, or whose file is wrong
     ├── DataError             samples, labels or images that cannot be read
     ├── BudgetError           the firmware does not fit the memory it was given
     ├── ToolchainError        a compiler, an emulator or a cache that is missing or refused
@@ -48,6 +49,10 @@ class ModelError(UserError):
 
 class SchemeError(UserError):
     """An update scheme that names what is not there."""
+
+
+class TargetError(UserError):
+    """A machine that is not known, or whose file is wrong."""
 
 
 class DataError(UserError):

@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 
 from kilograd import __version__
+from kilograd.cli.sizes import Budgets
 from kilograd.errors import KilogradError, UserError
 
 app = typer.Typer(
@@ -51,12 +52,20 @@ RowInputOption = Annotated[
 KeepHeadOption = Annotated[
     bool, typer.Option("--keep-head", help="Start from the model's own head, not from a new one.")
 ]
-TargetOption = Annotated[str, typer.Option(help="The microcontroller.")]
+TargetOption = Annotated[
+    str, typer.Option(help="The microcontroller: a name, or the path of a target's .toml file.")
+]
 CompilerOption = Annotated[str, typer.Option(help="zig (comes with kilograd) or gcc.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
-SramOption = Annotated[str, typer.Option(help="SRAM budget, such as 256KB or 262144.")]
-FlashOption = Annotated[str, typer.Option(help="Flash budget.")]
-DeviceOption = Annotated[str, typer.Option(help="reference, host, unicorn or qemu.")]
+SramOption = Annotated[
+    str | None,
+    typer.Option(help="SRAM budget, such as 256KB or 262144; the target's if not given."),
+]
+FlashOption = Annotated[str | None, typer.Option(help="Flash budget; the target's if not given.")]
+DeviceOption = Annotated[
+    str,
+    typer.Option(help="reference, host, unicorn, qemu, or a target's name for an emulator of it."),
+]
 SeedOption = Annotated[
     int, typer.Option(help="Of samples' order and rounding.", min=0, max=2**32 - 1)
 ]
@@ -159,13 +168,15 @@ def compile_command(
     row_input: RowInputOption = False,
     recompute: RecomputeOption = 5,
     target: TargetOption = "cortex-m7",
+    sram: SramOption = None,
+    flash: FlashOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Write a training step as self-contained C."""
     from kilograd.cli.compile import NamedModel, write_sources  # noqa: PLC0415 - commands start fast
 
     named = NamedModel(model, scheme, None if keep_head else classes, row_input, recompute / 100)
-    result = write_sources(console, named, target, output)
+    result = write_sources(console, named, target, output, Budgets.parse(sram, flash))
     if as_json:
         _print_json(result)
 
@@ -180,7 +191,9 @@ def verify(
     row_input: RowInputOption = False,
     recompute: RecomputeOption = 5,
     steps: Annotated[int, typer.Option(help="Training steps to compare.", min=1)] = 5,
-    devices: Annotated[str, typer.Option(help="Comma-separated.")] = "reference,host,unicorn",
+    devices: Annotated[
+        str, typer.Option(help="Comma-separated devices.")
+    ] = "reference,host,unicorn",
     target: TargetOption = "cortex-m7",
     seed: SeedOption = 0,
     as_json: JsonOption = False,
@@ -210,8 +223,8 @@ def measure(
     recompute: RecomputeOption = 5,
     target: TargetOption = "cortex-m7",
     compiler: CompilerOption = "zig",
-    sram: SramOption = "256KB",
-    flash: FlashOption = "1MB",
+    sram: SramOption = None,
+    flash: FlashOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Count SRAM, flash and instructions of an inference and a training step, emulated."""
@@ -219,7 +232,7 @@ def measure(
     from kilograd.cli.measure import measure_model  # noqa: PLC0415 - commands start fast
 
     named = NamedModel(model, scheme, None if keep_head else classes, row_input, recompute / 100)
-    result = measure_model(console, named, target, compiler, sram, flash)
+    result = measure_model(console, named, target, compiler, Budgets.parse(sram, flash))
     if as_json:
         _print_json(result)
 
@@ -246,7 +259,7 @@ def train(
         int | None, typer.Option(help="At most so many test samples.", min=1)
     ] = None,
     target: TargetOption = "cortex-m7",
-    sram: SramOption = "256KB",
+    sram: SramOption = None,
     report: Annotated[Path | None, typer.Option(help="Write an HTML report.")] = None,
     save: Annotated[Path | None, typer.Option(help="Write the trained state.")] = None,
     stream: Annotated[
@@ -293,7 +306,7 @@ def train(
         limit=limit,
         test_limit=limit if test_limit is None else test_limit,
         target=target,
-        sram=sram,
+        budgets=Budgets.parse(sram),
         report=report,
         save=save,
         stream=OnlineRequest(stream, new_class, drift, change_at, repeats, epochs, schedule),

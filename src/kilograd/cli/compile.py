@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
+from kilograd.cli.sizes import Budgets
 from kilograd.compiler import Program, compile_model
-from kilograd.errors import UserError
+from kilograd.files import write_folder
 from kilograd.frontend.open import load_model
+from kilograd.measuring.budget import check_planned
 from kilograd.passes import DEFAULT_SHARE
 from kilograd.scheme import load_scheme
-from kilograd.targets import get_target
+from kilograd.targets import Target, get_target
 
 
 @dataclass(frozen=True)
@@ -36,35 +36,22 @@ class NamedModel:
     row_input: bool = False
     recompute: float = DEFAULT_SHARE
 
-    def compile(self) -> Program:
+    def compile(self, target: Target) -> Program:
         """Load, select, compile."""
         graph = load_model(self.model, self.classes)
         scheme = load_scheme(self.scheme, graph)
-        return compile_model(graph, scheme, row_input=self.row_input, recompute=self.recompute)
+        return compile_model(
+            graph, scheme, target, row_input=self.row_input, recompute=self.recompute
+        )
 
 
-def write_sources(console: Console, named: NamedModel, target: str, output: Path) -> dict[str, Any]:
+def write_sources(
+    console: Console, named: NamedModel, target: str, output: Path, budgets: Budgets
+) -> dict[str, Any]:
     """Write the sources beside each other into ``output``, which must not hold anything yet."""
-    get_target(target)
-    program = named.compile()
-    try:
-        if output.exists() and (not output.is_dir() or any(output.iterdir())):
-            raise UserError(
-                "the output is not an empty folder", where=str(output), hint="name a new folder"
-            )
-        output.parent.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(prefix=".kilograd-", dir=output.parent))
-        try:
-            for name, text in program.sources.items():
-                (staging / name).write_text(text)
-            if output.exists():
-                output.rmdir()
-            staging.chmod(0o755)
-            staging.rename(output)
-        finally:
-            shutil.rmtree(staging, ignore_errors=True)
-    except OSError as error:
-        raise UserError(f"the sources cannot be written: {error}", where=str(output)) from error
+    program = named.compile(get_target(target))
+    check_planned(program, sram_budget=budgets.sram, flash_budget=budgets.flash)
+    write_folder(output, program.sources)
     plan = program.plan
     console.print(
         f"{len(program.sources)} files in {output}: arena {plan.arena_bytes:,} B "
@@ -74,6 +61,7 @@ def write_sources(console: Console, named: NamedModel, target: str, output: Path
     )
     return {
         "output": str(output),
+        "target": program.target.name,
         "files": sorted(program.sources),
         "arena": plan.arena_bytes,
         "trainable": plan.state_bytes,

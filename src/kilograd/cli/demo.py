@@ -18,6 +18,7 @@ from kilograd.errors import DataError
 from kilograd.frontend.open import EMBEDDED, input_spec, load_model
 from kilograd.report import terminal_memory_map
 from kilograd.scheme import load_scheme
+from kilograd.targets import get_target
 from kilograd.training.loop import TrainingOptions, default_rate
 
 #: The reference part: an STM32F746 has 256 KB of SRAM beside its 64 KB of tightly coupled memory.
@@ -79,7 +80,7 @@ def run_demo(
     check_writable(report)
     dataset = faces_dataset(input_spec(load_model(EMBEDDED)), seed)
     graph = load_model(EMBEDDED, len(dataset.class_names))
-    program = compile_model(graph, load_scheme(SCHEME, graph))
+    program = compile_model(graph, load_scheme(SCHEME, graph), get_target("cortex-m7"))
     height, width, channels = graph.inputs[0].type.shape
     console.print(
         f"kilograd: {graph.name} ({height}×{width}×{channels}) learns face / no face from "
@@ -93,7 +94,6 @@ def run_demo(
         dataset,
         device=device,
         options=TrainingOptions(epochs=epochs, rate=default_rate(program), seed=seed),
-        target="cortex-m7",
         budget=SRAM_BUDGET,
         report=report,
         title="kilograd learns faces inside a Cortex-M7",

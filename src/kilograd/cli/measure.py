@@ -7,10 +7,11 @@ from typing import Any
 from rich.console import Console
 
 from kilograd.cli.compile import NamedModel
-from kilograd.cli.sizes import parse_size
+from kilograd.cli.sizes import Budgets
 from kilograd.errors import ToolchainError
 from kilograd.measuring.firmware import FeatureCost, measure
 from kilograd.report import terminal_memory_map
+from kilograd.targets import get_target
 
 
 def measure_model(
@@ -18,24 +19,19 @@ def measure_model(
     named: NamedModel,
     target: str,
     compiler: str,
-    sram: str,
-    flash: str,
+    budgets: Budgets,
 ) -> dict[str, Any]:
     """Show and return the measurement; over a budget is an error."""
     if compiler not in ("zig", "gcc"):
         raise ToolchainError(
             f"there is no compiler {compiler!r}", where="--compiler", hint="zig and gcc are known"
         )
-    sram_budget = parse_size(sram, "--sram")
-    program = named.compile()
+    program = named.compile(get_target(target))
     result = measure(
-        program,
-        target,
-        compiler=compiler,
-        sram_budget=sram_budget,
-        flash_budget=parse_size(flash, "--flash"),
+        program, compiler=compiler, sram_budget=budgets.sram, flash_budget=budgets.flash
     )
-    console.print(terminal_memory_map(program, result, sram_budget))
+    shown = budgets.sram if budgets.sram is not None else program.target.ram_bytes
+    console.print(terminal_memory_map(program, result, shown))
     rows = [
         ("flash", f"{result.flash_bytes:,} bytes"),
         ("inference", f"{result.instructions_inference:,} instructions, emulated"),

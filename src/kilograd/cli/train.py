@@ -29,14 +29,16 @@ from kilograd.cli.online import (
     read_online_options,
     show_online,
 )
-from kilograd.cli.sizes import parse_size
+from kilograd.cli.sizes import Budgets
 from kilograd.compiler import Program, compile_model
 from kilograd.data import Dataset, load_dataset, with_class_order
-from kilograd.device.open import DEVICES, EMULATED, open_device
-from kilograd.errors import DeviceError, UserError
+from kilograd.device.open import check_device, is_emulated, open_device, target_of
+from kilograd.errors import UserError
+from kilograd.files import write_atomically
 from kilograd.frontend.open import class_names, input_spec, load_model
 from kilograd.measuring.ablation import Planned, steps
-from kilograd.measuring.firmware import Measurement, check_sram, measure
+from kilograd.measuring.budget import check_planned
+from kilograd.measuring.firmware import Measurement, measure
 from kilograd.report import Report, write_report
 from kilograd.scheme import load_scheme
 from kilograd.targets import get_target
@@ -61,7 +63,7 @@ class TrainRequest:
     limit: int | None
     test_limit: int | None
     target: str
-    sram: str
+    budgets: Budgets
     report: Path | None
     save: Path | None
     stream: OnlineRequest
@@ -69,18 +71,13 @@ class TrainRequest:
 
 def train_model(console: Console, request: TrainRequest) -> dict[str, Any]:
     """Load, compile, train; show and return the outcome."""
-    if request.device not in DEVICES:
-        raise DeviceError(
-            f"there is no device {request.device!r}",
-            where="--device",
-            hint=f"devices: {', '.join(DEVICES)}",
-        )
-    get_target(request.target)
+    check_device(request.device)
+    target = get_target(request.target)
     stream_options = read_online_options(request.stream, request.options.seed)
     for path in (request.report, request.save):
         if path is not None:
             check_writable(path)
-    budget = parse_size(request.sram, "--sram")
+    budget = request.budgets.sram
     spec = input_spec(load_model(request.model))
     dataset = load_dataset(
         request.data,
@@ -104,7 +101,7 @@ def train_model(console: Console, request: TrainRequest) -> dict[str, Any]:
             markup=False,
             highlight=False,
         )
-    program = compile_model(graph, load_scheme(request.scheme, graph))
+    program = compile_model(graph, load_scheme(request.scheme, graph), target)
     options = request.options
     if not request.has_rate:
         options = replace(options, rate=default_rate(program))
@@ -116,7 +113,6 @@ def train_model(console: Console, request: TrainRequest) -> dict[str, Any]:
         dataset,
         device=request.device,
         options=options,
-        target=request.target,
         budget=budget,
         report=request.report,
         save=request.save,
@@ -132,8 +128,7 @@ def run_training(
     *,
     device: str,
     options: TrainingOptions,
-    target: str,
-    budget: int,
+    budget: int | None,
     report: Path | None,
     save: Path | None = None,
     title: str | None = None,
@@ -143,8 +138,8 @@ def run_training(
 
     The measurement is there for emulated devices, and wherever a report is written.
     """
-    measurement = _measurement(program, device, target, budget, is_reported=report is not None)
-    with open_device(program, device, target=target) as opened, progress_bar(console) as bar:
+    measurement = _measurement(program, device, budget, is_reported=report is not None)
+    with open_device(program, device) as opened, progress_bar(console) as bar:
         tasks: dict[str, Any] = {}
 
         def show(stage: str, done: int, total: int, accuracy: float) -> None:
@@ -203,7 +198,7 @@ def run_training(
                 class_names=dataset.class_names,
                 facts=facts,
                 samples=_shown_samples(dataset),
-                sram_budget=budget,
+                sram_budget=program.target.ram_bytes if budget is None else budget,
                 optimizations=_optimizations(program),
             ),
         )
@@ -213,21 +208,20 @@ def run_training(
 
 
 def _measurement(
-    program: Program, device: str, target: str, budget: int, *, is_reported: bool
+    program: Program, device: str, budget: int | None, *, is_reported: bool
 ) -> Measurement | None:
-    if device in EMULATED:
-        return measure(program, target, sram_budget=budget)
-    if not is_reported:
+    """Of what the device emulates; of the program's own target where a report is written."""
+    if is_emulated(device):
+        return measure(program.for_target(target_of(program, device)), sram_budget=budget)
+    if not is_reported or not program.target.memory:
         return None
-    check_sram(program, program.plan.arena_bytes + program.plan.state_bytes, budget)
-    return measure(program, target)
+    check_planned(program, sram_budget=budget)
+    return measure(program)
 
 
 def _optimizations(program: Program) -> list[Planned]:
-    """What each part of the compiler saves; nothing where the network itself is not at hand."""
-    if program.forward is None:
-        return []
-    return steps(program.forward, program.scheme, row_input=False)
+    """What each part of the compiler saves."""
+    return steps(program.request.graph, program.scheme, program.target, row_input=False)
 
 
 def _write_report(path: Path, report: Report) -> None:
@@ -344,24 +338,3 @@ def check_writable(path: Path) -> None:
             where=str(path),
             hint="name a file in a folder that you may write to",
         ) from error
-
-
-def write_atomically(path: Path, contents: bytes) -> None:
-    """Write a file whole or not at all.
-
-    Raises:
-        UserError: when it cannot be written.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(contents)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(name).replace(path)
-        finally:
-            Path(name).unlink(missing_ok=True)
-    except OSError as error:
-        raise UserError(f"it cannot be written: {error.strerror}", where=str(path)) from error

@@ -7,10 +7,11 @@ from typing import Any
 from rich.console import Console
 
 from kilograd.cli.compile import NamedModel
-from kilograd.device.open import DEVICES, EMULATED
+from kilograd.device.open import check_device, is_emulated, target_of
 from kilograd.errors import DeviceError
 from kilograd.measuring.equivalence import verify_devices
 from kilograd.measuring.firmware import build_program
+from kilograd.targets import get_target
 
 
 def verify_model(
@@ -23,23 +24,19 @@ def verify_model(
 ) -> dict[str, Any]:
     """Train on each device, show and return whether they agree."""
     names = [name.strip() for name in devices.split(",") if name.strip()]
-    unknown = [name for name in names if name not in DEVICES]
-    if unknown or not names:
-        raise DeviceError(
-            f"there is no device {', '.join(unknown) or devices!r}",
-            where="--devices",
-            hint=f"devices: {', '.join(DEVICES)}",
-        )
-    program = named.compile()
-    if set(names) & set(EMULATED):
-        build_program(program, target)
+    if not names:
+        raise DeviceError("name at least one device", where="--devices")
+    for name in names:
+        check_device(name)
+    program = named.compile(get_target(target))
+    for name in filter(is_emulated, names):
+        build_program(program.for_target(target_of(program, name)))
     with console.status("") as status:
         equivalence = verify_devices(
             program,
             names,
             steps=steps,
             seed=seed,
-            target=target,
             progress=lambda name, step: status.update(f"{name}: step {step} of {steps}"),
         )
     for name, digests in equivalence.digests.items():

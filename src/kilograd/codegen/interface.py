@@ -52,23 +52,13 @@ const kg_counters *kg_get_counters(void);
 /* Everything that training changes, seed and step counter included. Save it, restore it. */
 uint8_t *kg_state(void);
 
-#ifdef KG_HOST
-/* The frozen prefix depends on nothing trained: run it once a sample and keep its results. */
-extern const uint32_t kg_snapshot_bytes;
-void kg_prefix(void);
-void kg_snapshot_save(uint8_t *to);
-void kg_snapshot_restore(const uint8_t *from);
-const int32_t *kg_predict_suffix(void);
-const int32_t *kg_train_step_suffix(int32_t label, kg_learning_rate rate);
-#endif
-
-#endif
+{snapshots}#endif
 """
 FUNCTIONS = """\
 void kg_init(uint32_t seed)
 {
-    memcpy(S(0), &seed, 4);
-    memset(S(4), 0, 4);
+    memcpy(S(SEED), &seed, 4);
+    memset(S(STEPS), 0, 4);
     memset(&kg_counted, 0, sizeof kg_counted);
     kg_set_classes(kg_class_count);
     initialize_state();
@@ -88,21 +78,21 @@ int32_t kg_set_classes(uint32_t classes)
 {
     if (classes < 2 || classes > kg_class_count)
         return 0;
-    memcpy(S(8), &classes, 4);
+    memcpy(S(CLASSES), &classes, 4);
     return 1;
 }
 
 uint32_t kg_get_classes(void)
 {
     uint32_t classes;
-    memcpy(&classes, S(8), 4);
+    memcpy(&classes, S(CLASSES), 4);
     return classes < 2 || classes > kg_class_count ? kg_class_count : classes;
 }
 
 static void begin(int32_t label, kg_learning_rate rate)
 {
-    memcpy(&control.seed, S(0), 4);
-    memcpy(&control.step, S(4), 4);
+    memcpy(&control.seed, S(SEED), 4);
+    memcpy(&control.step, S(STEPS), 4);
     control.label = label;
     control.classes = (int32_t)kg_get_classes();
     kg_set_rate(&control, rate.mantissa, rate.exponent, rate.steps);
@@ -112,7 +102,7 @@ static void end(void)
 {
     control.step++;
     kg_counted.steps++;
-    memcpy(S(4), &control.step, 4);
+    memcpy(S(STEPS), &control.step, 4);
 }
 
 static const int32_t *active_logits(void)
@@ -143,8 +133,22 @@ const int32_t *kg_train_step(int32_t label, kg_learning_rate rate)
     end();
     return active_logits();
 }
+"""
 
-#ifdef KG_HOST
+#: Of kilograd.h on the PC.
+SNAPSHOTS = """\
+/* The frozen prefix depends on nothing trained: run it once a sample and keep its results. */
+extern const uint32_t kg_snapshot_bytes;
+void kg_prefix(void);
+void kg_snapshot_save(uint8_t *to);
+void kg_snapshot_restore(const uint8_t *from);
+const int32_t *kg_predict_suffix(void);
+const int32_t *kg_train_step_suffix(int32_t label, kg_learning_rate rate);
+
+"""
+
+#: Of model.c on the PC.
+SNAPSHOT_FUNCTIONS = """\
 void kg_prefix(void)
 {
     prefix(1);
@@ -163,7 +167,6 @@ const int32_t *kg_train_step_suffix(int32_t label, kg_learning_rate rate)
     end();
     return active_logits();
 }
-#endif
 """
 
 #: Of kilograd.h, where a sample is whole in memory before a call.

@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from kilograd.codegen import interface
 from kilograd.codegen.c import Identifiers, array
+from kilograd.codegen.sources import kernel_sources
 from kilograd.ir import Graph, Kind, Node, Phase, RowGroup
 from kilograd.memory import MemoryPlan
-from kilograd.memory.plan import STATE_HEADER_BYTES
-from kilograd.ops import REGISTRY
+from kilograd.memory.state_layout import StateHeader
+from kilograd.ops import REGISTRY, kernel_call
 from kilograd.ops.spec import Control, Input, KernelCall, Output, Scratch
 from kilograd.rowwise.emit import run, stage_call, tables
 
@@ -22,16 +23,23 @@ def frozen_prefix(graph: Graph) -> int:
     """Number of leading nodes that read nothing trained; no group is split."""
     tainted = {state.name for state in graph.states}
     names = [node.name for node in graph.nodes]
-    cut = next((i for i, node in enumerate(graph.nodes) if tainted.intersection(node.inputs)), None)
-    if cut is None:
+    reads_state = (i for i, node in enumerate(graph.nodes) if tainted.intersection(node.inputs))
+    boundary = next(reads_state, None)
+    if boundary is None:
         return len(names)
-    groups = [group.nodes for group in graph.row_groups]
-    return min([cut, *(names.index(nodes[0]) for nodes in groups if names[cut] in nodes)])
+    groups = [group.nodes for group in graph.row_groups if names[boundary] in group.nodes]
+    return min([boundary, *(names.index(nodes[0]) for nodes in groups)])
 
 
-def emit(graph: Graph, plan: MemoryPlan) -> dict[str, str]:
-    """File name -> text: kilograd.h, model.c and the kernels that the model calls."""
-    model = _Model(graph, plan)
+def emit(graph: Graph, plan: MemoryPlan, *, has_snapshots: bool) -> dict[str, str]:
+    """File name -> text: kilograd.h, model.c and what the model calls, for one target.
+
+    Args:
+        graph: a training step, in execution order.
+        plan: where its tensors live.
+        has_snapshots: whether what the frozen prefix makes can be kept and put back, for a PC.
+    """
+    model = _Model(graph, plan, has_snapshots=has_snapshots)
     row_input = has_row_input(graph)
     sizes = {
         "input_bytes": graph.inputs[0].type.nbytes,
@@ -42,9 +50,11 @@ def emit(graph: Graph, plan: MemoryPlan) -> dict[str, str]:
         name=graph.name,
         input=(interface.ROW_INPUT if row_input else interface.HELD_INPUT).format(**sizes),
         rows_note=interface.ROW_INPUT_NOTE if row_input else interface.HELD_NOTE,
+        snapshots=interface.SNAPSHOTS if has_snapshots else "",
         **sizes,
     )
-    return {"kilograd.h": header, "model.c": model.text(), **_kernel_sources(graph)}
+    own = {"kilograd.h": header, "model.c": model.text()}
+    return {**own, **kernel_sources(own.values(), model.kernels, graph.target_features)}
 
 
 def has_row_input(graph: Graph) -> bool:
@@ -58,29 +68,12 @@ def row_bytes(graph: Graph) -> int:
     return type_.nbytes // type_.shape[0]
 
 
-def _rooms(graph: Graph) -> list[Path]:
-    rooms = {REGISTRY[node.operator].room for node in graph.nodes}
-    return sorted(rooms, key=lambda room: room.name)
-
-
-def _kernel_sources(graph: Graph) -> dict[str, str]:
-    rooms = _rooms(graph)
-    if not rooms:
-        return {}
-    ops = rooms[0].parent
-    folders = [*rooms, ops / "arithmetic", ops.parent / "rowwise"]
-    return {
-        path.name: path.read_text()
-        for folder in folders
-        for path in sorted(folder.iterdir())
-        if path.suffix in (".c", ".h")
-    }
-
-
 class _Model:
     """Collects the constants while the calls are written."""
 
-    def __init__(self, graph: Graph, plan: MemoryPlan) -> None:
+    def __init__(self, graph: Graph, plan: MemoryPlan, *, has_snapshots: bool) -> None:
+        self.kernels: set[Path] = set()
+        self._has_snapshots = has_snapshots
         self._graph = graph
         self._plan = plan
         self._shared: dict[bytes, str] = {}
@@ -92,11 +85,12 @@ class _Model:
 
     def text(self) -> str:
         graph, plan = self._graph, self._plan
-        cut = frozen_prefix(graph)
-        prefix = self._calls(graph.nodes[:cut])
-        suffix = self._calls(graph.nodes[cut:])
-        headers = [p.name for room in _rooms(graph) for p in room.glob("*.h")]
-        headers += ["kg_schedule.h", "kg_rowwise.h"]
+        boundary = frozen_prefix(graph)
+        prefix = self._calls(graph.nodes[:boundary])
+        suffix = self._calls(graph.nodes[boundary:])
+        headers = {REGISTRY[node.operator].header for node in graph.nodes} | {"kg_schedule.h"}
+        if graph.row_groups:
+            headers.add("kg_rowwise.h")
         logits = graph.outputs[0]
         sample = graph.inputs[0]
         return "\n".join(
@@ -110,7 +104,8 @@ class _Model:
                 "",
                 *([] if has_row_input(graph) else [f"#define INPUT {plan.values[sample.name]}u"]),
                 f"#define LOGITS {plan.values[logits]}u",
-                f"#define STATE_HEADER {STATE_HEADER_BYTES}u",
+                f"#define STATE_HEADER {StateHeader.BYTES}u",
+                *(f"#define {k.upper()} {v}u" for k, v in StateHeader.OFFSETS.items()),
                 "#define A(offset) ((void *)(kg_arena + (offset)))",
                 "#define S(offset) ((void *)(kg_state_buffer + (offset)))",
                 "",
@@ -132,7 +127,7 @@ class _Model:
                 _function("suffix", suffix),
                 self._input_functions(),
                 interface.FUNCTIONS,
-                self._snapshot(cut),
+                *(self._snapshot(boundary) if self._has_snapshots else ()),
             ]
         )
 
@@ -190,24 +185,31 @@ class _Model:
         return lines
 
     def _call(self, node: Node) -> str:
-        call = REGISTRY[node.operator].kernel(node.attributes, self._graph.types(node.inputs))
+        call = kernel_call(node, self._graph)
+        self._use(node, call)
         parameters = self._identifier(f"node.{node.name}")
         self._constants.append(self._parameters(parameters, call))
+        spec = REGISTRY[node.operator]
+        reads, makes = spec.inputs_of(node), spec.outputs_of(node)
         arguments = [f"&{parameters}"]
         for argument in call.arguments:
             match argument:
-                case Input(index):
-                    arguments.append(self._address(node.inputs[index]))
-                case Output(index):
-                    arguments.append(self._address(node.outputs[index]))
+                case Input(name):
+                    read = reads.get(name)
+                    arguments.append("NULL" if read is None else self._address(read))
+                case Output(name):
+                    arguments.append(self._address(makes[name]))
                 case Scratch():
                     has = self._plan.needs_scratch(node.name)
                     arguments.append(f"A({self._plan.scratch(node.name)})" if has else "NULL")
                 case Control():
                     arguments.append("&control")
-                case None:
-                    arguments.append("NULL")
         return f"{call.function}({', '.join(arguments)});"
+
+    def _use(self, node: Node, call: KernelCall) -> None:
+        """Take a kernel's file along, and that of the plain one which it may fall back on."""
+        room = REGISTRY[node.operator].room
+        self.kernels.update(call.files(room))
 
     def _group(self, group: RowGroup) -> list[str]:
         """Calls of a group that runs a row at a time; its functions are kept aside."""
@@ -219,10 +221,12 @@ class _Model:
         for stage in plan.stages:
             parameters = self._identifier(f"row.{stage.node.name}")
             self._constants.append(self._parameters(parameters, stage.call))
+            self._use(stage.node, stage.call)
+            reads = REGISTRY[stage.node.operator].inputs_of(stage.node)
             others = {
-                index: self._address(read)
-                for index, read in enumerate(stage.node.inputs)
-                if index not in stage.rule.inputs
+                operand: self._address(read)
+                for operand, read in zip(reads.names(), reads, strict=True)
+                if operand not in stage.rule.inputs
             }
             cases.append(stage_call(stage, parameters, others, scratch))
         self._constants.append(tables(name, plan, offset, self._plan.values))
@@ -265,10 +269,11 @@ class _Model:
                 constant = self._constant(f"{name}.{member}", contents)
                 members.append(f"    .{member} = {constant},")
         body = "\n".join(members)
-        return f"static const {call.function}_parameters {name} = {{\n{body}\n}};\n"
+        return f"static const {call.parameters} {name} = {{\n{body}\n}};\n"
 
-    def _snapshot(self, cut: int) -> str:
-        kept = [b for b in self._plan.buffers if b.first < cut <= b.last]
+    def _snapshot(self, boundary: int) -> list[str]:
+        """Functions that keep what the frozen prefix leaves in the arena, and put it back."""
+        kept = [b for b in self._plan.buffers if b.first < boundary <= b.last]
         saves: list[str] = []
         restores: list[str] = []
         position = 0
@@ -277,24 +282,21 @@ class _Model:
             saves.append(f"    memcpy(to + {position}, A({offset}), {buffer.size});")
             restores.append(f"    memcpy(A({offset}), from + {position}, {buffer.size});")
             position += buffer.size
-        return "\n".join(
-            [
-                "#ifdef KG_HOST",
-                f"const uint32_t kg_snapshot_bytes = {position};",
-                "",
-                "void kg_snapshot_save(uint8_t *to)",
-                "{",
-                *saves,
-                "}",
-                "",
-                "void kg_snapshot_restore(const uint8_t *from)",
-                "{",
-                *restores,
-                "}",
-                "#endif",
-                "",
-            ]
-        )
+        return [
+            interface.SNAPSHOT_FUNCTIONS,
+            f"const uint32_t kg_snapshot_bytes = {position};",
+            "",
+            "void kg_snapshot_save(uint8_t *to)",
+            "{",
+            *saves,
+            "}",
+            "",
+            "void kg_snapshot_restore(const uint8_t *from)",
+            "{",
+            *restores,
+            "}",
+            "",
+        ]
 
 
 def _stored_width(contents: NDArray[Any]) -> int:

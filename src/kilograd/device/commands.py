@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kilograd.device.faults import FaultReport, fault_error
+from kilograd.arch import FaultReport
+from kilograd.device.faults import fault_error
 from kilograd.device.protocol import (
     Counters,
     LearningRate,

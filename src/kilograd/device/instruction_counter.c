@@ -23,6 +23,7 @@ typedef struct {
   uint64_t unaligned_address;
   uint32_t is_counting;  /* 0, or one more than the index of the entry */
   uint32_t is_unaligned; /* an access that the processor would have refused */
+  uint32_t wide_mask, wide_value; /* of the halfword that an instruction of four bytes begins with */
   int32_t link_register; /* Unicorn's number for LR */
   int (*read_register)(void *unicorn, int number, void *value);
   int (*stop)(void *unicorn);
@@ -31,8 +32,8 @@ typedef struct {
 static uint32_t count_instructions(const counter *c, uint64_t offset, uint32_t bytes) {
   uint32_t instructions = 0;
   for (uint32_t at = 0; at < bytes; instructions++) {
-    const int is_wide = c->code[offset + at + 1] >> 3 >= 0x1d; /* the top five bits say it */
-    at += is_wide ? 4 : 2;
+    const uint32_t first = c->code[offset + at] | (uint32_t)c->code[offset + at + 1] << 8;
+    at += (first & c->wide_mask) >= c->wide_value ? 4 : 2;
   }
   return instructions;
 }

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from kilograd.errors import DataError
+from kilograd.memory.state_layout import StateHeader
 from kilograd.ops.arithmetic import scheduled_rate
 from kilograd.ops.spec import TrainingCounters
 
@@ -27,8 +27,6 @@ _MANTISSA_END = 1 << _MANTISSA_BITS
 _MAX_EXPONENT = 1100
 _STEPS_END = 1 << 32
 _FEWEST_CLASSES = 2
-#: What a state begins with: seed, training steps, active classes.
-_HEADER = struct.Struct("<3I")
 
 
 @dataclass(frozen=True)
@@ -257,4 +255,4 @@ def check_state(state: bytes, expected: int, class_count: int | None = None) -> 
 
 def state_classes(state: bytes) -> int:
     """The number of active classes in a state."""
-    return int(_HEADER.unpack_from(state)[2])
+    return StateHeader.unpack(state).classes

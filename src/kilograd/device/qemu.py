@@ -11,24 +11,26 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kilograd.arch import architecture_of
 from kilograd.device.commands import Command, FirmwareDevice
 from kilograd.errors import DeviceError, ToolchainError
 
 if TYPE_CHECKING:
     from kilograd.targets import Target
 
-_PROGRAM = "qemu-system-arm"
 _CHUNK = 65536
 _GOODBYE_SECONDS = 2.0
 
 
-def qemu_available() -> bool:
-    """Whether QEMU can be used on this computer."""
-    return shutil.which(_PROGRAM) is not None and hasattr(os, "mkfifo")
+def qemu_available(target: Target) -> bool:
+    """Whether QEMU can run firmwares of a target on this computer."""
+    program = architecture_of(target).qemu
+    has_program = program is not None and shutil.which(program) is not None
+    return has_program and target.qemu_machine is not None and hasattr(os, "mkfifo")
 
 
 class QemuDevice(FirmwareDevice):
-    """A firmware built with `build_firmware`, on a board of `qemu-system-arm`.
+    """A firmware built with `build_firmware`, on a board of its architecture's QEMU.
 
     Args:
         elf: the firmware.
@@ -44,15 +46,16 @@ class QemuDevice(FirmwareDevice):
 
     def __init__(self, elf: Path, target: Target, *, timeout_seconds: float = 600.0) -> None:
         super().__init__(elf, target)
-        if target.qemu_machine is None:
+        architecture = architecture_of(target)
+        if target.qemu_machine is None or architecture.qemu is None:
             raise ToolchainError(f"QEMU has no board for target {target.name}")
         if not hasattr(os, "mkfifo"):
             raise ToolchainError("this system has no named pipes, which the QEMU device needs")
-        program = shutil.which(_PROGRAM)
+        program = shutil.which(architecture.qemu)
         if program is None:
             raise ToolchainError(
-                f"{_PROGRAM} is not installed",
-                hint="install the package qemu-system-arm, or use --device unicorn",
+                f"{architecture.qemu} is not installed",
+                hint=f"install the package {architecture.qemu_package}, or use the device unicorn",
             )
         self._timeout = timeout_seconds
         self._folder = tempfile.TemporaryDirectory(prefix="kilograd-qemu-")
@@ -67,6 +70,7 @@ class QemuDevice(FirmwareDevice):
             [
                 program,
                 *("-M", target.qemu_machine, "-nographic", "-monitor", "none", "-serial", "none"),
+                *architecture.qemu_arguments,
                 *("-semihosting-config", "enable=on,target=native"),
                 *("-kernel", str(elf.resolve())),
             ],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -18,6 +17,7 @@ from kilograd.device.protocol import (
     sample_bytes,
 )
 from kilograd.ir import Phase
+from kilograd.memory.state_layout import StateHeader
 from kilograd.ops import REGISTRY
 from kilograd.ops.spec import Array, StepContext, TrainingCounters
 
@@ -92,7 +92,7 @@ class ReferenceDevice:
         """Seed, step, active classes and states, laid out as on the device."""
         plan = self._program.plan
         state = bytearray(plan.state_bytes)
-        struct.pack_into("<3I", state, 0, self._seed, self._step, self._classes)
+        state[: StateHeader.BYTES] = StateHeader(self._seed, self._step, self._classes).pack()
         for name, offset in plan.states.items():
             contents = self._states[name].tobytes()
             state[offset : offset + len(contents)] = contents
@@ -102,7 +102,8 @@ class ReferenceDevice:
         """The opposite of ``read_state``."""
         plan = self._program.plan
         check_state(state, plan.state_bytes, self.class_count)
-        self._seed, self._step, self._classes = struct.unpack_from("<3I", state)
+        header = StateHeader.unpack(state)
+        self._seed, self._step, self._classes = header.seed, header.steps, header.classes
         for value in self._program.graph.states:
             flat = np.frombuffer(
                 state, value.type.dtype.numpy, value.type.size, plan.states[value.name]

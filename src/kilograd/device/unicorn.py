@@ -12,11 +12,11 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 import unicorn as uc
-from unicorn import arm_const
 from unicorn.unicorn_py3.unicorn import Uc, UcError, uclib
 
+from kilograd.arch import Emulation, FaultReport, architecture_of
 from kilograd.device.commands import FirmwareDevice
-from kilograd.device.faults import FaultReport, fault_error
+from kilograd.device.faults import fault_error
 from kilograd.device.protocol import Counters
 from kilograd.errors import DeviceError, KilogradError, ToolchainError
 from kilograd.toolchain import build_host_library
@@ -30,14 +30,9 @@ if TYPE_CHECKING:
 
     from kilograd.targets import Target
 
-_SYSTEM_CONTROL_SPACE = 0xE000_E000
-_PAGE = 0x1000
 _NOWHERE = 0xFFFF_FFFE
-_BKPT_EXCEPTION = 7
-_BKPT_SEMIHOSTING = b"\xab\xbe"
 _SYS_OPEN, _SYS_WRITE, _SYS_READ, _SYS_EXIT_EXTENDED = 0x01, 0x05, 0x06, 0x20
 _INPUT_FILE, _OUTPUT_FILE = 1, 2
-_ADDRESS_KNOWN = 1 << 7
 
 #: Functions whose instructions are counted.
 _COUNTED = ("kg_predict", "kg_train_step", "kg_features_push", "kg_begin", "kg_push_rows")
@@ -69,6 +64,8 @@ class _Counter(ctypes.Structure):
         ("unaligned_address", ctypes.c_uint64),
         ("is_counting", ctypes.c_uint32),
         ("is_unaligned", ctypes.c_uint32),
+        ("wide_mask", ctypes.c_uint32),
+        ("wide_value", ctypes.c_uint32),
         ("link_register", ctypes.c_int32),
         ("read_register", ctypes.c_void_p),
         ("stop", ctypes.c_void_p),
@@ -97,8 +94,10 @@ class UnicornDevice(FirmwareDevice):
         self, elf: Path, target: Target, *, instruction_limit: int = 100_000_000_000
     ) -> None:
         super().__init__(elf, target)
-        if target.unicorn_cpu is None:
+        emulation = architecture_of(target).emulation(target)
+        if emulation is None:
             raise ToolchainError(f"Unicorn cannot emulate target {target.name}")
+        self._emulation: Emulation = emulation
         self._limit = instruction_limit
         self._input = bytearray()
         self._output = bytearray()
@@ -107,8 +106,9 @@ class UnicornDevice(FirmwareDevice):
         self._waiting = False
         self._ended = False
         self.instructions_extract = 0
-        self._uc: Any = Uc(uc.UC_ARCH_ARM, uc.UC_MODE_THUMB | uc.UC_MODE_MCLASS)
-        self._uc.ctl_set_cpu_model(getattr(arm_const, target.unicorn_cpu))
+        self._uc: Any = Uc(emulation.architecture, emulation.mode)
+        if emulation.core is not None:
+            self._uc.ctl_set_cpu_model(emulation.core)
         self._load(elf)
         self._uc.hook_add(uc.UC_HOOK_INTR, self._on_exception)
         self._uc.hook_add(uc.UC_HOOK_MEM_INVALID, self._on_bad_access)
@@ -138,13 +138,13 @@ class UnicornDevice(FirmwareDevice):
         for region in self._target.memory:
             access = uc.UC_PROT_EXEC if region == code else uc.UC_PROT_WRITE
             self._uc.mem_map(region.origin, region.length, uc.UC_PROT_READ | access)
-        # Plain memory: a protection unit that reads as zero regions is not there.
-        access = uc.UC_PROT_READ | uc.UC_PROT_WRITE
-        self._uc.mem_map(_SYSTEM_CONTROL_SPACE, _PAGE, access)
+        for address, length in self._emulation.mapped:
+            self._uc.mem_map(address, length, uc.UC_PROT_READ | uc.UC_PROT_WRITE)
         for address, data in load_segments(elf):
             self._uc.mem_write(address, data)
-        self._uc.reg_write(arm_const.UC_ARM_REG_SP, self._word(code.origin))
-        self._pc = self._word(code.origin + 4) & ~1
+        addresses = self._symbols.addresses
+        self._uc.reg_write(self._emulation.sp, addresses["__kg_stack_top"])
+        self._pc = addresses["kg_reset"] & ~1
 
     def _add_counter(self, elf: Path) -> _Counter:
         origin = self._target.code_region.origin
@@ -162,7 +162,9 @@ class UnicornDevice(FirmwareDevice):
             code_origin=origin,
             code_bytes=len(image),
             entries=(ctypes.c_uint64 * len(_COUNTED))(*entries),
-            link_register=arm_const.UC_ARM_REG_LR,
+            wide_mask=self._emulation.wide_mask,
+            wide_value=self._emulation.wide_value,
+            link_register=self._emulation.link,
             read_register=_address(uclib.uc_reg_read),
             stop=_address(uclib.uc_emu_stop),
         )
@@ -207,7 +209,7 @@ class UnicornDevice(FirmwareDevice):
         """Executes until the firmware wants more input than there is, ends or faults."""
         self._waiting = False
         try:
-            self._uc.emu_start(self._pc | 1, _NOWHERE)
+            self._uc.emu_start(self._pc | self._emulation.code_bit, _NOWHERE)
         except UcError as error:
             raise self._fault(str(error)) from error
         if self._exception is not None:
@@ -215,7 +217,7 @@ class UnicornDevice(FirmwareDevice):
         if self._counter.is_unaligned:
             address = int(self._counter.unaligned_address)
             raise self._fault(f"unaligned access to address {address:#010x}")
-        self._pc = self._register(arm_const.UC_ARM_REG_PC)
+        self._pc = self._register(self._emulation.pc)
         if self._counter.executed > self._counter.limit:
             function = self._symbols.function_at(self._pc)
             raise DeviceError(
@@ -227,21 +229,23 @@ class UnicornDevice(FirmwareDevice):
             raise DeviceError(f"{self.name}: the firmware waits for more than was sent")
 
     def _on_exception(self, _engine: Any, number: int, _user: Any) -> None:
-        pc = self._register(arm_const.UC_ARM_REG_PC)
-        if number != _BKPT_EXCEPTION or bytes(self._uc.mem_read(pc, 2)) != _BKPT_SEMIHOSTING:
+        emulation = self._emulation
+        pc, call = self._register(emulation.pc), emulation.breakpoint_bytes
+        is_call = number == emulation.breakpoint_exception
+        if not is_call or bytes(self._uc.mem_read(pc, len(call))) != call:
             self._exception = number
             self._uc.emu_stop()
             return
-        result = self._semihosting(self._register(arm_const.UC_ARM_REG_R0))
+        result = self._semihosting(self._register(emulation.operation))
         if result is None:
             self._uc.emu_stop()
             return
-        self._uc.reg_write(arm_const.UC_ARM_REG_R0, result)
-        self._uc.reg_write(arm_const.UC_ARM_REG_PC, (pc + 2) | 1)
+        self._uc.reg_write(emulation.operation, result)
+        self._uc.reg_write(emulation.pc, (pc + len(call)) | emulation.code_bit)
 
     def _semihosting(self, operation: int) -> int | None:
         """Serves one call of the firmware: its result, or None if it must wait or has ended."""
-        arguments = self._register(arm_const.UC_ARM_REG_R1)
+        arguments = self._register(self._emulation.argument)
         first, second = self._word(arguments), self._word(arguments + 4)
         if operation == _SYS_OPEN:
             return _OUTPUT_FILE if second & 4 else _INPUT_FILE
@@ -258,7 +262,7 @@ class UnicornDevice(FirmwareDevice):
             self._output += self._uc.mem_read(second, self._word(arguments + 8))
             return 0
         if operation != _SYS_EXIT_EXTENDED:
-            self._exception = _BKPT_EXCEPTION
+            self._exception = self._emulation.breakpoint_exception
         self._ended = True
         return None
 
@@ -271,16 +275,20 @@ class UnicornDevice(FirmwareDevice):
     def _fault(self, text: str) -> DeviceError:
         self._ended = True
         access, address = self._bad_access or (None, 0)
+        emulation = self._emulation
         report = FaultReport(
-            pc=self._register(arm_const.UC_ARM_REG_PC),
-            lr=self._register(arm_const.UC_ARM_REG_LR),
-            sp=self._register(arm_const.UC_ARM_REG_SP),
-            status=0 if access is None else _ADDRESS_KNOWN,
+            pc=self._register(emulation.pc),
+            lr=self._register(emulation.link),
+            sp=self._register(emulation.sp),
+            status=0,
             address=address,
         )
         if access in _ACCESSES:
             text = _ACCESSES[access].format(address)
-        return fault_error(self.name, self._target, self._symbols, report, text)
+        knows_address = access is not None
+        return fault_error(
+            self.name, self._target, self._symbols, report, text, knows_address=knows_address
+        )
 
     def _register(self, number: int) -> int:
         value: Any = self._uc.reg_read(number)

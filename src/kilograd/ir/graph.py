@@ -68,6 +68,8 @@ class Graph:
             where the input is the sample.
         row_groups: which nodes run a row at a time; this changes where values live, not what
             they are.
+        target_features: extensions of the processor that kernels may use; which variant of a
+            kernel runs changes how much scratch it takes, not what it computes.
     """
 
     name: str
@@ -77,6 +79,7 @@ class Graph:
     updates: Mapping[str, str] = field(default_factory=dict[str, str])
     features: str = ""
     row_groups: tuple[RowGroup, ...] = ()
+    target_features: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "values", MappingProxyType(dict(self.values)))

@@ -7,6 +7,7 @@
     constant %stem.bias: int32[5]
     activation %stem: int8[4,4,5], Quantization(scales=(0.1,), zero_point=0, axis=None)
     node stem (layer stem, inference): %stem = conv(%input, %stem.bias) with WindowedAttributes(…)
+    target dsp, unaligned
     update %head.bias -> %head.bias_update
     rows stem, blocks.0.depthwise
     output %head
@@ -46,6 +47,8 @@ def print_graph(graph: Graph) -> str:
     lines = [f"graph {_word(graph.name)}", ""]
     lines += [_print_value(value) for value in graph.values.values()]
     lines += ["", *(_print_node(node) for node in graph.nodes), ""]
+    if graph.target_features:
+        lines.append(f"target {', '.join(map(_word, sorted(graph.target_features)))}")
     if graph.features:
         lines.append(f"features {json.dumps(graph.features)}")
     lines += [f"update {_ref(state)} -> {_ref(new)}" for state, new in graph.updates.items()]
@@ -96,6 +99,7 @@ def parse_graph(
         reader.updates,
         reader.features,
         tuple(reader.row_groups),
+        frozenset(reader.target_features),
     )
 
 
@@ -163,6 +167,7 @@ class _Reader:
         self.updates: dict[str, str] = {}
         self.features = ""
         self.row_groups: list[RowGroup] = []
+        self.target_features: list[str] = []
 
     def statement(self, line: Line) -> None:
         keyword = line.take("word", "graph, a value's kind, node, features, update or output")
@@ -186,6 +191,10 @@ class _Reader:
             self.row_groups.append(RowGroup(tuple(names), keyword.text == "input_rows"))
         elif keyword.text == "output":
             self.outputs.append(self._known(line, line.ref()))
+        elif keyword.text == "target":
+            self.target_features.append(line.name("a feature of the target").text)
+            while line.accept(","):
+                self.target_features.append(line.name("a feature of the target").text)
         elif keyword.text == "features":
             self.features = line.name("features as JSON").text
         else:

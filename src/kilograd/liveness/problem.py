@@ -10,18 +10,18 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from kilograd.ir import Graph, Kind, Node, Phase, RowGroup
-from kilograd.ops import REGISTRY
+from kilograd.ops import REGISTRY, kernel_call
 from kilograd.rowwise import RowPlan, aligned, plan_rows
 
 
-def reusable(node: Node, position: int, graph: Graph) -> list[str]:
+def reusable(node: Node, output: str, graph: Graph) -> list[str]:
     """Inputs one of whose memory an output may take over, once nobody reads it any more.
 
     Those that the operator allows, of the output's size, and read only once by the node; none if
     that takes more scratch than it saves.
     """
-    size = graph.type_of(node.outputs[position]).nbytes
-    sources = [node.inputs[i] for i in REGISTRY[node.operator].reuses.get(position, ())]
+    size = graph.type_of(output).nbytes
+    sources = REGISTRY[node.operator].reusable(node).get(output, ())
     names = [
         name
         for name in sources
@@ -287,22 +287,21 @@ class _Builder:
             for name in node.inputs:
                 if name in self._maker:
                     before |= 1 << self._maker[name]
-            for source in REGISTRY[node.operator].updates.values():
-                before |= self._readers[node.inputs[source]]
+            for state in REGISTRY[node.operator].overwritten(node).values():
+                before |= self._readers[state]
         return before & ~(1 << position)
 
     def _scratch(self, nodes: Sequence[Node]) -> int:
         if nodes[0].name in self._groups:
             return aligned(self._groups[nodes[0].name][1].total_bytes)
         (node,) = nodes
-        call = REGISTRY[node.operator].kernel(node.attributes, self._graph.types(node.inputs))
-        return aligned(call.scratch_bytes)
+        return aligned(kernel_call(node, self._graph).scratch_bytes)
 
     def _takes(self, nodes: Sequence[Node]) -> tuple[list[str], int]:
         """Inputs whose memory the result may take over, and bytes that it then needs beside."""
         graph, node = self._graph, nodes[0]
         if node.name not in self._groups:
-            names = [n for i in REGISTRY[node.operator].reuses for n in reusable(node, i, graph)]
+            names = [n for output in node.outputs for n in reusable(node, output, graph)]
             return names, in_place_bytes(node, graph)
         _, plan = self._groups[node.name]
         if plan.over is None:

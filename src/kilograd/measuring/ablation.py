@@ -12,6 +12,7 @@ from kilograd.compiler import Optimization, plan_step
 from kilograd.ir import Graph
 from kilograd.passes import recomputed_macs
 from kilograd.scheme import Scheme
+from kilograd.targets import Target
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Planned:
         return self.arena + self.trainable
 
 
-def steps(graph: Graph, scheme: Scheme, *, row_input: bool) -> list[Planned]:
+def steps(graph: Graph, scheme: Scheme, target: Target, *, row_input: bool) -> list[Planned]:
     """Planned without any of them, and with one part more at a time.
 
     Without all of them every tensor has memory of its own from the node that makes it to the last
@@ -51,6 +52,7 @@ def steps(graph: Graph, scheme: Scheme, *, row_input: bool) -> list[Planned]:
     Args:
         graph: a forward graph.
         scheme: what is trained.
+        target: what it is planned for.
         row_input: whether the sample arrives in rows.
     """
     used = [
@@ -58,12 +60,12 @@ def steps(graph: Graph, scheme: Scheme, *, row_input: bool) -> list[Planned]:
         for optimization in Optimization
         if row_input or optimization is not Optimization.ROW_INPUT
     ]
-    return [planned(graph, scheme, used[:count]) for count in range(len(used) + 1)]
+    return [planned(graph, scheme, target, used[:count]) for count in range(len(used) + 1)]
 
 
-def planned(graph: Graph, scheme: Scheme, parts: Sequence[Optimization]) -> Planned:
+def planned(graph: Graph, scheme: Scheme, target: Target, parts: Sequence[Optimization]) -> Planned:
     """Planned with these parts; named after the last."""
-    trained, plan = plan_step(graph, scheme, parts)
+    trained, plan = plan_step(graph, scheme, target, parts)
     return Planned(
         optimization=parts[-1] if parts else None,
         arena=plan.arena_bytes,

@@ -53,7 +53,6 @@ def verify_devices(
     *,
     steps: int,
     seed: int = 0,
-    target: str = "cortex-m7",
     progress: Callable[[str, int], None] | None = None,
 ) -> Equivalence:
     """Train the same random samples on each device and compare all that training changes.
@@ -68,7 +67,7 @@ def verify_devices(
     digests: dict[str, tuple[str, ...]] = {}
     with ExitStack() as stack:
         for name in devices:
-            device: Device = stack.enter_context(open_device(program, name, target=target))
+            device: Device = stack.enter_context(open_device(program, name))
             device.initialize(seed)
             hasher = hashlib.sha256()
             taken: list[str] = []

@@ -13,8 +13,7 @@ from kilograd.device.unicorn import UnicornDevice
 from kilograd.errors import BudgetError, KilogradError, ToolchainError
 from kilograd.features import features_of
 from kilograd.ir import Phase
-from kilograd.memory import Buffer, scratch_name
-from kilograd.targets import get_target
+from kilograd.measuring.budget import check_flash, check_planned, check_sram, describe_peak
 from kilograd.toolchain import Build, Compiler, build_firmware, firmware_sizes
 
 
@@ -81,7 +80,6 @@ class Measurement:
 
 def measure(
     program: Program,
-    target: str,
     *,
     compiler: Compiler = "zig",
     sram_budget: int | None = None,
@@ -90,8 +88,7 @@ def measure(
     """Compile, link, and run one inference and one training step emulated.
 
     Args:
-        program: the compiled model.
-        target: a Cortex-M target's name.
+        program: the compiled model; its target is emulated.
         compiler: zig or gcc.
         sram_budget: bytes that ``sram_total_bytes`` may not pass.
         flash_budget: likewise for ``flash_bytes``.
@@ -99,13 +96,12 @@ def measure(
     Raises:
         BudgetError: over a budget; names the peak, what is live there, and what would lower it.
     """
-    if sram_budget is not None:
-        check_sram(program, program.plan.arena_bytes + program.plan.state_bytes, sram_budget)
-    build = build_program(program, target, compiler)
+    check_planned(program, sram_budget=sram_budget, flash_budget=flash_budget)
+    build = build_program(program, compiler)
     sizes = firmware_sizes(build.path)
     inference, step, stack = _run(program, build)
     result = Measurement(
-        target=target,
+        target=program.target.name,
         sram_total_bytes=sizes.arena + sizes.trainable + sizes.data_bss + stack,
         arena=sizes.arena,
         trainable=sizes.trainable,
@@ -123,106 +119,28 @@ def measure(
     )
     if sram_budget is not None:
         check_sram(program, result.sram_total_bytes, sram_budget)
-    if flash_budget is not None and result.flash_bytes > flash_budget:
-        raise BudgetError(
-            f"needs {result.flash_bytes:,} bytes of flash, budget {flash_budget:,}",
-            where=program.graph.name,
-            hint="a narrower model, or fewer trained biases (each keeps a scale in flash)",
-        )
+    if flash_budget is not None:
+        check_flash(program, result.flash_bytes, flash_budget)
     return result
 
 
-def build_program(program: Program, target: str, compiler: Compiler = "zig") -> Build:
+def build_program(program: Program, compiler: Compiler = "zig") -> Build:
     """The firmware of a program.
 
     Raises:
         BudgetError: when it cannot even be linked for the target's memories.
-        ToolchainError: for an unknown target, or the host.
+        ToolchainError: for a target without memories, such as the host.
     """
-    resolved = get_target(target)
-    if resolved.is_host:
+    if not program.target.memory:
         raise ToolchainError(
-            "the host is no microcontroller: there is no firmware to measure",
-            where="--target",
-            hint="choose a Cortex-M target, such as cortex-m7",
+            f"there is no firmware to measure for target {program.target.name}: it has no memories",
+            hint="choose a microcontroller, such as cortex-m7",
         )
     try:
-        return build_firmware(program.sources, resolved, compiler=compiler)
+        return build_firmware(program.sources, program.target, compiler=compiler)
     except BudgetError as error:
         peak = describe_peak(program)
         raise BudgetError(f"{error.what}; {peak}", where=error.where, hint=error.hint) from error
-
-
-def check_sram(program: Program, needed: int, budget: int) -> None:
-    """BudgetError when ``needed`` bytes pass the budget."""
-    if needed > budget:
-        raise BudgetError(
-            f"needs {needed:,} bytes of SRAM, budget {budget:,}; {describe_peak(program)}",
-            where=program.graph.name,
-            hint=_what_would_help(program, needed - budget),
-        )
-
-
-def describe_peak(program: Program) -> str:
-    """The operator at the arena's peak and the tensors live there, largest first."""
-    plan = program.plan
-    index = min(plan.peak_index, len(program.graph.nodes) - 1)
-    node = program.graph.nodes[index]
-    live = plan.live_at(index)
-    shown = ", ".join(f"{_describe(b, program)} {b.size:,}" for b in live[:5])
-    rest = sum(b.size for b in live[5:])
-    tail = f", {len(live) - 5} more {rest:,}" if rest else ""
-    return f"the peak of {sum(b.size for b in live):,} is at {node.name}: {shown}{tail}"
-
-
-def _describe(buffer: Buffer, program: Program) -> str:
-    for group in program.graph.row_groups:
-        if buffer.name == scratch_name(group.nodes[0]):
-            return f"rows of {group.nodes[0]} to {group.nodes[-1]}"
-    return buffer.name.replace("#scratch", " (scratch)")
-
-
-def _what_would_help(program: Program, excess: int) -> str:
-    """The cheapest single changes that free the excess, by what they free."""
-    plan, graph = program.plan, program.graph
-    index = min(plan.peak_index, len(graph.nodes) - 1)
-    savings: list[tuple[int, str]] = []
-    for layer in program.scheme.weights:
-        names = (f"{layer}.weight", f"{layer}.weight.delta")
-        weight = next((s for s in graph.states if s.name in names), None)
-        readers = [n for n in graph.nodes if weight and weight.name in n.inputs]
-        saved = {name for node in readers for name in node.inputs}
-        held = sum(
-            b.size for b in plan.live_at(index) if b.first < index and saved.intersection(b.values)
-        )
-        if weight is not None:
-            savings.append((weight.type.nbytes + held, f"freezing the weights of {layer}"))
-    biases = sum(s.type.nbytes for s in graph.states if s.name.endswith(".bias"))
-    savings.append((biases, "freezing all biases"))
-    enough = [saving for saving in sorted(savings) if saving[0] >= excess]
-    best = enough[0] if enough else max(savings)
-    verb = "is enough" if enough else "is the most that one change frees"
-    options = f"{best[1]} frees {best[0]:,} bytes and {verb}"
-    if not enough:
-        node = graph.nodes[index]
-        options += f"; the peak itself is set by {node.name}: a smaller input or a narrower model"
-        sample = _sample_in_the_way(program, index)
-        if sample:
-            options += (
-                f"; streamed in rows (--stream-input of measure and compile), the sample of "
-                f"{sample:,} bytes is never whole"
-            )
-    return options
-
-
-def _sample_in_the_way(program: Program, index: int) -> int:
-    """Bytes of the sample where it is whole at the peak but could be streamed; else 0."""
-    graph = program.graph
-    sample = graph.inputs[0]
-    readers = graph.readers()[sample.name]
-    is_read_again = any(node.phase is Phase.TRAINING for node in readers)
-    is_live = any(sample.name in buffer.values for buffer in program.plan.live_at(index))
-    return sample.type.nbytes if is_live and not is_read_again and not graph.features else 0
 
 
 def _measure_features(program: Program, build: Build) -> FeatureCost | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from kilograd.ir import Graph, Node, RowGroup
 from kilograd.liveness import in_place_bytes, reusable, row_plans
-from kilograd.ops import REGISTRY
+from kilograd.ops import REGISTRY, kernel_call
 from kilograd.rowwise import RowPlan, aligned
 
 
@@ -93,8 +93,7 @@ class _Lifetimes:
             in_place = self._outputs(node, index, first)
             if index in self._spans:
                 continue
-            call = REGISTRY[node.operator].kernel(node.attributes, graph.types(node.inputs))
-            scratch = aligned(call.scratch_bytes)
+            scratch = aligned(kernel_call(node, graph).scratch_bytes)
             scratch += in_place_bytes(node, graph) if in_place else 0
             if scratch:
                 buffers.append(Buffer(scratch_name(node.name), (), scratch, index, index))
@@ -123,17 +122,17 @@ class _Lifetimes:
             Whether an input's was taken over.
         """
         in_place = False
-        spec = REGISTRY[node.operator]
+        overwritten = REGISTRY[node.operator].overwritten(node)
         alone = self._in_place and index not in self._spans
         free = {
             name
             for name in node.inputs
             if alone and name in self._owner and self._last[name] == index
         }
-        for position, output in enumerate(node.outputs):
-            if position in spec.updates or output in self._in_rows:
+        for output in node.outputs:
+            if output in overwritten or output in self._in_rows:
                 continue
-            candidates = reusable(node, position, self._graph)
+            candidates = reusable(node, output, self._graph)
             source = next((name for name in candidates if name in free), None)
             if output in self._over:
                 # The other ends a node before the group does, and this one begins with its last.

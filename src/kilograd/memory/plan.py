@@ -10,10 +10,8 @@ from kilograd.ir import Graph
 from kilograd.liveness import row_plans, schedule_problem
 from kilograd.memory.lifetimes import Buffer, arena_buffers, scratch_name
 from kilograd.memory.place import lower_bound, peak, place
+from kilograd.memory.state_layout import StateHeader
 from kilograd.rowwise import RowPlan, aligned
-
-#: The state starts with the seed, the step counter and the number of active classes, a word each.
-STATE_HEADER_BYTES = 12
 
 
 @dataclass(frozen=True)
@@ -81,7 +79,7 @@ def plan_memory(graph: Graph, input_scratch: int = 0, *, in_place: bool = True) 
     problem = schedule_problem(graph)
     at_start = problem.start_bytes + aligned(input_scratch)
     states: dict[str, int] = {}
-    end = STATE_HEADER_BYTES
+    end = StateHeader.BYTES
     for state in graph.states:
         states[state.name] = end
         end += aligned(state.type.nbytes)

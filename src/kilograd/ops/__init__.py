@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from kilograd.ir import Graph, Node
 from kilograd.ops import (
     add,
     bias,
@@ -18,7 +19,7 @@ from kilograd.ops import (
     pointwise,
     pool,
 )
-from kilograd.ops.spec import OpSpec, Role
+from kilograd.ops.spec import KernelCall, OpSpec, Role
 
 _ROOMS = (conv, pointwise, depthwise, add, pool, loss, bias, clamp, gradient_scale, delta)
 
@@ -27,4 +28,11 @@ REGISTRY: Mapping[str, OpSpec[Any]] = MappingProxyType(
     {operator.name: operator for room in _ROOMS for operator in room.OPERATORS}
 )
 
-__all__ = ["REGISTRY", "OpSpec", "Role"]
+
+def kernel_call(node: Node, graph: Graph) -> KernelCall:
+    """How a node is run on the target that its graph is compiled for."""
+    kernel = REGISTRY[node.operator].kernel(node.attributes, graph.types(node.inputs))
+    return kernel.best(graph.target_features)
+
+
+__all__ = ["REGISTRY", "OpSpec", "Role", "kernel_call"]

@@ -2,6 +2,7 @@
 
 from kilograd.passes.base import Pass, run_passes
 from kilograd.passes.differentiate import Differentiate
+from kilograd.passes.for_target import ForTarget
 from kilograd.passes.fuse import Fuse
 from kilograd.passes.order import Order
 from kilograd.passes.prune import Prune
@@ -13,6 +14,7 @@ from kilograd.passes.verify import verify
 __all__ = [
     "DEFAULT_SHARE",
     "Differentiate",
+    "ForTarget",
     "Fuse",
     "Order",
     "Pass",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -50,7 +50,7 @@ def _task(node: Node) -> str:
 
 
 def _overwritten(node: Node) -> list[str]:
-    return [node.inputs[index] for index in REGISTRY[node.operator].updates.values()]
+    return list(REGISTRY[node.operator].overwritten(node).values())
 
 
 class _Builder:
@@ -78,7 +78,7 @@ class _Builder:
             raise KilogradError(msg)
         attributes = RngAttributes(self.rng_stream())
         gradient, self._loss_exponent = self.emit(
-            loss_operator(), [logits], attributes, layer="loss", task="gradient"
+            loss_operator(), {"logits": logits}, attributes, layer="loss", task="gradient"
         )
         zero = Value("loss.zero_exponent", EXPONENT, Kind.CONSTANT, np.zeros(1, np.int32))
         self._values[zero.name] = zero
@@ -125,6 +125,23 @@ class _Builder:
         self._contributions.setdefault(name, []).append(gradient)
 
     def emit(
+        self,
+        operator: str,
+        inputs: Mapping[str, str | None],
+        attributes: object,
+        *,
+        layer: str,
+        task: str,
+    ) -> tuple[str, ...]:
+        spec = REGISTRY[operator]
+        known = [operand.name for operand in spec.operands]
+        if unknown := set(inputs) - set(known):
+            msg = f"operator {operator} has no operand {', '.join(sorted(unknown))}"
+            raise KilogradError(msg)
+        reads = [name for operand in known if (name := inputs.get(operand)) is not None]
+        return self._append(operator, reads, attributes, layer=layer, task=task)
+
+    def _append(
         self, operator: str, inputs: Sequence[str], attributes: object, *, layer: str, task: str
     ) -> tuple[str, ...]:
         name = self._unique(f"{layer}.{task}")
@@ -142,7 +159,7 @@ class _Builder:
             return name
         node = self._producer[name]
         task = f"{_task(node)}_rematerialized"
-        (made,) = self.emit(
+        (made,) = self._append(
             node.operator, node.inputs, node.attributes, layer=node.layer, task=task
         )
         return made

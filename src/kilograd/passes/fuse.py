@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from kilograd.ir import Graph, Kind, Node, Phase, RowGroup
 from kilograd.liveness import in_place_bytes, reusable
-from kilograd.ops import REGISTRY
+from kilograd.ops import kernel_call
 from kilograd.rowwise import RowPlan, leading_rows, row_rule, simulate
 
 #: A node that runs a row at a time costs about as much as moving so many bytes.
@@ -110,9 +110,9 @@ class _Search:
     def _alone(self, index: int) -> int:
         """Bytes in the arena while a node runs on its own."""
         node = self._graph.nodes[index]
-        call = REGISTRY[node.operator].kernel(node.attributes, self._graph.types(node.inputs))
+        call = kernel_call(node, self._graph)
         live = sum(size for start, end, size in self._lives.values() if start <= index <= end)
-        ends = (self._lives[name][1:] for name in reusable(node, 0, self._graph))
+        ends = (self._lives[name][1:] for name in reusable(node, node.outputs[0], self._graph))
         more = in_place_bytes(node, self._graph)
         taken_over = max((size - more for end, size in ends if end == index), default=0)
         return live + call.scratch_bytes - taken_over

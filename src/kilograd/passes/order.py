@@ -59,16 +59,16 @@ class _Scheduler:
     def _is_ready(self, node: Node) -> bool:
         if not self._made.issuperset(node.inputs):
             return False
-        overwritten = (node.inputs[i] for i in REGISTRY[node.operator].updates.values())
+        overwritten = REGISTRY[node.operator].overwritten(node).values()
         return all(self._readers[state] == {node.name} for state in overwritten)
 
     def _growth(self, node: Node) -> int:
         """Bytes of the arena after the node less before."""
-        spec = REGISTRY[node.operator]
+        overwritten = REGISTRY[node.operator].overwritten(node)
         made = sum(
             self._graph.type_of(output).nbytes
-            for index, output in enumerate(node.outputs)
-            if index not in spec.updates
+            for output in node.outputs
+            if output not in overwritten
         )
         freed = sum(
             self._graph.type_of(name).nbytes

@@ -53,12 +53,12 @@ def verify(graph: Graph, after: str) -> None:
             "training makes",
         )
         _check_types(node, graph, after)
-        for index, output in enumerate(node.outputs):
+        overwritten = REGISTRY[node.operator].overwritten(node)
+        for output in node.outputs:
             _check(output not in available, after, f"%{output} is made twice, by {node.name}")
             available.add(output)
-            source = REGISTRY[node.operator].updates.get(index)
-            if source is not None:
-                state = node.inputs[source]
+            state = overwritten.get(output)
+            if state is not None:
                 replaced[state] = output
                 _check(
                     graph.values[state].kind is Kind.STATE,

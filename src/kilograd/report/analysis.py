@@ -1,4 +1,4 @@
-"""What the figures show, read off a compiled program: kinds of buffers, regions, layers."""
+"""Read what the figures show from a compiled program: kinds of buffers, layers, SRAM."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from kilograd.ir import DType, Graph, Kind, Node, Phase, RowGroup
 from kilograd.ops import REGISTRY, Role
-from kilograd.ops.common.layers import BIAS
+from kilograd.report.units import shape_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class BufferKind(str, enum.Enum):
-    """Why a buffer is in the arena."""
+    """The reason why a buffer is in the arena."""
 
     SAMPLE = "sample"
     ACTIVATION = "activation"
@@ -31,27 +31,27 @@ class BufferKind(str, enum.Enum):
     SCRATCH = "scratch"
 
 
-#: What each kind means, for legends.
+#: The name of each kind and its meaning, for legends.
 KIND_TEXT = {
-    BufferKind.SAMPLE: ("sample", "the input, as int8"),
-    BufferKind.ACTIVATION: ("activation", "needed by the forward pass only"),
+    BufferKind.SAMPLE: ("sample", "the input as int8"),
+    BufferKind.ACTIVATION: ("activation", "a result that only the forward pass needs"),
     BufferKind.SAVED: ("saved for backward", "an activation that the backward pass reads again"),
-    BufferKind.GRADIENT: ("gradient", "of an activation, or its exponent"),
-    BufferKind.MASK: ("clamp mask", "one bit an element: may the gradient pass"),
-    BufferKind.ROWS: ("rows", "of maps between layers that run together, a row at a time"),
-    BufferKind.SCRATCH: ("scratch", "working memory of one kernel, or a trained weight for it"),
+    BufferKind.GRADIENT: ("gradient", "the gradient of an activation, or its exponent"),
+    BufferKind.MASK: ("clamp mask", "one bit per element that tells whether the gradient passes"),
+    BufferKind.ROWS: ("rows", "parts of maps between layers that run together, row by row"),
+    BufferKind.SCRATCH: ("scratch", "working memory, or a weight that is summed for one kernel"),
 }
 
 
 @dataclass(frozen=True)
 class PlacedBuffer:
-    """A buffer, where it lies and why.
+    """A buffer at its place in the arena.
 
     Attributes:
-        buffer: size in bytes, and lifetime in indices of nodes.
-        offset: bytes from the start of the arena.
-        kind: why it is there.
-        layer: whose node makes its first tensor; empty for the sample.
+        buffer: The planned buffer: size in bytes, lifetime in indices of nodes.
+        offset: Bytes from the start of the arena.
+        kind: The reason why it is there.
+        layer: The layer whose node makes its first tensor; empty for the sample.
     """
 
     buffer: Buffer
@@ -65,21 +65,21 @@ class Layer:
     """A forward node and what training it costs.
 
     Attributes:
-        name: of the node.
-        operator: of the node.
-        shape: of its result.
-        inputs: indices of the layers that it reads.
-        macs_forward: multiply-accumulates of its forward node.
-        macs_backward: multiply-accumulates that a training step adds for it.
-        parameter_bytes: weights, biases.
-        weight_bytes: weights alone.
-        trained_bytes: of the parameters, how many are trained.
-        saved_bytes: of its results, kept for the backward pass.
-        mask_bytes: of its clamp masks.
-        has_weights: whether a scheme can name it.
-        bias_trained: whether its bias is.
-        weight_share: of its input channels, how many have trained weights, in [0, 1].
-        frozen_prefix: whether no training changes its result.
+        name: Name of the node.
+        operator: Name of its operator.
+        shape: Shape of its result.
+        inputs: Indices of the layers that it reads.
+        macs_forward: Multiply-accumulates of its forward node.
+        macs_backward: Multiply-accumulates that a training step adds for it.
+        parameter_bytes: Bytes of its weights and biases.
+        weight_bytes: Bytes of its weights.
+        trained_bytes: Bytes of its trained parameters.
+        saved_bytes: Bytes of its results that are kept for the backward pass.
+        mask_bytes: Bytes of its clamp masks.
+        has_weights: True if a scheme can name it.
+        bias_trained: True if its bias is trained.
+        weight_share: Share of its input channels that have trained weights, in [0, 1].
+        frozen_prefix: True if no training changes its result.
     """
 
     name: str
@@ -104,9 +104,9 @@ class SramPart:
     """A part of the whole SRAM.
 
     Attributes:
-        key: for style sheets.
-        name: for readers.
-        size: bytes.
+        key: Name for style sheets.
+        name: Name for readers.
+        size: Bytes.
     """
 
     key: str
@@ -115,13 +115,18 @@ class SramPart:
 
 
 def loss_index(graph: Graph) -> int:
-    """Index of the node that starts the backward pass; the number of nodes if there is none."""
+    """Return the index of the node that starts the backward pass, or the number of nodes."""
     roles = [REGISTRY[node.operator].role for node in graph.nodes]
     return roles.index(Role.LOSS) if Role.LOSS in roles else len(roles)
 
 
+def peak_index(program: Program) -> int:
+    """Return the index of the node during which most bytes are live."""
+    return min(program.plan.peak_index, len(program.graph.nodes) - 1)
+
+
 def placed_buffers(program: Program) -> tuple[PlacedBuffer, ...]:
-    """Every buffer of the plan, in the plan's order."""
+    """Return every buffer of the plan, in the plan's order."""
     graph, plan = program.graph, program.plan
     producer = graph.producer()
     by_name = {node.name: node for node in graph.nodes}
@@ -139,14 +144,14 @@ def placed_buffers(program: Program) -> tuple[PlacedBuffer, ...]:
 
 
 def row_group(buffer: Buffer, graph: Graph) -> RowGroup | None:
-    """The group of nodes whose rows a buffer holds; None for any other buffer."""
+    """Return the group of nodes whose rows a buffer holds, or None for any other buffer."""
     node, _, scratch = buffer.name.partition("#")
     groups = (group for group in graph.row_groups if group.nodes[0] == node)
     return next(groups, None) if scratch and not buffer.values else None
 
 
 def shown_name(buffer: Buffer, graph: Graph) -> str:
-    """A buffer's name for readers."""
+    """Return a buffer's name for readers."""
     group = row_group(buffer, graph)
     if group is None:
         return buffer.name.replace("#scratch", " (scratch)")
@@ -154,12 +159,20 @@ def shown_name(buffer: Buffer, graph: Graph) -> str:
     return f"rows of {first}" if first == last else f"rows of {first} … {last}"
 
 
+def buffer_type(buffer: Buffer, graph: Graph) -> str:
+    """Return shape and data type of a buffer's first tensor; scratch has none."""
+    if not buffer.values:
+        return ""
+    type_ = graph.type_of(buffer.values[0])
+    return f"{shape_text(type_.shape)} {type_.dtype.value}"
+
+
 def live_bytes(buffers: Sequence[PlacedBuffer], nodes: int) -> dict[BufferKind, list[int]]:
-    """Bytes live during every node, by kind.
+    """Count the bytes that are live during every node, by kind.
 
     Args:
-        buffers: as placed.
-        nodes: number of nodes.
+        buffers: The placed buffers.
+        nodes: Number of nodes.
     """
     live = {kind: [0] * nodes for kind in BufferKind}
     for placed in buffers:
@@ -170,7 +183,7 @@ def live_bytes(buffers: Sequence[PlacedBuffer], nodes: int) -> dict[BufferKind, 
 
 
 def layers(program: Program) -> tuple[Layer, ...]:
-    """The forward nodes, in order, with what training adds charged to their layers."""
+    """Return the forward nodes in order; what training adds is charged to their layers."""
     graph, scheme = program.graph, program.scheme
     forward = [n for n in graph.nodes if n.phase is Phase.INFERENCE and n.name == n.layer]
     producer = graph.producer()
@@ -195,7 +208,7 @@ def layers(program: Program) -> tuple[Layer, ...]:
             for name in node.inputs
             if (producer[name].layer == node.layer if name in producer else name not in samples)
         ]
-        # A delta moves a weight that is counted already.
+        # A delta changes a weight that is counted already.
         whole = (name for name in parameters if not name.endswith(".delta"))
         total = sum(graph.type_of(name).nbytes for name in whole)
         sources = [
@@ -206,7 +219,7 @@ def layers(program: Program) -> tuple[Layer, ...]:
         states = [graph.values[source] for source in sources]
         trained = sum(v.type.nbytes for v in states if v.kind is Kind.STATE)
         spec = REGISTRY[node.operator]
-        bias = graph.type_of(node.inputs[BIAS]).nbytes if spec.has_weights else 0
+        bias = graph.type_of(spec.inputs_of(node).bias).nbytes if spec.has_weights else 0
         result.append(
             Layer(
                 name=node.name,
@@ -230,7 +243,7 @@ def layers(program: Program) -> tuple[Layer, ...]:
 
 
 def sram_parts(program: Program, measurement: Measurement | None) -> tuple[SramPart, ...]:
-    """What the SRAM holds: as measured, or as far as the plan alone can say."""
+    """Return the parts of the SRAM, measured or, without a measurement, planned."""
     if measurement is None:
         return (
             SramPart("arena", "arena", program.plan.arena_bytes),
@@ -256,7 +269,7 @@ def _kind(buffer: Buffer, graph: Graph, producer: dict[str, Node], saved: set[st
         return BufferKind.SAMPLE
     node = producer[first]
     if all(graph.values[n].kind in (Kind.CONSTANT, Kind.STATE) for n in node.inputs):
-        return BufferKind.SCRATCH  # a weight, summed for one call
+        return BufferKind.SCRATCH  # It is a weight that is summed for one call.
     if node.phase is Phase.TRAINING:
         is_mask = graph.type_of(first).dtype is DType.UINT8
         return BufferKind.MASK if is_mask else BufferKind.GRADIENT

@@ -1,6 +1,6 @@
-"""The learning curve: loss and online accuracy over steps, test accuracy at both ends.
+"""Draw the learning curve: loss and online accuracy over steps, test accuracy at both ends.
 
-Of a stream it is over samples, and shows where the change was and what it did.
+The curve of a stream is drawn over samples, and it shows the change and its effect.
 """
 
 from __future__ import annotations
@@ -17,12 +17,11 @@ from kilograd.report.svg import (
     element,
     label,
     line,
-    number,
     path,
-    percent,
     shortened,
     spread,
 )
+from kilograd.report.units import number, percent
 from kilograd.training.online import Change, OnlineResult
 
 if TYPE_CHECKING:
@@ -36,21 +35,23 @@ _TOP, _BOTTOM = 40.0, 284.0
 _PANEL = 416.0
 _LEFTS = (40.0, 610.0)
 _TEXT_GAP = 32.0
+#: Notes beside a panel end this far above its lower edge, clear of the ticks.
+_TICK_ROOM = 14.0
 
 _BINS = 240
-#: Steps that the loss is averaged over: this share of the run, but no fewer than ``_WINDOW``.
+#: The loss is averaged over this share of all steps, but over no fewer than ``_WINDOW``.
 _SHARE, _WINDOW = 0.03, 20
 _BAND = (10.0, 90.0)
 
 
 @dataclass(frozen=True)
 class _Panel:
-    """Steps and values to pixels.
+    """Map steps and values to pixels.
 
     Attributes:
-        left: of the panel, in pixels.
-        steps: at its right edge.
-        top: value at its upper edge.
+        left: Left edge of the panel in pixels.
+        steps: Step at its right edge.
+        top: Value at its upper edge.
     """
 
     left: float
@@ -69,7 +70,7 @@ class _Panel:
 
 
 def learning_curve(result: TrainingResult) -> str:
-    """The figure: loss on the left, accuracy on the right, over the same steps."""
+    """Draw loss on the left and accuracy on the right, over the same steps."""
     classes = len(result.before.confusion)
     children = [*_loss(result, classes), *_accuracy(result, classes)]
     text = (
@@ -83,7 +84,7 @@ def learning_curve(result: TrainingResult) -> str:
 
 
 def smoothing_window(steps: int) -> int:
-    """Steps that each point of the loss curve averages over."""
+    """Return the number of steps that each point of the loss curve averages over."""
     return max(1, min(steps, max(_WINDOW, round(_SHARE * steps))))
 
 
@@ -159,7 +160,7 @@ def _change(result: TrainingResult) -> Change | None:
 
 
 def _extent(result: TrainingResult) -> int:
-    """Where the curves end: samples of a stream, else steps."""
+    """Return where the curves end: the samples of a stream, or the steps of a run."""
     return len(result.losses) if isinstance(result, OnlineResult) else result.steps
 
 
@@ -168,7 +169,7 @@ def _axis(result: TrainingResult) -> str:
 
 
 def _cut(panel: _Panel, change: Change) -> list[str]:
-    """The line where the change was, and its name on the side that has more room."""
+    """Draw a line at the change, with its name on the side that has more room."""
     x = panel.x(change.sample)
     is_left = x > (panel.left + panel.right) / 2
     name = shortened(str(change), max(x - panel.left, panel.right - x) - 12, 11)
@@ -181,9 +182,9 @@ def _cut(panel: _Panel, change: Change) -> list[str]:
 
 
 def _margin(panel: _Panel, texts: Sequence[tuple[float, str, str, str]]) -> list[str]:
-    """Values and notes right of a panel, each near its height: (value, figure, note, classes)."""
+    """Write (value, figure, note, classes) right of a panel, each near the value's height."""
     ordered = sorted(texts, key=lambda text: -text[0])
-    places = spread([panel.y(text[0]) for text in ordered], _TEXT_GAP, _TOP, _BOTTOM)
+    places = spread([panel.y(text[0]) for text in ordered], _TEXT_GAP, _TOP, _BOTTOM - _TICK_ROOM)
     parts: list[str] = []
     for (_, figure, note, css), y in zip(ordered, places, strict=True):
         x = panel.right + 12
@@ -211,7 +212,7 @@ def _frame(panel: _Panel, title: str, ticks: Sequence[tuple[float, str]], axis: 
 
 
 def _ends(count: int, least: int) -> list[int]:
-    """Where the averages end: at most ``_BINS`` places, the first after ``least`` steps."""
+    """Return the ends of the averages: at most ``_BINS``, the first after ``least`` steps."""
     if not count:
         return []
     first = min(least, count)

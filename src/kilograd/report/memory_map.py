@@ -1,4 +1,4 @@
-"""The arena over the schedule of a training step, beside the whole SRAM."""
+"""Draw the arena over the nodes of a training step, beside the whole SRAM."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from kilograd.report.analysis import (
     BufferKind,
     PlacedBuffer,
     SramPart,
+    buffer_type,
     live_bytes,
     loss_index,
+    peak_index,
     placed_buffers,
     shown_name,
     sram_parts,
@@ -21,25 +23,23 @@ from kilograd.report.svg import (
     drawing,
     element,
     escape,
-    kibibytes,
     label,
     line,
     path,
-    percent,
     rectangle,
-    shape_text,
     shortened,
     spread,
     steps,
     text_width,
 )
+from kilograd.report.units import kibibytes, percent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kilograd.compiler import Program
+    from kilograd.ir import Graph
     from kilograd.measuring.firmware import Measurement
-    from kilograd.memory import Buffer
 
 # Pixels of the view box.
 _WIDTH = 1120.0
@@ -50,19 +50,17 @@ _LIVE_GAP, _LIVE_HEIGHT = 44.0, 96.0
 _FONT = 8.5
 _LABEL_GAP = 30.0
 
-#: Rectangles at least this high get an outline that parts them from their neighbours.
+#: Rectangles of at least this height get an outline that separates them from neighbours.
 _OUTLINED = 4.0
-
-_SHOWN_AT_PEAK = 8
 
 
 @dataclass(frozen=True)
 class _Axes:
-    """Node indices and addresses to pixels.
+    """Map node indices and addresses to pixels.
 
     Attributes:
-        nodes: number of nodes.
-        top: bytes at the upper edge.
+        nodes: Number of nodes.
+        top: Bytes at the upper edge.
     """
 
     nodes: int
@@ -88,12 +86,12 @@ class _Axes:
 
 
 def memory_map(program: Program, measurement: Measurement | None, budget: int | None) -> str:
-    """The figure: SRAM bar, arena map over the schedule, bytes live at each node.
+    """Draw the SRAM bar, the map of the arena, and the bytes that are live at each node.
 
     Args:
-        program: compiled.
-        measurement: of its firmware, if there is one.
-        budget: of SRAM, in bytes.
+        program: The compiled program.
+        measurement: The measured firmware, or None.
+        budget: Bytes of SRAM, or None.
     """
     buffers = placed_buffers(program)
     nodes = len(program.graph.nodes)
@@ -108,79 +106,8 @@ def memory_map(program: Program, measurement: Measurement | None, budget: int | 
         *_peak(program, axes),
         *_limits(program, axes),
     ]
-    text = f"Memory map of {program.graph.name}: {len(buffers)} buffers in {nodes} nodes"
+    text = f"Memory map of {program.graph.name}: {len(buffers)} buffers over {nodes} nodes"
     return drawing(_WIDTH, axes.bottom + 30, text, children)
-
-
-def legend(program: Program) -> str:
-    """A table of the kinds of buffers: what they are, most live at once, live at the peak."""
-    live = live_bytes(placed_buffers(program), len(program.graph.nodes))
-    peak = _peak_index(program)
-    rows: list[str] = []
-    for kind in BufferKind:
-        name, meaning = KIND_TEXT[kind]
-        most = max(live[kind], default=0)
-        if most:
-            figures = "".join(f'<td class="n">{count:,}</td>' for count in (most, live[kind][peak]))
-            rows.append(
-                f'<tr><th scope="row">{_swatch(kind)}{name}<small>{meaning}</small></th>'
-                f"{figures}</tr>"
-            )
-    head = (
-        '<tr><th>Kind</th><th class="n">most at once, bytes</th>'
-        '<th class="n">at the peak, bytes</th></tr>'
-    )
-    total = sum(live[kind][peak] for kind in BufferKind)
-    foot = f'<tr><th scope="row">all</th><td></td><td class="n">{total:,}</td></tr>'
-    return (
-        f'<table class="data"><thead>{head}</thead><tbody>{"".join(rows)}</tbody>'
-        f"<tfoot>{foot}</tfoot></table>"
-    )
-
-
-def peak_table(program: Program) -> str:
-    """The largest tensors live at the peak, with the node that is running."""
-    graph, plan = program.graph, program.plan
-    peak = _peak_index(program)
-    kinds = {placed.buffer.name: placed.kind for placed in placed_buffers(program)}
-    live = plan.live_at(peak)
-    total = sum(buffer.size for buffer in live)
-    rows = [
-        f'<tr><th scope="row">{_swatch(kinds[b.name])}{escape(shown_name(b, graph))}</th>'
-        f"<td>{_shape(program, b)}</td>"
-        f'<td class="n bar" style="--w:{100 * b.size / total:.1f}%">{b.size:,}</td></tr>'
-        for b in live[:_SHOWN_AT_PEAK]
-    ]
-    rest = live[_SHOWN_AT_PEAK:]
-    if rest:
-        size = sum(buffer.size for buffer in rest)
-        rows.append(
-            f'<tr><th scope="row">{len(rest)} more</th><td></td><td class="n">{size:,}</td></tr>'
-        )
-    head = (
-        f"<tr><th>Live while <code>{escape(graph.nodes[peak].name)}</code> runs</th>"
-        '<th>shape</th><th class="n">bytes</th></tr>'
-    )
-    foot = f'<tr><th scope="row">all</th><td></td><td class="n">{total:,}</td></tr>'
-    return (
-        f'<table class="data"><thead>{head}</thead><tbody>{"".join(rows)}</tbody>'
-        f"<tfoot>{foot}</tfoot></table>"
-    )
-
-
-def _peak_index(program: Program) -> int:
-    return min(program.plan.peak_index, len(program.graph.nodes) - 1)
-
-
-def _swatch(kind: BufferKind) -> str:
-    return f'<i class="swatch k-{kind.value}"></i>'
-
-
-def _shape(program: Program, buffer: Buffer) -> str:
-    if not buffer.values:
-        return ""
-    type_ = program.graph.type_of(buffer.values[0])
-    return f"{shape_text(type_.shape)} {type_.dtype.value}"
 
 
 def _drawing_order(placed: PlacedBuffer) -> tuple[int, int]:
@@ -188,26 +115,33 @@ def _drawing_order(placed: PlacedBuffer) -> tuple[int, int]:
 
 
 def _buffer(placed: PlacedBuffer, program: Program, axes: _Axes) -> str:
-    """Its rectangle, and its name where there is room."""
+    """Draw a buffer's rectangle, with its name where there is room."""
     buffer = placed.buffer
-    nodes = program.graph.nodes
     first, last = max(buffer.first, 0), min(buffer.last, axes.nodes - 1)
     x, right = axes.x(first), axes.x(last + 1)
     height = max(axes.y(0) - axes.y(buffer.size), 0.75)
     y = axes.y(placed.offset) - height
+    outline = "" if height < _OUTLINED else " cell"
+    title = _tooltip(placed, program.graph, first, last)
+    shape = rectangle(x, y, right - x, height, f"k-{placed.kind.value}{outline}", title=title)
     name = shown_name(buffer, program.graph)
+    return shape + _name_inside(name, f"in on-{placed.kind.value}", x, y, right - x, height)
+
+
+def _tooltip(placed: PlacedBuffer, graph: Graph, first: int, last: int) -> str:
+    """Tell a buffer's name, kind, place, type and lifetime."""
+    buffer, nodes = placed.buffer, graph.nodes
+    place = f"{buffer.size:,} bytes at address {placed.offset:,}"
     lines = [
-        f"{name}: {KIND_TEXT[placed.kind][0]}",
-        f"{buffer.size:,} bytes at {placed.offset:,} {_shape(program, buffer)}".rstrip(),
+        f"{shown_name(buffer, graph)}: {KIND_TEXT[placed.kind][0]}",
+        f"{place}: {buffer_type(buffer, graph)}" if buffer.values else place,
         f"nodes {first} to {last}: {nodes[first].name} to {nodes[last].name}",
     ]
+    if first == last:
+        lines[-1] = f"node {first}: {nodes[first].name}"
     if len(buffer.values) > 1:
-        lines.append(f"then in place: {', '.join(buffer.values[1:])}")
-    outline = "" if height < _OUTLINED else " cell"
-    shape = rectangle(
-        x, y, right - x, height, f"k-{placed.kind.value}{outline}", title="\n".join(lines)
-    )
-    return shape + _name_inside(name, f"in on-{placed.kind.value}", x, y, right - x, height)
+        lines.append(f"later results in place: {', '.join(buffer.values[1:])}")
+    return "\n".join(lines)
 
 
 def _name_inside(name: str, css: str, x: float, y: float, width: float, height: float) -> str:
@@ -221,7 +155,7 @@ def _name_inside(name: str, css: str, x: float, y: float, width: float, height: 
 
 
 def _regions(program: Program, axes: _Axes) -> list[str]:
-    """Bands for the forward pass, the loss and the backward pass, with their names above."""
+    """Draw bands for the forward pass, the loss and the backward pass, with their names."""
     loss, nodes = loss_index(program.graph), axes.nodes
     spans = [("forward", 0, loss), ("backward and update", min(loss + 1, nodes), nodes)]
     parts: list[str] = []
@@ -262,19 +196,19 @@ def _grid(axes: _Axes) -> list[str]:
     for index in range(0, axes.nodes, step):
         parts.append(label(axes.x(index + 0.5), axes.bottom + 13, str(index), "tick", "middle"))
     middle = (_MAP_X + _MAP_RIGHT) / 2
-    parts.append(label(middle, axes.bottom + 27, "node, in execution order", "axis", "middle"))
+    parts.append(label(middle, axes.bottom + 27, "nodes in execution order", "axis", "middle"))
     return parts
 
 
 def _limits(program: Program, axes: _Axes) -> list[str]:
-    """The arena's end and the lower bound as lines, with their figures below the map."""
+    """Draw the arena's end and the lower bound as lines, with their sizes below the map."""
     plan = program.plan
     excess = plan.arena_bytes - plan.lower_bound_bytes
-    text = f"upper edge: arena {plan.arena_bytes:,} bytes"
+    text = f"Upper edge: arena of {plan.arena_bytes:,} bytes"
     if excess:
-        text += f"; dashed: lower bound {plan.lower_bound_bytes:,}, {excess:,} less"
+        text += f". Dashed line: lower bound of {plan.lower_bound_bytes:,} bytes, {excess:,} less"
     else:
-        text += " = lower bound, no order or placement is smaller"
+        text += ", which is the lower bound: no order or placement needs less"
     lines = [("limit", plan.arena_bytes), *([("bound", plan.lower_bound_bytes)] if excess else [])]
     return [
         *(line(_MAP_X, axes.y(at), _MAP_RIGHT, axes.y(at), css) for css, at in lines),
@@ -283,12 +217,12 @@ def _limits(program: Program, axes: _Axes) -> list[str]:
 
 
 def _live_profile(live: dict[BufferKind, list[int]], axes: _Axes) -> list[str]:
-    """Bytes live during each node, stacked by kind."""
+    """Draw the bytes that are live during each node, stacked by kind."""
     base = [0] * axes.nodes
     parts = [
         label(_MAP_X - 6, axes.live_y(axes.top) + 8, kibibytes(axes.top), "tick", "end"),
         label(_MAP_X - 6, axes.bottom, "0", "tick", "end"),
-        label(_MAP_RIGHT, axes.live_y(axes.top) + 8, "bytes live, by kind", "axis", "end"),
+        label(_MAP_RIGHT, axes.live_y(axes.top) - 6, "live bytes by kind", "axis", "end"),
         line(_MAP_X, axes.bottom, _MAP_RIGHT, axes.bottom, "grid"),
     ]
     for kind in BufferKind:
@@ -310,7 +244,7 @@ def _staircase(sizes: Sequence[int], axes: _Axes) -> list[tuple[float, float]]:
 
 
 def _peak(program: Program, axes: _Axes) -> list[str]:
-    index = _peak_index(program)
+    index = peak_index(program)
     live = sum(buffer.size for buffer in program.plan.live_at(index))
     x, right = axes.x(index), axes.x(index + 1)
     middle = (x + right) / 2
@@ -326,7 +260,7 @@ def _peak(program: Program, axes: _Axes) -> list[str]:
 
 
 def _sram_bar(parts: Sequence[SramPart], budget: int | None, axes: _Axes) -> list[str]:
-    """All of SRAM, stacked, joined to the map at the arena."""
+    """Draw all parts of the SRAM as one bar, joined to the map at the arena."""
     total = sum(part.size for part in parts)
     top = max(total, budget or 0, 1)
     scale = (axes.bottom - _TOP) / top
@@ -340,42 +274,53 @@ def _sram_bar(parts: Sequence[SramPart], budget: int | None, axes: _Axes) -> lis
     drawn = [element("path", {"d": path(funnel) + "Z", "class": "funnel"})]
     drawn.append(rectangle(_BAR_X, _TOP, _BAR_WIDTH, axes.bottom - _TOP, "track"))
     start = 0
-    middles: list[float] = []
+    names: list[tuple[float, str, int, str]] = []
     for part in parts:
         y, bottom = height(start + part.size), height(start)
-        share = percent(part.size / (budget or total))
-        title = f"{part.name}: {part.size:,} bytes, {share} of {'the budget' if budget else 'all'}"
+        whole = "the budget" if budget else "the total"
+        title = (
+            f"{part.name}: {part.size:,} bytes, {percent(part.size / (budget or total))} of {whole}"
+        )
         drawn.append(
             rectangle(_BAR_X, y, _BAR_WIDTH, max(bottom - y, 0.75), f"p-{part.key}", title=title)
         )
-        middles.append((y + bottom) / 2)
+        names.append(((y + bottom) / 2, part.name, part.size, f"p-{part.key}-text"))
         start += part.size
-    texts = [(part.name, part.size, f"p-{part.key}") for part in parts]
     if budget and budget > total:
-        middles.append((height(total) + height(budget)) / 2)
-        texts.append(("free", budget - total, "p-free"))
-    places = spread([-m for m in middles], _LABEL_GAP, -axes.bottom + 8, -_TOP - 8)
-    for (name, size, css), middle, place in zip(texts, middles, places, strict=True):
-        drawn += _bar_label(name, size, css, middle, -place)
+        middle = (height(total) + height(budget)) / 2
+        names.append((middle, "free", budget - total, "p-free-text"))
+    elif budget and budget < total:
+        names.append((height(budget), "budget", budget, "over-name"))
+    drawn += _bar_labels(names, axes)
     drawn.append(label(_BAR_X + _BAR_WIDTH / 2, axes.bottom + 16, "SRAM", "axis", "middle"))
     if budget:
         drawn += _budget_line(total, budget, height(budget))
     return drawn
 
 
-def _bar_label(name: str, size: int, css: str, middle: float, y: float) -> list[str]:
-    leader = path([(_BAR_X - 4, middle), (_BAR_X - 12, y), (_BAR_X - 18, y)])
-    return [
-        element("path", {"d": leader, "class": "leader"}),
-        label(_BAR_X - 22, y - 1.5, name, f"part {css}-text", "end"),
-        label(_BAR_X - 22, y + 11, f"{size:,}", "part-size", "end"),
-    ]
+def _bar_labels(names: Sequence[tuple[float, str, int, str]], axes: _Axes) -> list[str]:
+    """Write (height, name, bytes, classes) left of the bar, with lines to their heights."""
+    ordered = sorted(names, key=lambda name: -name[0])
+    heights = [-middle for middle, *_ in ordered]
+    places = spread(heights, _LABEL_GAP, -axes.bottom + 8, -_TOP - 8)
+    parts: list[str] = []
+    for (middle, name, size, css), place in zip(ordered, places, strict=True):
+        leader = path([(_BAR_X - 4, middle), (_BAR_X - 12, -place), (_BAR_X - 18, -place)])
+        parts += [
+            element("path", {"d": leader, "class": "leader"}),
+            label(_BAR_X - 22, -place - 1.5, name, f"part {css}", "end"),
+            label(_BAR_X - 22, -place + 11, f"{size:,}", "part-size", "end"),
+        ]
+    return parts
 
 
 def _budget_line(total: int, budget: int, y: float) -> list[str]:
-    css = "over" if total > budget else "budget"
+    """Draw the budget; where it is exceeded, its name is among the labels of the bar."""
     right = _BAR_X + _BAR_WIDTH
+    if total > budget:
+        return [line(_BAR_X - 6, y, right + 6, y, "over")]
+    name = f"budget {kibibytes(budget)}"
     return [
-        line(_BAR_X - 6, y, right + 6, y, css),
-        label(right + 6, y - 7, f"budget {kibibytes(budget)}", f"{css}-name", "end"),
+        line(_BAR_X - 6, y, right + 6, y, "budget"),
+        label(right + 6, y - 7, name, "budget-name", "end"),
     ]

@@ -1,4 +1,4 @@
-"""The scheme drawn on the network, and the table of its layers."""
+"""Draw the network and what a scheme trains in it."""
 
 from __future__ import annotations
 
@@ -11,14 +11,12 @@ from kilograd.report.svg import (
     drawing,
     element,
     escape,
-    kibibytes,
     label,
     line,
-    number,
     rectangle,
-    shape_text,
     shortened,
 )
+from kilograd.report.units import kibibytes, number, shape_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,88 +26,68 @@ if TYPE_CHECKING:
 # Pixels of the view box.
 _WIDTH = 1120.0
 _TOP, _ROW = 46.0, 21.0
+#: Room for the name of the line below the frozen prefix.
+_CUT_GAP = 18.0
 _SPINE, _NAME, _OPERATOR, _SHAPE, _TRAINS = 74.0, 96.0, 338.0, 520.0, 536.0
 _BAR, _BAR_RIGHT = 704.0, 1040.0
 _FONT = 12.0
 _DOT = 5.0
 
-#: Residual arcs reach this far left at most.
+#: Residual arcs reach at most so far to the left.
 _REACH = 58.0
 
 
 @dataclass(frozen=True)
-class _Scale:
-    """Weights in bytes to pixels.
+class _Axes:
+    """Map rows and bytes of weights to pixels.
 
     Attributes:
-        top: bytes of the longest bar.
+        rows: Number of rows.
+        cut: Number of rows in the frozen prefix.
+        top: Bytes of the longest bar.
     """
 
+    rows: int
+    cut: int
     top: int
+
+    def edge(self, index: int) -> float:
+        """Return the upper edge of a row; the first row below the prefix has a gap above it."""
+        gap = _CUT_GAP if 0 < self.cut <= index and self.cut < self.rows else 0
+        return _TOP + _ROW * index + gap
+
+    def middle(self, index: int) -> float:
+        return self.edge(index) + _ROW / 2
+
+    @property
+    def bottom(self) -> float:
+        return self.edge(self.rows)
 
     def width(self, size: int) -> float:
         return (_BAR_RIGHT - _BAR) * size / max(1, self.top)
 
 
 def network(program: Program) -> str:
-    """The figure: a row for each layer in forward order, marked with what is trained."""
+    """Draw a row for each layer in forward order, marked with what is trained in it."""
     rows = layers(program)
-    scale = _Scale(max((row.weight_bytes for row in rows), default=0))
-    cut = sum(row.frozen_prefix for row in rows)
-    bottom = _TOP + _ROW * len(rows)
-    children = [*_cut(cut, rows, bottom), *_heads(scale, bottom), *_arcs(rows)]
-    children.append(line(_SPINE, _middle(0), _SPINE, _middle(len(rows) - 1), "spine"))
-    for index, row in enumerate(rows):
-        children += _layer(row, _middle(index), scale)
-    trained = sum(row.bias_trained or row.weight_share > 0 for row in rows)
-    text = f"{len(rows)} layers of {program.graph.name}; {trained} are trained, from row {cut + 1}"
-    return drawing(_WIDTH, bottom + 8, text, children)
-
-
-def layer_table(program: Program) -> str:
-    """MACs, parameters, trained bytes and saved bytes of every layer."""
-    rows = layers(program)
-    columns: list[tuple[str, list[int]]] = [
-        ("MACs forward", [row.macs_forward for row in rows]),
-        ("MACs backward", [row.macs_backward for row in rows]),
-        ("weights + bias, bytes", [row.parameter_bytes for row in rows]),
-        ("trained, bytes", [row.trained_bytes for row in rows]),
-        ("saved activation, bytes", [row.saved_bytes for row in rows]),
-        ("clamp masks, bytes", [row.mask_bytes for row in rows]),
-    ]
-    heads = "".join(f'<th scope="col" class="n">{escape(name)}</th>' for name, _ in columns)
-    largest = [max(values, default=0) for _, values in columns]
-    body: list[str] = []
-    for index, row in enumerate(rows):
-        cells = "".join(
-            _figure(values[index], top) for (_, values), top in zip(columns, largest, strict=True)
-        )
-        css = ' class="prefix"' if row.frozen_prefix else ""
-        body.append(
-            f'<tr{css}><th scope="row">{escape(row.name)}</th><td>{escape(row.operator)}</td>'
-            f"<td>{shape_text(row.shape)}</td>{cells}</tr>"
-        )
-    sums = "".join(f'<td class="n">{sum(values):,}</td>' for _, values in columns)
-    return (
-        '<table class="data layers"><thead><tr><th scope="col">layer</th>'
-        f'<th scope="col">operator</th><th scope="col">output</th>{heads}</tr></thead>'
-        f"<tbody>{''.join(body)}</tbody>"
-        f'<tfoot><tr><th scope="row">{len(rows)} layers</th><td></td><td></td>{sums}</tr></tfoot>'
-        "</table>"
+    axes = _Axes(
+        rows=len(rows),
+        cut=sum(row.frozen_prefix for row in rows),
+        top=max((row.weight_bytes for row in rows), default=0),
     )
+    children = [*_cut(axes), *_heads(axes), *_arcs(rows, axes)]
+    children.append(line(_SPINE, axes.middle(0), _SPINE, axes.middle(len(rows) - 1), "spine"))
+    for index, row in enumerate(rows):
+        children += _layer(row, axes.middle(index), axes)
+    trained = sum(row.bias_trained or row.weight_share > 0 for row in rows)
+    text = (
+        f"{len(rows)} layers of {program.graph.name}, {trained} of them trained; "
+        f"the frozen prefix has {axes.cut} layers"
+    )
+    return drawing(_WIDTH, axes.bottom + 8, text, children)
 
 
-def _figure(value: int, top: int) -> str:
-    if not value:
-        return '<td class="n none">·</td>'
-    return f'<td class="n bar" style="--w:{100 * value / top:.1f}%">{value:,}</td>'
-
-
-def _middle(index: int) -> float:
-    return _TOP + _ROW * (index + 0.5)
-
-
-def _heads(scale: _Scale, bottom: float) -> list[str]:
+def _heads(axes: _Axes) -> list[str]:
     y = _TOP - 12
     parts = [
         label(_NAME, y, "layer", "head"),
@@ -118,21 +96,21 @@ def _heads(scale: _Scale, bottom: float) -> list[str]:
         label(_TRAINS, y, "trained", "head"),
         label(_BAR, _TOP - 26, "weights", "head"),
     ]
-    for size in byte_ticks(scale.top, 4):
-        x = _BAR + scale.width(size)
+    for size in byte_ticks(axes.top, 4):
+        x = _BAR + axes.width(size)
         parts += [
-            line(x, _TOP - 6, x, bottom, "grid"),
+            line(x, _TOP - 6, x, axes.bottom, "grid"),
             label(x, y, kibibytes(size), "tick", "middle"),
         ]
     return parts
 
 
-def _cut(cut: int, rows: Sequence[Layer], bottom: float) -> list[str]:
-    """A tint under the layers that the backward pass may reach, and the line where it stops."""
-    y = _TOP + _ROW * cut
-    parts = [rectangle(8, y, _WIDTH - 16, bottom - y, "reach")]
-    if 0 < cut < len(rows):
-        text = f"frozen prefix: {cut} of {len(rows)} layers, no gradient above this line"
+def _cut(axes: _Axes) -> list[str]:
+    """Tint the layers that the backward pass may reach, and draw the line where it ends."""
+    y = axes.edge(axes.cut)
+    parts = [rectangle(8, y, _WIDTH - 16, axes.bottom - y, "reach")]
+    if 0 < axes.cut < axes.rows:
+        text = f"frozen prefix: no gradient for {axes.cut} of {axes.rows} layers"
         parts += [
             line(8, y, _WIDTH - 8, y, "cut"),
             label(_WIDTH - 10, y - 5, text, "cut-name halo", "end"),
@@ -140,15 +118,15 @@ def _cut(cut: int, rows: Sequence[Layer], bottom: float) -> list[str]:
     return parts
 
 
-def _arcs(rows: Sequence[Layer]) -> list[str]:
-    """Connections that skip rows."""
+def _arcs(rows: Sequence[Layer], axes: _Axes) -> list[str]:
+    """Draw the connections that skip rows."""
     parts: list[str] = []
     for index, row in enumerate(rows):
         for source in row.inputs:
             span = index - source
             if span > 1:
                 x = _SPINE - min(_REACH, 16 + 7 * span)
-                start, end = _middle(source), _middle(index)
+                start, end = axes.middle(source), axes.middle(index)
                 d = f"M{number(_SPINE)} {number(start)}C{number(x)} {number(start)} "
                 d += f"{number(x)} {number(end)} {number(_SPINE)} {number(end)}"
                 title = element("title", {}, escape(f"{rows[source].name} to {row.name}"))
@@ -156,7 +134,7 @@ def _arcs(rows: Sequence[Layer]) -> list[str]:
     return parts
 
 
-def _layer(row: Layer, y: float, scale: _Scale) -> list[str]:
+def _layer(row: Layer, y: float, axes: _Axes) -> list[str]:
     muted = " muted" if row.frozen_prefix else ""
     base = y + 4
     parts = [
@@ -168,12 +146,12 @@ def _layer(row: Layer, y: float, scale: _Scale) -> list[str]:
     if row.has_weights:
         trained = row.bias_trained or row.weight_share > 0
         parts.append(label(_TRAINS, base, _what(row), "trains" if trained else "trains none"))
-        parts += _weights(row, y, scale)
+        parts += _weights(row, y, axes)
     return parts
 
 
 def _what(row: Layer) -> str:
-    """``bias + 25% of weights``."""
+    """Name the trained parameters: ``bias + 25% of weights``."""
     weights = ""
     if row.weight_share >= 1:
         weights = "all weights"
@@ -195,8 +173,8 @@ def _dot(row: Layer, y: float) -> str:
     return element("circle", {"cx": _SPINE, "cy": y, "r": _DOT, "class": f"dot {css}"}, title)
 
 
-def _weights(row: Layer, y: float, scale: _Scale) -> list[str]:
-    full = max(scale.width(row.weight_bytes), 1.0)
+def _weights(row: Layer, y: float, axes: _Axes) -> list[str]:
+    full = max(axes.width(row.weight_bytes), 1.0)
     part = full * row.weight_share
     height = _ROW - 9
     title = f"{row.name}: {row.weight_bytes:,} bytes of weights; {_what(row)}"

@@ -1,11 +1,11 @@
-"""What a change in a stream did: rows for the terminal and the page."""
+"""Tell what a change in a stream did, in rows for the terminal and the page."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from kilograd.report.svg import escape, percent
+from kilograd.report.units import percent
 from kilograd.training.online import first_rows
 
 if TYPE_CHECKING:
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from kilograd.training.loop import Evaluation
     from kilograd.training.online import OnlineResult
 
-#: Columns of the table, after the name of the samples.
-COLUMNS = ("before the change", "right after it", "at the end", "had it not learned")
+#: Headings of the accuracies in each row.
+COLUMNS = ("before the change", "right after it", "at the end", "without learning")
 
 _NOTHING = "–"
 
@@ -25,13 +25,13 @@ class ChangeRow:
     """Accuracy on some of the test samples, in [0, 1]; None where there are none.
 
     Attributes:
-        name: of the samples.
-        before: right before the change.
-        after: right after it, before anything was learned from it.
-        end: after the last step.
-        not_learned: at the end, had the device stayed as it was before the change.
-        is_class: whether the samples are those of one class.
-        is_new: whether that class is the new one.
+        name: Name of the samples.
+        before: Accuracy right before the change.
+        after: Accuracy right after it, before anything is learned from it.
+        end: Accuracy after the last step.
+        not_learned: Accuracy at the end of a device that stopped learning at the change.
+        is_class: True if the samples are those of one class.
+        is_new: True if that class is the new one.
     """
 
     name: str
@@ -44,7 +44,7 @@ class ChangeRow:
 
     @property
     def shares(self) -> dict[str, float | None]:
-        """The figures by name, in the order of `COLUMNS`."""
+        """The accuracies by name, in the order of `COLUMNS`."""
         return {
             "before": self.before,
             "right_after": self.after,
@@ -54,16 +54,16 @@ class ChangeRow:
 
     @property
     def texts(self) -> list[str]:
-        """As `COLUMNS`."""
+        """The accuracies as texts, in the order of `COLUMNS`."""
         return [_NOTHING if share is None else percent(share) for share in self.shares.values()]
 
 
 def change_rows(result: OnlineResult, class_names: Sequence[str]) -> list[ChangeRow]:
-    """All test samples, those that the change left alone, and each class.
+    """Return rows for all test samples, for those that the change left alone, for each class.
 
     Args:
-        result: of a stream; no rows where nothing changed.
-        class_names: by label.
+        result: Result of a stream; there are no rows if nothing changed in it.
+        class_names: Names by label.
     """
     change = result.change
     if change is None:
@@ -85,21 +85,6 @@ def change_rows(result: OnlineResult, class_names: Sequence[str]) -> list[Change
             )
         )
     return rows
-
-
-def change_table(result: OnlineResult, class_names: Sequence[str]) -> str:
-    """The rows as an HTML table."""
-    head = "".join(f'<th class="n">{escape(text)}</th>' for text in COLUMNS)
-    body = "".join(
-        f"<tr><th>{escape(row.name)}</th>"
-        + "".join(f'<td class="n">{text}</td>' for text in row.texts)
-        + "</tr>"
-        for row in change_rows(result, class_names)
-    )
-    return (
-        f'<table class="data"><thead><tr><th>test samples</th>{head}</tr></thead>'
-        f"<tbody>{body}</tbody></table>"
-    )
 
 
 def _row(name: str, shares: Sequence[float | None]) -> ChangeRow:

@@ -1,44 +1,51 @@
-"""Thumbnails of int8 samples, inside the page."""
+"""Make thumbnails of int8 samples that are stored inside the page."""
 
 from __future__ import annotations
 
 import base64
 import io
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from kilograd.report.svg import escape
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 Sample = tuple[NDArray[np.int8], str]
 
-#: More samples than this are left out.
+#: Further samples are left out.
 MOST_SAMPLES = 24
 
 _PIXELS = 112
-#: Samples up to this size are kept without loss; larger ones as JPEG.
+#: Samples of at most so many pixels a side become PNG, larger ones become JPEG.
 _SMALL = 48
 _COLOURS = 3
 
 
-def thumbnails(samples: Sequence[Sample]) -> str:
-    """Figures with captions, as the network sees them: int8 -128 is black, 127 white.
+@dataclass(frozen=True)
+class Thumbnail:
+    """A sample as a picture.
+
+    Attributes:
+        uri: A data URI that holds the picture.
+        caption: Text below it.
+    """
+
+    uri: str
+    caption: str
+
+
+def thumbnails(samples: Sequence[Sample]) -> tuple[Thumbnail, ...]:
+    """Make pictures of the first samples, in which -128 is black and 127 is white.
 
     Args:
-        samples: int8 [height, width, channels] with captions; of other than three channels, the
-            first is shown in grey.
+        samples: int8 [height, width, channels] with captions. A sample without exactly three
+            channels is shown in grey, by its first channel.
     """
-    figures = [
-        f'<figure><img src="{_data_uri(array)}" alt="{escape(caption)}" />'
-        f"<figcaption>{escape(caption)}</figcaption></figure>"
-        for array, caption in samples[:MOST_SAMPLES]
-    ]
-    return f'<div class="samples">{"".join(figures)}</div>'
+    return tuple(Thumbnail(_data_uri(array), caption) for array, caption in samples[:MOST_SAMPLES])
 
 
 def _data_uri(array: NDArray[np.int8]) -> str:

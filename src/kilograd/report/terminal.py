@@ -1,4 +1,4 @@
-"""The SRAM map for a terminal."""
+"""Draw the SRAM map for a terminal."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from rich.text import Text
 
 from kilograd.measuring.firmware import describe_peak
 from kilograd.report.analysis import SramPart, sram_parts
-from kilograd.report.svg import percent
+from kilograd.report.units import percent
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _STYLES = {"arena": "blue", "trainable": "yellow", "data": "magenta", "stack": "cyan"}
 
-#: Columns: name, bytes, per cent, and the spaces between them.
+#: Characters for the name, the bytes and the percentage.
 _NAME, _BYTES, _SHARE = 10, 11, 7
 _LEAST_BAR = 8
 
@@ -30,12 +30,12 @@ _EIGHTHS = " ▏▎▍▌▋▊▉█"
 def terminal_memory_map(
     program: Program, measurement: Measurement | None, budget: int | None
 ) -> RenderableType:
-    """A map of at most 12 lines, as wide as the console: one bar a part of the SRAM, and the peak.
+    """Draw one bar for each part of the SRAM, and name the peak, in at most 12 lines.
 
     Args:
-        program: compiled.
-        measurement: of its firmware; without one, only the planned parts are shown.
-        budget: of SRAM, in bytes; without one, shares are of what is used.
+        program: The compiled program.
+        measurement: The measured firmware; without one, only the planned parts are shown.
+        budget: Bytes of SRAM; without a budget, percentages are shares of what is used.
     """
     parts = sram_parts(program, measurement)
     return _SramMap(parts, budget, describe_peak(program))
@@ -43,12 +43,12 @@ def terminal_memory_map(
 
 @dataclass(frozen=True)
 class _SramMap:
-    """Lines of text, once the width is known.
+    """The map, which is drawn once the console's width is known.
 
     Attributes:
-        parts: of the SRAM, from address 0 up.
-        budget: bytes, if there is one.
-        peak: what describe_peak says.
+        parts: Parts of the SRAM, from address 0 up.
+        budget: Bytes of SRAM, or None.
+        peak: The description of the peak.
     """
 
     parts: tuple[SramPart, ...]
@@ -103,12 +103,12 @@ def _row(name: str, size: int, share: float, bar: Text) -> Text:
 
 
 def _bar(begin: float, end: float, width: int, *, ascii_only: bool) -> str:
-    """Cells from ``begin`` to ``end``, shares of the width; at least a sliver."""
+    """Draw a bar from ``begin`` to ``end``, shares of the width; it is never empty."""
     first = min(int(begin * width), width - 1)
     if ascii_only:
         return " " * first + "#" * max(1, round(end * width) - first)
-    # As long as the part is large, since cells cannot start between two columns; the last part
-    # fills what is left.
+    # A bar cannot start between two columns, so its length shows the size, not its end. Only the
+    # last bar ends at the right edge.
     eighths = (width - first) * 8 if end >= 1 else round((end - begin) * width * 8)
     full, part = divmod(max(1 if end > begin else 0, eighths), 8)
     return " " * first + "█" * full + (_EIGHTHS[part] if part else "")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from kilograd.ops.spec import Input, KernelCall, Output, Scratch
-from kilograd.rowwise import RowPlan, RowStage
+from kilograd.rowwise.plan import MOST_MAPS, RowPlan, RowStage
 
 
 def tables(name: str, plan: RowPlan, offset: int, wholes: Mapping[str, int]) -> str:
@@ -36,10 +36,11 @@ def _lines(items: list[str]) -> str:
 
 
 def _stage(stage: RowStage) -> str:
-    inputs = (*stage.inputs, -1, -1)[:2]
+    missing = MOST_MAPS - len(stage.inputs)
+    inputs = ", ".join(map(str, (*stage.inputs, *([-1] * missing))))
     rule = stage.rule
     window = f"{rule.height}, {rule.stride}, {rule.top}"
-    return f"{{{{{inputs[0]}, {inputs[1]}}}, {stage.output}, {window}}}"
+    return f"{{{{{inputs}}}, {stage.output}, {window}}}"
 
 
 def run(name: str, cases: list[list[str]]) -> list[str]:
@@ -65,23 +66,23 @@ def run(name: str, cases: list[list[str]]) -> list[str]:
 
 
 def stage_call(
-    stage: RowStage, parameters: str, constants: dict[int, str], scratch: str
+    stage: RowStage, parameters: str, constants: Mapping[str, str], scratch: str
 ) -> list[str]:
     """The lines that make one row of a node.
 
     Args:
         stage: the node.
         parameters: name of its constant struct for a row with all rows under it.
-        constants: addresses of the inputs that are no maps, by index.
+        constants: addresses of the inputs that are no maps, by operand.
         scratch: address of the scratch.
     """
     call: KernelCall = stage.call
-    maps = {index: f"row.input[{place}]" for place, index in enumerate(stage.rule.inputs)}
+    maps = {name: f"row.input[{place}]" for place, name in enumerate(stage.rule.inputs)}
     arguments: list[str] = []
     for argument in call.arguments:
         match argument:
-            case Input(index):
-                arguments.append(maps.get(index) or constants[index])
+            case Input(name):
+                arguments.append(maps.get(name) or constants.get(name, "NULL"))
             case Output():
                 arguments.append("row.output")
             case Scratch():
@@ -91,7 +92,7 @@ def stage_call(
     if stage.rule.present is None:
         return [f"{call.function}({', '.join([f'&{parameters}', *arguments])});"]
     return [
-        f"{call.function}_parameters p = {parameters};",
+        f"{call.parameters} p = {parameters};",
         f"p.{stage.rule.present} = row.present;",
         f"p.{stage.rule.above} = row.above;",
         f"{call.function}({', '.join(['&p', *arguments])});",

@@ -10,10 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from kilograd.ir import Graph, Node
 from kilograd.ops import REGISTRY
-from kilograd.ops.spec import KernelCall, RowRule
+from kilograd.ops.spec import KernelCall, RowRule, c_constant
+
+#: Maps that one node can read a row at a time; a node that reads more runs whole.
+MOST_MAPS = c_constant(Path(__file__).parent / "kg_rowwise.h", "KG_ROWWISE_INPUTS")
 
 #: Bytes of a value's two row counters on a device.
 LINES_BYTES = 8
@@ -110,7 +114,8 @@ class RowPlan:
 
 def row_rule(node: Node, graph: Graph) -> RowRule | None:
     """How a node runs a row at a time; None where it cannot."""
-    return REGISTRY[node.operator].by_rows(node.attributes, graph.types(node.inputs))
+    rule = REGISTRY[node.operator].by_rows(node.attributes, graph.types(node.inputs))
+    return rule if rule is not None and len(rule.inputs) <= MOST_MAPS else None
 
 
 def plan_rows(graph: Graph, nodes: Sequence[Node], *, row_input: bool = False) -> RowPlan:
@@ -172,7 +177,7 @@ def simulate(graph: Graph, nodes: Sequence[Node], *, row_input: bool) -> RowPlan
     """
     made = {node.outputs[0] for node in nodes}
     rules = [_rule(node, graph) for node in nodes]
-    read = [[node.inputs[i] for i in rule.inputs] for node, rule in zip(nodes, rules, strict=True)]
+    read = [_maps(node, rule) for node, rule in zip(nodes, rules, strict=True)]
     outside = list(dict.fromkeys(name for names in read for name in names if name not in made))
     names = [*outside, *(node.outputs[0] for node in nodes)]
     index = {name: position for position, name in enumerate(names)}
@@ -265,8 +270,9 @@ class _Simulation:
         """How far the row just made ends ahead of those that are read, then or later."""
         values, leads = self._plan.values, self.leads[stage.output]
         row_bytes = values[stage.output].row_bytes
-        sources = REGISTRY[stage.node.operator].reuses.get(0, ())
-        overwritten = [stage.node.inputs[i] for i in sources if i in stage.rule.inputs]
+        node = stage.node
+        sources = REGISTRY[node.operator].reusable(node).get(node.outputs[0], ())
+        overwritten = [name for name in sources if name in _maps(node, stage.rule)]
         for index, first in enumerate(reading):
             value = values[index]
             in_place = value.name in overwritten and value.row_bytes == row_bytes
@@ -297,8 +303,16 @@ def _rule(node: Node, graph: Graph) -> RowRule:
 
 def _row_call(graph: Graph, node: Node, rule: RowRule) -> KernelCall:
     """The kernel for one row, with all rows under it there."""
-    types = list(graph.types(node.inputs))
-    for index in rule.inputs:
-        _, width, channels = types[index].shape
-        types[index] = replace(types[index], shape=(rule.height, width, channels))
-    return REGISTRY[node.operator].kernel(rule.attributes, types)
+    spec = REGISTRY[node.operator]
+    types = spec.bind(node.attributes, graph.types(node.inputs))
+    rows = [
+        replace(type_, shape=(rule.height, *type_.shape[1:])) if name in rule.inputs else type_
+        for name, type_ in zip(types.names(), types, strict=True)
+    ]
+    return spec.kernel(rule.attributes, rows).best(graph.target_features)
+
+
+def _maps(node: Node, rule: RowRule) -> list[str]:
+    """Names of the values that a node reads row by row."""
+    reads = REGISTRY[node.operator].inputs_of(node)
+    return [getattr(reads, operand) for operand in rule.inputs]

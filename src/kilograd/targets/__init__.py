@@ -1,26 +1,56 @@
-"""The machines kilograd writes C for, one file each, and the C that starts them."""
+"""The machines that kilograd writes C for: one file of data each."""
 
-from kilograd.errors import ToolchainError
-from kilograd.targets.cortex_m0plus import CORTEX_M0PLUS
-from kilograd.targets.cortex_m4 import CORTEX_M4
-from kilograd.targets.cortex_m7 import CORTEX_M7
-from kilograd.targets.host import HOST
-from kilograd.targets.target import Region, Target
+from __future__ import annotations
 
-TARGETS: dict[str, Target] = {
-    target.name: target for target in (HOST, CORTEX_M7, CORTEX_M4, CORTEX_M0PLUS)
-}
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import tomli
+
+from kilograd.errors import TargetError
+from kilograd.targets.target import Region, Target, parse_target, target_name
+
+_SUFFIX = ".toml"
 
 
+@cache
+def target_names() -> tuple[str, ...]:
+    """Names of the targets that come with kilograd."""
+    names = (entry.name for entry in files("kilograd.targets").iterdir())
+    return tuple(sorted(name.removesuffix(_SUFFIX) for name in names if name.endswith(_SUFFIX)))
+
+
+@cache
 def get_target(name: str) -> Target:
-    """Finds a target by its name.
+    """A target by its name, or by the path of its file, which ends in ``.toml``.
 
     Raises:
-        ToolchainError: there is no target of that name; the hint lists them.
+        TargetError: there is no such target (the hint lists them), or its file is wrong.
     """
-    if name not in TARGETS:
-        raise ToolchainError(f"unknown target {name!r}", hint=f"choose one of {', '.join(TARGETS)}")
-    return TARGETS[name]
+    if name.endswith(_SUFFIX):
+        path = Path(name)
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise TargetError(f"the target's file cannot be read: {error}", where=name) from error
+        return _parse(target_name(path), text, name)
+    if name not in target_names():
+        raise TargetError(
+            f"unknown target {name!r}",
+            hint=f"choose one of {', '.join(target_names())}, or name a target's .toml file",
+        )
+    file = files("kilograd.targets") / f"{name}{_SUFFIX}"
+    return _parse(name, file.read_text(encoding="utf-8"), file.name)
 
 
-__all__ = ["TARGETS", "Region", "Target", "get_target"]
+def _parse(name: str, text: str, where: str) -> Target:
+    try:
+        contents: dict[str, Any] = tomli.loads(text)
+    except ValueError as error:
+        raise TargetError(f"the target's file is no TOML: {error}", where=where) from error
+    return parse_target(name, contents, where)
+
+
+__all__ = ["Region", "Target", "get_target", "parse_target", "target_names"]

@@ -1,12 +1,16 @@
-"""What the compiler needs to know of a machine: its processor, memory and compiler flags."""
+"""A target: what the compiler needs to know of a machine. Data only, one file a target."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, cast
 
-from kilograd.errors import KilogradError
+from kilograd.errors import KilogradError, TargetError
 
-_WARNINGS = ("-std=c11", "-Wall", "-Wextra", "-Werror")
+#: What a memory may hold; each is held by exactly one, or by none where no firmware is built.
+ROLES = ("code", "stack", "data")
 
 
 @dataclass(frozen=True)
@@ -34,37 +38,33 @@ class Target:
     """A machine that kilograd writes C for.
 
     Attributes:
-        name: as given on the command line.
+        name: of its file, and as given on the command line.
         part: the chip whose memory sizes are taken.
-        zig_flags: machine selection for `zig cc`.
-        gcc_flags: machine selection for `arm-none-eabi-gcc` (or the system's `cc`).
-        optimisation: flags that both compilers take.
-        features: processor extensions that kernels may ask for, such as `dsp`.
-        memory: every region the firmware may touch; empty for the host.
+        architecture: name of what starts, links and counts firmwares of this kind; see ``arch``.
+        core: the processor, as its architecture calls it.
+        features: extensions of the processor that kernels and startup code may use.
+        memory: every region that a firmware may touch; empty where kilograd builds no firmware.
         code, stack, data: names of the regions that hold code, the stack and everything else.
         stack_bytes: room reserved for the stack, at the bottom of its region.
-        unicorn_cpu: constant of `unicorn.arm_const`, or None if it cannot be emulated.
-        qemu_machine: argument of `qemu-system-arm -M`, or None if it cannot be emulated.
+        qemu_machine: QEMU's name of a board with such a core; None if it has none.
     """
 
     name: str
     part: str
-    zig_flags: tuple[str, ...]
-    gcc_flags: tuple[str, ...]
-    optimisation: tuple[str, ...] = ("-O3",)
+    architecture: str
+    core: str
     features: frozenset[str] = frozenset()
     memory: tuple[Region, ...] = ()
     code: str = ""
     stack: str = ""
     data: str = ""
     stack_bytes: int = 0
-    unicorn_cpu: str | None = None
     qemu_machine: str | None = None
 
     @property
     def is_host(self) -> bool:
         """Whether the C runs on the machine that compiles it."""
-        return not self.memory
+        return self.architecture == "host"
 
     @property
     def code_region(self) -> Region:
@@ -82,9 +82,34 @@ class Target:
         return self.region(self.data)
 
     @property
+    def ram(self) -> tuple[Region, ...]:
+        """All regions but flash, by address."""
+        regions = (region for region in self.memory if region.name != self.code)
+        return tuple(sorted(regions, key=lambda region: region.origin))
+
+    @property
     def ram_bytes(self) -> int:
         """Bytes in all regions but flash."""
-        return sum(region.length for region in self.memory if region.name != self.code)
+        return sum(region.length for region in self.ram)
+
+    @property
+    def data_bytes(self) -> int:
+        """Most bytes that arena, trained state and variables can have.
+
+        Neighbouring regions are used as one where that holds more; the stack is taken off.
+        """
+        joined = 0
+        for first in range(len(self.ram)):
+            run = [self.ram[first]]
+            for region in self.ram[first + 1 :]:
+                if region.origin != run[-1].end:
+                    break
+                run.append(region)
+            names = {region.name for region in run}
+            if self.data in names:
+                stack = self.stack_bytes if self.stack in names else 0
+                joined = max(joined, sum(region.length for region in run) - stack)
+        return joined
 
     def region(self, name: str) -> Region:
         """Finds a region by name.
@@ -97,7 +122,117 @@ class Target:
                 return region
         raise KilogradError(f"target {self.name} has no memory region {name!r}")
 
-    def compile_flags(self, compiler: str) -> tuple[str, ...]:
-        """Flags for every C file, for compiler `zig` or `gcc`."""
-        machine = self.zig_flags if compiler == "zig" else self.gcc_flags
-        return (*machine, *self.optimisation, "-g0", *_WARNINGS)
+
+def parse_target(name: str, contents: dict[str, Any], where: str) -> Target:
+    """A target from what its file says.
+
+    Args:
+        name: of the target.
+        contents: the file's tables.
+        where: the file, for errors.
+
+    Raises:
+        TargetError: a field is missing, unknown or of the wrong type, or memories overlap.
+    """
+    reader = _Reader(contents, where)
+    memory, roles = reader.memory()
+    target = Target(
+        name=name,
+        part=reader.text("part"),
+        architecture=reader.text("architecture"),
+        core=reader.text("core"),
+        features=frozenset(reader.texts("features")),
+        memory=memory,
+        stack_bytes=reader.size("stack_bytes") if memory else 0,
+        qemu_machine=reader.text("qemu_machine") if "qemu_machine" in contents else None,
+        **roles,
+    )
+    reader.check_nothing_is_left()
+    return target
+
+
+class _Reader:
+    """Takes fields out of a target's file, one at a time."""
+
+    def __init__(self, contents: dict[str, Any], where: str) -> None:
+        self._left = dict(contents)
+        self._where = where
+
+    def text(self, field: str) -> str:
+        value = self._take(field)
+        if not isinstance(value, str) or not value:
+            raise self._error(f"{field} must be a text, not {value!r}")
+        return value
+
+    def texts(self, field: str) -> list[str]:
+        values = self._take(field)
+        if not isinstance(values, list):
+            raise self._error(f"{field} must be a list of texts, not {values!r}")
+        texts = cast("list[Any]", values)
+        if not all(isinstance(value, str) for value in texts):
+            raise self._error(f"{field} must be a list of texts, not {texts!r}")
+        return texts
+
+    def size(self, field: str) -> int:
+        return self._size(self._take(field), field)
+
+    def memory(self) -> tuple[tuple[Region, ...], dict[str, str]]:
+        """The regions, by address, and the name of the one that holds each role."""
+        regions: list[Region] = []
+        roles: dict[str, str] = {}
+        for name, contents in self._table(self._left.pop("memory", {}), "memory").items():
+            of = f"memory {name}"
+            table = self._table(contents, of)
+            for field in ("origin", "bytes", "holds"):
+                if field not in table:
+                    raise self._error(f"{of} lacks the field {field}")
+            if unknown := set(table) - {"origin", "bytes", "holds"}:
+                raise self._error(f"{of} has an unknown field {', '.join(sorted(unknown))}")
+            origin, length = (
+                self._size(table[field], f"{of}: {field}") for field in ("origin", "bytes")
+            )
+            regions.append(Region(name, origin, length))
+            for role in table["holds"]:
+                if role not in ROLES:
+                    raise self._error(f"{of} holds {role!r}; it may hold {', '.join(ROLES)}")
+                if role in roles:
+                    raise self._error(f"{role} is held by both {roles[role]} and {name}")
+                roles[role] = name
+        for role in ROLES:
+            if regions and role not in roles:
+                raise self._error(f"no memory holds the {role}")
+        regions.sort(key=lambda region: region.origin)
+        for first, second in pairwise(regions):
+            if second.origin < first.end:
+                raise self._error(
+                    f"memories {first.name} and {second.name} overlap: {first.name} ends at "
+                    f"{first.end:#x}, {second.name} begins at {second.origin:#x}"
+                )
+        return tuple(regions), roles
+
+    def _table(self, value: Any, of: str) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            raise self._error(f"{of} must be a table, not {value!r}")
+        return cast("dict[str, Any]", value)
+
+    def _size(self, value: Any, of: str) -> int:
+        if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+            raise self._error(f"{of} must be a number of bytes, not {value!r}")
+        return value
+
+    def check_nothing_is_left(self) -> None:
+        if self._left:
+            raise self._error(f"unknown field {', '.join(sorted(self._left))}")
+
+    def _take(self, field: str) -> Any:
+        if field not in self._left:
+            raise self._error(f"the field {field} is missing")
+        return self._left.pop(field)
+
+    def _error(self, what: str) -> TargetError:
+        return TargetError(what, where=self._where, hint="docs/adding-a-target.md lists the fields")
+
+
+def target_name(path: Path) -> str:
+    """What a target is called after its file."""
+    return path.name.removesuffix(".toml")

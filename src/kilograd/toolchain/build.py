@@ -23,9 +23,9 @@ from typing import TYPE_CHECKING, Literal
 
 import platformdirs
 
-from kilograd.arch.cortex_m.layout import linker_script, runtime_sources, target_header
+from kilograd.arch import architecture_of, linker_script
 from kilograd.errors import BudgetError, KilogradError, ToolchainError
-from kilograd.targets import TARGETS
+from kilograd.targets import get_target
 from kilograd.toolchain.elf import (
     FirmwareSizes,
     Symbols,
@@ -50,6 +50,7 @@ _FIRMWARE_FLAGS = (
     "-fno-unwind-tables",
     "-fno-asynchronous-unwind-tables",
 )
+_WARNINGS = ("-std=c11", "-Wall", "-Wextra", "-Werror")
 _SHARED_SUFFIX = {"win32": ".dll", "darwin": ".dylib"}.get(sys.platform, ".so")
 _PROGRAM_SUFFIX = ".exe" if sys.platform == "win32" else ""
 _SHOWN_LINES = 15
@@ -123,8 +124,7 @@ def build_firmware(
         ToolchainError: no compiler, or a cache that cannot be written.
         KilogradError: the compiler refused the sources, which is a fault of kilograd.
     """
-    if target.is_host:
-        raise KilogradError("a firmware needs a target with memory regions; the host has none")
+    runtime = architecture_of(target).runtime_sources(target)
     stack = target.stack_bytes if stack_bytes is None else stack_bytes
     errors: list[BudgetError] = []
     for script in dict.fromkeys(
@@ -135,8 +135,7 @@ def build_firmware(
             suffix=".elf",
             sources={
                 **sources,
-                **{f"kg_runtime/{name}": text for name, text in runtime_sources().items()},
-                "kg_runtime/kg_target.h": target_header(target),
+                **{f"kg_runtime/{name}": text for name, text in runtime.items()},
                 "firmware.ld": script,
             },
             compile_flags=(*_FIRMWARE_FLAGS, *extra_flags, "-I.", "-Ikg_runtime"),
@@ -158,7 +157,7 @@ def build_host_library(
     sanitize: bool = False,
     extra_flags: Sequence[str] = (),
 ) -> Build:
-    """Builds a shared library for this computer, with the frozen-prefix API (`KG_HOST`).
+    """Builds a shared library for this computer, of a program compiled for the host.
 
     Args:
         sources: {file name: text} of the model.
@@ -178,7 +177,7 @@ def build_host_library(
             sources=dict(sources),
             compile_flags=_host_flags(compiler, checks, extra_flags),
             link_flags=("-shared", *checks),
-            target=TARGETS["host"],
+            target=get_target("host"),
             compiler=compiler,
         )
     )
@@ -217,7 +216,7 @@ def build_host_executable(
             sources={**sources, "kg_main.c": main_c},
             compile_flags=_host_flags(compiler, checks, extra_flags),
             link_flags=checks,
-            target=TARGETS["host"],
+            target=get_target("host"),
             compiler=compiler,
         )
     )
@@ -232,7 +231,7 @@ def _host_flags(
     compiler: Compiler, checks: tuple[str, ...], extra: Sequence[str]
 ) -> tuple[str, ...]:
     quiet = ("-fno-sanitize=undefined",) if compiler == "zig" and not checks else ()
-    return ("-DKG_HOST", "-fPIC", *quiet, *checks, *extra, "-I.")
+    return ("-fPIC", *quiet, *checks, *extra, "-I.")
 
 
 def _firmware_link_flags(compiler: Compiler) -> tuple[str, ...]:
@@ -248,13 +247,13 @@ def _command(compiler: Compiler, target: Target) -> tuple[str, ...]:
                 "the C compiler zig is not installed", hint="python -m pip install ziglang"
             )
         return (sys.executable, "-m", "ziglang", "cc")
-    names = ("cc", "gcc") if target.is_host else ("arm-none-eabi-gcc",)
-    for name in names:
+    architecture = architecture_of(target)
+    for name in architecture.gcc:
         if found := shutil.which(name):
             return (found,)
     raise ToolchainError(
-        f"the C compiler {names[-1]} is not installed",
-        hint=f"install {'gcc' if target.is_host else 'gcc-arm-none-eabi'}, or use compiler zig",
+        f"the C compiler {architecture.gcc[-1]} is not installed",
+        hint=f"install {architecture.gcc_package}, or use compiler zig",
     )
 
 
@@ -274,7 +273,7 @@ def _build(job: _Job) -> Build:
     """Takes a result from the cache, or makes it there."""
     command = _command(job.compiler, job.target)
     version = compiler_version(job.compiler, job.target)
-    flags = (*job.target.compile_flags(job.compiler), *job.compile_flags)
+    flags = (*_machine_flags(job), *job.compile_flags)
     if job.compiler == "zig" and not job.target.is_host:
         flags = (*flags, "-fno-sanitize=undefined")
     key = _digest(version, _processor(job.target), job.kind, job.sources, flags, job.link_flags)
@@ -290,6 +289,13 @@ def _build(job: _Job) -> Build:
                 hint="set KILOGRAD_CACHE to a directory that can be written",
             ) from error
     return Build(path, job.target, job.compiler, version)
+
+
+def _machine_flags(job: _Job) -> tuple[str, ...]:
+    """Flags for every file, and for the linker."""
+    architecture = architecture_of(job.target)
+    flags = architecture.zig_flags if job.compiler == "zig" else architecture.gcc_flags
+    return (*flags(job.target), "-O3", "-g0", *_WARNINGS)
 
 
 def _make(
@@ -327,8 +333,12 @@ def _make(
         with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
             objects = list(pool.map(compile_one, enumerate(sources)))
         output = f"kg_result{job.suffix}"
-        machine = job.target.compile_flags(job.compiler)
-        _run([*command, *machine, *objects, *job.link_flags, "-o", output], folder, environment, "")
+        _run(
+            [*command, *_machine_flags(job), *objects, *job.link_flags, "-o", output],
+            folder,
+            environment,
+            "",
+        )
         _publish(folder / output, path)
 
 

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Protocol
 
 from kilograd.device.protocol import Device, LearningRate
-from kilograd.memory.plan import STATE_HEADER_BYTES
+from kilograd.memory.state_layout import StateHeader
 from kilograd.ops.spec import TrainingCounters
 
 #: Training steps from one look at the counters to the next.
@@ -95,7 +95,7 @@ class DivergenceMonitor:
     def _go_back(self, state: bytes) -> None:
         if self.divergences and self._steps - self.divergences[-1].step <= RELAPSE_STEPS:
             self._healthy = self._start
-        header, learned = state[:STATE_HEADER_BYTES], self._healthy[STATE_HEADER_BYTES:]
+        header, learned = state[: StateHeader.BYTES], self._healthy[StateHeader.BYTES :]
         self._device.write_state(header + learned)
         self._latest = self._healthy
         self._flows = self._flows and self._healthy is not self._start

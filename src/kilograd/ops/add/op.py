@@ -13,16 +13,23 @@ from kilograd.ir import DType, Graph, Node, Quantization, TensorType
 from kilograd.ops.arithmetic import multiply_by_quantized_multiplier, quantize_multiplier
 from kilograd.ops.clamp import clamped_gradient
 from kilograd.ops.spec import (
+    DSP,
+    PLAIN,
     Array,
     Case,
     GradientBuilder,
     Input,
-    KernelCall,
+    Kernel,
     OpSpec,
     Output,
     RowRule,
     StepContext,
+    Use,
+    required,
 )
+
+#: A half, as multiplier and shift: how the input with the larger scale is rescaled.
+_HALF = (1 << 30, 0)
 
 #: Bits that both inputs are shifted up by before they are scaled (as TensorFlow Lite).
 LEFT_SHIFT = 20
@@ -48,24 +55,28 @@ class Add(OpSpec[AddAttributes]):
 
     name = "add"
     attributes_type = AddAttributes
-    reuses = MappingProxyType({0: (0, 1)})
+    operands = required("a", "b")
+    results = ("y",)
+    reuses = MappingProxyType({"y": ("a", "b")})
 
     def infer(
         self, attributes: AddAttributes, inputs: Sequence[TensorType]
     ) -> tuple[TensorType, ...]:
         """The shape of both."""
-        if inputs[0].shape != inputs[1].shape:
-            msg = f"cannot add {inputs[0].shape} and {inputs[1].shape}"
+        types = self.bind(attributes, inputs)
+        if types.a.shape != types.b.shape:
+            msg = f"cannot add {types.a.shape} and {types.b.shape}"
             raise ValueError(msg)
-        return (TensorType(inputs[0].shape, DType.INT8, attributes.output),)
+        return (TensorType(types.a.shape, DType.INT8, attributes.output),)
 
     def _multipliers(
         self, attributes: AddAttributes, inputs: Sequence[TensorType]
     ) -> list[tuple[int, int]]:
-        twice = 2 * max(inputs[0].scale, inputs[1].scale)
+        a, b = (type_.scale for type_ in inputs)
+        twice = 2 * max(a, b)
         reals = [
-            inputs[0].scale / twice,
-            inputs[1].scale / twice,
+            a / twice,
+            b / twice,
             twice / ((1 << LEFT_SHIFT) * attributes.output.scale),
         ]
         return [quantize_multiplier(real) for real in reals]
@@ -99,27 +110,39 @@ class Add(OpSpec[AddAttributes]):
         least, most = self._unclamped(node.attributes, types, [ends, ends])
         return bool(least <= ends[0] or most >= ends[1])
 
-    def kernel(self, attributes: AddAttributes, inputs: Sequence[TensorType]) -> KernelCall:
-        """kg_add."""
+    def real(
+        self, attributes: AddAttributes, inputs: Sequence[TensorType], values: Sequence[Array]
+    ) -> NDArray[np.float64]:
+        """The sum."""
+        del inputs
+        reals = self.bind(attributes, values)
+        return reals.a + reals.b
+
+    def kernel(self, attributes: AddAttributes, inputs: Sequence[TensorType]) -> Kernel:
+        """kg_add; with DSP instructions for one input that is halved and one that is shifted."""
+        types = self.bind(attributes, inputs)
         a, b, out = self._multipliers(attributes, inputs)
+        shift_of_smaller = b[1] if a == _HALF else a[1]
+        is_usual = _HALF in (a, b) and shift_of_smaller <= 0 and -22 <= out[1] < 0
         fields = {
-            "count": inputs[0].size,
-            "a_zero_point": inputs[0].zero_point,
+            "count": types.a.size,
+            "a_zero_point": types.a.zero_point,
             "a_multiplier": a[0],
             "a_shift": a[1],
-            "b_zero_point": inputs[1].zero_point,
+            "b_zero_point": types.b.zero_point,
             "b_multiplier": b[0],
             "b_shift": b[1],
             "output_multiplier": out[0],
             "output_shift": out[1],
             "output_zero_point": attributes.output.zero_point,
         }
-        return KernelCall("kg_add", fields, (Input(0), Input(1), Output(0)))
+        uses = {PLAIN: Use(), DSP: Use()} if is_usual else {PLAIN: Use()}
+        return Kernel("add", fields, (Input("a"), Input("b"), Output("y")), uses)
 
     def by_rows(self, attributes: AddAttributes, inputs: Sequence[TensorType]) -> RowRule:
         """Row by row, of both."""
         del inputs
-        return RowRule((0, 1), attributes)
+        return RowRule(("a", "b"), attributes)
 
     def gradient(self, node: Node, graph: Graph, builder: GradientBuilder) -> None:
         """The clamped gradient, to both inputs."""

@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 #include "kg_counters.h"
-#include "kg_dsp.h"
+#include "kg_machine.h"
 
 #define KG_ACCUMULATOR_LIMIT ((INT32_C(1) << 30) - 1)
 
@@ -31,18 +31,6 @@ static inline int32_t kg_clamp(int32_t value, int32_t low, int32_t high)
 static inline int8_t kg_saturate_int8(int32_t value)
 {
     return (int8_t)kg_clamp(value, -128, 127);
-}
-
-/* round(value * multiplier / 2^31), halves up; |value| <= KG_ACCUMULATOR_LIMIT. */
-static inline int32_t kg_doubling_high_multiply(int32_t value, int32_t multiplier)
-{
-#if defined(__ARM_FEATURE_DSP) && __ARM_FEATURE_DSP
-    int32_t high;
-    __asm__("smmulr %0, %1, %2" : "=r"(high) : "r"(value * 2), "r"(multiplier));
-    return high;
-#else
-    return (int32_t)(((int64_t)value * multiplier + (INT32_C(1) << 30)) >> 31);
-#endif
 }
 
 /* TensorFlow Lite's MultiplyByQuantizedMultiplier; a left shift saturates at the limit. */
@@ -129,24 +117,6 @@ static inline int32_t kg_stochastic_round16(int64_t value, int32_t shift, uint32
     return rounded > 32767 ? 32767 : rounded < -32767 ? -32767 : (int32_t)rounded;
 }
 
-#if KG_HAS_DSP
-/* value * factor / 2^(32 + right) rounded by kg_stochastic_round, of which the noise's lowest
-   `right` bits are zero; 0 <= right < 31. */
-static inline int32_t kg_round_product(int32_t value, int32_t factor, int32_t right,
-                                       uint32_t bits)
-{
-    uint32_t low;
-    int32_t high;
-    __asm__("lsl %0, %4, %5\n"
-            "lsr %1, %4, %6\n"
-            "smlal %0, %1, %2, %3\n"
-            "asr %1, %1, %5\n"
-            : "=&r"(low), "=&r"(high)
-            : "r"(value), "r"(factor), "r"(bits), "r"(right), "r"(32 - right));
-    return high;
-}
-#endif
-
 /* Exponents of gradient tensors are kept in sixteenths. */
 static inline int32_t kg_whole_exponent(const int32_t *exponent)
 {
@@ -169,8 +139,7 @@ static inline void kg_gradient_elements(const int32_t *sums, int32_t count, int3
 {
     uint32_t seen = 0;
     int32_t i = 0;
-#if !KG_HAS_DSP
-    if (shift >= 32 && shift <= 62) {
+    if (!KG_PLAIN_IS_FALLBACK && shift >= 32 && shift <= 62) {
         /* kg_stochastic_round without its cases: compilers turn this into vectors. */
         const int32_t right = shift - 32;
         for (; i < count; i++) {
@@ -181,7 +150,6 @@ static inline void kg_gradient_elements(const int32_t *sums, int32_t count, int3
             result[i] = (int8_t)kg_clamp(rounded, -127, 127);
         }
     }
-#endif
     for (; i < count; i++)
         result[i] = kg_gradient_element((int64_t)sums[i] * mantissa, shift,
                                         kg_random(key, first + (uint32_t)i), &seen);
@@ -195,12 +163,8 @@ static inline int32_t kg_step(const kg_control *control, int32_t gradient, int32
 {
     const int32_t scale = scale_mantissa * control->rate_mantissa;
     const int32_t shift = -(scale_exponent + control->rate_exponent);
-#if KG_HAS_DSP
     if (shift >= 32 && shift <= 62)
         return kg_round_product(gradient, scale, shift - 32, bits);
-#endif
-    if (shift >= 32 && shift <= 62)
-        return (int32_t)(((int64_t)gradient * scale + ((int64_t)bits << (shift - 32))) >> shift);
     const int64_t step = kg_stochastic_round((int64_t)gradient * scale, shift, bits);
     const int64_t limit = KG_ACCUMULATOR_LIMIT;
     return (int32_t)(step > limit ? limit : step < -limit ? -limit : step);

@@ -11,18 +11,21 @@ import numpy as np
 from kilograd.ir import DType, Quantization, TensorType
 from kilograd.ops.arithmetic import bias_limit, channel_mantissas
 from kilograd.ops.common.update import fixed_point_step, stepped_bias
-from kilograd.ops.gradient_scale import EXPONENT, branch_type, whole_exponent
+from kilograd.ops.gradient_scale import EXPONENT, check_exponents, whole_exponent
 from kilograd.ops.spec import (
+    DSP,
+    HOST,
+    PLAIN,
     Array,
     Case,
     Control,
     Input,
-    KernelCall,
+    Kernel,
     OpSpec,
     StepContext,
+    Use,
+    required,
 )
-
-BIAS, GRADIENT, GRADIENT_EXPONENT, LOSS_EXPONENT = range(4)
 
 
 @dataclass(frozen=True)
@@ -49,19 +52,21 @@ class BiasUpdate(OpSpec[BiasUpdateAttributes]):
 
     name = "bias_update"
     attributes_type = BiasUpdateAttributes
-    updates = MappingProxyType({0: BIAS})
+    operands = required("bias", "gradient", "gradient_exponent", "loss_exponent")
+    results = ("bias",)
+    updates = MappingProxyType({"bias": "bias"})
 
     def infer(
         self, attributes: BiasUpdateAttributes, inputs: Sequence[TensorType]
     ) -> tuple[TensorType, ...]:
         """The bias again."""
         bias_limit(attributes.terms)
-        bias, gradient = inputs[BIAS], inputs[GRADIENT]
+        types = self.bind(attributes, inputs)
+        bias, gradient = types.bias, types.gradient
         if gradient.shape[-1:] != bias.shape or bias.dtype is not DType.INT32:
             msg = f"gradient {gradient.shape} does not end in the bias's channels {bias.shape}"
             raise ValueError(msg)
-        branch_type(inputs, GRADIENT_EXPONENT)
-        branch_type(inputs, LOSS_EXPONENT)
+        check_exponents(types)
         return (bias,)
 
     def reference(
@@ -72,35 +77,31 @@ class BiasUpdate(OpSpec[BiasUpdateAttributes]):
         context: StepContext,
     ) -> tuple[Array, ...]:
         """Sum the gradient over positions, scale, round, saturate."""
-        bias = arrays[BIAS]
-        summed = arrays[GRADIENT].astype(np.int64).reshape(-1, bias.size).sum(axis=0)
-        mantissas, exponents = channel_mantissas([1 / s for s in inputs[BIAS].scales])
-        exponent = whole_exponent(arrays[GRADIENT_EXPONENT]) + int(arrays[LOSS_EXPONENT][0])
+        types, given = self.bind(attributes, inputs), self.bind(attributes, arrays)
+        bias = given.bias
+        summed = given.gradient.astype(np.int64).reshape(-1, bias.size).sum(axis=0)
+        mantissas, exponents = channel_mantissas([1 / s for s in types.bias.scales])
+        exponent = whole_exponent(given.gradient_exponent) + int(given.loss_exponent[0])
         step = fixed_point_step(
             summed, mantissas, exponents + np.int64(exponent), attributes.rng_stream, context
         )
         return (stepped_bias(bias, step, bias_limit(attributes.terms), context),)
 
-    def kernel(self, attributes: BiasUpdateAttributes, inputs: Sequence[TensorType]) -> KernelCall:
+    def kernel(self, attributes: BiasUpdateAttributes, inputs: Sequence[TensorType]) -> Kernel:
         """kg_bias_update."""
-        channels = inputs[BIAS].size
-        mantissas, exponents = channel_mantissas([1 / s for s in inputs[BIAS].scales])
+        types = self.bind(attributes, inputs)
+        channels = types.bias.size
+        mantissas, exponents = channel_mantissas([1 / s for s in types.bias.scales])
         fields = {
-            "positions": inputs[GRADIENT].size // channels,
+            "positions": types.gradient.size // channels,
             "channels": channels,
             "limit": bias_limit(attributes.terms),
             "mantissa": mantissas,
             "exponent": exponents,
             "rng_stream": attributes.rng_stream,
         }
-        arguments = (
-            Control(),
-            Input(BIAS),
-            Input(GRADIENT),
-            Input(GRADIENT_EXPONENT),
-            Input(LOSS_EXPONENT),
-        )
-        return KernelCall("kg_bias_update", fields, arguments)
+        arguments = (Control(), *(Input(operand.name) for operand in self.operands))
+        return Kernel("bias_update", fields, arguments, {v: Use() for v in (PLAIN, DSP, HOST)})
 
     def cases(self) -> Sequence[Case]:
         """Odd channel counts, one position and several."""
@@ -120,6 +121,11 @@ def bias_case(name: str, positions: tuple[int, int], channels: int, terms: int) 
         name,
         BiasUpdateAttributes(terms, 5),
         (bias, TensorType((*positions, channels)), EXPONENT, EXPONENT),
-        low={BIAS: -limit, GRADIENT: -127, GRADIENT_EXPONENT: -400, LOSS_EXPONENT: -40},
-        high={BIAS: limit, GRADIENT_EXPONENT: 160, LOSS_EXPONENT: 0},
+        low={
+            "bias": -limit,
+            "gradient": -127,
+            "gradient_exponent": -400,
+            "loss_exponent": -40,
+        },
+        high={"bias": limit, "gradient_exponent": 160, "loss_exponent": 0},
     )

@@ -10,17 +10,22 @@ import numpy as np
 
 from kilograd.ir import DType, Graph, Node, TensorType
 from kilograd.ops.spec import (
+    DSP,
+    HOST,
+    PLAIN,
     Array,
     Case,
     Gradient,
     GradientBuilder,
     Input,
-    KernelCall,
+    Kernel,
     NoAttributes,
     OpSpec,
     Output,
     RowRule,
     StepContext,
+    Use,
+    required,
 )
 
 
@@ -37,10 +42,12 @@ def clamped_gradient(
     gradient = builder.gradient(name)
     if not spec.may_clamp(node, graph):
         return gradient
-    (mask,) = builder.emit("clamp_mask", [name], NoAttributes(), layer=layer, task="clamp_mask")
+    (mask,) = builder.emit(
+        "clamp_mask", {"x": name}, NoAttributes(), layer=layer, task="clamp_mask"
+    )
     (masked,) = builder.emit(
         "mask_gradient",
-        [gradient.value, mask],
+        {"gradient": gradient.value, "mask": mask},
         NoAttributes(),
         layer=layer,
         task="masked_gradient",
@@ -53,13 +60,14 @@ class ClampMask(OpSpec[NoAttributes]):
 
     name = "clamp_mask"
     attributes_type = NoAttributes
+    operands = required("x")
+    results = ("mask",)
 
     def infer(
         self, attributes: NoAttributes, inputs: Sequence[TensorType]
     ) -> tuple[TensorType, ...]:
         """A bit an element."""
-        del attributes
-        return (mask_type(inputs[0]),)
+        return (mask_type(self.bind(attributes, inputs).x),)
 
     def reference(
         self,
@@ -69,19 +77,22 @@ class ClampMask(OpSpec[NoAttributes]):
         context: StepContext,
     ) -> tuple[Array, ...]:
         """Compare and pack."""
-        del attributes, inputs, context
-        inside = (arrays[0] > _INT8.min) & (arrays[0] < _INT8.max)
+        del inputs, context
+        x = self.bind(attributes, arrays).x
+        inside = (x > _INT8.min) & (x < _INT8.max)
         return (np.packbits(inside.ravel(), bitorder="little"),)
 
-    def kernel(self, attributes: NoAttributes, inputs: Sequence[TensorType]) -> KernelCall:
+    def kernel(self, attributes: NoAttributes, inputs: Sequence[TensorType]) -> Kernel:
         """kg_clamp_mask."""
-        del attributes
-        return KernelCall("kg_clamp_mask", {"count": inputs[0].size}, (Input(0), Output(0)))
+        fields = {"count": self.bind(attributes, inputs).x.size}
+        uses = {PLAIN: Use(), DSP: Use()}
+        return Kernel("clamp_mask", fields, (Input("x"), Output("mask")), uses)
 
     def by_rows(self, attributes: NoAttributes, inputs: Sequence[TensorType]) -> RowRule | None:
         """Row by row, where a row fills whole bytes."""
-        row = inputs[0].size // inputs[0].shape[0]
-        return RowRule((0,), attributes) if row % 8 == 0 else None
+        x = self.bind(attributes, inputs).x
+        row = x.size // x.shape[0]
+        return RowRule(("x",), attributes) if row % 8 == 0 else None
 
     def cases(self) -> Sequence[Case]:
         """Counts that do and do not fill whole bytes."""
@@ -93,17 +104,19 @@ class MaskGradient(OpSpec[NoAttributes]):
 
     name = "mask_gradient"
     attributes_type = NoAttributes
-    reuses = MappingProxyType({0: (0,)})
+    operands = required("gradient", "mask")
+    results = ("result",)
+    reuses = MappingProxyType({"result": ("gradient",)})
 
     def infer(
         self, attributes: NoAttributes, inputs: Sequence[TensorType]
     ) -> tuple[TensorType, ...]:
         """The gradient's type."""
-        del attributes
-        if inputs[1] != mask_type(inputs[0]):
-            msg = f"mask {inputs[1].shape} does not fit a gradient of {inputs[0].size} elements"
+        gradient, mask = self.bind(attributes, inputs)
+        if mask != mask_type(gradient):
+            msg = f"mask {mask.shape} does not fit a gradient of {gradient.size} elements"
             raise ValueError(msg)
-        return (inputs[0],)
+        return (gradient,)
 
     def reference(
         self,
@@ -113,22 +126,25 @@ class MaskGradient(OpSpec[NoAttributes]):
         context: StepContext,
     ) -> tuple[Array, ...]:
         """Unpack and multiply."""
-        del attributes
-        gradient, mask = arrays
-        bits = np.unpackbits(mask, count=inputs[0].size, bitorder="little")
+        del inputs
+        gradient, mask = self.bind(attributes, arrays)
+        bits = np.unpackbits(mask, count=gradient.size, bitorder="little")
         context.counters.elements_masked += int(np.count_nonzero(bits == 0))
         return (gradient * bits.reshape(gradient.shape).astype(np.int8),)
 
-    def kernel(self, attributes: NoAttributes, inputs: Sequence[TensorType]) -> KernelCall:
+    def kernel(self, attributes: NoAttributes, inputs: Sequence[TensorType]) -> Kernel:
         """kg_mask_gradient."""
-        del attributes
-        arguments = (Input(0), Input(1), Output(0))
-        return KernelCall("kg_mask_gradient", {"count": inputs[0].size}, arguments)
+        fields = {"count": self.bind(attributes, inputs).gradient.size}
+        arguments = (Input("gradient"), Input("mask"), Output("result"))
+        return Kernel("mask_gradient", fields, arguments, {v: Use() for v in (PLAIN, DSP, HOST)})
 
     def cases(self) -> Sequence[Case]:
         """Counts that do and do not fill whole bytes."""
         types = [TensorType(shape) for shape in _SHAPES]
-        return [Case(str(t.shape), NoAttributes(), (t, mask_type(t)), low={0: -127}) for t in types]
+        return [
+            Case(str(t.shape), NoAttributes(), (t, mask_type(t)), low={"gradient": -127})
+            for t in types
+        ]
 
 
 _INT8 = np.iinfo(np.int8)

@@ -1,13 +1,13 @@
 """What convolutions and dense layers share: parameters, and the order of their gradients.
 
-A layer's node reads (activation, bias, weight) and, where only a share of its input channels is
-trained, the frozen weights as a fourth input.
+A layer's node reads the activation ``x``, ``bias`` and ``weight``; some layers also ``frozen``, the
+weights of the input channels that are not trained, and a ``delta`` that moves the weight.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,63 +20,77 @@ from kilograd.ops.arithmetic import (
 )
 from kilograd.ops.bias import BiasUpdateAttributes
 from kilograd.ops.delta import NARROW, DeltaAttributes, Precision
-from kilograd.ops.delta.op import BASE, DELTA, delta_type
-from kilograd.ops.spec import Array, Gradient, GradientBuilder, Trainable
+from kilograd.ops.delta.op import ApplyDelta, delta_type
+from kilograd.ops.operands import Item, Operands
+from kilograd.ops.spec import Array, Gradient, GradientBuilder, OpSpec, Trainable, c_constant
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-ACTIVATION, BIAS, WEIGHT, FROZEN = 0, 1, 2, 3
+_APPLY_DELTA = ApplyDelta()
+
+#: Positions that the DSP kernels of layers compute at once.
+DSP_ROWS = c_constant(Path(__file__).parents[1] / "arithmetic" / "kg_gemm4_dsp.h", "KG_ROWS")
 
 
 def check_parameters(
-    inputs: Sequence[TensorType], *, outputs: int, terms: int, weight_size: int
+    types: Operands[TensorType], *, outputs: int, terms: int, weight_size: int
 ) -> None:
     """ValueError unless bias and weights fit a layer of this many outputs and terms a sum."""
     bias_limit(terms)
-    if len(inputs) not in (3, 4):
-        msg = f"a layer reads activation, bias and weight (and frozen weight), not {len(inputs)}"
+    if types.x.dtype is not DType.INT8:
+        msg = f"a layer's activation is int8, not {types.x.dtype.value}"
         raise ValueError(msg)
-    if inputs[ACTIVATION].dtype is not DType.INT8:
-        msg = f"a layer's activation is int8, not {inputs[ACTIVATION].dtype.value}"
+    if types.bias.dtype is not DType.INT32 or types.bias.shape != (outputs,):
+        msg = f"bias must be int32[{outputs}], not {types.bias.shape}"
         raise ValueError(msg)
-    if inputs[BIAS].dtype is not DType.INT32 or inputs[BIAS].shape != (outputs,):
-        msg = f"bias must be int32[{outputs}], not {inputs[BIAS].shape}"
-        raise ValueError(msg)
-    if sum(part.size for part in inputs[WEIGHT:]) != weight_size:
+    if sum(part.size for part in weight_parts(types)) != weight_size:
         msg = f"weights must have {weight_size} elements for these channels"
         raise ValueError(msg)
-    if len(inputs[WEIGHT].scales) != outputs:
+    if len(types.weight.scales) != outputs:
         msg = f"weights need {outputs} scales, one per output channel"
         raise ValueError(msg)
 
 
+def weight_parts(reads: Operands[Item]) -> tuple[Item, ...]:
+    """The weight, and the frozen one where it is in two parts."""
+    frozen = reads.get("frozen")
+    return (reads.weight,) if frozen is None else (reads.weight, frozen)
+
+
 def requantization(
-    inputs: Sequence[TensorType], output_scale: float
+    types: Operands[TensorType], output_scale: float
 ) -> tuple[NDArray[np.int32], NDArray[np.int8]]:
     """Multiplier and shift of every output channel: input scale · weight scale / output scale."""
-    scale = inputs[ACTIVATION].scale
-    pairs = [quantize_multiplier(scale * s / output_scale) for s in inputs[WEIGHT].scales]
+    scale = types.x.scale
+    pairs = [quantize_multiplier(scale * s / output_scale) for s in types.weight.scales]
     multipliers = np.array([multiplier for multiplier, _ in pairs], np.int32)
     return multipliers, np.array([shift for _, shift in pairs], np.int8)
 
 
-def layer_may_clamp(node: Node, graph: Graph, channel_axis: int) -> bool:
+def shifts_suit_dsp(shifts: NDArray[np.int8]) -> bool:
+    """Whether kg_requantize_dsp.h serves channels with these shifts."""
+    return bool(np.all((shifts < 0) & (shifts >= -22)))  # noqa: PLR2004 - its offset's limit
+
+
+def layer_may_clamp(spec: OpSpec[Any], node: Node, graph: Graph, channel_axis: int) -> bool:
     """Whether some int8 activations could bring a layer's result to −128 or 127.
 
     Interval arithmetic, channel by channel; a layer of which anything is trained may.
 
     Args:
-        node: with activation, bias, weight.
+        spec: the node's operator.
+        node: a layer's.
         graph: holds the node.
         channel_axis: of the weight, along which the channels of the result lie.
     """
-    bias, weight = (graph.values[node.inputs[index]] for index in (BIAS, WEIGHT))
-    frozen = bias.kind is Kind.CONSTANT and weight.kind is Kind.CONSTANT
-    if not frozen or len(node.inputs) > FROZEN:
+    reads = spec.inputs_of(node)
+    bias, weight = graph.values[reads.bias], graph.values[reads.weight]
+    is_frozen = bias.kind is Kind.CONSTANT and weight.kind is Kind.CONSTANT
+    if not is_frozen or len(reads.without("x", "bias", "weight")):
         return True
-    types = graph.types(node.inputs)
-    low, high = (end - types[ACTIVATION].zero_point for end in (-128, 127))
+    types = spec.bind(node.attributes, graph.types(node.inputs))
+    low, high = (end - types.x.zero_point for end in (-128, 127))
     terms = np.moveaxis(weight.array.astype(np.int64), channel_axis, 0).reshape(bias.type.size, -1)
     up, down = np.maximum(terms, 0).sum(axis=1), np.minimum(terms, 0).sum(axis=1)
     multipliers, shifts = requantization(types, node.attributes.output.scale)
@@ -94,13 +108,20 @@ def as_state(value: Value) -> Value:
 
 
 def train_whole(
-    node: Node, graph: Graph, *, bias: bool, weight: bool, precision: Precision = NARROW
+    spec: OpSpec[Any],
+    node: Node,
+    graph: Graph,
+    *,
+    bias: bool,
+    weight: bool,
+    precision: Precision = NARROW,
 ) -> Trainable:
     """Make a layer's bias a state, and move all of its weight by one."""
-    states = (as_state(graph.values[node.inputs[BIAS]]),) if bias else ()
+    reads = spec.inputs_of(node)
+    states = (as_state(graph.values[reads.bias]),) if bias else ()
     if not weight:
         return Trainable(node, states)
-    before, values = trained_weight(graph.values[node.inputs[WEIGHT]], node.layer, precision)
+    before, values = trained_weight(graph.values[reads.weight], node.layer, precision)
     return Trainable(node, (*states, *values), before)
 
 
@@ -117,30 +138,29 @@ def trained_weight(
     )
     whole = Value(value.name, value.type, Kind.ACTIVATION)
     base = replace(value, name=f"{value.name}.base", kind=Kind.CONSTANT)
-    parts = (base, delta) if value.array.any() else (delta,)
-    attributes = DeltaAttributes(precision.fraction_bits)
+    has_base = bool(value.array.any())
+    parts = (base, delta) if has_base else (delta,)
+    attributes = DeltaAttributes(precision.fraction_bits, has_base)
     names = tuple(part.name for part in parts)
-    node = Node(value.name, "apply_delta", names, (whole.name,), attributes, layer)
+    node = Node(value.name, _APPLY_DELTA.name, names, (whole.name,), attributes, layer)
     return (node,), (*parts, whole)
 
 
-def weight_state(node: Node, graph: Graph) -> str | None:
-    """Name of the state that a step of the layer's weight changes; None where it is frozen."""
-    for name in node.inputs[WEIGHT:]:
-        kind = graph.values[name].kind
-        if kind is Kind.ACTIVATION:
-            return graph.producer()[name].inputs[DELTA]
-        if kind is Kind.STATE:
-            return name
-    return None
+def weight_state(reads: Operands[str], graph: Graph) -> str | None:
+    """Name of the state that a layer's weight update changes; None where it is frozen."""
+    delta = reads.get("delta")
+    if delta is None and graph.values[reads.weight].kind is Kind.ACTIVATION:
+        delta = _APPLY_DELTA.inputs_of(graph.producer()[reads.weight]).delta
+    return delta
 
 
 def initial_weight(name: str, graph: Graph) -> Value:
     """The value that holds what a weight is before training: for a fresh head, all zeros."""
     value = graph.values[name]
     if value.kind is Kind.ACTIVATION:
-        initial = graph.values[graph.producer()[name].inputs[BASE]]
-        return replace(initial, type=value.type)
+        summed = _APPLY_DELTA.inputs_of(graph.producer()[name])
+        # Without a base the delta has the contents: it is all zeros before training.
+        return replace(graph.values[summed.get("base") or summed.delta], type=value.type)
     return value
 
 
@@ -158,6 +178,7 @@ def largest_channels(weight: Array, axis: int, share: float) -> tuple[int, ...]:
 
 
 def contribute_updates(
+    spec: OpSpec[Any],
     node: Node,
     graph: Graph,
     builder: GradientBuilder,
@@ -166,22 +187,32 @@ def contribute_updates(
     weight_operator: str,
     weight_attributes: Any,
 ) -> None:
-    """Emit the steps of a layer's trained bias and weight."""
-    layer = node.layer
-    scaled = [gradient.value, gradient.exponent]
-    bias = node.inputs[BIAS]
-    weight = weight_state(node, graph)
+    """Emit the updates of a layer's trained bias and weight."""
+    layer, reads = node.layer, spec.inputs_of(node)
+    shared = {
+        "gradient": gradient.value,
+        "gradient_exponent": gradient.exponent,
+        "loss_exponent": builder.loss_exponent,
+    }
+    weight = weight_state(reads, graph)
     if weight is not None:
-        reads = [weight, *scaled, node.inputs[ACTIVATION], builder.loss_exponent]
         (new,) = builder.emit(
-            weight_operator, reads, weight_attributes, layer=layer, task="weight_update"
+            weight_operator,
+            {"weight": weight, "x": reads.x, **shared},
+            weight_attributes,
+            layer=layer,
+            task="weight_update",
         )
         builder.update(weight, new)
-    if graph.values[bias].kind is Kind.STATE:
-        moved = int(bool(getattr(node.attributes, "fraction_bits", 0)))
-        parts = node.inputs[WEIGHT : len(node.inputs) - moved]
-        terms = sum(graph.type_of(part).size for part in parts)
-        attributes = BiasUpdateAttributes(terms // graph.type_of(bias).size, builder.rng_stream())
-        reads = [bias, *scaled, builder.loss_exponent]
-        (new,) = builder.emit("bias_update", reads, attributes, layer=layer, task="bias_update")
-        builder.update(bias, new)
+    bias = graph.values[reads.bias]
+    if bias.kind is Kind.STATE:
+        terms = sum(graph.type_of(part).size for part in weight_parts(reads))
+        attributes = BiasUpdateAttributes(terms // bias.type.size, builder.rng_stream())
+        (new,) = builder.emit(
+            "bias_update",
+            {"bias": bias.name, **shared},
+            attributes,
+            layer=layer,
+            task="bias_update",
+        )
+        builder.update(bias.name, new)

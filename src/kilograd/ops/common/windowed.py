@@ -23,9 +23,6 @@ from kilograd.ops.arithmetic import (
 )
 from kilograd.ops.clamp import clamped_gradient
 from kilograd.ops.common.layers import (
-    ACTIVATION,
-    BIAS,
-    WEIGHT,
     contribute_updates,
     initial_weight,
     largest_channels,
@@ -38,8 +35,9 @@ from kilograd.ops.common.window import Window
 from kilograd.ops.gradient_scale import (
     EXPONENT,
     MAGNITUDE,
-    branch_type,
+    check_exponents,
     emit_gradient,
+    exponent_shift,
     rounded_gradient,
     whole_exponent,
 )
@@ -53,6 +51,7 @@ from kilograd.ops.spec import (
     StepContext,
     Trainable,
     exactly,
+    required,
 )
 
 
@@ -93,6 +92,8 @@ class WindowedLayer(OpSpec[WindowedAttributes]):
     """A forward operator: sum under the window, requantize."""
 
     attributes_type = WindowedAttributes
+    operands = required("x", "bias", "weight")
+    results = ("y",)
     #: name of the operator that makes its input gradient
     input_gradient: ClassVar[str]
     #: name of the operator that steps its weights
@@ -117,27 +118,47 @@ class WindowedLayer(OpSpec[WindowedAttributes]):
     ) -> tuple[Array, ...]:
         """Sum tap by tap, requantize."""
         del context
-        (out,) = self.infer(attributes, inputs)
-        x = attributes.window.padded(exactly(arrays[ACTIVATION]) - inputs[ACTIVATION].zero_point)
-        weight = exactly(arrays[WEIGHT])
-        accumulator: Array = np.zeros(out.shape) + arrays[BIAS]
-        for row, column, rows, columns in attributes.window.tap_slices(out.shape[:2]):
-            accumulator += self.tap(x[rows, columns], weight, row, column)
-        multipliers, shifts = requantization(inputs, attributes.output.scale)
+        types, given = self.bind(attributes, inputs), self.bind(attributes, arrays)
+        x = exactly(given.x) - types.x.zero_point
+        accumulator = self._sum(attributes, inputs, x, exactly(given.weight), given.bias)
+        multipliers, shifts = requantization(types, attributes.output.scale)
         zero_point = attributes.output.zero_point
         return (requantize(accumulator.astype(np.int64), multipliers, shifts, zero_point),)
+
+    def real(
+        self, attributes: WindowedAttributes, inputs: Sequence[TensorType], values: Sequence[Array]
+    ) -> NDArray[np.float64]:
+        """The sum under the window, of real values; padding is zero."""
+        given = self.bind(attributes, values)
+        return self._sum(attributes, inputs, given.x, given.weight, given.bias)
+
+    def _sum(
+        self,
+        attributes: WindowedAttributes,
+        inputs: Sequence[TensorType],
+        x: Array,
+        weight: Array,
+        bias: Array,
+    ) -> NDArray[np.float64]:
+        (out,) = self.infer(attributes, inputs)
+        padded = attributes.window.padded(x)
+        total: Array = np.zeros(out.shape) + bias
+        for row, column, rows, columns in attributes.window.tap_slices(out.shape[:2]):
+            total += self.tap(padded[rows, columns], weight, row, column)
+        return total
 
     def fields(
         self, attributes: WindowedAttributes, inputs: Sequence[TensorType]
     ) -> dict[str, int | Array | None]:
         """Struct members that all forward kernels have."""
         (out,) = self.infer(attributes, inputs)
-        multipliers, shifts = requantization(inputs, attributes.output.scale)
-        height, width, channels = inputs[ACTIVATION].shape
+        types = self.bind(attributes, inputs)
+        multipliers, shifts = requantization(types, attributes.output.scale)
+        height, width, channels = types.x.shape
         return {
             **attributes.window.fields((height, width), out.shape[:2]),
             "channels": channels,
-            "zero_point": inputs[ACTIVATION].zero_point,
+            "zero_point": types.x.zero_point,
             "output_zero_point": attributes.output.zero_point,
             "multiplier": multipliers,
             "shift": shifts,
@@ -148,20 +169,18 @@ class WindowedLayer(OpSpec[WindowedAttributes]):
         del inputs
         window = attributes.window
         row = replace(attributes, window=replace(window, top=0, bottom=0))
-        return RowRule(
-            (ACTIVATION,), row, window.height, window.stride, window.top, "input_height", "top"
-        )
+        return RowRule(("x",), row, window.height, window.stride, window.top, "input_height", "top")
 
     def may_clamp(self, node: Node, graph: Graph) -> bool:
         """By the frozen weights of each channel; padding adds nothing."""
-        return layer_may_clamp(node, graph, self.channel_axis)
+        return layer_may_clamp(self, node, graph, self.channel_axis)
 
     def trainable(self, node: Node, graph: Graph, *, bias: bool, share: float) -> Trainable:
         """The whole weight becomes a state; the strongest share of its channels is stepped."""
-        trained = train_whole(node, graph, bias=bias, weight=share > 0)
+        trained = train_whole(self, node, graph, bias=bias, weight=share > 0)
         if share in (0, 1):
             return trained
-        weight = graph.values[node.inputs[WEIGHT]].array
+        weight = graph.values[self.inputs_of(node).weight].array
         channels = largest_channels(weight, weight.ndim - 1, share)
         attributes = replace(node.attributes, trained_channels=channels)
         return replace(trained, node=replace(node, attributes=attributes))
@@ -170,10 +189,11 @@ class WindowedLayer(OpSpec[WindowedAttributes]):
         """Through the clamp, to the parameters and the input."""
         gradient = clamped_gradient(self, node, graph, builder)
         attributes: WindowedAttributes = node.attributes
-        activation = node.inputs[ACTIVATION]
+        activation = self.inputs_of(node).x
         if builder.wanted(activation):
             self._emit_input_gradient(node, graph, builder, gradient)
         contribute_updates(
+            self,
             node,
             graph,
             builder,
@@ -190,20 +210,24 @@ class WindowedLayer(OpSpec[WindowedAttributes]):
     def _emit_input_gradient(
         self, node: Node, graph: Graph, builder: GradientBuilder, gradient: Gradient
     ) -> None:
-        activation = node.inputs[ACTIVATION]
-        weight = initial_weight(node.inputs[WEIGHT], graph)
+        reads = self.inputs_of(node)
+        weight = initial_weight(reads.weight, graph)
         window = node.attributes.window
-        shape = graph.type_of(activation).shape
+        shape = graph.type_of(reads.x).shape
         contribution = emit_gradient(
             builder,
             self.input_gradient,
-            [gradient.value, gradient.exponent, builder.rematerialize(node.inputs[WEIGHT])],
+            {
+                "gradient": gradient.value,
+                "gradient_exponent": gradient.exponent,
+                "weight": builder.rematerialize(reads.weight),
+            },
             WindowGradientAttributes(window, shape, builder.rng_stream()),
             layer=node.layer,
             task="input_gradient",
             magnitude=gradient.magnitude + self.gain(weight, window),
         )
-        builder.contribute(activation, contribution)
+        builder.contribute(reads.x, contribution)
 
 
 class WindowedInputGradient(OpSpec[WindowGradientAttributes]):
@@ -214,6 +238,8 @@ class WindowedInputGradient(OpSpec[WindowGradientAttributes]):
     """
 
     attributes_type = WindowGradientAttributes
+    operands = required("gradient", "gradient_exponent", "weight", "result_exponent")
+    results = ("result", "magnitude")
 
     @abstractmethod
     def spread(
@@ -229,9 +255,9 @@ class WindowedInputGradient(OpSpec[WindowGradientAttributes]):
         self, attributes: WindowGradientAttributes, inputs: Sequence[TensorType]
     ) -> tuple[TensorType, ...]:
         """The layer's input shape."""
-        check_gradient(attributes, inputs[0], inputs[2])
-        branch_type(inputs, 1)
-        branch_type(inputs, 3)
+        types = self.bind(attributes, inputs)
+        check_gradient(attributes, types.gradient, types.weight)
+        check_exponents(types)
         return (TensorType(attributes.input_shape), MAGNITUDE)
 
     def reference(
@@ -242,9 +268,9 @@ class WindowedInputGradient(OpSpec[WindowGradientAttributes]):
         context: StepContext,
     ) -> tuple[Array, ...]:
         """Spread over the taps, scale, round."""
-        gradient, exponent, weight, result_exponent = arrays
-        sums, scale = self.spread(attributes, inputs[2], gradient, weight)
-        shift = whole_exponent(result_exponent) - whole_exponent(exponent) - scale.exponent
+        types, given = self.bind(attributes, inputs), self.bind(attributes, arrays)
+        sums, scale = self.spread(attributes, types.weight, given.gradient, given.weight)
+        shift = exponent_shift(given, scale.exponent)
         return rounded_gradient(sums * scale.mantissa, shift, attributes.rng_stream, context)
 
     def fields(
@@ -252,7 +278,9 @@ class WindowedInputGradient(OpSpec[WindowGradientAttributes]):
     ) -> dict[str, int | Array | None]:
         """Struct members that all kernels have."""
         return {
-            **attributes.window.fields(attributes.input_shape[:2], inputs[0].shape[:2]),
+            **attributes.window.fields(
+                attributes.input_shape[:2], self.bind(attributes, inputs).gradient.shape[:2]
+            ),
             "channels": attributes.input_shape[2],
             "mantissa": scale.mantissa,
             "exponent": scale.exponent,
@@ -266,8 +294,13 @@ class WindowedInputGradient(OpSpec[WindowGradientAttributes]):
                 name,
                 attributes,
                 (gradient, EXPONENT, weight, EXPONENT),
-                low={0: -127, 1: -80, 2: -127, 3: -160},
-                high={1: 0, 3: -20},
+                low={
+                    "gradient": -127,
+                    "gradient_exponent": -80,
+                    "weight": -127,
+                    "result_exponent": -160,
+                },
+                high={"gradient_exponent": 0, "result_exponent": -20},
             )
             for name, attributes, gradient, weight in self.gradient_cases()
         ]
@@ -289,7 +322,9 @@ class WindowedWeightUpdate(OpSpec[WindowGradientAttributes]):
     """
 
     attributes_type = WindowGradientAttributes
-    updates: ClassVar[Mapping[int, int]] = MappingProxyType({0: 0})
+    operands = required("weight", "gradient", "gradient_exponent", "x", "loss_exponent")
+    results = ("weight",)
+    updates: ClassVar[Mapping[str, str]] = MappingProxyType({"weight": "weight"})
     #: index that lays one factor an output channel along the weight's shape
     per_channel: ClassVar[tuple[slice | None, ...]]
 
@@ -303,13 +338,13 @@ class WindowedWeightUpdate(OpSpec[WindowGradientAttributes]):
         self, attributes: WindowGradientAttributes, inputs: Sequence[TensorType]
     ) -> tuple[TensorType, ...]:
         """The weight again."""
-        check_gradient(attributes, inputs[1], inputs[0])
-        if inputs[3].shape != attributes.input_shape:
-            msg = f"activation {inputs[3].shape} is not {attributes.input_shape}"
+        types = self.bind(attributes, inputs)
+        check_gradient(attributes, types.gradient, types.weight)
+        if types.x.shape != attributes.input_shape:
+            msg = f"activation {types.x.shape} is not {attributes.input_shape}"
             raise ValueError(msg)
-        branch_type(inputs, 2)
-        branch_type(inputs, 4)
-        return (inputs[0],)
+        check_exponents(types)
+        return (types.weight,)
 
     def reference(
         self,
@@ -319,11 +354,13 @@ class WindowedWeightUpdate(OpSpec[WindowGradientAttributes]):
         context: StepContext,
     ) -> tuple[Array, ...]:
         """Correlate, scale, round, saturate."""
-        weight, gradient, exponent, x, loss_exponent = arrays
-        padded = attributes.window.padded(exactly(x) - inputs[3].zero_point)
-        sums = self.correlate(attributes.window, exactly(gradient), padded, weight.shape)
-        mantissas, exponents = channel_mantissas([inputs[3].scale / s for s in inputs[0].scales])
-        whole = exponents + np.int64(whole_exponent(exponent) + int(loss_exponent[0]))
+        types, given = self.bind(attributes, inputs), self.bind(attributes, arrays)
+        weight = given.weight
+        padded = attributes.window.padded(exactly(given.x) - types.x.zero_point)
+        sums = self.correlate(attributes.window, exactly(given.gradient), padded, weight.shape)
+        mantissas, exponents = channel_mantissas([types.x.scale / s for s in types.weight.scales])
+        exponent = whole_exponent(given.gradient_exponent) + int(given.loss_exponent[0])
+        whole = exponents + np.int64(exponent)
         step = fixed_point_step(
             sums,
             mantissas[self.per_channel],
@@ -344,13 +381,14 @@ class WindowedWeightUpdate(OpSpec[WindowGradientAttributes]):
         """Struct members that all kernels have."""
         height, width, channels = attributes.input_shape
         trained = np.array(attributes.trained_channels or range(channels), np.uint16)
-        mantissas, exponents = channel_mantissas([inputs[3].scale / s for s in inputs[0].scales])
+        types = self.bind(attributes, inputs)
+        mantissas, exponents = channel_mantissas([types.x.scale / s for s in types.weight.scales])
         return {
-            **attributes.window.fields((height, width), inputs[1].shape[:2]),
+            **attributes.window.fields((height, width), types.gradient.shape[:2]),
             "channels": channels,
             "trained": len(trained),
             "trained_channel": trained,
-            "zero_point": inputs[3].zero_point,
+            "zero_point": types.x.zero_point,
             "mantissa": mantissas,
             "exponent": exponents,
             "rng_stream": attributes.rng_stream,
@@ -366,8 +404,13 @@ class WindowedWeightUpdate(OpSpec[WindowGradientAttributes]):
                     name,
                     attributes,
                     (weight, gradient, EXPONENT, x, EXPONENT),
-                    low={0: -127, 1: -127, 2: -240, 4: -30},
-                    high={2: 0, 4: 0},
+                    low={
+                        "weight": -127,
+                        "gradient": -127,
+                        "gradient_exponent": -240,
+                        "loss_exponent": -30,
+                    },
+                    high={"gradient_exponent": 0, "loss_exponent": 0},
                 )
             )
         return cases
@@ -398,5 +441,5 @@ def forward_case(
     """A forward case with biases that fit ``terms`` products a sum."""
     limit = min(20000, bias_limit(terms))
     bias = TensorType((len(weight.scales),), DType.INT32)
-    low = {BIAS: -limit, WEIGHT: -127}
-    return Case(name, attributes, (x, bias, weight), low=low, high={BIAS: limit})
+    low = {"bias": -limit, "weight": -127}
+    return Case(name, attributes, (x, bias, weight), low=low, high={"bias": limit})

@@ -18,12 +18,15 @@ from kilograd.ops.common.windowed import (
 )
 from kilograd.ops.pointwise.backward import channel_scaling, scale_gradient
 from kilograd.ops.spec import (
+    HOST,
+    PLAIN,
     Array,
     Control,
     Input,
-    KernelCall,
+    Kernel,
     Output,
     Scratch,
+    Use,
     exactly,
 )
 
@@ -51,25 +54,25 @@ class ConvInputGradient(WindowedInputGradient):
         sums = window.unpadded(padded, height, width).astype(np.int64)
         return sums, scalar_mantissa(unit)
 
-    def kernel(
-        self, attributes: WindowGradientAttributes, inputs: Sequence[TensorType]
-    ) -> KernelCall:
+    def kernel(self, attributes: WindowGradientAttributes, inputs: Sequence[TensorType]) -> Kernel:
         """kg_conv_input_gradient, one position of the result at a time."""
-        mantissas, channel_shift, unit = channel_scaling(inputs[2], attributes.window.taps)
+        types = self.bind(attributes, inputs)
+        mantissas, channel_shift, unit = channel_scaling(types.weight, attributes.window.taps)
         fields = {
             **self.fields(attributes, inputs, scalar_mantissa(unit)),
-            "outputs": inputs[0].shape[2],
+            "outputs": types.gradient.shape[2],
             "channel_mantissa": mantissas,
             "channel_shift": channel_shift,
         }
-        reads = tuple(Input(index) for index in range(4))
-        arguments = (Control(), *reads, Output(0), Output(1), Scratch())
-        scratch = 4 * attributes.input_shape[2]
-        return KernelCall("kg_conv_input_gradient", fields, arguments, scratch)
+        reads = (Input(operand.name) for operand in self.operands)
+        arguments = (Control(), *reads, Output("result"), Output("magnitude"), Scratch())
+        uses = {PLAIN: Use(4 * attributes.input_shape[2])}
+        return Kernel("conv_input_gradient", fields, arguments, uses)
 
     def macs(self, attributes: WindowGradientAttributes, inputs: Sequence[TensorType]) -> int:
         """As the layer's forward."""
-        return inputs[0].size * attributes.window.taps * attributes.input_shape[2]
+        gradient = self.bind(attributes, inputs).gradient
+        return gradient.size * attributes.window.taps * attributes.input_shape[2]
 
     def gradient_cases(self) -> list[GradientCase]:
         """Odd channels, stride 2, uneven padding."""
@@ -93,18 +96,18 @@ class ConvWeightUpdate(WindowedWeightUpdate):
             sums[:, row, column] = np.matmul(np.transpose(flat), under).astype(np.int64)
         return sums
 
-    def kernel(
-        self, attributes: WindowGradientAttributes, inputs: Sequence[TensorType]
-    ) -> KernelCall:
+    def kernel(self, attributes: WindowGradientAttributes, inputs: Sequence[TensorType]) -> Kernel:
         """kg_conv_weight_update, one weight at a time."""
-        fields = {**self.fields(attributes, inputs), "outputs": inputs[1].shape[2]}
-        arguments = (Control(), *(Input(index) for index in range(5)))
-        return KernelCall("kg_conv_weight_update", fields, arguments)
+        outputs = self.bind(attributes, inputs).gradient.shape[2]
+        fields = {**self.fields(attributes, inputs), "outputs": outputs}
+        arguments = (Control(), *(Input(operand.name) for operand in self.operands))
+        return Kernel("conv_weight_update", fields, arguments, {PLAIN: Use(), HOST: Use()})
 
     def macs(self, attributes: WindowGradientAttributes, inputs: Sequence[TensorType]) -> int:
         """Gradient elements · taps · trained channels."""
         channels = len(attributes.trained_channels) or attributes.input_shape[2]
-        return inputs[1].size * attributes.window.taps * channels
+        gradient = self.bind(attributes, inputs).gradient
+        return gradient.size * attributes.window.taps * channels
 
     def gradient_cases(self) -> list[GradientCase]:
         """Odd channels, stride 2, uneven padding."""

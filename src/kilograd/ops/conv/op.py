@@ -8,18 +8,27 @@ from collections.abc import Sequence
 import numpy as np
 
 from kilograd.ir import DType, Quantization, TensorType, Value
-from kilograd.ops.common.layers import ACTIVATION, BIAS, WEIGHT, check_parameters
+from kilograd.ops.common.layers import (
+    DSP_ROWS,
+    check_parameters,
+    requantization,
+    shifts_suit_dsp,
+)
 from kilograd.ops.common.window import Window
 from kilograd.ops.common.windowed import WindowedAttributes, WindowedLayer, forward_case
 from kilograd.ops.conv.backward import conv_weight
 from kilograd.ops.pointwise.backward import weight_gain
 from kilograd.ops.spec import (
+    DSP,
+    HOST,
+    PLAIN,
     Array,
     Case,
     Input,
-    KernelCall,
+    Kernel,
     Output,
     Scratch,
+    Use,
 )
 
 
@@ -39,10 +48,11 @@ class Conv(WindowedLayer):
         self, attributes: WindowedAttributes, inputs: Sequence[TensorType]
     ) -> tuple[TensorType, ...]:
         """One column of output channels for each position of the window."""
-        height, width, channels = inputs[ACTIVATION].shape
-        outputs = inputs[BIAS].shape[0]
+        types = self.bind(attributes, inputs)
+        height, width, channels = types.x.shape
+        outputs = types.bias.shape[0]
         terms = attributes.window.taps * channels
-        check_parameters(inputs, outputs=outputs, terms=terms, weight_size=outputs * terms)
+        check_parameters(types, outputs=outputs, terms=terms, weight_size=outputs * terms)
         rows, columns = attributes.window.output_shape(height, width)
         return (TensorType((rows, columns, outputs), DType.INT8, attributes.output),)
 
@@ -50,17 +60,23 @@ class Conv(WindowedLayer):
         """Sum over input channels."""
         return np.matmul(x, np.transpose(weight[:, row, column]))
 
-    def kernel(self, attributes: WindowedAttributes, inputs: Sequence[TensorType]) -> KernelCall:
-        """kg_conv, with room for four gathered windows."""
-        taps = attributes.window.taps * inputs[ACTIVATION].shape[2]
-        fields = {**self.fields(attributes, inputs), "outputs": inputs[BIAS].shape[0]}
-        arguments = (Input(ACTIVATION), Input(BIAS), Input(WEIGHT), Output(0), Scratch())
-        return KernelCall("kg_conv", fields, arguments, 12 * (-(-taps // 4) * 4))
+    def kernel(self, attributes: WindowedAttributes, inputs: Sequence[TensorType]) -> Kernel:
+        """kg_conv: one window at a time in plain C, four with DSP instructions."""
+        (out,) = self.infer(attributes, inputs)
+        types = self.bind(attributes, inputs)
+        taps = attributes.window.taps * types.x.shape[2]
+        fields = {**self.fields(attributes, inputs), "outputs": types.bias.shape[0]}
+        uses = {PLAIN: Use(2 * taps), HOST: Use(2 * taps, falls_back=True)}
+        _, shifts = requantization(types, attributes.output.scale)
+        if out.shape[1] >= DSP_ROWS and shifts_suit_dsp(shifts):
+            uses[DSP] = Use(12 * (-(-taps // 4) * 4))
+        arguments = (Input("x"), Input("bias"), Input("weight"), Output("y"), Scratch())
+        return Kernel("conv", fields, arguments, uses)
 
     def macs(self, attributes: WindowedAttributes, inputs: Sequence[TensorType]) -> int:
         """Output elements · taps · input channels."""
         (out,) = self.infer(attributes, inputs)
-        return out.size * attributes.window.taps * inputs[ACTIVATION].shape[2]
+        return out.size * attributes.window.taps * self.bind(attributes, inputs).x.shape[2]
 
     def gain(self, weight: Value, window: Window) -> float:
         """As a pointwise layer's at each tap."""

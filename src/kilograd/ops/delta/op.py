@@ -14,10 +14,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from kilograd.ir import DType, Quantization, TensorType
-from kilograd.ops.spec import Array, Case, Input, KernelCall, OpSpec, Output, StepContext
-
-#: The delta is the last input; a base stands before it, unless the base is zero.
-BASE, DELTA = 0, -1
+from kilograd.ops.spec import (
+    Array,
+    Case,
+    Input,
+    Kernel,
+    Operand,
+    OpSpec,
+    Output,
+    StepContext,
+)
 
 
 @dataclass(frozen=True)
@@ -27,9 +33,11 @@ class DeltaAttributes:
     Attributes:
         fraction_bits: binary digits of the delta below one step of the weight: at least 1, and
             less than the delta's bits.
+        has_base: whether there is a base; otherwise it is zero.
     """
 
     fraction_bits: int
+    has_base: bool = True
 
 
 @dataclass(frozen=True)
@@ -77,26 +85,29 @@ def effective_weight(base: Array | int, delta: Array, fraction_bits: int) -> Arr
 class ApplyDelta(OpSpec[DeltaAttributes]):
     """weight = base + delta / 2^fraction_bits, halves up, saturated at ±127.
 
-    Inputs: base int8 (a weight; left out where it is zero), delta int8 or int16 of the same
+    Inputs: base int8 (a weight; not there where it is zero), delta int8 or int16 of the same
     shape. Output: the weight, int8. The step of the layer that reads the weight is the delta's;
     see ``layers.contribute_updates``.
     """
 
     name = "apply_delta"
     attributes_type = DeltaAttributes
+    operands = (Operand("base", lambda attributes: attributes.has_base), Operand("delta"))
+    results = ("weight",)
 
     def infer(
         self, attributes: DeltaAttributes, inputs: Sequence[TensorType]
     ) -> tuple[TensorType, ...]:
         """The base's type."""
-        delta = inputs[DELTA]
+        types = self.bind(attributes, inputs)
+        delta, base = types.delta, types.get("base")
         most = 8 * delta.dtype.itemsize - 1
         if not 1 <= attributes.fraction_bits <= most:
             msg = f"a delta has 1 to {most} fraction bits, not {attributes.fraction_bits}"
             raise ValueError(msg)
         weight = weight_type(delta, attributes.fraction_bits)
-        if any(base != weight for base in inputs[:DELTA]):
-            msg = f"delta {delta} does not belong to the weight {inputs[BASE]}"
+        if base not in (None, weight):
+            msg = f"delta {delta} does not belong to the weight {base}"
             raise ValueError(msg)
         return (weight,)
 
@@ -109,16 +120,16 @@ class ApplyDelta(OpSpec[DeltaAttributes]):
     ) -> tuple[Array, ...]:
         """Round the delta to whole steps, add, saturate."""
         del inputs, context
-        base = arrays[BASE] if len(arrays) > 1 else 0
-        return (effective_weight(base, arrays[DELTA], attributes.fraction_bits),)
+        given = self.bind(attributes, arrays)
+        base = given.base if attributes.has_base else 0
+        return (effective_weight(base, given.delta, attributes.fraction_bits),)
 
-    def kernel(self, attributes: DeltaAttributes, inputs: Sequence[TensorType]) -> KernelCall:
+    def kernel(self, attributes: DeltaAttributes, inputs: Sequence[TensorType]) -> Kernel:
         """kg_apply_delta or kg_apply_wide_delta."""
-        fields = {"count": inputs[DELTA].size, "fraction_bits": attributes.fraction_bits}
-        is_wide = inputs[DELTA].dtype is DType.INT16
-        function = "kg_apply_wide_delta" if is_wide else "kg_apply_delta"
-        base = Input(BASE) if len(inputs) > 1 else None
-        return KernelCall(function, fields, (base, Input(len(inputs) - 1), Output(0)))
+        delta = self.bind(attributes, inputs).delta
+        fields = {"count": delta.size, "fraction_bits": attributes.fraction_bits}
+        name = "apply_wide_delta" if delta.dtype is DType.INT16 else "apply_delta"
+        return Kernel(name, fields, (Input("base"), Input("delta"), Output("weight")))
 
     def cases(self) -> Sequence[Case]:
         """Counts that do and do not fill whole words; one fraction bit, several, all."""
@@ -134,9 +145,9 @@ class ApplyDelta(OpSpec[DeltaAttributes]):
             cases.append(
                 Case(
                     f"{precision.dtype.value}{precision.fraction_bits}",
-                    DeltaAttributes(precision.fraction_bits),
+                    DeltaAttributes(precision.fraction_bits, has_base),
                     (base, delta) if has_base else (delta,),
-                    low={0: -127, 1: -127} if delta.dtype is DType.INT8 else {0: -127},
+                    low={"base": -127, **({"delta": -127} if delta.dtype is DType.INT8 else {})},
                 )
             )
         return cases

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
@@ -18,21 +19,31 @@ from kilograd.ops.common.windowed import (
     WindowGradientAttributes,
 )
 from kilograd.ops.spec import (
+    DSP,
+    HOST,
+    PLAIN,
     Array,
     Control,
     Input,
-    KernelCall,
+    Kernel,
     Output,
     Scratch,
+    Use,
+    c_constant,
     exactly,
 )
+
+_ARITHMETIC = Path(__file__).parents[1] / "arithmetic"
+
+#: Channels that a kernel in place copies at once.
+PLANE_CHANNELS = c_constant(_ARITHMETIC / "kg_plane.h", "KG_PLANE_CHANNELS")
 
 
 class DepthwiseInputGradient(WindowedInputGradient):
     """Of weights int8[kh, kw, C]: a channel's scale stays outside its sum."""
 
     name = "depthwise_input_gradient"
-    reuses = MappingProxyType({0: (0,)})
+    reuses = MappingProxyType({"result": ("gradient",)})
 
     def spread(
         self,
@@ -51,30 +62,32 @@ class DepthwiseInputGradient(WindowedInputGradient):
         mantissas, unit = relative_mantissas(weight_type.scales)
         return sums * mantissas.astype(np.int64), scalar_mantissa(unit)
 
-    def kernel(
-        self, attributes: WindowGradientAttributes, inputs: Sequence[TensorType]
-    ) -> KernelCall:
+    def kernel(self, attributes: WindowGradientAttributes, inputs: Sequence[TensorType]) -> Kernel:
         """kg_depthwise_input_gradient, with room for the weights of four channels."""
-        mantissas, unit = relative_mantissas(inputs[2].scales)
+        weight = self.bind(attributes, inputs).weight
+        mantissas, unit = relative_mantissas(weight.scales)
         fields = {
             **self.fields(attributes, inputs, scalar_mantissa(unit)),
             "channel_mantissa": mantissas,
         }
-        reads = tuple(Input(index) for index in range(4))
-        arguments = (Control(), *reads, Output(0), Output(1), Scratch())
-        scratch = 8 * attributes.window.taps
-        return KernelCall("kg_depthwise_input_gradient", fields, arguments, scratch)
+        reads = (Input(operand.name) for operand in self.operands)
+        arguments = (Control(), *reads, Output("result"), Output("magnitude"), Scratch())
+        uses = {
+            PLAIN: Use(),
+            DSP: Use(8 * attributes.window.taps, falls_back=True),
+            HOST: Use(falls_back=True),
+        }
+        return Kernel("depthwise_input_gradient", fields, arguments, uses)
 
     def in_place_bytes(
         self, attributes: WindowGradientAttributes, inputs: Sequence[TensorType]
     ) -> int:
         """A copy of four channels of the gradient."""
-        del attributes
-        return plane_bytes(inputs[0])
+        return plane_bytes(self.bind(attributes, inputs).gradient)
 
     def macs(self, attributes: WindowGradientAttributes, inputs: Sequence[TensorType]) -> int:
         """As the layer's forward."""
-        return inputs[0].size * attributes.window.taps
+        return self.bind(attributes, inputs).gradient.size * attributes.window.taps
 
     def gradient_cases(self) -> list[GradientCase]:
         """All windows; maps smaller than the window."""
@@ -96,16 +109,15 @@ class DepthwiseWeightUpdate(WindowedWeightUpdate):
             sums[row, column] = (gradient * x[rows, columns]).sum(axis=(0, 1)).astype(np.int64)
         return sums
 
-    def kernel(
-        self, attributes: WindowGradientAttributes, inputs: Sequence[TensorType]
-    ) -> KernelCall:
+    def kernel(self, attributes: WindowGradientAttributes, inputs: Sequence[TensorType]) -> Kernel:
         """kg_depthwise_weight_update; needs no scratch."""
-        arguments = (Control(), *(Input(index) for index in range(5)))
-        return KernelCall("kg_depthwise_weight_update", self.fields(attributes, inputs), arguments)
+        fields = self.fields(attributes, inputs)
+        arguments = (Control(), *(Input(operand.name) for operand in self.operands))
+        return Kernel("depthwise_weight_update", fields, arguments, {PLAIN: Use(), HOST: Use()})
 
     def macs(self, attributes: WindowGradientAttributes, inputs: Sequence[TensorType]) -> int:
         """Gradient positions · taps · trained channels."""
-        rows, columns, channels = inputs[1].shape
+        rows, columns, channels = self.bind(attributes, inputs).gradient.shape
         trained = len(attributes.trained_channels) or channels
         return rows * columns * attributes.window.taps * trained
 
@@ -115,9 +127,9 @@ class DepthwiseWeightUpdate(WindowedWeightUpdate):
 
 
 def plane_bytes(map_: TensorType) -> int:
-    """Of four channels of a map, as KG_PLANE_CHANNELS of kg_plane.h."""
+    """Of the channels of a map that a kernel in place reads from a copy."""
     height, width, _ = map_.shape
-    return 4 * height * width
+    return PLANE_CHANNELS * height * width
 
 
 def depthwise_weight(window: Window, channels: int) -> TensorType:

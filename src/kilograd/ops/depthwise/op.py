@@ -4,27 +4,33 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
 
 from kilograd.ir import DType, Quantization, TensorType, Value
-from kilograd.ops.common.layers import ACTIVATION, BIAS, WEIGHT, check_parameters
+from kilograd.ops.common.layers import check_parameters, requantization, shifts_suit_dsp
 from kilograd.ops.common.window import Window
 from kilograd.ops.common.windowed import WindowedAttributes, WindowedLayer, forward_case
 from kilograd.ops.depthwise.backward import depthwise_weight, plane_bytes
 from kilograd.ops.spec import (
+    DSP,
+    HOST,
+    PLAIN,
     Array,
     Case,
     Input,
-    KernelCall,
+    Kernel,
     Output,
     Scratch,
+    Use,
+    c_constant,
     exactly,
 )
 
-#: KG_DEPTHWISE_FEW of depthwise.h.
-FEW_TAPS = 9
+#: Windows of at most so many taps are packed on the stack with DSP instructions.
+FEW_TAPS = c_constant(Path(__file__).parent / "kernels" / "kg_depthwise.h", "KG_DEPTHWISE_FEW")
 
 
 class Depthwise(WindowedLayer):
@@ -35,7 +41,7 @@ class Depthwise(WindowedLayer):
     """
 
     name = "depthwise"
-    reuses = MappingProxyType({0: (ACTIVATION,)})
+    reuses = MappingProxyType({"y": ("x",)})
     input_gradient = "depthwise_input_gradient"
     weight_update = "depthwise_weight_update"
     channel_axis = 2
@@ -44,9 +50,10 @@ class Depthwise(WindowedLayer):
         self, attributes: WindowedAttributes, inputs: Sequence[TensorType]
     ) -> tuple[TensorType, ...]:
         """The channels at each position of the window."""
-        height, width, channels = inputs[ACTIVATION].shape
+        types = self.bind(attributes, inputs)
+        height, width, channels = types.x.shape
         taps = attributes.window.taps
-        check_parameters(inputs, outputs=channels, terms=taps, weight_size=taps * channels)
+        check_parameters(types, outputs=channels, terms=taps, weight_size=taps * channels)
         rows, columns = attributes.window.output_shape(height, width)
         return (TensorType((rows, columns, channels), DType.INT8, attributes.output),)
 
@@ -54,17 +61,21 @@ class Depthwise(WindowedLayer):
         """Each channel by itself."""
         return x * weight[row, column]
 
-    def kernel(self, attributes: WindowedAttributes, inputs: Sequence[TensorType]) -> KernelCall:
-        """kg_depthwise, with room for the weights of four channels; few taps go on the stack."""
+    def kernel(self, attributes: WindowedAttributes, inputs: Sequence[TensorType]) -> Kernel:
+        """kg_depthwise: with DSP instructions four channels at a time, their weights packed."""
         taps = attributes.window.taps
-        arguments = (Input(ACTIVATION), Input(BIAS), Input(WEIGHT), Output(0), Scratch())
         fields = self.fields(attributes, inputs)
-        return KernelCall("kg_depthwise", fields, arguments, 8 * taps if taps > FEW_TAPS else 0)
+        uses = {PLAIN: Use(), HOST: Use(falls_back=True)}
+        types = self.bind(attributes, inputs)
+        _, shifts = requantization(types, attributes.output.scale)
+        if shifts_suit_dsp(shifts):
+            uses[DSP] = Use(8 * taps if taps > FEW_TAPS else 0, falls_back=True)
+        arguments = (Input("x"), Input("bias"), Input("weight"), Output("y"), Scratch())
+        return Kernel("depthwise", fields, arguments, uses)
 
     def in_place_bytes(self, attributes: WindowedAttributes, inputs: Sequence[TensorType]) -> int:
         """A copy of four channels."""
-        del attributes
-        return plane_bytes(inputs[ACTIVATION])
+        return plane_bytes(self.bind(attributes, inputs).x)
 
     def macs(self, attributes: WindowedAttributes, inputs: Sequence[TensorType]) -> int:
         """Output elements · taps."""

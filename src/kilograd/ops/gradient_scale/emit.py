@@ -9,7 +9,7 @@ own exponent is a state that follows the magnitudes seen, a little after each st
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from kilograd.ops.spec import (
     Gradient,
     GradientBuilder,
     NoAttributes,
+    Operands,
     RngAttributes,
     StepContext,
 )
@@ -39,17 +40,28 @@ def gradient_type(of: TensorType) -> TensorType:
     return TensorType(of.shape, DType.INT8)
 
 
-def branch_type(reads: Sequence[TensorType], index: int) -> TensorType:
-    """The input at ``index``, checked to be an exponent."""
-    if reads[index] != EXPONENT:
-        msg = f"input {index} must be an exponent, int32[1], not {reads[index]}"
-        raise ValueError(msg)
-    return reads[index]
+def check_exponents(types: Operands[TensorType]) -> None:
+    """ValueError unless every operand whose name ends in ``exponent`` is one."""
+    for name, type_ in zip(types.names(), types, strict=True):
+        if name.endswith("exponent") and type_ != EXPONENT:
+            msg = f"{name} must be an exponent, int32[1], not {type_}"
+            raise ValueError(msg)
 
 
 def whole_exponent(exponent: Array) -> int:
     """The power of two that a state exponent stands for: sixteenths, rounded down."""
     return int(exponent[0]) >> 4
+
+
+def exponent_shift(given: Operands[Array], unit_exponent: int) -> int:
+    """Bits that a product drops on its way from the gradient's exponent to the result's.
+
+    Args:
+        given: arrays, ``gradient_exponent`` and ``result_exponent`` among them.
+        unit_exponent: of the factor that the gradient was multiplied by.
+    """
+    change = whole_exponent(given.result_exponent) - whole_exponent(given.gradient_exponent)
+    return change - unit_exponent
 
 
 def initial_exponent(magnitude: float) -> int:
@@ -74,7 +86,7 @@ def rounded_gradient(
 def emit_gradient(
     builder: GradientBuilder,
     operator: str,
-    inputs: Sequence[str],
+    inputs: Mapping[str, str | None],
     attributes: object,
     *,
     layer: str,
@@ -85,8 +97,8 @@ def emit_gradient(
 
     Args:
         builder: the graph under construction.
-        operator: takes ``inputs`` and then the exponent; makes the gradient and MAGNITUDE.
-        inputs: of the operator, without the exponent.
+        operator: takes ``inputs`` and a ``result_exponent``; makes the gradient and MAGNITUDE.
+        inputs: of the operator, by operand, without the exponent.
         attributes: of the operator.
         layer: provenance.
         task: what the node does for the layer; part of its name.
@@ -94,9 +106,14 @@ def emit_gradient(
     """
     start = np.array([initial_exponent(magnitude)], np.int32)
     exponent = builder.state(f"{layer}.{task}.exponent", EXPONENT, start)
-    value, seen = builder.emit(operator, [*inputs, exponent], attributes, layer=layer, task=task)
+    reads = {**inputs, "result_exponent": exponent}
+    value, seen = builder.emit(operator, reads, attributes, layer=layer, task=task)
     (new,) = builder.emit(
-        "adapt_exponent", [exponent, seen], NoAttributes(), layer=layer, task=f"{task}.adapt"
+        "adapt_exponent",
+        {"exponent": exponent, "magnitude": seen},
+        NoAttributes(),
+        layer=layer,
+        task=f"{task}.adapt",
     )
     builder.update(exponent, new)
     return Gradient(value, exponent, magnitude)
@@ -107,7 +124,7 @@ def sum_gradients(builder: GradientBuilder, a: Gradient, b: Gradient, *, layer: 
     return emit_gradient(
         builder,
         "gradient_sum",
-        [a.value, a.exponent, b.value, b.exponent],
+        {"a": a.value, "a_exponent": a.exponent, "b": b.value, "b_exponent": b.exponent},
         RngAttributes(builder.rng_stream()),
         layer=layer,
         task="gradient_sum",

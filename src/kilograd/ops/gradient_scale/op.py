@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
@@ -11,25 +12,33 @@ from kilograd.ir import TensorType
 from kilograd.ops.gradient_scale.emit import (
     EXPONENT,
     MAGNITUDE,
-    branch_type,
+    check_exponents,
     rounded_gradient,
     whole_exponent,
 )
 from kilograd.ops.spec import (
+    DSP,
+    HOST,
+    PLAIN,
     Array,
     Case,
     Control,
     Input,
-    KernelCall,
+    Kernel,
     NoAttributes,
     OpSpec,
     Output,
     RngAttributes,
     StepContext,
+    Use,
+    c_constant,
+    required,
 )
 
 #: Both branches of a sum are shifted onto the smaller of their exponents, by at most this much.
-ALIGNMENT_LIMIT = 24
+ALIGNMENT_LIMIT = c_constant(
+    Path(__file__).parent / "kernels" / "kg_gradient_scale.h", "KG_ALIGNMENT_LIMIT"
+)
 
 #: An exponent stays within ±this many sixteenths.
 EXPONENT_LIMIT = 1024
@@ -44,19 +53,20 @@ class GradientSum(OpSpec[RngAttributes]):
 
     name = "gradient_sum"
     attributes_type = RngAttributes
-    reuses = MappingProxyType({0: (0, 2)})
+    operands = required("a", "a_exponent", "b", "b_exponent", "result_exponent")
+    results = ("result", "magnitude")
+    reuses = MappingProxyType({"result": ("a", "b")})
 
     def infer(
         self, attributes: RngAttributes, inputs: Sequence[TensorType]
     ) -> tuple[TensorType, ...]:
         """The shape of both."""
-        del attributes
-        if inputs[0].shape != inputs[2].shape:
-            msg = f"gradients of different shapes meet: {inputs[0].shape}, {inputs[2].shape}"
+        types = self.bind(attributes, inputs)
+        if types.a.shape != types.b.shape:
+            msg = f"gradients of different shapes meet: {types.a.shape}, {types.b.shape}"
             raise ValueError(msg)
-        for index in (1, 3, 4):
-            branch_type(inputs, index)
-        return (TensorType(inputs[0].shape), MAGNITUDE)
+        check_exponents(types)
+        return TensorType(types.a.shape), MAGNITUDE
 
     def reference(
         self,
@@ -67,41 +77,44 @@ class GradientSum(OpSpec[RngAttributes]):
     ) -> tuple[Array, ...]:
         """Align to the smaller exponent, add, round."""
         del inputs
-        a, b = whole_exponent(arrays[1]), whole_exponent(arrays[3])
+        given = self.bind(attributes, arrays)
+        a, b = whole_exponent(given.a_exponent), whole_exponent(given.b_exponent)
         low = max(min(a, b), max(a, b) - ALIGNMENT_LIMIT)
         aligned = [
             (g.astype(np.int64) << max(e - low, 0)) >> min(max(low - e, 0), 31)
-            for g, e in ((arrays[0], a), (arrays[2], b))
+            for g, e in ((given.a, a), (given.b, b))
         ]
-        shift = whole_exponent(arrays[4]) - low
+        shift = whole_exponent(given.result_exponent) - low
         products = (aligned[0] + aligned[1]) << 14
         return rounded_gradient(products, shift + 14, attributes.rng_stream, context)
 
-    def kernel(self, attributes: RngAttributes, inputs: Sequence[TensorType]) -> KernelCall:
+    def kernel(self, attributes: RngAttributes, inputs: Sequence[TensorType]) -> Kernel:
         """kg_gradient_sum."""
-        fields = {"count": inputs[0].size, "rng_stream": attributes.rng_stream}
-        arguments = (Control(), *(Input(index) for index in range(5)), Output(0), Output(1))
-        return KernelCall("kg_gradient_sum", fields, arguments)
+        count = self.bind(attributes, inputs).a.size
+        fields = {"count": count, "rng_stream": attributes.rng_stream}
+        reads = (Input(operand.name) for operand in self.operands)
+        arguments = (Control(), *reads, Output("result"), Output("magnitude"))
+        return Kernel("gradient_sum", fields, arguments, {v: Use() for v in (PLAIN, DSP, HOST)})
 
     def cases(self) -> Sequence[Case]:
         """Close and far exponents."""
         shape = TensorType((3, 3, 7))
         inputs = (shape, EXPONENT, shape, EXPONENT, EXPONENT)
-        low = {0: -127, 2: -127}
+        low = {"a": -127, "b": -127}
         return [
             Case(
                 "close",
                 RngAttributes(2),
                 inputs,
-                low=low | {1: -64, 3: -64, 4: -64},
-                high={1: 64, 3: 64, 4: 96},
+                low=low | {"a_exponent": -64, "b_exponent": -64, "result_exponent": -64},
+                high={"a_exponent": 64, "b_exponent": 64, "result_exponent": 96},
             ),
             Case(
                 "far",
                 RngAttributes(4),
                 inputs,
-                low=low | {1: -900, 3: 300, 4: 200},
-                high={1: -500, 3: 800, 4: 900},
+                low=low | {"a_exponent": -900, "b_exponent": 300, "result_exponent": 200},
+                high={"a_exponent": -500, "b_exponent": 800, "result_exponent": 900},
             ),
         ]
 
@@ -117,14 +130,15 @@ class AdaptExponent(OpSpec[NoAttributes]):
 
     name = "adapt_exponent"
     attributes_type = NoAttributes
-    updates = MappingProxyType({0: 0})
+    operands = required("exponent", "magnitude")
+    results = ("exponent",)
+    updates = MappingProxyType({"exponent": "exponent"})
 
     def infer(
         self, attributes: NoAttributes, inputs: Sequence[TensorType]
     ) -> tuple[TensorType, ...]:
         """The exponent again."""
-        del attributes
-        branch_type(inputs, 0)
+        check_exponents(self.bind(attributes, inputs))
         return (EXPONENT,)
 
     def reference(
@@ -135,8 +149,9 @@ class AdaptExponent(OpSpec[NoAttributes]):
         context: StepContext,
     ) -> tuple[Array, ...]:
         """The rule above on the number of bits."""
-        del attributes, inputs
-        bits = int(arrays[1][0]).bit_length()
+        del inputs
+        given = self.bind(attributes, arrays)
+        bits = int(given.magnitude[0]).bit_length()
         context.counters.gradients += 1
         context.counters.gradients_vanished += int(bits == 0)
         if bits in {0, 7}:
@@ -146,14 +161,14 @@ class AdaptExponent(OpSpec[NoAttributes]):
             change = 4 + 16 * max(bits - 8, 0)
         else:
             change = -1 if bits >= 4 else -16  # noqa: PLR2004 - an eighth of the range
-        new = int(arrays[0][0]) + change
+        new = int(given.exponent[0]) + change
         return (np.array([np.clip(new, -EXPONENT_LIMIT, EXPONENT_LIMIT)], np.int32),)
 
-    def kernel(self, attributes: NoAttributes, inputs: Sequence[TensorType]) -> KernelCall:
+    def kernel(self, attributes: NoAttributes, inputs: Sequence[TensorType]) -> Kernel:
         """kg_adapt_exponent."""
         del attributes, inputs
         fields = {"limit": EXPONENT_LIMIT}
-        return KernelCall("kg_adapt_exponent", fields, (Input(0), Input(1)))
+        return Kernel("adapt_exponent", fields, (Input("exponent"), Input("magnitude")))
 
     def cases(self) -> Sequence[Case]:
         """Every number of bits, and both ends of the range."""
@@ -163,15 +178,16 @@ class AdaptExponent(OpSpec[NoAttributes]):
                 f"bits{bits}",
                 NoAttributes(),
                 inputs,
-                fixed={1: np.array([(1 << bits) >> 1], np.int32)},
-                low={0: -EXPONENT_LIMIT},
-                high={0: EXPONENT_LIMIT},
+                fixed={"magnitude": np.array([(1 << bits) >> 1], np.int32)},
+                low={"exponent": -EXPONENT_LIMIT},
+                high={"exponent": EXPONENT_LIMIT},
             )
             for bits in range(16)
         ]
         ends = np.array([EXPONENT_LIMIT], np.int32)
         seen = np.array([32767], np.int32)
-        return [*cases, Case("end", NoAttributes(), inputs, fixed={0: ends, 1: seen})]
+        fixed = {"exponent": ends, "magnitude": seen}
+        return [*cases, Case("end", NoAttributes(), inputs, fixed=fixed)]
 
 
 OPERATORS = (GradientSum(), AdaptExponent())

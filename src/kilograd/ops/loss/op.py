@@ -12,17 +12,20 @@ from kilograd.ir import DType, Quantization, TensorType
 from kilograd.ops.arithmetic import random_bits, stochastic_round
 from kilograd.ops.gradient_scale import EXPONENT
 from kilograd.ops.spec import (
+    PLAIN,
     Array,
     Case,
     Control,
     Input,
-    KernelCall,
+    Kernel,
     OpSpec,
     Output,
     RngAttributes,
     Role,
     Scratch,
     StepContext,
+    Use,
+    required,
 )
 
 #: log2(e) in Q24.
@@ -67,13 +70,14 @@ class SoftmaxCrossEntropy(OpSpec[RngAttributes]):
     name = "softmax_cross_entropy"
     attributes_type = RngAttributes
     role = Role.LOSS
+    operands = required("logits")
+    results = ("gradient", "loss_exponent")
 
     def infer(
         self, attributes: RngAttributes, inputs: Sequence[TensorType]
     ) -> tuple[TensorType, ...]:
         """A gradient of the logits' shape, and its exponent."""
-        del attributes
-        logits = inputs[0]
+        logits = self.bind(attributes, inputs).logits
         if logits.dtype is not DType.INT32 or logits.scale != 2.0**-16:
             msg = "logits must be int32 with scale 2^-16"
             raise ValueError(msg)
@@ -91,7 +95,7 @@ class SoftmaxCrossEntropy(OpSpec[RngAttributes]):
     ) -> tuple[Array, ...]:
         """Probabilities less the label's one, normalized, rounded stochastically."""
         del inputs
-        logits = arrays[0]
+        logits = self.bind(attributes, arrays).logits
         active = context.classes or logits.size
         gradient = np.zeros(logits.size, np.int64)
         gradient[:active] = softmax(logits[:active])
@@ -104,16 +108,19 @@ class SoftmaxCrossEntropy(OpSpec[RngAttributes]):
         rounded = np.clip(stochastic_round(gradient, shift, noise), -127, 127)
         return rounded.astype(np.int8), np.array([shift - 30], np.int32)
 
-    def kernel(self, attributes: RngAttributes, inputs: Sequence[TensorType]) -> KernelCall:
+    def kernel(self, attributes: RngAttributes, inputs: Sequence[TensorType]) -> Kernel:
         """kg_softmax_cross_entropy, with a word of scratch for each class."""
+        classes = self.bind(attributes, inputs).logits.size
         fields = {
-            "classes": inputs[0].size,
+            "classes": classes,
             "log2_e": _LOG2_E,
             "exp2_coefficient": np.array(EXP2_COEFFICIENTS, np.int32),
             "rng_stream": attributes.rng_stream,
         }
-        arguments = (Control(), Input(0), Output(0), Output(1), Scratch())
-        return KernelCall("kg_softmax_cross_entropy", fields, arguments, 4 * inputs[0].size)
+        outputs = (Output("gradient"), Output("loss_exponent"))
+        arguments = (Control(), Input("logits"), *outputs, Scratch())
+        uses = {PLAIN: Use(4 * classes)}
+        return Kernel("softmax_cross_entropy", fields, arguments, uses)
 
     def cases(self) -> Sequence[Case]:
         """Two classes and many; close and far logits."""
@@ -125,8 +132,8 @@ class SoftmaxCrossEntropy(OpSpec[RngAttributes]):
                     f"{classes}classes{reach}",
                     RngAttributes(7),
                     (logits,),
-                    low={0: -reach},
-                    high={0: reach},
+                    low={"logits": -reach},
+                    high={"logits": reach},
                 )
             )
         return cases

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
@@ -12,14 +13,15 @@ from numpy.typing import NDArray
 
 from kilograd.ir import DType, Graph, Node, Quantization, TensorType
 from kilograd.ops.arithmetic import channel_mantissas, relative_mantissas, scalar_mantissa
-from kilograd.ops.common.layers import ACTIVATION, WEIGHT, initial_weight
+from kilograd.ops.common.layers import initial_weight, weight_parts
 from kilograd.ops.common.update import fixed_point_step, stepped_weight
-from kilograd.ops.delta.op import NARROW, delta_type, effective_weight
+from kilograd.ops.delta.op import NARROW, delta_type
 from kilograd.ops.gradient_scale import (
     EXPONENT,
     MAGNITUDE,
-    branch_type,
+    check_exponents,
     emit_gradient,
+    exponent_shift,
     rounded_gradient,
     whole_exponent,
 )
@@ -29,27 +31,38 @@ from kilograd.ops.pointwise.split import (
     merge,
     slice_length,
     split_fields,
+    split_weight,
+    whole_weight,
 )
 from kilograd.ops.spec import (
+    DSP,
+    HOST,
+    PLAIN,
     Array,
     Case,
     Control,
     Gradient,
     GradientBuilder,
     Input,
-    KernelCall,
+    Kernel,
+    Operands,
     OpSpec,
     Output,
     Scratch,
     StepContext,
+    Use,
+    c_constant,
     exactly,
+    required,
 )
 
 #: What weights that start at zero, those of a fresh head, are expected to grow to.
 _EXPECTED_WEIGHT = 8
 
-#: Rows of the tile that the weight step's kernel expands at once (KG_WEIGHT_UPDATE_TILE).
-WEIGHT_UPDATE_TILE = 8
+#: Input channels that the weight update's kernel expands at once.
+WEIGHT_UPDATE_TILE = c_constant(
+    Path(__file__).parent / "kernels" / "kg_pointwise.h", "KG_WEIGHT_UPDATE_TILE"
+)
 
 
 @dataclass(frozen=True)
@@ -62,7 +75,7 @@ class InputGradientAttributes:
         channels: input channels of the layer.
         trained_channels: as the layer's.
         rng_stream: of the stochastic rounding.
-        fraction_bits: as the layer's; of the last input but one, where there is a delta.
+        fraction_bits: as the layer's.
     """
 
     height: int
@@ -116,25 +129,34 @@ def weight_gain(weight: Array, scales: Sequence[float], share_of_outputs: float 
 
 
 def emit_pointwise_input_gradient(
-    node: Node, graph: Graph, builder: GradientBuilder, gradient: Gradient
+    node: Node,
+    reads: Operands[str],
+    graph: Graph,
+    builder: GradientBuilder,
+    gradient: Gradient,
 ) -> None:
     """Contribute Wᵀ · gradient to the gradient of the layer's input."""
-    activation = node.inputs[ACTIVATION]
-    height, width, channels = graph.type_of(activation).shape
-    weights = [initial_weight(name, graph) for name in node.inputs[WEIGHT:]]
+    height, width, channels = graph.type_of(reads.x).shape
+    weights = [initial_weight(name, graph) for name in weight_parts(reads)]
     trained, bits = node.attributes.trained_channels, node.attributes.fraction_bits
     frozen = weights[1].array if trained else None
     whole = merge(weights[0].array, frozen, trained, channels)
     contribution = emit_gradient(
         builder,
         "pointwise_input_gradient",
-        [gradient.value, gradient.exponent, *map(builder.rematerialize, node.inputs[WEIGHT:])],
+        {
+            "gradient": gradient.value,
+            "gradient_exponent": gradient.exponent,
+            "weight": builder.rematerialize(reads.weight),
+            "frozen": reads.get("frozen"),
+            "delta": reads.get("delta"),
+        },
         InputGradientAttributes(height, width, channels, trained, builder.rng_stream(), bits),
         layer=node.layer,
         task="input_gradient",
         magnitude=gradient.magnitude + weight_gain(whole, weights[0].type.scales),
     )
-    builder.contribute(activation, contribution)
+    builder.contribute(reads.x, contribution)
 
 
 def weight_update_attributes(node: Node, builder: GradientBuilder) -> WeightUpdateAttributes:
@@ -152,23 +174,28 @@ class PointwiseInputGradient(OpSpec[InputGradientAttributes]):
 
     name = "pointwise_input_gradient"
     attributes_type = InputGradientAttributes
+    operands = (
+        *required("gradient", "gradient_exponent"),
+        *split_weight(has_delta=True),
+        *required("result_exponent"),
+    )
+    results = ("result", "magnitude")
 
     def infer(
         self, attributes: InputGradientAttributes, inputs: Sequence[TensorType]
     ) -> tuple[TensorType, ...]:
         """The layer's input shape."""
-        a = attributes
-        weights = check_delta(a.fraction_bits, inputs[:-1], 2)[2:]
-        outputs = weights[0].shape[0]
-        if inputs[0].size != a.height * a.width * outputs:
-            msg = f"gradient {inputs[0].shape} is not {a.height}×{a.width}×{outputs}"
+        a, types = attributes, self.bind(attributes, inputs)
+        check_delta(types, a.fraction_bits)
+        outputs = types.weight.shape[0]
+        if types.gradient.size != a.height * a.width * outputs:
+            msg = f"gradient {types.gradient.shape} is not {a.height}×{a.width}×{outputs}"
             raise ValueError(msg)
-        if sum(part.size for part in weights) != outputs * a.channels:
+        if sum(part.size for part in weight_parts(types)) != outputs * a.channels:
             msg = f"weights do not have {a.channels} input channels"
             raise ValueError(msg)
         channel_order(a.trained_channels, a.channels)
-        branch_type(inputs, 1)
-        branch_type(inputs, len(inputs) - 1)
+        check_exponents(types)
         return (TensorType((a.height, a.width, a.channels)), MAGNITUDE)
 
     def reference(
@@ -179,30 +206,23 @@ class PointwiseInputGradient(OpSpec[InputGradientAttributes]):
         context: StepContext,
     ) -> tuple[Array, ...]:
         """Scale by channel, sum over outputs, round."""
-        a = attributes
-        outputs = inputs[2].shape[0]
-        mantissas, channel_shift, unit = channel_scaling(inputs[2])
-        gradient = arrays[0].reshape(-1, outputs)
+        a, given = attributes, self.bind(attributes, arrays)
+        mantissas, channel_shift, unit = channel_scaling(self.bind(a, inputs).weight)
+        gradient = given.gradient.reshape(-1, len(given.weight))
         scaled = scale_gradient(gradient, mantissas, channel_shift)
-        frozen = arrays[3] if a.trained_channels else None
-        bits = a.fraction_bits
-        trained = effective_weight(arrays[2], arrays[-2], bits) if bits else arrays[2]
-        weight = merge(trained, frozen, a.trained_channels, a.channels)
+        weight = whole_weight(given, a.trained_channels, a.channels, a.fraction_bits)
         sums = (exactly(scaled) @ exactly(weight)).astype(np.int64)
         scale = scalar_mantissa(unit)
-        shift = whole_exponent(arrays[-1]) - whole_exponent(arrays[1]) - scale.exponent
+        shift = exponent_shift(given, scale.exponent)
         result, seen = rounded_gradient(sums * scale.mantissa, shift, a.rng_stream, context)
         return result.reshape(a.height, a.width, a.channels), seen
 
-    def kernel(
-        self, attributes: InputGradientAttributes, inputs: Sequence[TensorType]
-    ) -> KernelCall:
-        """kg_pointwise_input_gradient, four positions at a time."""
-        a = attributes
-        outputs, columns = inputs[2].shape
+    def kernel(self, attributes: InputGradientAttributes, inputs: Sequence[TensorType]) -> Kernel:
+        """kg_pointwise_input_gradient: with DSP instructions four positions at a time."""
+        a, types = attributes, self.bind(attributes, inputs)
+        outputs, columns = types.weight.shape
         slice_ = slice_length(columns, outputs) if a.fraction_bits else columns
-        scratch = max(8 * (outputs + outputs % 2), 4 * a.channels + 2 * (outputs + outputs % 2))
-        mantissas, channel_shift, unit = channel_scaling(inputs[2])
+        mantissas, channel_shift, unit = channel_scaling(types.weight)
         scale = scalar_mantissa(unit)
         fields = {
             "positions": a.height * a.width,
@@ -216,27 +236,28 @@ class PointwiseInputGradient(OpSpec[InputGradientAttributes]):
             "rng_stream": a.rng_stream,
             "fraction_bits": a.fraction_bits,
             "slice": slice_,
-            "effective_offset": scratch,
         }
-        last = len(inputs) - 1
-        arguments = (
-            Control(),
-            Input(0),
-            Input(1),
-            Input(2),
-            Input(3) if a.trained_channels else None,
-            Input(last - 1) if a.fraction_bits else None,
-            Input(last),
-            Output(0),
-            Output(1),
-            Scratch(),
-        )
-        total = scratch + (slice_ * outputs if a.fraction_bits else 0)
-        return KernelCall("kg_pointwise_input_gradient", fields, arguments, total)
+
+        def use(sum_bytes: int, *, falls_back: bool = True) -> Use:
+            """Sums and scaled gradients, and behind them the slice of the weight."""
+            total = sum_bytes + (slice_ * outputs if a.fraction_bits else 0)
+            return Use(total, {"effective_offset": sum_bytes}, falls_back)
+
+        even = outputs + outputs % 2
+        plain = 4 * a.channels + 2 * outputs
+        # Unusual exponents, which are known only while a step runs, fall back to plain C.
+        uses = {
+            PLAIN: use(plain, falls_back=False),
+            HOST: use(plain),
+            DSP: use(max(8 * even, 4 * a.channels + 2 * even)),
+        }
+        reads = (Input(operand.name) for operand in self.operands)
+        arguments = (Control(), *reads, Output("result"), Output("magnitude"), Scratch())
+        return Kernel("pointwise_input_gradient", fields, arguments, uses)
 
     def macs(self, attributes: InputGradientAttributes, inputs: Sequence[TensorType]) -> int:
         """As the layer's forward."""
-        return inputs[0].size * attributes.channels
+        return self.bind(attributes, inputs).gradient.size * attributes.channels
 
     def cases(self) -> Sequence[Case]:
         """Whole and split weights, odd channels, odd positions."""
@@ -246,30 +267,22 @@ class PointwiseInputGradient(OpSpec[InputGradientAttributes]):
             attributes = InputGradientAttributes(height, width, channels, trained, 3)
             weights = _weight_types(outputs, channels, trained)
             inputs = (TensorType((height, width, outputs)), EXPONENT, *weights, EXPONENT)
-            exponents = {1: 0, len(inputs) - 1: -60}
-            cases.append(
-                Case(
-                    f"{outputs}to{channels}",
-                    attributes,
-                    inputs,
-                    low={0: -127, 2: -127, 3: -127} | {1: -80, len(inputs) - 1: -160},
-                    high=exponents,
-                )
-            )
+            low = dict.fromkeys(("gradient", "weight", "frozen", "delta"), -127)
+            low |= {"gradient_exponent": -80, "result_exponent": -160}
+            high = {"gradient_exponent": 0, "result_exponent": -60}
+            name = f"{outputs}to{channels}"
+            cases.append(Case(name, attributes, inputs, low=low, high=high))
             cases.append(self._moved(cases[-1]))
         return cases
 
     def _moved(self, case: Case) -> Case:
         """The same with a delta."""
-        delta = delta_type(case.inputs[2], NARROW)
-        last = len(case.inputs) - 1
+        delta = delta_type(self.bind(case.attributes, case.inputs).weight, NARROW)
         return replace(
             case,
             name=f"{case.name}moved",
             attributes=replace(case.attributes, fraction_bits=NARROW.fraction_bits),
             inputs=(*case.inputs[:-1], delta, case.inputs[-1]),
-            low={**case.low, last: -127, last + 1: -160},
-            high={1: 0, last + 1: -60},
         )
 
 
@@ -284,13 +297,16 @@ class PointwiseWeightUpdate(OpSpec[WeightUpdateAttributes]):
 
     name = "pointwise_weight_update"
     attributes_type = WeightUpdateAttributes
-    updates = MappingProxyType({0: 0})
+    operands = required("weight", "gradient", "gradient_exponent", "x", "loss_exponent")
+    results = ("weight",)
+    updates = MappingProxyType({"weight": "weight"})
 
     def infer(
         self, attributes: WeightUpdateAttributes, inputs: Sequence[TensorType]
     ) -> tuple[TensorType, ...]:
         """The weight again."""
-        weight, gradient, _, activation, _ = inputs
+        types = self.bind(attributes, inputs)
+        weight, gradient, activation = types.weight, types.gradient, types.x
         channels = activation.shape[-1]
         trained = len(attributes.trained_channels) or channels
         if weight.shape[1] != trained:
@@ -302,8 +318,7 @@ class PointwiseWeightUpdate(OpSpec[WeightUpdateAttributes]):
         if weight.dtype is not DType.INT8 and activation.size != channels:
             msg = f"a weight of {weight.dtype.value} is stepped at one position only"
             raise ValueError(msg)
-        branch_type(inputs, 2)
-        branch_type(inputs, 4)
+        check_exponents(types)
         return (weight,)
 
     def reference(
@@ -314,47 +329,52 @@ class PointwiseWeightUpdate(OpSpec[WeightUpdateAttributes]):
         context: StepContext,
     ) -> tuple[Array, ...]:
         """Sum over positions, scale, round, saturate."""
-        weight, gradient, exponent, x, loss_exponent = arrays
-        channels = inputs[3].shape[-1]
-        rows = exactly(x.reshape(-1, channels)) - inputs[3].zero_point
+        types, given = self.bind(attributes, inputs), self.bind(attributes, arrays)
+        channels = types.x.shape[-1]
+        rows = exactly(given.x.reshape(-1, channels)) - types.x.zero_point
         if attributes.trained_channels:
             rows = rows[:, list(attributes.trained_channels)]
-        columns = np.transpose(exactly(gradient.reshape(len(rows), -1)))
+        columns = np.transpose(exactly(given.gradient.reshape(len(rows), -1)))
         sums: Array = np.matmul(columns, rows).astype(np.int64)
-        mantissas, exponents = channel_mantissas([inputs[3].scale / s for s in inputs[0].scales])
-        whole = exponents + np.int64(whole_exponent(exponent) + int(loss_exponent[0]))
+        mantissas, exponents = channel_mantissas([types.x.scale / s for s in types.weight.scales])
+        exponent = whole_exponent(given.gradient_exponent) + int(given.loss_exponent[0])
+        whole = exponents + np.int64(exponent)
         step = fixed_point_step(
             sums, mantissas[:, None], whole[:, None], attributes.rng_stream, context
         )
-        return (stepped_weight(weight, step, weight.size, context),)
+        return (stepped_weight(given.weight, step, given.weight.size, context),)
 
-    def kernel(
-        self, attributes: WeightUpdateAttributes, inputs: Sequence[TensorType]
-    ) -> KernelCall:
-        """kg_pointwise_weight_update, a tile of input channels at a time; or kg_dense_weight_update."""
-        channels = inputs[3].shape[-1]
-        positions = inputs[3].size // channels
-        mantissas, exponents = channel_mantissas([inputs[3].scale / s for s in inputs[0].scales])
+    def kernel(self, attributes: WeightUpdateAttributes, inputs: Sequence[TensorType]) -> Kernel:
+        """kg_pointwise_weight_update, a tile of input channels at a time; or that of a head."""
+        types = self.bind(attributes, inputs)
+        channels = types.x.shape[-1]
+        positions = types.x.size // channels
+        mantissas, exponents = channel_mantissas([types.x.scale / s for s in types.weight.scales])
         fields = {
             "positions": positions,
             "channels": channels,
-            "outputs": inputs[0].shape[0],
+            "outputs": types.weight.shape[0],
             **split_fields(attributes.trained_channels, channels),
-            "zero_point": inputs[3].zero_point,
+            "zero_point": types.x.zero_point,
             "mantissa": mantissas,
             "exponent": exponents,
             "rng_stream": attributes.rng_stream,
         }
-        arguments = (Control(), *(Input(index) for index in range(5)))
-        if inputs[0].dtype is not DType.INT8:
-            return KernelCall("kg_dense_weight_update", fields, arguments)
-        scratch = 2 * (positions + positions % 2) * (4 + WEIGHT_UPDATE_TILE)
-        return KernelCall("kg_pointwise_weight_update", fields, (*arguments, Scratch()), scratch)
+        arguments = (Control(), *(Input(operand.name) for operand in self.operands))
+        if types.weight.dtype is not DType.INT8:
+            return Kernel("dense_weight_update", fields, arguments)
+        plain = 2 * positions * (1 + WEIGHT_UPDATE_TILE)
+        uses = {
+            PLAIN: Use(plain),
+            HOST: Use(plain, falls_back=True),
+            DSP: Use(2 * (positions + positions % 2) * (4 + WEIGHT_UPDATE_TILE)),
+        }
+        return Kernel("pointwise_weight_update", fields, (*arguments, Scratch()), uses)
 
     def macs(self, attributes: WeightUpdateAttributes, inputs: Sequence[TensorType]) -> int:
         """Positions · trained input channels · output channels."""
-        del attributes
-        return inputs[1].size * inputs[0].shape[1]
+        types = self.bind(attributes, inputs)
+        return types.gradient.size * types.weight.shape[1]
 
     def cases(self) -> Sequence[Case]:
         """Whole and split weights, odd channels, one position."""
@@ -377,8 +397,13 @@ class PointwiseWeightUpdate(OpSpec[WeightUpdateAttributes]):
                     f"{dtype.value}{channels}to{outputs}" + ("split" if trained else ""),
                     WeightUpdateAttributes(trained, 9),
                     (weight, TensorType((height, width, outputs)), EXPONENT, activation, EXPONENT),
-                    low={0: lowest, 1: -127, 2: -240, 4: -30},
-                    high={2: 40, 4: 0},
+                    low={
+                        "weight": lowest,
+                        "gradient": -127,
+                        "gradient_exponent": -240,
+                        "loss_exponent": -30,
+                    },
+                    high={"gradient_exponent": 40, "loss_exponent": 0},
                 )
             )
         return cases

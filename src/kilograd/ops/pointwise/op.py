@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
@@ -13,49 +14,55 @@ from kilograd.ir import DType, Graph, Kind, Node, Quantization, TensorType, Valu
 from kilograd.ops.arithmetic import multiply_by_quantized_multiplier, requantize
 from kilograd.ops.clamp import clamped_gradient
 from kilograd.ops.common.layers import (
-    ACTIVATION,
-    BIAS,
-    FROZEN,
-    WEIGHT,
+    DSP_ROWS,
     as_state,
     check_parameters,
     contribute_updates,
     largest_channels,
     layer_may_clamp,
     requantization,
+    shifts_suit_dsp,
     train_whole,
     trained_weight,
 )
 from kilograd.ops.delta import NARROW, WIDE, Precision
-from kilograd.ops.delta.op import effective_weight
 from kilograd.ops.pointwise.backward import emit_pointwise_input_gradient, weight_update_attributes
 from kilograd.ops.pointwise.split import (
     channel_order,
     check_delta,
     delta_cases,
-    merge,
     pointwise_cases,
     slice_length,
     split_fields,
+    split_weight,
+    whole_weight,
 )
 from kilograd.ops.spec import (
+    DSP,
+    HOST,
+    PLAIN,
     Array,
     Case,
     Gradient,
     GradientBuilder,
     Input,
-    KernelCall,
+    Kernel,
+    Operands,
     OpSpec,
     Output,
     RowRule,
     Scratch,
     StepContext,
     Trainable,
+    Use,
+    Variant,
+    c_constant,
     exactly,
+    required,
 )
 
-#: KG_POINTWISE_FEW of pointwise.h.
-FEW_CHANNELS = 8
+#: At most so many channels are expanded on the stack with DSP instructions.
+FEW_CHANNELS = c_constant(Path(__file__).parent / "kernels" / "kg_pointwise.h", "KG_POINTWISE_FEW")
 
 
 @dataclass(frozen=True)
@@ -65,9 +72,9 @@ class PointwiseAttributes:
     Attributes:
         output: quantization of the result.
         trained_channels: input channels whose weights are a state, in the state's column order;
-            empty when all weights are alike. The fourth input holds the other columns.
-        fraction_bits: of the delta that is the last input and moves the (trained) weight as
-            ``apply_delta`` does; 0 where there is none. The moved weight is never whole.
+            empty when all weights are alike. ``frozen`` holds the other columns.
+        fraction_bits: of the delta that moves the (trained) weight as ``apply_delta`` does; 0
+            where there is none. The effective weight is never whole.
     """
 
     output: Quantization
@@ -79,97 +86,97 @@ class _PointwiseForward(OpSpec[PointwiseAttributes]):
     """Σ over input channels; subclasses say what becomes of the accumulators."""
 
     attributes_type = PointwiseAttributes
+    results = ("y",)
     #: of the delta of a trained weight
     precision: ClassVar[Precision] = NARROW
-    #: whether the kernel moves the weight, or reads one that ``apply_delta`` has moved
-    takes_delta: ClassVar[bool]
 
     def _check(
         self, attributes: PointwiseAttributes, inputs: Sequence[TensorType]
     ) -> tuple[int, int, int]:
-        height, width, channels = inputs[ACTIVATION].shape
-        outputs = inputs[BIAS].shape[0]
-        inputs = check_delta(attributes.fraction_bits, inputs, WEIGHT)
-        check_parameters(inputs, outputs=outputs, terms=channels, weight_size=outputs * channels)
-        split = len(inputs) > FROZEN
-        if split != bool(attributes.trained_channels):
-            msg = "trained channels and a frozen weight go together"
-            raise ValueError(msg)
+        types = self.bind(attributes, inputs)
+        height, width, channels = types.x.shape
+        outputs = types.bias.shape[0]
+        check_delta(types, attributes.fraction_bits)
+        check_parameters(types, outputs=outputs, terms=channels, weight_size=outputs * channels)
         channel_order(attributes.trained_channels, channels)
         return height, width, outputs
 
     def _accumulate(
         self, attributes: PointwiseAttributes, inputs: Sequence[TensorType], arrays: Sequence[Array]
     ) -> NDArray[np.int64]:
-        channels = inputs[ACTIVATION].shape[-1]
-        frozen = arrays[FROZEN] if attributes.trained_channels else None
-        bits = attributes.fraction_bits
-        trained = effective_weight(arrays[WEIGHT], arrays[-1], bits) if bits else arrays[WEIGHT]
-        weight = merge(trained, frozen, attributes.trained_channels, channels)
-        rows = exactly(arrays[ACTIVATION].reshape(-1, channels)) - inputs[ACTIVATION].zero_point
+        x, given = self.bind(attributes, inputs).x, self.bind(attributes, arrays)
+        channels = x.shape[-1]
+        weight = whole_weight(
+            given, attributes.trained_channels, channels, attributes.fraction_bits
+        )
+        rows = exactly(given.x.reshape(-1, channels)) - x.zero_point
         sums: Array = np.matmul(rows, np.transpose(exactly(weight)))
-        return sums.astype(np.int64) + arrays[BIAS].astype(np.int64)
+        return sums.astype(np.int64) + given.bias.astype(np.int64)
 
-    def _kernel(
-        self,
-        function: str,
-        attributes: PointwiseAttributes,
-        inputs: Sequence[TensorType],
-        scratch_bytes: int,
-    ) -> KernelCall:
-        outputs, columns = inputs[WEIGHT].shape
-        bits = attributes.fraction_bits
-        slice_ = slice_length(outputs, columns) if bits else outputs
-        multipliers, shifts = requantization(inputs, attributes.output.scale)
-        height, width, channels = inputs[ACTIVATION].shape
-        fields = {
+    def real(
+        self, attributes: PointwiseAttributes, inputs: Sequence[TensorType], values: Sequence[Array]
+    ) -> NDArray[np.float64]:
+        """x · Wᵀ + b at every position; the weight of several parts is their columns in order."""
+        (out,) = self.infer(attributes, inputs)
+        given = self.bind(attributes, values)
+        channels = given.x.shape[-1]
+        weight = given.weight + given.delta if attributes.fraction_bits else given.weight
+        if attributes.trained_channels:
+            columns = np.empty((len(weight), channels))
+            order = channel_order(attributes.trained_channels, channels)
+            columns[:, order] = np.concatenate([weight, given.frozen], axis=1)
+            weight = columns
+        sums: Array = np.matmul(given.x.reshape(-1, channels), np.transpose(weight))
+        return (sums + given.bias).reshape(out.shape)
+
+    def _fields(
+        self, attributes: PointwiseAttributes, types: Operands[TensorType]
+    ) -> dict[str, int | Array | None]:
+        multipliers, shifts = requantization(types, attributes.output.scale)
+        height, width, channels = types.x.shape
+        return {
             "positions": height * width,
             "channels": channels,
-            "outputs": outputs,
+            "outputs": types.weight.shape[0],
             **split_fields(attributes.trained_channels, channels),
-            "zero_point": inputs[ACTIVATION].zero_point,
+            "zero_point": types.x.zero_point,
             "output_zero_point": attributes.output.zero_point,
             "multiplier": multipliers,
             "shift": shifts,
-            "fraction_bits": bits,
-            "slice": slice_,
-            "effective_offset": scratch_bytes,
         }
-        weights = (Input(WEIGHT), Input(FROZEN) if attributes.trained_channels else None)
-        delta = (Input(len(inputs) - 1) if bits else None,) if self.takes_delta else ()
-        arguments = (Input(ACTIVATION), Input(BIAS), *weights, *delta, Output(0), Scratch())
-        total = scratch_bytes + (slice_ * columns if bits else 0)
-        return KernelCall(function, fields, arguments, total)
 
     def macs(self, attributes: PointwiseAttributes, inputs: Sequence[TensorType]) -> int:
         """Positions · input channels · output channels."""
-        del attributes
-        return inputs[ACTIVATION].size * inputs[BIAS].shape[0]
+        types = self.bind(attributes, inputs)
+        return types.x.size * types.bias.shape[0]
 
     def trainable(self, node: Node, graph: Graph, *, bias: bool, share: float) -> Trainable:
         """Weights of the strongest input channels become a state with columns of their own."""
-        value = graph.values[node.inputs[WEIGHT]]
+        reads = self.inputs_of(node)
+        value = graph.values[reads.weight]
         channels = largest_channels(value.array, 1, share) if share else ()
         if len(channels) in (0, value.type.shape[1]):
             return train_whole(
-                node, graph, bias=bias, weight=bool(channels), precision=self.precision
+                self, node, graph, bias=bias, weight=bool(channels), precision=self.precision
             )
         others = channel_order(channels, value.type.shape[1])[len(channels) :]
         columns = _columns(value, channels, value.name)
         before, values = trained_weight(columns, node.layer, self.precision)
         frozen = _columns(value, tuple(others.tolist()), f"{value.name}.frozen")
         attributes = replace(node.attributes, trained_channels=channels)
-        inputs = (*node.inputs[: WEIGHT + 1], frozen.name)
-        states = (as_state(graph.values[node.inputs[BIAS]]),) if bias else ()
+        inputs = (reads.x, reads.bias, reads.weight, frozen.name)
+        states = (as_state(graph.values[reads.bias]),) if bias else ()
         replaced = replace(node, inputs=inputs, attributes=attributes)
         return Trainable(replaced, (*states, *values, frozen), before)
 
     def _contribute(
         self, node: Node, graph: Graph, builder: GradientBuilder, gradient: Gradient
     ) -> None:
-        if builder.wanted(node.inputs[ACTIVATION]):
-            emit_pointwise_input_gradient(node, graph, builder, gradient)
+        reads = self.inputs_of(node)
+        if builder.wanted(reads.x):
+            emit_pointwise_input_gradient(node, reads, graph, builder, gradient)
         contribute_updates(
+            self,
             node,
             graph,
             builder,
@@ -187,7 +194,7 @@ class Pointwise(_PointwiseForward):
     """
 
     name = "pointwise"
-    takes_delta = True
+    operands = (*required("x", "bias"), *split_weight(has_delta=True))
 
     def infer(
         self, attributes: PointwiseAttributes, inputs: Sequence[TensorType]
@@ -204,29 +211,46 @@ class Pointwise(_PointwiseForward):
     ) -> tuple[Array, ...]:
         """Accumulate, requantize."""
         del context
-        multipliers, shifts = requantization(inputs, attributes.output.scale)
+        types = self.bind(attributes, inputs)
+        multipliers, shifts = requantization(types, attributes.output.scale)
         accumulator = self._accumulate(attributes, inputs, arrays)
         result = requantize(accumulator, multipliers, shifts, attributes.output.zero_point)
-        return (result.reshape(*inputs[ACTIVATION].shape[:2], -1),)
+        return (result.reshape(*types.x.shape[:2], -1),)
 
-    def kernel(self, attributes: PointwiseAttributes, inputs: Sequence[TensorType]) -> KernelCall:
-        """kg_pointwise, with room for four expanded positions; few channels go on the stack."""
-        channels, trained = inputs[ACTIVATION].shape[-1], len(attributes.trained_channels)
-        if channels <= FEW_CHANNELS and not trained and not attributes.fraction_bits:
-            scratch_bytes = 2 * channels
-        else:
-            parts = (trained, channels - trained)
-            scratch_bytes = 2 * 4 * sum(-(-part // 4) * 4 for part in parts)
-        return self._kernel("kg_pointwise", attributes, inputs, scratch_bytes)
+    def kernel(self, attributes: PointwiseAttributes, inputs: Sequence[TensorType]) -> Kernel:
+        """kg_pointwise: one position at a time in plain C, four with DSP instructions."""
+        types = self.bind(attributes, inputs)
+        outputs, columns = types.weight.shape
+        bits = attributes.fraction_bits
+        slice_ = slice_length(outputs, columns) if bits else outputs
+        fields = {**self._fields(attributes, types), "fraction_bits": bits, "slice": slice_}
+
+        def use(expanded_bytes: int, *, falls_back: bool = False) -> Use:
+            """Expanded positions, and behind them the slice of the weight that is moved."""
+            total = expanded_bytes + (slice_ * columns if bits else 0)
+            return Use(total, {"effective_offset": expanded_bytes}, falls_back)
+
+        channels, trained = types.x.shape[-1], len(attributes.trained_channels)
+        uses: dict[Variant, Use] = {
+            PLAIN: use(2 * channels),
+            HOST: use(2 * channels, falls_back=True),
+        }
+        _, shifts = requantization(types, attributes.output.scale)
+        if types.x.size >= DSP_ROWS * channels and shifts_suit_dsp(shifts):
+            is_on_stack = channels <= FEW_CHANNELS and not trained and not bits
+            padded = sum(-(-part // 4) * 4 for part in (trained, channels - trained))
+            uses[DSP] = use(0 if is_on_stack else 2 * DSP_ROWS * padded)
+        reads = (Input(operand.name) for operand in self.operands)
+        return Kernel("pointwise", fields, (*reads, Output("y"), Scratch()), uses)
 
     def by_rows(self, attributes: PointwiseAttributes, inputs: Sequence[TensorType]) -> RowRule:
         """Row by row."""
         del inputs
-        return RowRule((ACTIVATION,), attributes)
+        return RowRule(("x",), attributes)
 
     def in_slices(self, trained: Trainable) -> Trainable:
         """The node reads base and delta itself, instead of their sum."""
-        if not trained.before or len(trained.before[0].inputs) == 1:
+        if not trained.before or not trained.before[0].attributes.has_base:
             return trained
         (summed,) = trained.before
         base, delta = summed.inputs
@@ -239,7 +263,7 @@ class Pointwise(_PointwiseForward):
 
     def may_clamp(self, node: Node, graph: Graph) -> bool:
         """By the frozen weights of each channel."""
-        return layer_may_clamp(node, graph, 0)
+        return layer_may_clamp(self, node, graph, 0)
 
     def gradient(self, node: Node, graph: Graph, builder: GradientBuilder) -> None:
         """Through the clamp, to the parameters and the input."""
@@ -250,7 +274,7 @@ class Pointwise(_PointwiseForward):
         """Whole and split weights, odd channel counts, an odd number of positions."""
         output = Quantization((0.05,), 3)
         cases = pointwise_cases(lambda channels: PointwiseAttributes(output, channels))
-        return [*cases, *delta_cases(cases, WEIGHT)]
+        return [*cases, *delta_cases(cases, self.bind)]
 
 
 class Dense(_PointwiseForward):
@@ -260,7 +284,7 @@ class Dense(_PointwiseForward):
     """
 
     name = "dense"
-    takes_delta = False
+    operands = (*required("x", "bias"), *split_weight(has_delta=False))
     precision = WIDE  # a fresh head has all its weights to find, and has few
 
     def infer(
@@ -282,15 +306,19 @@ class Dense(_PointwiseForward):
     ) -> tuple[Array, ...]:
         """Accumulate, rescale."""
         del context
-        multipliers, shifts = requantization(inputs, attributes.output.scale)
+        types = self.bind(attributes, inputs)
+        multipliers, shifts = requantization(types, attributes.output.scale)
         accumulator = self._accumulate(attributes, inputs, arrays)[0]
         logits = multiply_by_quantized_multiplier(accumulator, multipliers, shifts)
         return (logits.astype(np.int32),)
 
-    def kernel(self, attributes: PointwiseAttributes, inputs: Sequence[TensorType]) -> KernelCall:
+    def kernel(self, attributes: PointwiseAttributes, inputs: Sequence[TensorType]) -> Kernel:
         """kg_dense."""
-        scratch_bytes = 2 * inputs[ACTIVATION].shape[-1]
-        return self._kernel("kg_dense", attributes, inputs, scratch_bytes)
+        types = self.bind(attributes, inputs)
+        reads = (Input(name) for name in ("x", "bias", "weight", "frozen"))
+        uses = {PLAIN: Use(2 * types.x.shape[-1])}
+        fields = self._fields(attributes, types)
+        return Kernel("dense", fields, (*reads, Output("y"), Scratch()), uses)
 
     def gradient(self, node: Node, graph: Graph, builder: GradientBuilder) -> None:
         """To the parameters and the input; nothing is clamped."""

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kilograd.ir import DType, Quantization, TensorType
 from kilograd.ops.arithmetic import bias_limit
-from kilograd.ops.common.layers import BIAS, WEIGHT
-from kilograd.ops.delta.op import NARROW, Precision, delta_type
-from kilograd.ops.spec import Array, Case
+from kilograd.ops.delta.op import NARROW, Precision, delta_type, effective_weight
+from kilograd.ops.spec import Array, Case, Operand, Operands
 
 #: Most weights that are moved by their deltas at once, where there is more than one slice.
 SLICE_BYTES = 4096
@@ -41,20 +41,31 @@ def merge(weight: Array, frozen: Array | None, trained: Sequence[int], channels:
     return whole
 
 
-def check_delta(
-    fraction_bits: int, inputs: Sequence[TensorType], weight: int
-) -> Sequence[TensorType]:
-    """The inputs without the delta at their end, if they should have one.
-
-    Raises:
-        ValueError: if it does not belong to the input of index ``weight``.
-    """
-    if not fraction_bits:
-        return inputs
-    if inputs[-1] != delta_type(inputs[weight], Precision(DType.INT8, fraction_bits)):
-        msg = f"delta {inputs[-1]} does not belong to the weight {inputs[weight]}"
+def check_delta(types: Operands[TensorType], fraction_bits: int) -> None:
+    """ValueError unless the delta, where there is one, belongs to the weight."""
+    delta = types.get("delta")
+    if delta is None:
+        return
+    if delta != delta_type(types.weight, Precision(DType.INT8, fraction_bits)):
+        msg = f"delta {delta} does not belong to the weight {types.weight}"
         raise ValueError(msg)
-    return inputs[:-1]
+
+
+def split_weight(*, has_delta: bool) -> tuple[Operand, ...]:
+    """The operands that are a layer's weights.
+
+    Args:
+        has_delta: whether the kernel moves them where the attributes' ``fraction_bits`` say so.
+    """
+    frozen = Operand("frozen", lambda attributes: bool(attributes.trained_channels))
+    delta = Operand("delta", lambda attributes: attributes.fraction_bits > 0)
+    return (Operand("weight"), frozen, *([delta] if has_delta else []))
+
+
+def whole_weight(given: Operands[Array], trained: Sequence[int], channels: int, bits: int) -> Array:
+    """The effective weight [outputs, channels] of a layer, from all its parts."""
+    weight = effective_weight(given.weight, given.delta, bits) if bits else given.weight
+    return merge(weight, given.get("frozen"), trained, channels)
 
 
 def slice_length(count: int, size: int) -> int:
@@ -98,18 +109,20 @@ def pointwise_cases(
                 f"{channels}to{outputs}" + ("split" if trained else ""),
                 attributes(trained),
                 (activation, TensorType((outputs,), DType.INT32), *weights),
-                low={BIAS: -limit, WEIGHT: -127, WEIGHT + 1: -127},
-                high={BIAS: limit},
+                low={"bias": -limit, "weight": -127, "frozen": -127},
+                high={"bias": limit},
             )
         )
     return cases
 
 
-def delta_cases(cases: Sequence[Case], weight: int) -> list[Case]:
-    """The same cases with a delta for the weight, which is the input of that index."""
+def delta_cases(
+    cases: Sequence[Case], bind: Callable[[Any, Sequence[TensorType]], Operands[TensorType]]
+) -> list[Case]:
+    """The same forward cases with a delta for the weight."""
     moved: list[Case] = []
     for case in cases:
-        delta = delta_type(case.inputs[weight], NARROW)
+        delta = delta_type(bind(case.attributes, case.inputs).weight, NARROW)
         attributes = replace(case.attributes, fraction_bits=NARROW.fraction_bits)
         moved.append(
             replace(
@@ -117,7 +130,7 @@ def delta_cases(cases: Sequence[Case], weight: int) -> list[Case]:
                 name=f"{case.name}moved",
                 attributes=attributes,
                 inputs=(*case.inputs, delta),
-                low={**case.low, len(case.inputs): -127},
+                low={**case.low, "delta": -127},
             )
         )
     return moved

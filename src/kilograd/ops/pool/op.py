@@ -7,28 +7,33 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kilograd.ir import DType, Graph, Node, Quantization, TensorType
 from kilograd.ops.arithmetic import scalar_mantissa
 from kilograd.ops.gradient_scale import (
     EXPONENT,
     MAGNITUDE,
-    branch_type,
+    check_exponents,
     emit_gradient,
+    exponent_shift,
     rounded_gradient,
-    whole_exponent,
 )
 from kilograd.ops.spec import (
+    DSP,
+    PLAIN,
     Array,
     Case,
     Control,
     GradientBuilder,
     Input,
-    KernelCall,
+    Kernel,
     NoAttributes,
     OpSpec,
     Output,
     StepContext,
+    Use,
+    required,
 )
 
 
@@ -56,13 +61,14 @@ class AveragePool(OpSpec[NoAttributes]):
 
     name = "average_pool"
     attributes_type = NoAttributes
+    operands = required("x")
+    results = ("y",)
 
     def infer(
         self, attributes: NoAttributes, inputs: Sequence[TensorType]
     ) -> tuple[TensorType, ...]:
         """One position."""
-        del attributes
-        x = inputs[0]
+        x = self.bind(attributes, inputs).x
         return (TensorType((1, 1, x.shape[2]), DType.INT8, x.quantization),)
 
     def reference(
@@ -73,19 +79,26 @@ class AveragePool(OpSpec[NoAttributes]):
         context: StepContext,
     ) -> tuple[Array, ...]:
         """Sum, divide, round."""
-        del attributes, context
+        del context
+        x = self.bind(attributes, arrays).x
         height, width, _ = inputs[0].shape
         count = height * width
-        total = arrays[0].astype(np.int64).sum(axis=(0, 1))
+        total = x.astype(np.int64).sum(axis=(0, 1))
         mean = np.sign(total) * ((np.abs(total) + count // 2) // count)
         return (mean.astype(np.int8)[None, None],)
 
-    def kernel(self, attributes: NoAttributes, inputs: Sequence[TensorType]) -> KernelCall:
+    def real(
+        self, attributes: NoAttributes, inputs: Sequence[TensorType], values: Sequence[Array]
+    ) -> NDArray[np.float64]:
+        """The mean."""
+        del inputs
+        return self.bind(attributes, values).x.mean(axis=(0, 1), keepdims=True)
+
+    def kernel(self, attributes: NoAttributes, inputs: Sequence[TensorType]) -> Kernel:
         """kg_average_pool."""
-        del attributes
-        height, width, channels = inputs[0].shape
+        height, width, channels = self.bind(attributes, inputs).x.shape
         fields = {"positions": height * width, "channels": channels}
-        return KernelCall("kg_average_pool", fields, (Input(0), Output(0)))
+        return Kernel("average_pool", fields, (Input("x"), Output("y")))
 
     def gradient(self, node: Node, graph: Graph, builder: GradientBuilder) -> None:
         """The gradient over the number of positions, to every position."""
@@ -97,7 +110,7 @@ class AveragePool(OpSpec[NoAttributes]):
         contribution = emit_gradient(
             builder,
             "average_pool_input_gradient",
-            [gradient.value, gradient.exponent],
+            {"gradient": gradient.value, "gradient_exponent": gradient.exponent},
             PoolGradientAttributes(height, width, builder.rng_stream()),
             layer=node.layer,
             task="input_gradient",
@@ -124,17 +137,17 @@ class AveragePoolInputGradient(OpSpec[PoolGradientAttributes]):
 
     name = "average_pool_input_gradient"
     attributes_type = PoolGradientAttributes
+    operands = required("gradient", "gradient_exponent", "result_exponent")
+    results = ("result", "magnitude")
 
     def infer(
         self, attributes: PoolGradientAttributes, inputs: Sequence[TensorType]
     ) -> tuple[TensorType, ...]:
         """The map's shape."""
-        branch_type(inputs, 1)
-        branch_type(inputs, 2)
-        return (
-            TensorType((attributes.height, attributes.width, inputs[0].shape[2])),
-            MAGNITUDE,
-        )
+        types = self.bind(attributes, inputs)
+        check_exponents(types)
+        shape = (attributes.height, attributes.width, types.gradient.shape[2])
+        return TensorType(shape), MAGNITUDE
 
     def reference(
         self,
@@ -145,28 +158,28 @@ class AveragePoolInputGradient(OpSpec[PoolGradientAttributes]):
     ) -> tuple[Array, ...]:
         """Scale, spread, round."""
         del inputs
-        a = attributes
+        a, given = attributes, self.bind(attributes, arrays)
         scale = scalar_mantissa(1 / (a.height * a.width))
-        products = arrays[0].astype(np.int64) * scale.mantissa
+        products = given.gradient.astype(np.int64) * scale.mantissa
         products = np.broadcast_to(products, (a.height, a.width, products.shape[2]))
-        shift = whole_exponent(arrays[2]) - whole_exponent(arrays[1]) - scale.exponent
+        shift = exponent_shift(given, scale.exponent)
         return rounded_gradient(products, shift, a.rng_stream, context)
 
-    def kernel(
-        self, attributes: PoolGradientAttributes, inputs: Sequence[TensorType]
-    ) -> KernelCall:
+    def kernel(self, attributes: PoolGradientAttributes, inputs: Sequence[TensorType]) -> Kernel:
         """kg_average_pool_input_gradient."""
         positions = attributes.height * attributes.width
         scale = scalar_mantissa(1 / positions)
         fields = {
             "positions": positions,
-            "channels": inputs[0].shape[2],
+            "channels": self.bind(attributes, inputs).gradient.shape[2],
             "mantissa": scale.mantissa,
             "exponent": scale.exponent,
             "rng_stream": attributes.rng_stream,
         }
-        arguments = (Control(), Input(0), Input(1), Input(2), Output(0), Output(1))
-        return KernelCall("kg_average_pool_input_gradient", fields, arguments)
+        reads = (Input(operand.name) for operand in self.operands)
+        arguments = (Control(), *reads, Output("result"), Output("magnitude"))
+        uses = {PLAIN: Use(), DSP: Use()}
+        return Kernel("average_pool_input_gradient", fields, arguments, uses)
 
     def cases(self) -> Sequence[Case]:
         """The forward's maps."""
@@ -175,8 +188,8 @@ class AveragePoolInputGradient(OpSpec[PoolGradientAttributes]):
                 f"{height}x{width}x{channels}",
                 PoolGradientAttributes(height, width, 1),
                 (TensorType((1, 1, channels)), EXPONENT, EXPONENT),
-                low={0: -127, 1: -80, 2: -160},
-                high={1: 0, 2: -60},
+                low={"gradient": -127, "gradient_exponent": -80, "result_exponent": -160},
+                high={"gradient_exponent": 0, "result_exponent": -60},
             )
             for height, width, channels in [(4, 4, 6), (3, 5, 7), (1, 1, 3)]
         ]

@@ -1,0 +1,1 @@
+"""What the experiments share: ledgers, tables, charts, data packs, cells of accuracy."""

@@ -1,0 +1,1 @@
+"""How the backbones that come with kilograd were pretrained. Needs PyTorch, and the data packs."""

@@ -1,0 +1,50 @@
+"""Machines for which kilograd builds no firmware: this one, and any other."""
+
+from __future__ import annotations
+
+from kilograd.arch.base import Architecture
+from kilograd.targets import Target
+
+
+class Host(Architecture):
+    """The machine that kilograd itself runs on."""
+
+    name = "host"
+    features = frozenset({"vectors"})
+    gcc = ("cc", "gcc")
+    gcc_package = "gcc"
+
+    def knows(self, core: str) -> bool:
+        """Only the processor that is there."""
+        return core == "native"
+
+    def zig_flags(self, target: Target) -> tuple[str, ...]:
+        """All that this processor can."""
+        return (f"-mcpu={target.core}",)
+
+    def gcc_flags(self, target: Target) -> tuple[str, ...]:
+        """The same."""
+        return (f"-march={target.core}",)
+
+
+class Portable(Architecture):
+    """Any machine with a C11 compiler: sources are written, nothing is built."""
+
+    name = "portable"
+    features = frozenset[str]()
+    gcc = ()
+    gcc_package = ""
+
+    def knows(self, core: str) -> bool:
+        """Any."""
+        return core == "any"
+
+    def zig_flags(self, target: Target) -> tuple[str, ...]:
+        """None."""
+        del target
+        return ()
+
+    def gcc_flags(self, target: Target) -> tuple[str, ...]:
+        """None."""
+        del target
+        return ()

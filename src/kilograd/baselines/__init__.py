@@ -1,0 +1,1 @@
+"""What kilograd's integers are compared with. Needs ``pip install 'kilograd[baselines]'``."""

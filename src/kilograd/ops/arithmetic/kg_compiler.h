@@ -1,0 +1,21 @@
+/* What is said differently to different compilers. */
+#ifndef KG_COMPILER_H
+#define KG_COMPILER_H
+
+/* For what runs rarely: small code before fast code. */
+#if defined(__clang__)
+#define KG_SMALL __attribute__((minsize, noinline))
+#elif defined(__GNUC__)
+#define KG_SMALL __attribute__((cold, noinline))
+#else
+#define KG_SMALL
+#endif
+
+/* For a function that is to be compiled anew for the constant arguments of each call. */
+#if defined(__GNUC__)
+#define KG_INLINE inline __attribute__((always_inline))
+#else
+#define KG_INLINE inline
+#endif
+
+#endif

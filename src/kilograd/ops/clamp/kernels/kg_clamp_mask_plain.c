@@ -1,0 +1,10 @@
+#include "kg_clamp.h"
+
+void kg_clamp_mask_plain(const kg_clamp_mask_parameters *p, const int8_t *y, uint8_t *mask)
+{
+    int32_t left = p->count;
+    for (; left >= 8; left -= 8, y += 8)
+        *mask++ = kg_bits_inside(y, 8);
+    if (left > 0)
+        *mask = kg_bits_inside(y, left);
+}

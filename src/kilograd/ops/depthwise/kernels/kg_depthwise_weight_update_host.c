@@ -1,0 +1,57 @@
+#include "kg_depthwise.h"
+#include "kg_lanes_host.h"
+
+typedef kg_depthwise_weight_update_parameters parameters;
+
+/* Sums over positions of gradient * (x - zero point) of sixteen channels at one tap. */
+KG_LANE_FUNCTION kg_lanes correlate(const parameters *p, const int8_t *gradient, const int8_t *x,
+                                    int32_t ky, int32_t kx, int32_t width)
+{
+    kg_lanes sums = {0};
+    for (int32_t row = 0; row < p->output_height; row++) {
+        const int32_t y = row * p->stride - p->top + ky;
+        if (y < 0 || y >= p->input_height)
+            continue;
+        for (int32_t column = 0; column < p->output_width; column++) {
+            const int32_t at = column * p->stride - p->left + kx;
+            if (at < 0 || at >= p->input_width)
+                continue;
+            sums += kg_load_lanes(gradient + (row * p->output_width + column) * p->channels,
+                                  width) *
+                    (kg_load_lanes(x + (y * p->input_width + at) * p->channels, width) -
+                     p->zero_point);
+        }
+    }
+    return sums;
+}
+
+void kg_depthwise_weight_update_host(const parameters *p, const kg_control *control, int8_t *weight,
+                              const int8_t *gradient, const int32_t *gradient_exponent,
+                              const int8_t *x, const int32_t *loss_exponent)
+{
+    const uint32_t key = kg_random_key(control, p->rng_stream);
+    const int32_t exponent = kg_whole_exponent(gradient_exponent) + *loss_exponent;
+    kg_counted.weight_updates += (uint32_t)(p->kernel_height * p->kernel_width * p->trained);
+    for (int32_t ky = 0; ky < p->kernel_height; ky++)
+        for (int32_t kx = 0; kx < p->kernel_width; kx++) {
+            kg_panel sums;
+            int32_t done = -1;
+            for (int32_t t = 0; t < p->trained; t++) {
+                const int32_t c = p->trained_channel[t], block = c / KG_LANES;
+                if (block != done) {
+                    const int32_t first = block * KG_LANES;
+                    const int32_t width = kg_lane_width(p->channels - first);
+                    sums.lanes =
+                        width == KG_LANES
+                            ? correlate(p, gradient + first, x + first, ky, kx, KG_LANES)
+                            : correlate(p, gradient + first, x + first, ky, kx, width);
+                    done = block;
+                }
+                const int32_t at = (ky * p->kernel_width + kx) * p->channels + c;
+                const int32_t step =
+                    kg_step(control, sums.each[c % KG_LANES], p->mantissa[c],
+                            p->exponent[c] + exponent, kg_random(key, (uint32_t)at));
+                weight[at] = kg_stepped_weight(weight[at], step);
+            }
+        }
+}
