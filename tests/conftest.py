@@ -11,6 +11,7 @@ from hypothesis import settings
 
 from kilograd import cli
 from kilograd.device.qemu import qemu_available
+from kilograd.targets import get_target
 
 # Machines are noisy: no test may fail for being slow, and a run must be repeatable elsewhere.
 settings.register_profile("kilograd", deadline=None, derandomize=bool(os.environ.get("CI")))
@@ -101,5 +102,8 @@ def published():
 @pytest.fixture(scope="session")
 def require_qemu():
     """Skips without QEMU, unless the environment says that it must be there."""
-    if not qemu_available() and os.environ.get("KILOGRAD_REQUIRE_QEMU") != "1":
+    if (
+        not qemu_available(get_target("cortex-m7"))
+        and os.environ.get("KILOGRAD_REQUIRE_QEMU") != "1"
+    ):
         pytest.skip("qemu-system-arm is not installed")

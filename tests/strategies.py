@@ -8,6 +8,7 @@ from kilograd.ir import TensorType
 from kilograd.memory import Buffer
 from kilograd.ops.spec import StepContext
 from kilograd.scheme import Scheme, layers
+from kilograd.targets import get_target
 from operators.cases import all_cases
 from operators.draws import FILLS, draw_array, draw_context
 from operators.networks import random_network
@@ -55,7 +56,7 @@ def schemes(draw, graph) -> Scheme:
 def programs(draw):
     """Compiled random networks."""
     graph = draw(small_graphs)
-    return compile_model(graph, draw(schemes(graph)))
+    return compile_model(graph, draw(schemes(graph)), get_target("cortex-m7"))
 
 
 @st.composite

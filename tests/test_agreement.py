@@ -8,6 +8,7 @@ from kilograd.frontend.open import load_model
 from kilograd.measuring import equivalence
 from kilograd.measuring.equivalence import verify_devices
 from kilograd.scheme import Scheme, layers, load_scheme
+from kilograd.targets import get_target
 from networks import tiny_graph
 
 STEPS = 20
@@ -26,10 +27,12 @@ def program(graph):
 
     def compile_with(scheme):
         if scheme != "shares":
-            return compile_model(graph, load_scheme(scheme, graph))
+            return compile_model(graph, load_scheme(scheme, graph), get_target("cortex-m7"))
         names = layers(graph)
         shares = dict(zip(names, [0.4, 0.2, 0.3, 0.5, 0.1, 0.6, 0.7, 0.5], strict=True))
-        return compile_model(graph, Scheme("shares", tuple(names[::2]), shares))
+        return compile_model(
+            graph, Scheme("shares", tuple(names[::2]), shares), get_target("cortex-m7")
+        )
 
     return compile_with
 
@@ -111,7 +114,7 @@ def flipping(method):
 
 def published_program(published, name):
     graph = load_model(str(published(name)), 10)
-    return compile_model(graph, load_scheme(f"{name}/49kb", graph))
+    return compile_model(graph, load_scheme(f"{name}/49kb", graph), get_target("cortex-m7"))
 
 
 def test_mcunet(published, require_qemu):

@@ -20,6 +20,7 @@ from kilograd.ops.arithmetic import quantize_multiplier, requantize
 from kilograd.ops.loss.op import softmax
 from kilograd.ops.spec import StepContext
 from kilograd.scheme import Scheme, layers, load_scheme
+from kilograd.targets import get_target
 from networks import native_model, tiny_graph
 from operators import real
 from operators.cases import all_cases
@@ -37,7 +38,7 @@ def graph(tmp_path):
 
 
 def compiled(graph, scheme):
-    return compile_model(graph, load_scheme(scheme, graph))
+    return compile_model(graph, load_scheme(scheme, graph), get_target("cortex-m7"))
 
 
 def state_of(program, device, name):
@@ -99,7 +100,7 @@ def test_2_zero_points_on_devices(tmp_path, device):
     model = native_model()
     model.structure["input"]["zero_point"] = -17
     graph = load_native(model.write(tmp_path / "m.npz"))
-    program = compile_model(graph, Scheme("stem", (), {"stem": 1.0}))
+    program = compile_model(graph, Scheme("stem", (), {"stem": 1.0}), get_target("cortex-m7"))
     with open_device(program, device) as opened:
         opened.initialize(1)
         for step, value in enumerate([-17] * 4 + [0]):
@@ -199,7 +200,9 @@ def test_5_the_strongest_channels_are_trained_on_every_device(tmp_path, layer, a
         view = weight[channel] if layer.endswith("depthwise") else weight[:, channel]
         view //= 3
     graph = load_native(model.write(tmp_path / "m.npz"))
-    program = compile_model(graph, Scheme("x", (), {layer: len(strong) / channels}))
+    program = compile_model(
+        graph, Scheme("x", (), {layer: len(strong) / channels}), get_target("cortex-m7")
+    )
     node = next(n for n in program.graph.nodes if n.name == layer)
     assert node.attributes.trained_channels == tuple(strong)
     (state,) = [s for s in program.graph.states if s.name == f"{layer}.weight.delta"]

@@ -12,6 +12,7 @@ from kilograd.data import load_dataset
 from kilograd.device.open import open_device
 from kilograd.frontend.open import BACKBONES, class_names, input_spec, load_model
 from kilograd.scheme import load_scheme
+from kilograd.targets import get_target
 from kilograd.training.loop import evaluate
 
 FOLDER = files("kilograd") / "backbones"
@@ -70,7 +71,7 @@ def test_the_c_is_as_accurate_as_the_card_says(metric, tmp_path):
     np.savez(tmp_path / file, **arrays)
     graph = load_model(name)
     samples = load_dataset(tmp_path / file, input_spec(graph), limit=0).test
-    program = compile_model(graph, load_scheme("head", graph))
+    program = compile_model(graph, load_scheme("head", graph), get_target("cortex-m7"))
     with open_device(program, "host") as device:
         accuracy = evaluate(device, samples).accuracy
     assert 100 * accuracy == pytest.approx(metrics(name)[metric], abs=0.35)

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from kilograd.device.qemu import qemu_available
+from kilograd.targets import get_target
 from networks import blobs, native_model, tiny_graph
 
 
@@ -291,7 +292,7 @@ def test_usage(kilograd, arguments):
 
 def test_missing_qemu(kilograd, model, pack, monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert not qemu_available()
+    assert not qemu_available(get_target("cortex-m7"))
     for command in (("verify", model, "--devices", "host,qemu"),
                     ("train", model, "--data", pack(), "--device", "qemu")):  # fmt: skip
         outcome = kilograd(*command, "--json")

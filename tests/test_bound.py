@@ -17,6 +17,7 @@ from kilograd.liveness.problem import ScheduleItem, Tensor, members
 from kilograd.liveness.search import _Search
 from kilograd.passes import verify
 from kilograd.scheme import load_scheme
+from kilograd.targets import get_target
 from operators.networks import random_network, residual_network, samples
 from strategies import schemes, seeds, small_graphs
 
@@ -137,7 +138,7 @@ def test_live_bytes_follow_from_growth(seed):
 def test_units_hold_what_the_memory_plan_does(graph, data, stream):
     scheme = data.draw(schemes(graph))
     stream = stream and "stem" not in scheme.weights  # which is refused
-    program = compile_model(graph, scheme, row_input=stream)
+    program = compile_model(graph, scheme, get_target("cortex-m7"), row_input=stream)
     problem = schedule_problem(program.graph)
     order = range(len(problem.items))
     assert is_valid(problem, order)

@@ -14,6 +14,7 @@ from kilograd.device.open import open_device
 from kilograd.errors import KilogradError
 from kilograd.frontend.open import load_model
 from kilograd.scheme import load_scheme
+from kilograd.targets import get_target
 from kilograd.training.loop import DEFAULT_HEAD_RATE, TrainingOptions
 from networks import LAYERS, blobs, native_model, tiny_graph
 
@@ -87,14 +88,14 @@ def test_compile(kilograd, model, tmp_path):
     empty.mkdir()
     assert kilograd("compile", model, "-o", empty).code == 0
     graph = load_model(str(model), 10)
-    sources = compile_model(graph, load_scheme("head", graph)).sources
+    sources = compile_model(graph, load_scheme("head", graph), get_target("cortex-m7")).sources
     assert {path.name: path.read_text() for path in empty.iterdir()} == sources
 
 
 def test_the_head_that_a_model_came_with_can_be_kept(kilograd, model, tmp_path):
     kilograd("compile", model, "-o", tmp_path / "firmware", "--keep-head")
     graph = load_model(str(model))
-    sources = compile_model(graph, load_scheme("head", graph)).sources
+    sources = compile_model(graph, load_scheme("head", graph), get_target("cortex-m7")).sources
     assert (tmp_path / "firmware" / "model.c").read_text() == sources["model.c"]
     assert kilograd("measure", model, "--keep-head", "--json").json["classes"] == 4
     options = ("--keep-head", "--steps", 1, "--devices", "host,reference", "--json")
@@ -210,7 +211,7 @@ def test_train_on_a_folder_and_keep_everything(kilograd, model, images, tmp_path
     assert result["report"] == str(report)
     assert report.read_text(encoding="utf-8").lower().startswith("<!doctype html>")
     graph = load_model(str(model), 2)
-    program = compile_model(graph, load_scheme("last:2", graph))
+    program = compile_model(graph, load_scheme("last:2", graph), get_target("cortex-m7"))
     assert len(state.read_bytes()) == program.plan.state_bytes
     with open_device(program, "reference") as device:
         device.write_state(state.read_bytes())

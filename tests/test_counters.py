@@ -13,6 +13,7 @@ from kilograd.ops.common.update import stepped_bias, stepped_weight
 from kilograd.ops.loss.op import softmax
 from kilograd.ops.spec import StepContext, TrainingCounters
 from kilograd.scheme import Scheme, layers, load_scheme
+from kilograd.targets import get_target
 from networks import blobs, native_model, tiny_graph
 
 WILD, ABSURD = (LearningRate.from_float(rate) for rate in (0.6, 1e9))
@@ -29,10 +30,12 @@ def graph(tmp_path_factory):
 def program(graph):
     def compile_with(scheme):
         if scheme != "shares":
-            return compile_model(graph, load_scheme(scheme, graph))
+            return compile_model(graph, load_scheme(scheme, graph), get_target("cortex-m7"))
         names = layers(graph)
         shares = dict(zip(names, [0.4, 0.2, 0.3, 0.5, 0.1, 0.6, 0.7, 0.5], strict=True))
-        return compile_model(graph, Scheme("shares", tuple(names[::2]), shares))
+        return compile_model(
+            graph, Scheme("shares", tuple(names[::2]), shares), get_target("cortex-m7")
+        )
 
     return compile_with
 

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from unicorn import UC_HOOK_CODE
 
-from kilograd.device import qemu
+from kilograd.arch.cortex_m import CortexM
 from kilograd.device.commands import Command
 from kilograd.device.host import HostDevice
 from kilograd.device.protocol import Device, LearningRate
 from kilograd.device.qemu import QemuDevice, qemu_available
 from kilograd.device.unicorn import UnicornDevice
 from kilograd.errors import DataError, DeviceError, ToolchainError
-from kilograd.targets import TARGETS
+from kilograd.targets import get_target
 from kilograd.toolchain import build_firmware, build_host_library
 
 FAKE_MODEL = {
@@ -35,12 +35,15 @@ UNDEFINED_INSTRUCTION, ENDLESS_LOOP, UNALIGNED_ACCESS = 105, 106, 107
 
 
 def require_qemu():
-    if not qemu_available() and os.environ.get("KILOGRAD_REQUIRE_QEMU") != "1":
+    if (
+        not qemu_available(get_target("cortex-m7"))
+        and os.environ.get("KILOGRAD_REQUIRE_QEMU") != "1"
+    ):
         pytest.skip("qemu-system-arm is not installed")
 
 
 def firmware(target_name, **options):
-    return build_firmware(FAKE_MODEL, TARGETS[target_name], **options).path
+    return build_firmware(FAKE_MODEL, get_target(target_name), **options).path
 
 
 def open_device(spec, **options) -> Device:
@@ -50,8 +53,8 @@ def open_device(spec, **options) -> Device:
     if kind == "qemu":
         require_qemu()
         options.setdefault("timeout_seconds", 30.0)
-        return QemuDevice(firmware(target_name), TARGETS[target_name], **options)
-    return UnicornDevice(firmware(target_name), TARGETS[target_name], **options)
+        return QemuDevice(firmware(target_name), get_target(target_name), **options)
+    return UnicornDevice(firmware(target_name), get_target(target_name), **options)
 
 
 @pytest.fixture(params=["host", *FIRMWARE_DEVICES])
@@ -287,7 +290,7 @@ def test_state_in_the_stack_region_works_the_same():
     library = build_host_library(FAKE_MODEL, extra_flags=flags).path
     elf = firmware("cortex-m7", extra_flags=flags)
     sample = np.arange(12000, dtype=np.int64).astype(np.int8)
-    with HostDevice(library) as host, UnicornDevice(elf, TARGETS["cortex-m7"]) as board:
+    with HostDevice(library) as host, UnicornDevice(elf, get_target("cortex-m7")) as board:
         for device in (host, board):
             device.initialize(4)
             device.train_step(sample, 1, RATE)
@@ -301,20 +304,20 @@ def test_qemu_that_dies_is_told_with_its_own_words(monkeypatch, tmp_path):
     with pytest.raises(DeviceError, match="QEMU ended with code -9"):
         device.initialize(1)
     (tmp_path / "bad.elf").write_bytes(firmware("cortex-m7").read_bytes())
-    real = TARGETS["cortex-m7"]
-    monkeypatch.setattr(qemu, "_PROGRAM", "false")
+    real = get_target("cortex-m7")
+    monkeypatch.setattr(CortexM, "qemu", "false")
     with pytest.raises(DeviceError, match="QEMU ended with code 1: no error text"):
         QemuDevice(tmp_path / "bad.elf", real)
 
 
 def test_missing_qemu(monkeypatch):
-    monkeypatch.setattr(qemu, "_PROGRAM", "qemu-that-is-not-there")
-    assert not qemu_available()
+    monkeypatch.setattr(CortexM, "qemu", "qemu-that-is-not-there")
+    assert not qemu_available(get_target("cortex-m7"))
     with pytest.raises(ToolchainError) as caught:
-        QemuDevice(firmware("cortex-m7"), TARGETS["cortex-m7"])
+        QemuDevice(firmware("cortex-m7"), get_target("cortex-m7"))
     assert "is not installed" in str(caught.value)
     with pytest.raises(ToolchainError, match="QEMU has no board for target cortex-m0plus"):
-        QemuDevice(firmware("cortex-m0plus"), TARGETS["cortex-m0plus"])
+        QemuDevice(firmware("cortex-m0plus"), get_target("cortex-m0plus"))
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.01, 1.0, 0.99999, 1e-9, 12345.678, 1e-300])

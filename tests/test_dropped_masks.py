@@ -13,6 +13,7 @@ from kilograd.ops import REGISTRY
 from kilograd.ops.common.layers import ACTIVATION, BIAS, WEIGHT
 from kilograd.ops.spec import StepContext
 from kilograd.scheme import Scheme
+from kilograd.targets import get_target
 from operators.cases import all_cases
 from operators.draws import draw_inputs
 from operators.networks import Network
@@ -108,10 +109,10 @@ def wide_network():
 def test_a_sum_that_cannot_clamp_has_no_mask_and_the_same_bits(monkeypatch):
     graph = wide_network()
     scheme = Scheme("b", ("b", "head"), {"b": 1.0, "head": 1.0})
-    without = compile_model(graph, scheme)
+    without = compile_model(graph, scheme, get_target("cortex-m7"))
     add = type(REGISTRY["add"])
     monkeypatch.setattr(add, "may_clamp", lambda *_: True)
-    within = compile_model(graph, scheme)
+    within = compile_model(graph, scheme, get_target("cortex-m7"))
     masks = [
         {n.name for n in p.graph.nodes if n.operator == "clamp_mask"} for p in (without, within)
     ]
@@ -123,6 +124,6 @@ def test_a_trained_layer_keeps_its_mask():
     """Its weights may go anywhere."""
     graph = wide_network()
     scheme = Scheme("all", ("a", "b", "c"), {"a": 1.0, "b": 1.0, "c": 1.0})
-    program = compile_model(graph, scheme)
+    program = compile_model(graph, scheme, get_target("cortex-m7"))
     masks = {n.name for n in program.graph.nodes if n.operator == "clamp_mask"}
     assert masks == {"a.clamp_mask", "b.clamp_mask", "c.clamp_mask"}

@@ -16,7 +16,7 @@ from operators.networks import residual_network
 @pytest.fixture(scope="module")
 def program():
     graph = residual_network()
-    return compile_model(graph, load_scheme("last:2", graph))
+    return compile_model(graph, load_scheme("last:2", graph), get_target("cortex-m7"))
 
 
 def without_arrays(text):
@@ -30,7 +30,7 @@ def test_golden_c(program, golden):
 
 def test_emission_is_deterministic(program):
     graph = residual_network()
-    again = compile_model(graph, load_scheme("last:2", graph))
+    again = compile_model(graph, load_scheme("last:2", graph), get_target("cortex-m7"))
     assert dict(again.sources) == dict(program.sources)
 
 

@@ -10,6 +10,7 @@ from kilograd.features import LogMel, features_of, parse_features
 from kilograd.frontend.native import load_native
 from kilograd.ir import Quantization, TensorType
 from kilograd.scheme import load_scheme
+from kilograd.targets import get_target
 from networks import native_model, tiny_graph
 
 SPEECH = LogMel(8000, 256, 160, 49, 32, 100.0, 3800.0, 42.0, 0.125, 0)
@@ -117,4 +118,7 @@ def test_a_model_file_names_its_features(tmp_path):
 def test_a_model_of_images_has_none(tmp_path):
     graph = tiny_graph(tmp_path)
     assert features_of(graph) is None
-    assert "kg_features.h" not in compile_model(graph, load_scheme("head", graph)).sources
+    assert (
+        "kg_features.h"
+        not in compile_model(graph, load_scheme("head", graph), get_target("cortex-m7")).sources
+    )

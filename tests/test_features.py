@@ -2,7 +2,6 @@
 
 import hashlib
 from dataclasses import dataclass, replace
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kilograd.codegen.sources import kernel_sources
 from kilograd.device.host import HostDevice
 from kilograd.device.unicorn import UnicornDevice
 from kilograd.features import (
@@ -20,9 +20,8 @@ from kilograd.features import (
 )
 from kilograd.features.log_mel import integer_log2
 from kilograd.ir import DType, TensorType
-from kilograd.ops import arithmetic
 from kilograd.ops.spec import StepContext
-from kilograd.targets import TARGETS
+from kilograd.targets import get_target
 from kilograd.toolchain import build_firmware, build_host_executable, build_host_library
 from operators import source
 from operators.run import Run, execute, execute_program
@@ -232,20 +231,20 @@ class Item:
     name: str
     inputs: tuple[TensorType, ...]
     outputs: tuple[TensorType, ...]
-    scratch_bytes: int = 0
+    scratch: int = 0
     alias: None = None
 
     @property
-    def spec(self):
-        return SimpleNamespace(updates={})
+    def overwrites(self):
+        return {}
 
     @property
     def case(self):
         return SimpleNamespace(inputs=self.inputs)
 
-    @property
-    def call(self):
-        return SimpleNamespace(scratch_bytes=self.scratch_bytes)
+    def scratch_bytes(self, features):
+        del features
+        return self.scratch
 
     def __str__(self):
         return self.name
@@ -298,13 +297,12 @@ static void motion(const kg_control *control, void *const *tensors)
 const case_function kg_cases[] = {log_mel, mulaw, motion};
 """
 LOG_MEL, MULAW, MOTIONS = range(3)
-ARITHMETIC = Path(arithmetic.__file__).parent
 CONTEXT = StepContext(0, 0, 0, 0, 0)
 
 
 def harness(features: LogMel) -> dict[str, str]:
     """File name -> text: the features, and a function a case."""
-    headers = {path.name: path.read_text(encoding="utf-8") for path in ARITHMETIC.glob("*.h")}
+    headers = kernel_sources(['#include "kg_arithmetic.h"\n'], [], frozenset())
     cases = {"cases.h": source.CASES_H, "cases.c": FUNCTIONS_C}
     return {**features.sources(), **MOTION.sources(), **headers, **cases}
 
@@ -321,10 +319,10 @@ def log_mel_run(features: LogMel, samples, rng) -> Run:
         "log_mel",
         (TensorType(samples.shape, DType.INT16), TensorType(sizes.shape, DType.INT32)),
         (TensorType(expected.shape), TensorType((1,), DType.INT32)),
-        scratch_bytes=4 + 6 * features.window,
+        scratch=4 + 6 * features.window,
     )
     count = np.array([features.frames], np.int32)
-    return Run(LOG_MEL, item, [samples, sizes], CONTEXT, (expected, count))
+    return Run(LOG_MEL, item, frozenset(), [samples, sizes], CONTEXT, (expected, count))
 
 
 def other_runs(rng) -> list[Run]:
@@ -334,8 +332,8 @@ def other_runs(rng) -> list[Run]:
     counts[0] = -32768, 32767, 0
     motion = Item("motion", (TensorType((5, 3), DType.INT16),), (TensorType((5, 1, 3)),))
     return [
-        Run(MULAW, mulaw, [codes], CONTEXT, (decode_mulaw(codes),)),
-        Run(MOTIONS, motion, [counts], CONTEXT, (MOTION.apply(counts),)),
+        Run(MULAW, mulaw, frozenset(), [codes], CONTEXT, (decode_mulaw(codes),)),
+        Run(MOTIONS, motion, frozenset(), [counts], CONTEXT, (MOTION.apply(counts),)),
     ]
 
 
@@ -381,7 +379,7 @@ def test_c_does_nothing_undefined_and_stays_in_its_memory(name):
 )
 def test_c_is_the_reference_on_cortex_m(board, name):
     features = CONFIGURATIONS[name]
-    target = TARGETS[board]
+    target = get_target(board)
     elf = build_firmware(model_sources(features), target).path
     with UnicornDevice(elf, target) as device:
         for run in all_runs(features, 2):

@@ -17,6 +17,7 @@ from kilograd.frontend.native import load_native
 from kilograd.frontend.open import load_model
 from kilograd.measuring.firmware import measure
 from kilograd.scheme import load_scheme
+from kilograd.targets import get_target
 from kilograd.toolchain import build_host_executable, build_host_library
 from networks import native_model, tiny_graph
 
@@ -93,7 +94,7 @@ def expected(features, samples):
 @pytest.fixture(scope="module", params=STATED)
 def program(request, tmp_path_factory):
     graph = sensing_graph(tmp_path_factory.mktemp("model"), request.param)
-    return compile_model(graph, load_scheme("last:2", graph))
+    return compile_model(graph, load_scheme("last:2", graph), get_target("cortex-m7"))
 
 
 @pytest.mark.parametrize("model", BACKBONES)
@@ -101,7 +102,7 @@ def program(request, tmp_path_factory):
 def test_a_firmware_makes_the_input_of_the_backbones(model, target):
     graph = load_model(model)
     features = features_of(graph)
-    program = compile_model(graph, load_scheme("head", graph))
+    program = compile_model(graph, load_scheme("head", graph), get_target("cortex-m7"))
     with open_device(program, "unicorn", target=target) as device:
         for seed in range(3):
             samples = recording(features, seed)
@@ -187,7 +188,7 @@ def test_what_features_cost(program):
 
 def test_a_network_of_images_has_no_features(tmp_path):
     graph = tiny_graph(tmp_path)
-    program = compile_model(graph, load_scheme("head", graph))
+    program = compile_model(graph, load_scheme("head", graph), get_target("cortex-m7"))
     assert "kg_features.h" not in program.sources
     assert measure(program, "cortex-m7").features is None
     with open_device(program, "unicorn") as device:

@@ -26,7 +26,7 @@ LABEL = 1
 
 
 def test_every_operator_that_rounds_at_random_has_a_formula():
-    random = {item.spec.name for item in CASES if Control() in item.call.arguments}
+    random = {item.spec.name for item in CASES if Control() in item.kernel.arguments}
     assert random - set(BACKWARD) == {"softmax_cross_entropy"}
     assert {item.spec.name for item in CASES if item.spec.has_weights} == {
         name for name, spec in REGISTRY.items() if spec.has_weights
@@ -36,7 +36,7 @@ def test_every_operator_that_rounds_at_random_has_a_formula():
 @pytest.mark.parametrize("item", FORWARD, ids=str)
 def test_forward_is_the_real_formula_rounded(item):
     for seed in range(4):
-        arrays = draw_inputs(item.case, np.random.default_rng(seed), "uniform")
+        arrays = draw_inputs(item.spec, item.case, np.random.default_rng(seed), "uniform")
         exact = forward(item, arrays)
         (result,) = run(item, arrays, StepContext())
         (type_,) = item.outputs
@@ -52,7 +52,7 @@ def test_forward_is_the_real_formula_rounded(item):
 @pytest.mark.parametrize("item", TENSORS, ids=str)
 def test_gradient_tensors_are_the_real_formula_rounded(item):
     rng = np.random.default_rng(3)
-    arrays = draw_inputs(item.case, rng, "uniform")
+    arrays = draw_inputs(item.spec, item.case, rng, "uniform")
     exact = backward(item, arrays, rng)
     largest = max(float(np.abs(exact.values).max()), 1e-30)
     exponent = int(np.ceil(np.log2(largest / 100)))
@@ -75,7 +75,7 @@ def test_gradient_tensors_are_the_real_formula_rounded(item):
 @pytest.mark.parametrize("item", STEPS, ids=str)
 def test_steps_are_the_real_formula_rounded(item):
     rng = np.random.default_rng(4)
-    arrays = draw_inputs(item.case, rng, "uniform")
+    arrays = draw_inputs(item.spec, item.case, rng, "uniform")
     exact = backward(item, arrays, rng)
     largest = max(float(np.abs(exact.values).max()), 1e-30)
     rate = LearningRate.from_float(20 / largest)
@@ -100,7 +100,7 @@ def test_steps_are_the_real_formula_rounded(item):
 def test_masks_pass_what_is_not_clamped(item):
     rng = np.random.default_rng(5)
     activation = rng.choice([-128, -127, 0, 126, 127], item.case.inputs[0].shape).astype(np.int8)
-    (gradient, _) = draw_inputs(item.case, rng, "uniform")
+    (gradient, _) = draw_inputs(item.spec, item.case, rng, "uniform")
     mask_spec = REGISTRY["clamp_mask"]
     (mask,) = mask_spec.reference(
         next(iter(mask_spec.cases())).attributes, item.case.inputs[:1], [activation], StepContext()
@@ -116,7 +116,7 @@ def test_masks_pass_what_is_not_clamped(item):
 def test_loss_gradient_is_that_of_the_loss(item):
     rng = np.random.default_rng(6)
     for label in range(min(item.case.inputs[0].size, 4)):
-        (logits,) = draw_inputs(item.case, rng, "uniform")
+        (logits,) = draw_inputs(item.spec, item.case, rng, "uniform")
         values = real.dequantize(logits, item.case.inputs[0])
         expected = real.numeric_gradient(lambda v, y=label: real.loss(v, y), values, 1e-4)
         gradient, exponent = run(item, [logits], StepContext(9, 9, label))

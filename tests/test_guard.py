@@ -14,6 +14,7 @@ from kilograd.device.protocol import Counters, LearningRate
 from kilograd.frontend.open import input_spec, load_model
 from kilograd.ops.spec import TrainingCounters
 from kilograd.scheme import load_scheme
+from kilograd.targets import get_target
 from kilograd.training import divergence
 from kilograd.training.divergence import CHECK_STEPS, Divergence, DivergenceMonitor, has_diverged
 from kilograd.training.loop import DEFAULT_RATE, TrainingOptions, train
@@ -35,7 +36,7 @@ def backbone():
     graph = load_model("kilograd-48", 2)
 
     def run(dataset, rate, scheme="kilograd-48/demo", epochs=3):
-        program = compile_model(graph, load_scheme(scheme, graph))
+        program = compile_model(graph, load_scheme(scheme, graph), get_target("cortex-m7"))
         with open_device(program, "host") as device:
             return train(device, dataset, TrainingOptions(epochs, rate))
 
@@ -45,7 +46,7 @@ def backbone():
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory):
     graph = tiny_graph(tmp_path_factory.mktemp("model"), fresh_classes=4)
-    return compile_model(graph, load_scheme("full", graph))
+    return compile_model(graph, load_scheme("full", graph), get_target("cortex-m7"))
 
 
 @pytest.fixture(scope="module")

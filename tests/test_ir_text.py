@@ -14,13 +14,14 @@ from kilograd.ir.text import TextError, contents, parse_graph, print_graph
 from kilograd.ops import REGISTRY
 from kilograd.passes import verify
 from kilograd.scheme import Scheme, load_scheme
+from kilograd.targets import get_target
 from operators.cases import all_cases
 from operators.networks import residual_network
 from strategies import programs
 
 TYPES = {name: spec.attributes_type for name, spec in REGISTRY.items()}
 FORWARD = residual_network()
-TRAINED = compile_model(FORWARD, load_scheme("last:3", FORWARD)).graph
+TRAINED = compile_model(FORWARD, load_scheme("last:3", FORWARD), get_target("cortex-m7")).graph
 TEXT = print_graph(TRAINED)
 ARRAYS = contents(TRAINED)
 
@@ -42,9 +43,11 @@ def test_round_trip_of_a_network(scheme):
     graph = FORWARD
     if scheme == "split":
         shares = {"block1.expand": 0.3, "stem": 0.5, "block2.depthwise": 0.4}
-        graph = compile_model(graph, Scheme("split", ("head",), shares)).graph
+        graph = compile_model(
+            graph, Scheme("split", ("head",), shares), get_target("cortex-m7")
+        ).graph
     elif scheme != "none":
-        graph = compile_model(graph, load_scheme(scheme, graph)).graph
+        graph = compile_model(graph, load_scheme(scheme, graph), get_target("cortex-m7")).graph
     parsed = round_trip(graph)
     assert same(parsed, graph)
     assert print_graph(parsed) == print_graph(graph)
@@ -131,7 +134,10 @@ def test_what_has_no_text_form_is_a_fault():
 def test_golden_text(golden):
     shares = {"block1.expand": 0.4, "block2.depthwise": 0.5, "head": 1.0}
     scheme = Scheme("golden", ("block1.project", "block2.project", "head"), shares)
-    golden("small_residual.ir", print_graph(compile_model(FORWARD, scheme).graph))
+    golden(
+        "small_residual.ir",
+        print_graph(compile_model(FORWARD, scheme, get_target("cortex-m7")).graph),
+    )
 
 
 def test_comments_and_blank_lines_mean_nothing():

@@ -12,6 +12,7 @@ from kilograd.errors import BudgetError, ToolchainError
 from kilograd.frontend.open import load_model
 from kilograd.measuring.firmware import Measurement, describe_peak, measure
 from kilograd.scheme import load_scheme
+from kilograd.targets import get_target
 from networks import native_model, tiny_graph
 
 LEDGER = GOLDEN / "ledger.json"
@@ -23,7 +24,7 @@ FIGURES = ("sram_total_bytes", *PARTS, "flash_bytes", "instructions_inference",
 @pytest.fixture(scope="module")
 def program(tmp_path_factory):
     graph = tiny_graph(tmp_path_factory.mktemp("model"))
-    return compile_model(graph, load_scheme("last:3", graph))
+    return compile_model(graph, load_scheme("last:3", graph), get_target("cortex-m7"))
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +86,7 @@ def test_budgets_that_just_fit(program, measured):
 @pytest.mark.parametrize("scheme", ["head", "full"])
 def test_a_budget_error_names_peak_operator_tensors_and_what_helps(program, scheme, tmp_path):
     graph = tiny_graph(tmp_path)
-    program = compile_model(graph, load_scheme(scheme, graph))
+    program = compile_model(graph, load_scheme(scheme, graph), get_target("cortex-m7"))
     with pytest.raises(BudgetError) as caught:
         measure(program, "cortex-m7", sram_budget=500)
     what, _, hint = str(caught.value).partition("\n  hint: ")
@@ -106,7 +107,9 @@ def test_a_budget_error_names_peak_operator_tensors_and_what_helps(program, sche
 )
 def test_a_sample_in_the_way_can_be_streamed(scheme, streamed, told, tmp_path):
     graph = tiny_graph(tmp_path)
-    program = compile_model(graph, load_scheme(scheme, graph), row_input=streamed)
+    program = compile_model(
+        graph, load_scheme(scheme, graph), get_target("cortex-m7"), row_input=streamed
+    )
     with pytest.raises(BudgetError) as caught:
         measure(program, "cortex-m7", sram_budget=500)
     assert (
@@ -116,7 +119,7 @@ def test_a_sample_in_the_way_can_be_streamed(scheme, streamed, told, tmp_path):
 
 def test_the_hint_names_the_smallest_change_that_is_enough(tmp_path):
     graph = tiny_graph(tmp_path)
-    program = compile_model(graph, load_scheme("full", graph))
+    program = compile_model(graph, load_scheme("full", graph), get_target("cortex-m7"))
     needed = program.plan.arena_bytes + program.plan.state_bytes
     with pytest.raises(BudgetError, match=r"frees [\d,]+ bytes and is enough") as caught:
         measure(program, "cortex-m7", sram_budget=needed - 1)
@@ -125,7 +128,7 @@ def test_the_hint_names_the_smallest_change_that_is_enough(tmp_path):
 
 def test_what_cannot_even_be_linked_names_the_peak(tmp_path):
     graph = tiny_graph(tmp_path, height=640, width=640)
-    program = compile_model(graph, load_scheme("head", graph))
+    program = compile_model(graph, load_scheme("head", graph), get_target("cortex-m7"))
     with pytest.raises(BudgetError) as caught:
         measure(program, "cortex-m7")
     assert "overflows" in str(caught.value)
@@ -169,13 +172,15 @@ def check_ledger(name, result, request):
 @pytest.mark.parametrize("scheme", ["head", "last:3", "full"])
 def test_ledger_of_a_small_network(tmp_path, scheme, request):
     graph = tiny_graph(tmp_path)
-    result = measure(compile_model(graph, load_scheme(scheme, graph)), "cortex-m7")
+    result = measure(
+        compile_model(graph, load_scheme(scheme, graph), get_target("cortex-m7")), "cortex-m7"
+    )
     check_ledger(f"tiny {scheme}", result, request)
 
 
 def test_ledger_of_mcunet(published, request):
     graph = load_model(str(published("mcunet-5fps")), 10)
-    program = compile_model(graph, load_scheme("mcunet-5fps/49kb", graph))
+    program = compile_model(graph, load_scheme("mcunet-5fps/49kb", graph), get_target("cortex-m7"))
     result = measure(program, "cortex-m7")
     check_ledger("mcunet-5fps 49kb", result, request)
     assert result.sram_total_bytes <= 124_000

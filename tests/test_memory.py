@@ -21,6 +21,7 @@ from kilograd.ops import REGISTRY
 from kilograd.ops.spec import StepContext
 from kilograd.rowwise import ALIGNMENT
 from kilograd.scheme import load_scheme
+from kilograd.targets import get_target
 from operators.networks import Network, random_network, residual_network, samples
 from strategies import buffers, programs, seeds
 
@@ -193,13 +194,13 @@ def test_the_arena_computes_what_the_reference_does(program, seed):
 
 @pytest.mark.parametrize("scheme", ["head", "bias:4", "last:5", "full"])
 def test_the_plan_of_a_residual_network_meets_its_bound(scheme):
-    plan = compile_model(FORWARD, load_scheme(scheme, FORWARD)).plan
+    plan = compile_model(FORWARD, load_scheme(scheme, FORWARD), get_target("cortex-m7")).plan
     assert plan.arena_bytes == plan.placement_bound_bytes == plan.lower_bound_bytes
 
 
 def test_a_longer_search_proves_the_plan_of_a_fully_trained_network_optimal():
     graph = random_network(10)
-    program = compile_model(graph, load_scheme("full", graph))
+    program = compile_model(graph, load_scheme("full", graph), get_target("cortex-m7"))
     problem = schedule_problem(program.graph)
     order = range(len(problem.items))
     assert program.plan.arena_bytes == program.plan.placement_bound_bytes
@@ -278,7 +279,7 @@ def test_an_output_is_never_given_away():
 
 
 def test_gradients_are_masked_and_summed_in_place():
-    graph = compile_model(FORWARD, load_scheme("full", FORWARD)).graph
+    graph = compile_model(FORWARD, load_scheme("full", FORWARD), get_target("cortex-m7")).graph
     owner = {value: b.name for b in arena_buffers(graph) for value in b.values}
     readers = graph.readers()
     for node in graph.nodes:
@@ -289,7 +290,7 @@ def test_gradients_are_masked_and_summed_in_place():
 
 
 def test_states_follow_the_header_in_declaration_order():
-    graph = compile_model(FORWARD, load_scheme("last:3", FORWARD)).graph
+    graph = compile_model(FORWARD, load_scheme("last:3", FORWARD), get_target("cortex-m7")).graph
     plan = plan_memory(graph)
     assert list(plan.states) == [state.name for state in graph.states]
     offsets = list(plan.states.values())

@@ -17,6 +17,7 @@ from kilograd.frontend import native
 from kilograd.frontend.native import load_native, native_classes
 from kilograd.measuring.equivalence import verify_devices
 from kilograd.scheme import layers, load_scheme
+from kilograd.targets import get_target
 from networks import INPUT_SCALE, LAYERS, WEIGHTED, native_model
 
 ROOT = "blocks.0.pointwise1"
@@ -268,7 +269,9 @@ def survives(path):
         return
     if sum(value.type.size for value in graph.values.values()) > 200_000:
         return
-    device = ReferenceDevice(compile_model(graph, load_scheme("last:2", graph)))
+    device = ReferenceDevice(
+        compile_model(graph, load_scheme("last:2", graph), get_target("cortex-m7"))
+    )
     sample = np.ones(graph.inputs[0].type.shape, np.int8)
     device.train_step(sample, 1, LearningRate.from_float(0.1))
 
@@ -321,5 +324,5 @@ def test_layers_may_be_called_anything(tmp_path, name):
     for part in ("weight", "bias", "w_scales"):
         model.arrays[f"{name}.{part}"] = model.arrays.pop(f"stem.{part}")
     graph = load_native(model.write(tmp_path / "m.npz"))
-    program = compile_model(graph, load_scheme("head", graph))
+    program = compile_model(graph, load_scheme("head", graph), get_target("cortex-m7"))
     assert verify_devices(program, ["reference", "host"], steps=1).identical

@@ -24,6 +24,7 @@ from kilograd.ops.arithmetic import (
 from kilograd.ops.gradient_scale import EXPONENT, MAGNITUDE
 from kilograd.ops.loss.op import softmax
 from kilograd.ops.spec import (
+    VARIANTS,
     Control,
     Input,
     NoAttributes,
@@ -32,30 +33,39 @@ from kilograd.ops.spec import (
     Scratch,
     StepContext,
 )
-from kilograd.targets import TARGETS
+from kilograd.targets import get_target
 from kilograd.toolchain import build_firmware, build_host_executable, build_host_library
 from operators.cases import all_cases
 from operators.draws import FILLS, draw_inputs
+from operators.headers import struct_members
 from operators.run import execute, execute_program, make_run
 from operators.source import MAIN_C, case_sources, model_sources
 from strategies import seeds
 
 CASES = all_cases()
 HOST_DRAWS = [*FILLS, *["uniform"] * 8, *["extremes"] * 4, *["small"] * 4]
-BOARDS = ["unicorn cortex-m7", "unicorn cortex-m4", "unicorn cortex-m0plus", "qemu cortex-m7"]
+BOARDS = [
+    "unicorn cortex-m7",
+    "unicorn cortex-m4",
+    "unicorn cortex-m0plus",
+    "unicorn riscv32",
+    "qemu cortex-m7",
+    "qemu riscv32",
+]
 
 each_case = pytest.mark.parametrize("index", range(len(CASES)), ids=[str(c) for c in CASES])
 
 
+HOST = get_target("host")
 #: The PC's own kernels, and those of processors without vectors or DSP instructions.
-KINDS = {"lanes": (), "plain": ("-DKG_PLAIN",)}
+TARGETS = {"host": HOST, "plain": replace(HOST, features=frozenset())}
 
 
-@pytest.fixture(scope="module", params=KINDS)
+@pytest.fixture(scope="module", params=TARGETS)
 def host(request):
-    flags = KINDS[request.param]
-    with HostDevice(build_host_library(model_sources(CASES), extra_flags=flags).path) as device:
-        yield device
+    target = TARGETS[request.param]
+    with HostDevice(build_host_library(model_sources(CASES, target)).path) as device:
+        yield device, target.features
 
 
 @each_case
@@ -66,21 +76,27 @@ def test_shape_rule_is_what_the_reference_makes(index):
 
 
 @each_case
-def test_kernel_call_is_complete(index):
+@pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: variant.name)
+def test_kernel_call_is_complete(index, variant):
     item = CASES[index]
-    call = item.call
-    given = [argument for argument in call.arguments if argument is not None]
-    inputs = {argument.index for argument in given if isinstance(argument, Input)}
-    outputs = {argument.index for argument in given if isinstance(argument, Output)}
-    assert inputs == set(range(len(item.case.inputs)))
-    assert outputs == set(range(len(item.outputs))) - set(item.spec.updates)
-    assert len(given) == len(set(given))
+    if variant not in item.kernel.uses:
+        return
+    call = item.call(variant.needs)
+    assert call.variant == variant
+    given = set(call.arguments)
+    assert len(given) == len(call.arguments)
+    operands = {operand.name for operand in item.spec.operands}
+    inputs = {argument.name for argument in given if isinstance(argument, Input)}
+    outputs = {argument.name for argument in given if isinstance(argument, Output)}
+    assert set(item.reads) <= inputs <= operands
+    assert outputs == set(item.spec.results) - set(item.spec.updates)
     in_place = item.spec.in_place_bytes(item.case.attributes, item.case.inputs)
-    assert (Scratch() in given) == (call.scratch_bytes + in_place > 0)
-    assert call.function.startswith("kg_")
-    assert any(call.function in path.read_text() for path in item.spec.room.glob("*.h"))
+    assert Scratch() in given or call.scratch_bytes + in_place == 0
     makes_random = hasattr(item.case.attributes, "rng_stream")
     assert (Control() in given) == makes_random
+    header = (item.spec.room / "kernels" / item.spec.header).read_text()
+    for path in call.files(item.spec.room):
+        assert f"{path.stem}(" in header or f"({path.stem})" in header, path.stem
     for name, contents in call.fields.items():
         if isinstance(contents, np.ndarray):
             assert contents.dtype.name in {"int8", "int16", "uint16", "int32"}, name
@@ -89,30 +105,51 @@ def test_kernel_call_is_complete(index):
 
 
 @each_case
+def test_struct_members_are_the_fields(index):
+    item = CASES[index]
+    header = (item.spec.room / "kernels" / item.spec.header).read_text()
+    for variant in item.kernel.uses:
+        call = item.call(variant.needs)
+        assert set(call.fields) == struct_members(header, call.parameters), call.parameters
+
+
+def test_every_kernel_file_is_a_variant_of_an_operator():
+    known = {
+        path
+        for item in CASES
+        for variant in item.kernel.uses
+        for path in item.call(variant.needs).files(item.spec.room)
+    }
+    assert {path for item in CASES for path in item.spec.room.glob("kernels/*.c")} == known
+
+
+@each_case
 def test_c_is_the_reference_on_the_host(index, host):
+    device, features = host
     for seed, fill in enumerate(HOST_DRAWS):
-        execute(host, make_run(index, CASES[index], seed, fill))
+        execute(device, make_run(index, CASES[index], seed, fill, features))
 
 
 @pytest.mark.parametrize("board", BOARDS)
-def test_c_is_the_reference_on_cortex_m(board):
+def test_c_is_the_reference_on_a_microcontroller(board):
     kind, name = board.split()
-    if kind == "qemu" and not qemu_available() and os.environ.get("KILOGRAD_REQUIRE_QEMU") != "1":
-        pytest.skip("qemu-system-arm is not installed")
-    target = TARGETS[name]
-    elf = build_firmware(model_sources(CASES), target).path
+    target = get_target(name)
+    is_there = kind != "qemu" or qemu_available(target)
+    if not is_there and os.environ.get("KILOGRAD_REQUIRE_QEMU") != "1":
+        pytest.skip("QEMU is not installed")
+    elf = build_firmware(model_sources(CASES, target), target).path
     with (QemuDevice if kind == "qemu" else UnicornDevice)(elf, target) as device:
         for index, item in enumerate(CASES):
             for seed, fill in enumerate(("uniform", "extremes")):
-                execute(device, make_run(index, item, 100 + seed, fill))
+                execute(device, make_run(index, item, 100 + seed, fill, target.features))
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", TARGETS)
 def test_c_does_nothing_undefined_and_stays_in_its_memory(kind):
-    flags = KINDS[kind]
-    program = build_host_executable(case_sources(CASES), MAIN_C, extra_flags=flags).path
+    target = TARGETS[kind]
+    program = build_host_executable(case_sources(CASES, target), MAIN_C).path
     runs = [
-        make_run(index, item, 200 + seed, fill)
+        make_run(index, item, 200 + seed, fill, target.features)
         for index, item in enumerate(CASES)
         for seed, fill in enumerate(FILLS)
     ]
@@ -120,7 +157,7 @@ def test_c_does_nothing_undefined_and_stays_in_its_memory(kind):
 
 
 SOFTMAX = REGISTRY["softmax_cross_entropy"]
-STEPS = [i for i, c in enumerate(CASES) if c.spec.updates and Control() in c.call.arguments]
+STEPS = [i for i, c in enumerate(CASES) if c.spec.updates and Control() in c.kernel.arguments]
 WEIGHT_UPDATES = [i for i in STEPS if CASES[i].spec.name.endswith("weight_update")]
 each_step = pytest.mark.parametrize("index", STEPS, ids=[str(CASES[i]) for i in STEPS])
 each_weight_update = pytest.mark.parametrize(
@@ -231,7 +268,7 @@ def test_steps_saturate_and_never_wrap(index):
     bits = 8 * item.case.inputs[0].dtype.itemsize
     limit = 2 ** (bits - 1) - 1 if is_weight else bias_limit(item.case.attributes.terms)
     rng = np.random.default_rng(index)
-    arrays = draw_inputs(item.case, rng, "uniform")
+    arrays = draw_inputs(item.spec, item.case, rng, "uniform")
     downhill = np.zeros(arrays[0].shape, bool)
     for exponent in (-60, -40, -20, 0, 30, 60):
         context = StepContext(1, 2, 0, 32767, exponent)
@@ -253,7 +290,7 @@ def test_steps_saturate_and_never_wrap(index):
 def test_the_zero_point_is_part_of_the_weight_gradient(index):
     item = CASES[index]
     rng = np.random.default_rng(index)
-    arrays = draw_inputs(item.case, rng, "uniform")
+    arrays = draw_inputs(item.spec, item.case, rng, "uniform")
     x = item.case.inputs[3]
     context = StepContext(1, 2, 0, 32767, -15)
     nothing = np.full(x.shape, x.zero_point, np.int8)

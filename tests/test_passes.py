@@ -22,13 +22,14 @@ from kilograd.ops.spec import StepContext
 from kilograd.passes import Differentiate, Order, Prune, Select, run_passes, verify
 from kilograd.passes.verify import InvalidGraphError
 from kilograd.scheme import Scheme, layers, load_scheme
+from kilograd.targets import get_target
 from operators.networks import residual_network, samples
 from strategies import programs, schemes, small_graphs
 
 TYPES = {name: spec.attributes_type for name, spec in REGISTRY.items()}
 FORWARD = residual_network()
 NAMES = layers(FORWARD)
-HEAD = compile_model(FORWARD, load_scheme("last:2", FORWARD)).graph
+HEAD = compile_model(FORWARD, load_scheme("last:2", FORWARD), get_target("cortex-m7")).graph
 TEXT = print_graph(HEAD)
 ARRAYS = contents(HEAD)
 
@@ -194,8 +195,10 @@ def test_select_changes_no_prediction(data):
     graph = data.draw(small_graphs)
     scheme = data.draw(schemes(graph))
     (sample,) = samples(graph, 1)
-    whole = ReferenceDevice(compile_model(graph, load_scheme("head", graph)))
-    split = ReferenceDevice(compile_model(graph, scheme))
+    whole = ReferenceDevice(
+        compile_model(graph, load_scheme("head", graph), get_target("cortex-m7"))
+    )
+    split = ReferenceDevice(compile_model(graph, scheme, get_target("cortex-m7")))
     assert np.array_equal(whole.predict(sample), split.predict(sample))
     assert {
         s.name for s in Select(frozenset(scheme.biases), scheme.weights).apply(graph).states
@@ -218,7 +221,7 @@ def test_nothing_trained_is_a_fault():
 def test_only_what_the_scheme_asks_for_is_made(data):
     graph = data.draw(small_graphs)
     scheme = data.draw(schemes(graph))
-    trained = compile_model(graph, scheme).graph
+    trained = compile_model(graph, scheme, get_target("cortex-m7")).graph
     asked = {f"{layer}.bias" for layer in scheme.biases}
     asked |= {f"{layer}.weight.delta" for layer in scheme.weights}
     exponents = {name for name in trained.updates if name.endswith(".exponent")}
@@ -247,7 +250,7 @@ def no_gradient_below(graph, trained_layers):
 
 def test_gradients_stop_at_the_first_trained_layer():
     scheme = Scheme("test", ("block2.expand",), {"block2.depthwise": 1.0})
-    graph = compile_model(FORWARD, scheme).graph
+    graph = compile_model(FORWARD, scheme, get_target("cortex-m7")).graph
     made = {node.name for node in graph.nodes if node.phase is Phase.TRAINING}
     assert "block2.depthwise.input_gradient" in made
     assert {name for name in made if name.startswith(("stem", "block1"))} == set()
@@ -291,7 +294,7 @@ def before_order(graph, scheme):
 @given(st.data())
 def test_order_changes_no_result(data):
     graph = data.draw(small_graphs)
-    program = compile_model(graph, data.draw(schemes(graph)))
+    program = compile_model(graph, data.draw(schemes(graph)), get_target("cortex-m7"))
     unordered = before_order(graph, program.scheme)
     ordered = program.graph
     own = [n.name for n in ordered.nodes if not n.name.endswith(".again")]
@@ -341,7 +344,7 @@ def test_list_scheduling_runs_weight_updates_as_soon_as_they_can(scheme):
 
 def test_order_lowers_the_peak():
     scheme = load_scheme("full", FORWARD)
-    ordered = plan_memory(compile_model(FORWARD, scheme).graph)
+    ordered = plan_memory(compile_model(FORWARD, scheme, get_target("cortex-m7")).graph)
     unordered = plan_memory(before_order(FORWARD, scheme))
     assert ordered.arena_bytes < unordered.arena_bytes
     assert ordered.placement_bound_bytes < unordered.placement_bound_bytes

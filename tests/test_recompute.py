@@ -23,6 +23,7 @@ from kilograd.passes import DEFAULT_SHARE, Recompute, verify
 from kilograd.passes.recompute import candidates
 from kilograd.passes.verify import InvalidGraphError
 from kilograd.scheme import Scheme, load_scheme
+from kilograd.targets import get_target
 from kilograd.toolchain import build_host_library
 from operators.networks import deep_network, random_network, samples
 
@@ -33,7 +34,7 @@ SCHEME = Scheme("expands", tuple(LAYERS), EXPANDS)
 
 
 def compiled(share, scheme=SCHEME, graph=GRAPH):
-    return compile_model(graph, scheme, recompute=share)
+    return compile_model(graph, scheme, get_target("cortex-m7"), recompute=share)
 
 
 def trained_state(program, seed=0, count=4):
@@ -98,7 +99,9 @@ def test_the_emulated_board_agrees(require_qemu):
 
 def test_rows_that_fill_no_bytes_are_left_alone():
     graph = random_network(0)
-    program = compile_model(graph, load_scheme("full", graph), recompute=1.0)
+    program = compile_model(
+        graph, load_scheme("full", graph), get_target("cortex-m7"), recompute=1.0
+    )
     assert candidates(program.graph) == []
 
 

@@ -24,6 +24,7 @@ from kilograd.passes import Differentiate, Fuse, Order, Prune, Select, run_passe
 from kilograd.passes.verify import InvalidGraphError
 from kilograd.rowwise import plan_rows, row_rule
 from kilograd.scheme import load_scheme
+from kilograd.targets import get_target
 from kilograd.toolchain import build_host_library
 from networks import tiny_graph
 from operators.networks import Network, random_network, samples
@@ -75,7 +76,9 @@ def test_any_groups_give_the_reference_logits(seed, data):
         if len(part) > 1 or (row_input and index == 0)
     ]
     program = program_of(graph, "head", groups)
-    reference = ReferenceDevice(compile_model(graph, load_scheme("head", graph)))
+    reference = ReferenceDevice(
+        compile_model(graph, load_scheme("head", graph), get_target("cortex-m7"))
+    )
     with HostDevice(build_host_library(program.sources).path) as device:
         device.initialize(0)
         for sample in samples(graph, 3, seed):
@@ -148,7 +151,10 @@ def test_a_value_that_others_read_is_not_overwritten():
 def test_groups_lower_the_peak(graph):
     scheme = load_scheme("head", graph)
     whole = plan_memory(trained(graph, "head"))
-    held, row_input = (compile_model(graph, scheme, row_input=way) for way in (False, True))
+    held, row_input = (
+        compile_model(graph, scheme, get_target("cortex-m7"), row_input=way)
+        for way in (False, True)
+    )
     assert held.graph.row_groups
     assert held.plan.arena_bytes < whole.arena_bytes
     assert row_input.plan.arena_bytes < held.plan.arena_bytes
@@ -174,7 +180,10 @@ def test_what_training_saves_is_in_no_group(graph):
 @pytest.mark.parametrize("scheme", ["head", "last:3", "bias:4"])
 def test_streamed_and_held_samples_give_the_same_bits(graph, scheme, require_qemu):
     chosen = load_scheme(scheme, graph)
-    held, row_input = (compile_model(graph, chosen, row_input=way) for way in (False, True))
+    held, row_input = (
+        compile_model(graph, chosen, get_target("cortex-m7"), row_input=way)
+        for way in (False, True)
+    )
     expected = verify_devices(held, ("reference", "host"), steps=4)
     found = verify_devices(row_input, ("reference", "host", "unicorn", "qemu"), steps=4)
     assert expected.identical
@@ -184,7 +193,9 @@ def test_streamed_and_held_samples_give_the_same_bits(graph, scheme, require_qem
 
 @pytest.mark.parametrize("target", ["cortex-m4", "cortex-m0plus"])
 def test_other_processors_stream_too(graph, target):
-    program = compile_model(graph, load_scheme("last:3", graph), row_input=True)
+    program = compile_model(
+        graph, load_scheme("last:3", graph), get_target("cortex-m7"), row_input=True
+    )
     assert verify_devices(program, ("reference", "unicorn"), steps=3, target=target).identical
 
 
@@ -200,7 +211,9 @@ def opened(program):
 
 @pytest.mark.parametrize("row_input", [False, True])
 def test_rows_may_come_in_any_number_at_a_time(graph, row_input):
-    program = compile_model(graph, load_scheme("head", graph), row_input=row_input)
+    program = compile_model(
+        graph, load_scheme("head", graph), get_target("cortex-m7"), row_input=row_input
+    )
     (sample,) = samples(graph, 1)
     expected = ReferenceDevice(program).predict(sample)
     library = opened(program)
@@ -221,7 +234,8 @@ def test_rows_may_come_in_any_number_at_a_time(graph, row_input):
 def test_the_header_says_how_samples_come(graph):
     scheme = load_scheme("head", graph)
     held, row_input = (
-        compile_model(graph, scheme, row_input=way).sources["kilograd.h"] for way in (False, True)
+        compile_model(graph, scheme, get_target("cortex-m7"), row_input=way).sources["kilograd.h"]
+        for way in (False, True)
     )
     assert "int8_t *kg_input(void);" in held
     assert "KG_ROW_INPUT" not in held
@@ -231,7 +245,9 @@ def test_the_header_says_how_samples_come(graph):
 
 
 def test_groups_are_in_the_text_of_a_graph(graph):
-    grouped = compile_model(graph, load_scheme("head", graph), row_input=True).graph
+    grouped = compile_model(
+        graph, load_scheme("head", graph), get_target("cortex-m7"), row_input=True
+    ).graph
     text = print_graph(grouped)
     types = {name: spec.attributes_type for name, spec in REGISTRY.items()}
     assert "\ninput_rows stem\n" in text
@@ -255,11 +271,11 @@ def test_groups_that_cannot_be(graph, groups, message):
 
 def test_a_trained_first_layer_is_not_streamed(graph):
     with pytest.raises(UserError, match="the sample cannot be streamed into stem") as caught:
-        compile_model(graph, load_scheme("full", graph), row_input=True)
+        compile_model(graph, load_scheme("full", graph), get_target("cortex-m7"), row_input=True)
     assert "hint: freeze the weights of the first layer" in str(caught.value)
 
 
 def test_features_are_not_streamed():
     graph = load_model("kilograd-kws", 4)
     with pytest.raises(UserError, match="only images can be streamed"):
-        compile_model(graph, load_scheme("head", graph), row_input=True)
+        compile_model(graph, load_scheme("head", graph), get_target("cortex-m7"), row_input=True)

@@ -3,13 +3,13 @@
 import math
 import struct
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from kilograd.codegen.sources import kernel_sources
 from kilograd.compiler import compile_model
 from kilograd.device.host import HostDevice
 from kilograd.device.open import open_device
@@ -17,9 +17,8 @@ from kilograd.device.protocol import LearningRate
 from kilograd.device.qemu import QemuDevice
 from kilograd.device.unicorn import UnicornDevice
 from kilograd.errors import DataError, DeviceError
-from kilograd.ops import arithmetic
 from kilograd.scheme import load_scheme
-from kilograd.targets import TARGETS
+from kilograd.targets import get_target
 from kilograd.toolchain import build_firmware, build_host_library
 from networks import blobs, tiny_graph
 from operators.source import COUNTERS_C, MODEL_H
@@ -59,21 +58,17 @@ const int32_t *kg_train_step(int32_t label, kg_learning_rate rate)
     return logits;
 }
 
-#ifdef KG_HOST
 const uint32_t kg_snapshot_bytes = 0;
 void kg_prefix(void) {}
 void kg_snapshot_save(uint8_t *to) { (void)to; }
 void kg_snapshot_restore(const uint8_t *from) { (void)from; }
 const int32_t *kg_predict_suffix(void) { return kg_predict(); }
 const int32_t *kg_train_step_suffix(int32_t l, kg_learning_rate r) { return kg_train_step(l, r); }
-#endif
 """
 
 
-def probe_sources():
-    folder = Path(arithmetic.__file__).parent
-    names = ("kg_schedule.c", "kg_schedule.h", "kg_arithmetic.h", "kg_counters.h", "kg_dsp.h")
-    kernels = {name: (folder / name).read_text(encoding="utf-8") for name in names}
+def probe_sources(target):
+    kernels = kernel_sources([PROBE_C], [], target.features)
     return {**kernels, "kilograd.h": MODEL_H, "model.c": PROBE_C + COUNTERS_C}
 
 
@@ -113,7 +108,7 @@ def positions(draw):
 
 @pytest.fixture(scope="module")
 def host():
-    with HostDevice(build_host_library(probe_sources()).path) as device:
+    with HostDevice(build_host_library(probe_sources(get_target("host"))).path) as device:
         yield device
 
 
@@ -134,8 +129,8 @@ def test_c_is_the_reference_on_cortex_m(board, request):
     if kind == "qemu":
         request.getfixturevalue("require_qemu")
     rng = np.random.default_rng(3)
-    elf = build_firmware(probe_sources(), TARGETS[name]).path
-    with (QemuDevice if kind == "qemu" else UnicornDevice)(elf, TARGETS[name]) as device:
+    elf = build_firmware(probe_sources(get_target(name)), get_target(name)).path
+    with (QemuDevice if kind == "qemu" else UnicornDevice)(elf, get_target(name)) as device:
         for steps in (0, 1, 2, 3, 19, 20, 39, 40, 41, 8000, 1 << 31, LAST):
             rate = LearningRate(int(rng.integers(1 << 14, 1 << 15)), -22, steps)
             corners = {0, 1, steps // 20, steps // 2, steps - 1, steps, LAST}
@@ -228,7 +223,7 @@ def test_steps_that_are_no_uint32(steps):
 @pytest.fixture(scope="module")
 def program(tmp_path_factory):
     graph = tiny_graph(tmp_path_factory.mktemp("model"), classes=2)
-    return compile_model(graph, load_scheme("last:3", graph))
+    return compile_model(graph, load_scheme("last:3", graph), get_target("cortex-m7"))
 
 
 @pytest.fixture(scope="module")

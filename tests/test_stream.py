@@ -12,6 +12,7 @@ from kilograd.device.protocol import LearningRate, state_classes
 from kilograd.errors import DataError
 from kilograd.frontend.open import input_spec, load_model
 from kilograd.scheme import load_scheme
+from kilograd.targets import get_target
 from kilograd.training.online import WINDOW, OnlineOptions, make_online, put_last, train_online
 from networks import blobs, tiny_graph
 
@@ -42,7 +43,7 @@ def run(graph, dataset, spec):
 
     def train_fresh(options, device="host", *, data=dataset, scheme="last:3", wrap=None):
         stream = make_online(data, spec, options)
-        program = compile_model(graph, load_scheme(scheme, graph))
+        program = compile_model(graph, load_scheme(scheme, graph), get_target("cortex-m7"))
         with open_device(program, device) as opened:
             return train_online(wrap(opened) if wrap else opened, stream)
 
@@ -198,7 +199,7 @@ def test_repeats_are_steps_on_the_sample_at_hand(run):
 def test_a_stream_goes_on_from_a_kept_state(graph, dataset, spec):
     """What a device has learned when the change comes is all that it needs to go on."""
     stream = make_online(dataset, spec, LATE)
-    program = compile_model(graph, load_scheme("last:3", graph))
+    program = compile_model(graph, load_scheme("last:3", graph), get_target("cortex-m7"))
     inputs, labels = stream.dataset.train.inputs, stream.dataset.train.labels
     rate = LearningRate.from_float(LATE.rate)
     with open_device(program, "host") as whole:

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from kilograd.arch.cortex_m.layout import linker_script, target_header
+
 from kilograd.device.unicorn import UnicornDevice
 from kilograd.errors import BudgetError, KilogradError, ToolchainError, UserError
-from kilograd.targets import TARGETS, get_target
+from kilograd.targets import get_target, target_names
 from kilograd.toolchain import build as toolchain
 from kilograd.toolchain import (
     build_firmware,
@@ -27,8 +27,8 @@ FAKE_MODEL = {
     path.name: path.read_text(encoding="utf-8")
     for path in sorted((Path(__file__).parent / "fake_model").iterdir())
 }
-DEVICES = [target for target in TARGETS.values() if not target.is_host]
-M7 = TARGETS["cortex-m7"]
+DEVICES = [t for t in map(get_target, target_names()) if t.memory]
+M7 = get_target("cortex-m7")
 needs_gcc = pytest.mark.skipif(
     shutil.which("arm-none-eabi-gcc") is None, reason="arm-none-eabi-gcc is not installed"
 )
@@ -172,7 +172,7 @@ def test_missing_compilers(monkeypatch):
 
 def test_firmware_for_the_host_is_refused():
     with pytest.raises(KilogradError, match="the host has none"):
-        build_firmware(FAKE_MODEL, TARGETS["host"])
+        build_firmware(FAKE_MODEL, get_target("host"))
 
 
 def test_files_that_are_no_firmware(tmp_path):

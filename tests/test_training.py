@@ -12,6 +12,7 @@ from kilograd.device.protocol import LearningRate
 from kilograd.errors import DataError
 from kilograd.ir import Phase
 from kilograd.scheme import Scheme, load_scheme
+from kilograd.targets import get_target
 from kilograd.training.loop import (
     Evaluation,
     PrefixDevice,
@@ -49,7 +50,7 @@ def run(graph, dataset):
     def train_fresh(
         device="host", scheme="last:3", options=OPTIONS, *, data=dataset, wrap=None, model=graph
     ):
-        program = compile_model(model, load_scheme(scheme, model))
+        program = compile_model(model, load_scheme(scheme, model), get_target("cortex-m7"))
         with open_device(program, device) as opened:
             return train(wrap(opened) if wrap else opened, data, options)
 
@@ -107,7 +108,7 @@ def test_two_classes_are_learned(run, fresh, scheme):
 
 def test_result_counts_its_steps(graph, dataset):
     seen = []
-    program = compile_model(graph, load_scheme("head", graph))
+    program = compile_model(graph, load_scheme("head", graph), get_target("cortex-m7"))
     with open_device(program, "host") as device:
         result = train(device, dataset, OPTIONS, lambda *event: seen.append(event))
     assert result.steps == 48 == len(result.losses) == len(result.online_accuracy)
@@ -121,7 +122,7 @@ def test_result_counts_its_steps(graph, dataset):
 
 def test_rate_zero_trains_nothing(graph, dataset):
     """Only the step counter and the exponents of gradients move."""
-    program = compile_model(graph, load_scheme("full", graph))
+    program = compile_model(graph, load_scheme("full", graph), get_target("cortex-m7"))
     parameters = {s.name for s in program.graph.states if s.type.quantization is not None}
     assert len(parameters) == 2 * 8
     with open_device(program, "host") as device:
@@ -143,7 +144,7 @@ def test_rate_zero_trains_nothing(graph, dataset):
 
 def test_only_what_the_scheme_names_is_trained(graph):
     name = "blocks.1.pointwise1"
-    program = compile_model(graph, Scheme("one", (), {name: 1.0}))
+    program = compile_model(graph, Scheme("one", (), {name: 1.0}), get_target("cortex-m7"))
     trained = {s.name for s in program.graph.states if s.type.quantization is not None}
     assert trained == {f"{name}.weight.delta"}
     assert program.graph.nodes[program.frozen_prefix].name == name

@@ -22,12 +22,10 @@ const kg_counters *kg_get_counters(void);
 int32_t kg_set_classes(uint32_t classes);
 uint32_t kg_get_classes(void);
 
-#ifdef KG_HOST
 extern const uint32_t kg_snapshot_bytes;
 void kg_prefix(void);
 void kg_snapshot_save(uint8_t *to);
 void kg_snapshot_restore(const uint8_t *from);
 const int32_t *kg_predict_suffix(void);
 const int32_t *kg_train_step_suffix(int32_t label, kg_learning_rate rate);
-#endif
 #endif

@@ -96,7 +96,6 @@ const int32_t *kg_train_step(int32_t label, kg_learning_rate rate) {
   return train_step_suffix(label, rate);
 }
 
-#ifdef KG_HOST
 const uint32_t kg_snapshot_bytes = INPUTS;
 void kg_prefix(void) { prefix(); }
 void kg_snapshot_save(uint8_t *to) { memcpy(to, kg_arena.filtered, INPUTS); }
@@ -105,4 +104,3 @@ const int32_t *kg_predict_suffix(void) { return predict_suffix(); }
 const int32_t *kg_train_step_suffix(int32_t label, kg_learning_rate rate) {
   return train_step_suffix(label, rate);
 }
-#endif

@@ -8,6 +8,7 @@ import numpy as np
 from kilograd.ir import DType, Quantization, TensorType
 from kilograd.ops import REGISTRY, OpSpec
 from kilograd.ops.arithmetic import bias_limit
+from kilograd.ops.common.layers import weight_parts
 from kilograd.ops.common.window import Window
 from kilograd.ops.common.windowed import WindowedAttributes, WindowGradientAttributes
 from kilograd.ops.delta.op import Precision, delta_type
@@ -36,15 +37,36 @@ class OperatorCase:
         return self.spec.infer(self.case.attributes, self.case.inputs)
 
     @property
-    def call(self):
+    def kernel(self):
         return self.spec.kernel(self.case.attributes, self.case.inputs)
 
     @property
-    def scratch_bytes(self):
-        own = self.call.scratch_bytes
+    def types(self):
+        """Of the inputs, by operand."""
+        return self.spec.bind(self.case.attributes, self.case.inputs)
+
+    @property
+    def reads(self):
+        """Names of the operands that are there."""
+        return self.types.names()
+
+    def call(self, features):
+        """In the best variant for a target with these features."""
+        return self.kernel.best(features)
+
+    def scratch_bytes(self, features):
+        own = self.call(features).scratch_bytes
         if self.alias is None:
             return own
         return own + self.spec.in_place_bytes(self.case.attributes, self.case.inputs)
+
+    @property
+    def overwrites(self):
+        """Output index -> input index that it must overwrite."""
+        return {
+            self.spec.results.index(new): self.reads.index(old)
+            for new, old in self.spec.updates.items()
+        }
 
 
 def all_cases() -> list[OperatorCase]:
@@ -58,7 +80,8 @@ def _of(spec: OpSpec, case: Case) -> Iterator[OperatorCase]:
     """With memory of its own, and over each input of its size that the result may overwrite."""
     whole = OperatorCase(spec, case)
     yield whole
-    for alias in spec.reuses.get(0, ()):
+    for operand in spec.reuses.get(spec.results[0], ()):
+        alias = whole.reads.index(operand)
         if case.inputs[alias].nbytes == whole.outputs[0].nbytes:
             yield replace(whole, alias=alias)
 
@@ -67,10 +90,9 @@ def _full_biases(cases: list[OperatorCase]) -> Iterator[OperatorCase]:
     """Forward layers with biases up to the limit that a bias step may drive them to."""
     for item in cases:
         if item.spec.has_weights:
-            parts = item.case.inputs[2 : len(item.case.inputs) - _has_delta(item)]
-            terms = sum(t.size for t in parts) // item.case.inputs[1].size
+            terms = sum(t.size for t in weight_parts(item.types)) // item.types.bias.size
             limit = bias_limit(terms)
-            low, high = {**item.case.low, 1: -limit}, {**item.case.high, 1: limit}
+            low, high = {**item.case.low, "bias": -limit}, {**item.case.high, "bias": limit}
             yield replace(
                 item, case=replace(item.case, name=f"{item.case.name}-bias", low=low, high=high)
             )
@@ -123,21 +145,24 @@ def _forward(name, attributes, x, channels, weights):
     terms = sum(weight.size for weight in weights) // channels
     limit = min(bias_limit(terms), 1 << 16)
     inputs = (x, TensorType((channels,), DType.INT32), *weights)
-    low = {1: -limit, 2: -127, 3: -127}
-    return Case(name, attributes, inputs, low=low, high={1: limit})
+    low = {"bias": -limit, "weight": -127, "frozen": -127}
+    return Case(name, attributes, inputs, low=low, high={"bias": limit})
 
 
 def _input_gradient(name, attributes, gradient, weights):
-    last = 2 + len(weights)
-    low = {0: -127, 1: -160, 2: -127, 3: -127} | {last: -200}
+    low = dict.fromkeys(("gradient", "weight", "frozen"), -127)
+    low |= {"gradient_exponent": -160, "result_exponent": -200}
     inputs = (gradient, EXPONENT, *weights, EXPONENT)
-    return Case(name, attributes, inputs, low=low, high={1: 160, last: 200})
+    high = {"gradient_exponent": 160, "result_exponent": 200}
+    return Case(name, attributes, inputs, low=low, high=high)
 
 
 def _weight_update(name, attributes, weight, gradient, x):
     inputs = (weight, gradient, EXPONENT, x, EXPONENT)
-    low = {0: -127, 1: -127, 2: -300, 4: -30}
-    return Case(name, attributes, inputs, low=low, high={2: 100, 4: 0})
+    low = {"weight": -127, "gradient": -127, "gradient_exponent": -300, "loss_exponent": -30}
+    return Case(
+        name, attributes, inputs, low=low, high={"gradient_exponent": 100, "loss_exponent": 0}
+    )
 
 
 def _random_pointwise(rng, name, *, position):

@@ -3,7 +3,7 @@
 import numpy as np
 
 from kilograd.ir import TensorType
-from kilograd.ops.spec import Array, Case, StepContext
+from kilograd.ops.spec import Array, Case, OpSpec, StepContext
 
 #: How the integers of all inputs are chosen.
 FILLS = ("uniform", "small", "extremes", "lowest", "highest", "zero")
@@ -12,14 +12,22 @@ _EDGES = (0, 1, 2, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
 _RATE_EXPONENTS = (-2000, -300, -80, -63, -62, -32, 0, 40, 63, 64, 2000)
 
 
-def draw_inputs(case: Case, rng: np.random.Generator, fill: str = "uniform") -> list[Array]:
+def draw_inputs(
+    spec: OpSpec, case: Case, rng: np.random.Generator, fill: str = "uniform"
+) -> list[Array]:
     """Contents of every input, within the case's ranges."""
     return [
-        case.fixed[index].copy()
-        if index in case.fixed
-        else draw_array(type_, rng, fill, case.low.get(index), case.high.get(index))
-        for index, type_ in enumerate(case.inputs)
+        case.fixed[name].copy()
+        if name in case.fixed
+        else draw_array(type_, rng, fill, case.low.get(name), case.high.get(name))
+        for name, type_ in named(spec, case)
     ]
+
+
+def named(spec: OpSpec, case: Case) -> list[tuple[str, TensorType]]:
+    """Operands that a case has, with their types."""
+    types = spec.bind(case.attributes, case.inputs)
+    return list(zip(types.names(), types, strict=True))
 
 
 def draw_array(

@@ -36,9 +36,9 @@ def without_delta(item: OperatorCase, arrays):
     bits = getattr(item.case.attributes, "fraction_bits", 0)
     if not bits:
         return item, arrays
-    at = len(arrays) - 1 - (item.spec.name == "pointwise_input_gradient")
-    moved = effective_weight(arrays[2], arrays[at], bits)
-    kept = [moved if i == 2 else array for i, array in enumerate(arrays) if i != at]
+    at, weight = item.reads.index("delta"), item.reads.index("weight")
+    moved = effective_weight(arrays[weight], arrays[at], bits)
+    kept = [moved if i == weight else array for i, array in enumerate(arrays) if i != at]
     types = tuple(t for i, t in enumerate(item.case.inputs) if i != at)
     attributes = replace(item.case.attributes, fraction_bits=0)
     return replace(item, case=replace(item.case, attributes=attributes, inputs=types)), kept

@@ -12,6 +12,7 @@ from kilograd.ir import DType, Graph
 from kilograd.ops.spec import Gradient, StepContext
 from kilograd.passes import differentiate
 from kilograd.scheme import Scheme
+from kilograd.targets import get_target
 from operators import real
 
 _MANTISSA = 1 << 14
@@ -29,7 +30,7 @@ def compile_recorded(graph: Graph, scheme: Scheme) -> tuple[Program, dict[str, G
         return recorded[name]
 
     with patch.object(differentiate._Builder, "gradient", recording):
-        return compile_model(graph, scheme), recorded
+        return compile_model(graph, scheme, get_target("cortex-m7")), recorded
 
 
 class IntegerModel:

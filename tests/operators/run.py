@@ -8,14 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
+from kilograd.memory.state_layout import StateHeader
 from kilograd.ops.spec import Array, StepContext, TrainingCounters
 from operators.cases import OperatorCase
 from operators.draws import draw_context, draw_inputs
 from operators.source import CLASSES, MEMORY, TENSORS
 
 _CANARY = 16
-#: What a state begins with: seed, steps, active classes.
-HEADER = struct.Struct("<3I")
 COUNTERS = struct.Struct("<10I")
 
 
@@ -25,6 +24,7 @@ class Run:
 
     index: int
     item: OperatorCase
+    features: frozenset[str]
     inputs: list[Array]
     context: StepContext
     expected: tuple[Array, ...]
@@ -34,7 +34,7 @@ class Run:
         """For each tensor, the one whose memory it has: itself, or an input it overwrites."""
         owners = list(range(TENSORS))
         first = len(self.inputs)
-        for output, source in self.item.spec.updates.items():
+        for output, source in self.item.overwrites.items():
             owners[first + output] = source
         if self.item.alias is not None:
             owners[first] = self.item.alias
@@ -43,7 +43,7 @@ class Run:
     @property
     def sizes(self) -> list[int]:
         types = [*self.item.case.inputs, *self.item.outputs]
-        sizes = [type_.nbytes for type_ in types] + [self.item.scratch_bytes]
+        sizes = [type_.nbytes for type_ in types] + [self.item.scratch_bytes(self.features)]
         return sizes + [0] * (TENSORS - len(sizes))
 
     @property
@@ -67,15 +67,21 @@ class Run:
                 assert memory[index] == array.tobytes(), f"{self.item} changed input {index}"
 
 
-def make_run(index: int, item: OperatorCase, seed: int, fill: str) -> Run:
+def make_run(
+    index: int,
+    item: OperatorCase,
+    seed: int,
+    fill: str,
+    features: frozenset[str] = frozenset(),
+) -> Run:
     """A run with seeded inputs, and what the reference says of it."""
     rng = np.random.default_rng([index, seed])
-    inputs = draw_inputs(item.case, rng, fill)
+    inputs = draw_inputs(item.spec, item.case, rng, fill)
     context = draw_context(rng, classes=item.case.inputs[0].size)
     case = item.case
     copies = [array.copy() for array in inputs]
     expected = item.spec.reference(case.attributes, case.inputs, copies, context)
-    return Run(index, item, inputs, context, expected)
+    return Run(index, item, features, inputs, context, expected)
 
 
 def execute(device, run: Run) -> None:
@@ -86,7 +92,7 @@ def execute(device, run: Run) -> None:
     rng = np.random.default_rng(run.index)
     memory = bytearray(rng.bytes(MEMORY))
     offsets = [0] * TENSORS
-    end = HEADER.size
+    end = StateHeader.BYTES
     for tensor, (owner, size) in enumerate(zip(run.owners, run.sizes, strict=True)):
         if owner != tensor:
             offsets[tensor] = offsets[owner]
@@ -98,7 +104,7 @@ def execute(device, run: Run) -> None:
             memory[offsets[tensor] : end] = run.inputs[tensor].tobytes()
     assert end + _CANARY <= MEMORY
     request = struct.pack("<i", run.index) + run.control + struct.pack(f"<{TENSORS}i", *offsets)
-    HEADER.pack_into(memory, 0, 0, 0, CLASSES)
+    memory[: StateHeader.BYTES] = StateHeader(0, 0, CLASSES).pack()
     device.initialize(0)
     device.write_state(bytes(memory))
     device.predict(np.frombuffer(request, np.int8))

@@ -4,7 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from kilograd.codegen.sources import kernel_sources
+from kilograd.ops.kernel import Argument
 from kilograd.ops.spec import Control, Input, KernelCall, Output, Scratch
+from kilograd.targets import Target
 from operators.cases import OperatorCase
 
 #: Most tensors of one call: inputs, outputs and scratch.
@@ -37,14 +40,12 @@ uint8_t *kg_state(void);
 const kg_counters *kg_get_counters(void);
 int32_t kg_set_classes(uint32_t classes);
 uint32_t kg_get_classes(void);
-#ifdef KG_HOST
 extern const uint32_t kg_snapshot_bytes;
 void kg_prefix(void);
 void kg_snapshot_save(uint8_t *to);
 void kg_snapshot_restore(const uint8_t *from);
 const int32_t *kg_predict_suffix(void);
 const int32_t *kg_train_step_suffix(int32_t label, kg_learning_rate rate);
-#endif
 #endif
 """
 
@@ -103,14 +104,12 @@ const int32_t *kg_train_step(int32_t label, kg_learning_rate rate)
     return kg_predict();
 }}
 
-#ifdef KG_HOST
 const uint32_t kg_snapshot_bytes = 0;
 void kg_prefix(void) {{}}
 void kg_snapshot_save(uint8_t *to) {{ (void)to; }}
 void kg_snapshot_restore(const uint8_t *from) {{ (void)from; }}
 const int32_t *kg_predict_suffix(void) {{ return kg_predict(); }}
 const int32_t *kg_train_step_suffix(int32_t l, kg_learning_rate r) {{ return kg_train_step(l, r); }}
-#endif
 """
 
 # Reads requests from standard input and writes every tensor back; each has memory of its own,
@@ -158,25 +157,27 @@ int main(void)
 _CTYPES = {"int8": "int8_t", "uint8": "uint8_t", "int16": "int16_t", "uint16": "uint16_t"}
 
 
-def case_sources(items: Sequence[OperatorCase]) -> dict[str, str]:
-    """File name -> text of the kernels and of one function a case."""
-    rooms = sorted({item.spec.room for item in items})
-    arithmetic = rooms[0].parent / "arithmetic"
-    files = [p for room in (*rooms, arithmetic) for p in room.iterdir() if p.suffix in (".c", ".h")]
-    headers = sorted(p.name for room in rooms for p in room.glob("*.h"))
+def case_sources(items: Sequence[OperatorCase], target: Target) -> dict[str, str]:
+    """File name -> text of the kernels that a target runs, and of one function a case."""
+    calls = [item.call(target.features) for item in items]
+    kernels = {
+        path for item, call in zip(items, calls, strict=True) for path in call.files(item.spec.room)
+    }
+    headers = sorted({item.spec.header for item in items})
     lines = ["#include <stddef.h>", '#include "cases.h"', "kg_counters kg_counted;"]
     lines += (f'#include "{h}"' for h in headers)
-    for index, item in enumerate(items):
-        lines += _function(index, item)
+    for index, (item, call) in enumerate(zip(items, calls, strict=True)):
+        lines += _function(index, item, call)
     table = ", ".join(f"case_{index}" for index in range(len(items)))
     lines.append(f"const case_function kg_cases[] = {{{table}}};\n")
-    texts = {p.name: p.read_text(encoding="utf-8") for p in files}
-    return {**texts, "cases.h": CASES_H, "cases.c": "\n".join(lines)}
+    own = {"cases.h": CASES_H, "cases.c": "\n".join(lines)}
+    roots = [text.replace('#include "cases.h"', "") for text in own.values()]
+    return {**own, **kernel_sources(roots, kernels, target.features)}
 
 
-def model_sources(items: Sequence[OperatorCase]) -> dict[str, str]:
+def model_sources(items: Sequence[OperatorCase], target: Target) -> dict[str, str]:
     """The cases behind the API of a network, for any device."""
-    return {**case_sources(items), "kilograd.h": MODEL_H, "model.c": MODEL_C}
+    return {**case_sources(items, target), "kilograd.h": MODEL_H, "model.c": MODEL_C}
 
 
 def tensor_count(item: OperatorCase) -> int:
@@ -184,8 +185,7 @@ def tensor_count(item: OperatorCase) -> int:
     return len(item.case.inputs) + len(item.outputs)
 
 
-def _function(index: int, item: OperatorCase) -> list[str]:
-    call = item.call
+def _function(index: int, item: OperatorCase, call: KernelCall) -> list[str]:
     lines, members = [], []
     for name, contents in call.fields.items():
         if contents is None:
@@ -198,8 +198,8 @@ def _function(index: int, item: OperatorCase) -> list[str]:
             members.append(f".{name} = {array}")
         else:
             members.append(f".{name} = {contents}")
-    lines.append(f"static const {call.function}_parameters p{index} = {{{', '.join(members)}}};")
-    arguments = ", ".join([f"&p{index}", *_arguments(call, item)])
+    lines.append(f"static const {call.parameters} p{index} = {{{', '.join(members)}}};")
+    arguments = ", ".join([f"&p{index}", *(_argument(a, item) for a in call.arguments)])
     lines += [
         f"static void case_{index}(const kg_control *control, void *const *tensors)",
         "{",
@@ -210,14 +210,13 @@ def _function(index: int, item: OperatorCase) -> list[str]:
     return lines
 
 
-def _arguments(call: KernelCall, item: OperatorCase) -> list[str]:
-    texts = {Scratch: f"tensors[{tensor_count(item)}]", Control: "control", type(None): "NULL"}
-    first_output = len(item.case.inputs)
-    return [
-        f"tensors[{argument.index}]"
-        if isinstance(argument, Input)
-        else f"tensors[{first_output + argument.index}]"
-        if isinstance(argument, Output)
-        else texts[type(argument)]
-        for argument in call.arguments
-    ]
+def _argument(argument: Argument, item: OperatorCase) -> str:
+    match argument:
+        case Input(name):
+            return f"tensors[{item.reads.index(name)}]" if name in item.reads else "NULL"
+        case Output(name):
+            return f"tensors[{len(item.case.inputs) + item.spec.results.index(name)}]"
+        case Control():
+            return "control"
+        case Scratch():
+            return f"tensors[{tensor_count(item)}]"

@@ -208,10 +208,18 @@ class UnicornDevice(FirmwareDevice):
     def _run(self) -> None:
         """Executes until the firmware wants more input than there is, ends or faults."""
         self._waiting = False
-        try:
-            self._uc.emu_start(self._pc | self._emulation.code_bit, _NOWHERE)
-        except UcError as error:
-            raise self._fault(str(error)) from error
+        while True:
+            try:
+                self._uc.emu_start(self._pc | self._emulation.code_bit, _NOWHERE)
+            except UcError as error:
+                # Of some processors, Unicorn ends at a breakpoint instead of asking the hook.
+                if self._bad_access is not None or not self._is_at_call():
+                    raise self._fault(str(error)) from error
+                self._serve()
+                self._pc = self._register(self._emulation.pc)
+                if not (self._waiting or self._ended):
+                    continue
+            break
         if self._exception is not None:
             raise self._fault(f"processor exception {self._exception}")
         if self._counter.is_unaligned:
@@ -229,19 +237,28 @@ class UnicornDevice(FirmwareDevice):
             raise DeviceError(f"{self.name}: the firmware waits for more than was sent")
 
     def _on_exception(self, _engine: Any, number: int, _user: Any) -> None:
-        emulation = self._emulation
-        pc, call = self._register(emulation.pc), emulation.breakpoint_bytes
-        is_call = number == emulation.breakpoint_exception
-        if not is_call or bytes(self._uc.mem_read(pc, len(call))) != call:
+        is_breakpoint = number == self._emulation.breakpoint_exception
+        if is_breakpoint and self._is_at_call():
+            self._serve()
+        else:
             self._exception = number
             self._uc.emu_stop()
-            return
+
+    def _is_at_call(self) -> bool:
+        """Whether the processor stands at a semihosting call."""
+        call = self._emulation.breakpoint_bytes
+        return bytes(self._uc.mem_read(self._register(self._emulation.pc), len(call))) == call
+
+    def _serve(self) -> None:
+        """Serves a semihosting call, and goes on behind it."""
+        emulation = self._emulation
+        behind = self._register(emulation.pc) + len(emulation.breakpoint_bytes)
         result = self._semihosting(self._register(emulation.operation))
         if result is None:
             self._uc.emu_stop()
             return
         self._uc.reg_write(emulation.operation, result)
-        self._uc.reg_write(emulation.pc, (pc + len(call)) | emulation.code_bit)
+        self._uc.reg_write(emulation.pc, behind | emulation.code_bit)
 
     def _semihosting(self, operation: int) -> int | None:
         """Serves one call of the firmware: its result, or None if it must wait or has ended."""

@@ -11,6 +11,13 @@
 #define KG_SMALL
 #endif
 
+/* For a function that needs all registers for itself. */
+#if defined(__GNUC__)
+#define KG_NOINLINE __attribute__((noinline))
+#else
+#define KG_NOINLINE
+#endif
+
 /* For a function that is to be compiled anew for the constant arguments of each call. */
 #if defined(__GNUC__)
 #define KG_INLINE inline __attribute__((always_inline))

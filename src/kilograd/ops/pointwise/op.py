@@ -133,14 +133,12 @@ class _PointwiseForward(OpSpec[PointwiseAttributes]):
         self, attributes: PointwiseAttributes, types: Operands[TensorType]
     ) -> dict[str, int | Array | None]:
         multipliers, shifts = requantization(types, attributes.output.scale)
-        height, width, channels = types.x.shape
+        channels = types.x.shape[-1]
         return {
-            "positions": height * width,
             "channels": channels,
             "outputs": types.weight.shape[0],
             **split_fields(attributes.trained_channels, channels),
             "zero_point": types.x.zero_point,
-            "output_zero_point": attributes.output.zero_point,
             "multiplier": multipliers,
             "shift": shifts,
         }
@@ -223,7 +221,13 @@ class Pointwise(_PointwiseForward):
         outputs, columns = types.weight.shape
         bits = attributes.fraction_bits
         slice_ = slice_length(outputs, columns) if bits else outputs
-        fields = {**self._fields(attributes, types), "fraction_bits": bits, "slice": slice_}
+        fields = {
+            **self._fields(attributes, types),
+            "positions": types.x.size // types.x.shape[-1],
+            "output_zero_point": attributes.output.zero_point,
+            "fraction_bits": bits,
+            "slice": slice_,
+        }
 
         def use(expanded_bytes: int, *, falls_back: bool = False) -> Use:
             """Expanded positions, and behind them the slice of the weight that is moved."""

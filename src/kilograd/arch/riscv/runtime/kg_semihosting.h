@@ -9,9 +9,9 @@ static inline uint32_t kg_semihosting_call(uint32_t operation, const void *argum
   register const void *a1 __asm__("a1") = arguments;
   /* Uncompressed, and on one page. */
   __asm__ volatile(
+      ".balign 16\n"
       ".option push\n"
       ".option norvc\n"
-      ".balign 16\n"
       "slli x0, x0, 0x1f\n"
       "ebreak\n"
       "srai x0, x0, 7\n"

@@ -50,8 +50,9 @@ static void protect_memory(void) {
   for (uint32_t entry = 0; entry < count; entry++) {
     set_protected_address(entry, addresses[entry]);
   }
-  __asm__ volatile("csrw pmpcfg1, %0" ::"r"(KG_PMP_RIGHTS_HIGH));
+  /* What is allowed first: the last entry forbids all the rest. */
   __asm__ volatile("csrw pmpcfg0, %0" ::"r"(KG_PMP_RIGHTS_LOW));
+  __asm__ volatile("csrw pmpcfg1, %0" ::"r"(KG_PMP_RIGHTS_HIGH));
 }
 #endif
 

@@ -4,6 +4,7 @@
 #include "kg_requantize_dsp.h"
 #include "kg_taps_dsp.h"
 
+KG_NOINLINE
 static void four_channels(const kg_depthwise_parameters *p, const kg_taps *taps, int32_t channel,
                           const int8_t *x, const int32_t *bias, const int8_t *weight, int8_t *y,
                           uint32_t *packed)

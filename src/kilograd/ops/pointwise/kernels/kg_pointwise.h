@@ -33,7 +33,13 @@ KG_POINTWISE(kg_pointwise_plain);
 KG_POINTWISE(kg_pointwise_dsp);
 KG_POINTWISE(kg_pointwise_host);
 
-typedef kg_pointwise_parameters kg_dense_parameters; /* no delta */
+typedef struct {
+    int32_t channels, outputs, trained;
+    const uint16_t *order;
+    int32_t zero_point;
+    const int32_t *multiplier;
+    const int8_t *shift;
+} kg_dense_parameters;
 
 /* int32 results, not clamped. scratch: int16 [channels] */
 void kg_dense_plain(const kg_dense_parameters *p, const int8_t *x, const int32_t *bias,
