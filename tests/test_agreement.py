@@ -62,11 +62,11 @@ def test_qemu(program, scheme, require_qemu):
 @pytest.mark.parametrize("scheme", ["full", "shares"])
 def test_other_processors(program, scheme, target):
     """Neither an FPU nor DSP instructions nor unaligned accesses are needed."""
-    assert_identical(program(scheme), ("host", "unicorn"), STEPS, target=target)
+    assert_identical(program(scheme).for_target(get_target(target)), ("host", "unicorn"), STEPS)
 
 
 def test_cortex_m4_on_qemu(program, require_qemu):
-    assert_identical(program("shares"), ("host", "qemu"), STEPS, target="cortex-m4")
+    assert_identical(program("shares").for_target(get_target("cortex-m4")), ("host", "qemu"), STEPS)
 
 
 def test_seeds_differ(program):

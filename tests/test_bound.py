@@ -1,6 +1,7 @@
 """Orders of execution: bounds that hold for all of them, and searches that find better ones."""
 
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -150,7 +151,11 @@ def compiled(forward, scheme, *, stream=False):
     """A program, and its graph as list scheduling left it."""
     dumps = {}
     program = compile_model(
-        forward, load_scheme(scheme, forward), dumps.__setitem__, row_input=stream
+        forward,
+        load_scheme(scheme, forward),
+        get_target("cortex-m7"),
+        dumps.__setitem__,
+        row_input=stream,
     )
     return program, dumps["fuse"]
 
@@ -187,7 +192,7 @@ def test_a_new_order_trains_the_same_bytes(seed):
     forward = random_network(seed)
     program, listed = compiled(forward, "full")
     assert [n.name for n in listed.nodes] != [n.name for n in program.graph.nodes]
-    by_list = type(program)(listed, program.plan, program.sources, program.scheme)
+    by_list = replace(program, graph=listed)
     devices = [ReferenceDevice(p) for p in (program, by_list)]
     rate = LearningRate.from_float(0.2)
     for step, sample in enumerate(samples(program.graph, 4, seed)):

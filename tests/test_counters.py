@@ -58,7 +58,7 @@ def test_the_same_everywhere(program, scheme, other, request):
     if kind == "qemu":
         request.getfixturevalue("require_qemu")
     compiled = program(scheme)
-    with open_device(compiled, kind, target=target or "cortex-m7") as device:
+    with open_device(compiled.for_target(get_target(target or "cortex-m7")), kind) as device:
         for rate in RATES:
             expected = trained(ReferenceDevice(compiled), rate)
             device.initialize(0)

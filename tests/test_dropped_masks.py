@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from kilograd.compiler import compile_model
 from kilograd.ir import Graph, Kind, Node, Quantization, Value
 from kilograd.ops import REGISTRY
-from kilograd.ops.common.layers import ACTIVATION, BIAS, WEIGHT
 from kilograd.ops.spec import StepContext
 from kilograd.scheme import Scheme
 from kilograd.targets import get_target
@@ -38,10 +37,10 @@ def graph_of(item, arrays, scale):
         f"v{i}": Value(
             f"v{i}",
             type_,
-            Kind.CONSTANT if has_weights and i in (BIAS, WEIGHT) else Kind.INPUT,
-            arrays[i] if has_weights and i in (BIAS, WEIGHT) else None,
+            Kind.CONSTANT if has_weights and name != "x" else Kind.INPUT,
+            arrays[i] if has_weights and name != "x" else None,
         )
-        for i, type_ in enumerate(item.case.inputs)
+        for i, (name, type_) in enumerate(zip(item.reads, item.case.inputs, strict=True))
     }
     (made,) = item.spec.infer(attributes, item.case.inputs)
     values["y"] = Value("y", made, Kind.ACTIVATION)
@@ -53,13 +52,13 @@ def graph_of(item, arrays, scale):
 @given(st.sampled_from(CASES), st.integers(0, 2**32), st.floats(0.001, 50.0))
 def test_what_is_proven_holds_for_the_most_extreme_inputs(item, seed, scale):
     rng = np.random.default_rng(seed)
-    arrays = draw_inputs(item.case, rng, "uniform")
+    arrays = draw_inputs(item.spec, item.case, rng, "uniform")
     graph = graph_of(item, arrays, scale)
     (node,) = graph.nodes
     if item.spec.may_clamp(node, graph):
         return
     for _ in range(20):
-        maps = [i for i in range(len(arrays)) if not item.spec.has_weights or i == ACTIVATION]
+        maps = [i for i in range(len(arrays)) if not item.spec.has_weights or item.reads[i] == "x"]
         for i in maps:
             arrays[i] = rng.choice(np.array([-128, 127], np.int8), arrays[i].shape)
         types = graph.types(node.inputs)
@@ -69,7 +68,7 @@ def test_what_is_proven_holds_for_the_most_extreme_inputs(item, seed, scale):
 
 @pytest.mark.parametrize("item", CASES, ids=str)
 def test_wide_results_are_proven_and_narrow_ones_are_not(item):
-    arrays = draw_inputs(item.case, np.random.default_rng(0), "uniform")
+    arrays = draw_inputs(item.spec, item.case, np.random.default_rng(0), "uniform")
     answers = [
         item.spec.may_clamp(graph.nodes[0], graph)
         for graph in (graph_of(item, arrays, scale) for scale in (1e6, 1e-4))
@@ -90,7 +89,9 @@ def test_a_proof_is_tight_for_a_sum():
         ),
     )
     for scale, may in ((0.2, True), (0.2025, False)):
-        graph = graph_of(item, draw_inputs(item.case, np.random.default_rng(0), "uniform"), scale)
+        graph = graph_of(
+            item, draw_inputs(item.spec, item.case, np.random.default_rng(0), "uniform"), scale
+        )
         assert item.spec.may_clamp(graph.nodes[0], graph) == may
 
 

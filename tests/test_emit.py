@@ -71,7 +71,9 @@ def test_sources_include_nothing_but_their_own_and_the_standard_headers(program)
 
 @pytest.mark.parametrize("target", ["cortex-m7", "cortex-m4", "cortex-m0plus"])
 def test_the_sources_build_without_a_warning(program, target):
-    assert build_firmware(program.sources, get_target(target)).path.is_file()
+    assert build_firmware(
+        program.for_target(get_target(target)).sources, get_target(target)
+    ).path.is_file()
 
 
 def test_no_floating_point_in_the_sources(program):

@@ -103,7 +103,7 @@ def test_a_firmware_makes_the_input_of_the_backbones(model, target):
     graph = load_model(model)
     features = features_of(graph)
     program = compile_model(graph, load_scheme("head", graph), get_target("cortex-m7"))
-    with open_device(program, "unicorn", target=target) as device:
+    with open_device(program.for_target(get_target(target)), "unicorn") as device:
         for seed in range(3):
             samples = recording(features, seed)
             assert (device.extract(samples) == expected(features, samples).ravel()).all()
@@ -125,7 +125,9 @@ def test_from_samples_to_training_is_the_reference(program):
 @pytest.mark.parametrize("pieces", [1, 7, 33])
 def test_pieces_of_any_size_on_the_host(program, pieces):
     features = features_of(program.graph)
-    library = ctypes.CDLL(str(build_host_library(program.sources, sanitize=True).path))
+    library = ctypes.CDLL(
+        str(build_host_library(program.for_target(get_target("host")).sources, sanitize=True).path)
+    )
     library.kg_input.restype = ctypes.c_void_p
     library.kg_init(0)
     for seed in range(2):
@@ -145,7 +147,7 @@ def test_pieces_of_any_size_on_the_host(program, pieces):
 def test_a_program_of_the_users_own(program):
     features = features_of(program.graph)
     main_c = FIRMWARE_C.replace("RATE", f"{RATE.mantissa}, {RATE.exponent}, {RATE.steps}")
-    path = build_host_executable(program.sources, main_c).path
+    path = build_host_executable(program.for_target(get_target("host")).sources, main_c).path
     # It reads 16 samples at a time; those behind the end of a recording are not used.
     heard = [recording(features, seed, extra=-features.samples % 16) for seed in range(3)]
     stream = b"".join(samples.astype("<i2").tobytes() for samples in heard)
@@ -174,7 +176,7 @@ def test_the_working_memory_lies_beside_the_sample(program):
 
 def test_what_features_cost(program):
     features = features_of(program.graph)
-    found = measure(program, "cortex-m7")
+    found = measure(program)
     cost = found.features
     assert 0 < cost.flash_bytes < 6000 < found.flash_bytes
     waiting = 0 if features.scratch_bytes == 0 else 4 + 2 * features.window
@@ -183,14 +185,14 @@ def test_what_features_cost(program):
     assert cost.scratch_bytes == features.scratch_bytes <= found.arena
     assert cost.instructions > features.samples
     assert found.as_dict()["features"] == asdict(cost)
-    assert measure(program, "cortex-m7") == found
+    assert measure(program) == found
 
 
 def test_a_network_of_images_has_no_features(tmp_path):
     graph = tiny_graph(tmp_path)
     program = compile_model(graph, load_scheme("head", graph), get_target("cortex-m7"))
     assert "kg_features.h" not in program.sources
-    assert measure(program, "cortex-m7").features is None
+    assert measure(program).features is None
     with open_device(program, "unicorn") as device:
         with pytest.raises(DeviceError, match="refused command 11: unknown command"):
             device.extract(np.zeros(8, np.int16))

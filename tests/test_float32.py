@@ -41,7 +41,9 @@ PARTIAL = Scheme(
 
 def device_logits(graph, inputs):
     program = compile_model(graph, load_scheme("bias:1", graph), get_target("host"))
-    with HostDevice(build_host_library(program.sources).path) as device:
+    with HostDevice(
+        build_host_library(program.for_target(get_target("host")).sources).path
+    ) as device:
         device.initialize(0)
         return np.stack([device.predict(x) for x in inputs]) / 65536
 

@@ -3,18 +3,19 @@
 import json
 import re
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 
-from conftest import GOLDEN
 from kilograd.compiler import compile_model
-from kilograd.errors import BudgetError, ToolchainError
+from kilograd.errors import BudgetError, TargetError, ToolchainError
 from kilograd.frontend.open import load_model
 from kilograd.measuring.firmware import Measurement, describe_peak, measure
 from kilograd.scheme import load_scheme
 from kilograd.targets import get_target
 from networks import native_model, tiny_graph
 
+GOLDEN = Path(__file__).parent / "golden"
 LEDGER = GOLDEN / "ledger.json"
 PARTS = ("arena", "trainable", "data_bss", "stack")
 FIGURES = ("sram_total_bytes", *PARTS, "flash_bytes", "instructions_inference",
@@ -29,7 +30,7 @@ def program(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def measured(program):
-    return measure(program, "cortex-m7")
+    return measure(program)
 
 
 def test_the_parts_make_the_whole(program, measured):
@@ -51,12 +52,12 @@ def test_the_stack_holds_no_arrays(measured):
 
 
 def test_a_measurement_is_the_same_each_time(program, measured):
-    assert measure(program, "cortex-m7") == measured
+    assert measure(program) == measured
 
 
 @pytest.mark.parametrize("target", ["cortex-m4", "cortex-m0plus"])
 def test_other_targets(program, measured, target):
-    other = measure(program, target)
+    other = measure(program.for_target(get_target(target)))
     assert other.target == target
     assert other.arena == measured.arena
     assert other.instructions_train_step != measured.instructions_train_step
@@ -64,7 +65,7 @@ def test_other_targets(program, measured, target):
 
 def test_gcc(program, measured):
     try:
-        other = measure(program, "cortex-m7", compiler="gcc")
+        other = measure(program, compiler="gcc")
     except ToolchainError as error:
         pytest.skip(str(error))
     assert other.compiler == "gcc"
@@ -74,11 +75,11 @@ def test_gcc(program, measured):
 
 def test_budgets_that_just_fit(program, measured):
     sram, flash = measured.sram_total_bytes, measured.flash_bytes
-    assert measure(program, "cortex-m7", sram_budget=sram, flash_budget=flash) == measured
+    assert measure(program, sram_budget=sram, flash_budget=flash) == measured
     with pytest.raises(BudgetError, match=f"needs {sram:,} bytes of SRAM, budget {sram - 1:,}"):
-        measure(program, "cortex-m7", sram_budget=sram - 1)
+        measure(program, sram_budget=sram - 1)
     with pytest.raises(BudgetError) as caught:
-        measure(program, "cortex-m7", flash_budget=flash - 1)
+        measure(program, flash_budget=flash - 1)
     assert f"tiny: needs {flash:,} bytes of flash, budget {flash - 1:,}" in str(caught.value)
     assert "hint: a narrower model, or fewer trained biases" in str(caught.value)
 
@@ -88,7 +89,7 @@ def test_a_budget_error_names_peak_operator_tensors_and_what_helps(program, sche
     graph = tiny_graph(tmp_path)
     program = compile_model(graph, load_scheme(scheme, graph), get_target("cortex-m7"))
     with pytest.raises(BudgetError) as caught:
-        measure(program, "cortex-m7", sram_budget=500)
+        measure(program, sram_budget=500)
     what, _, hint = str(caught.value).partition("\n  hint: ")
     operator = program.graph.nodes[program.plan.peak_index].name
     assert what.startswith("tiny: needs ")
@@ -111,10 +112,8 @@ def test_a_sample_in_the_way_can_be_streamed(scheme, streamed, told, tmp_path):
         graph, load_scheme(scheme, graph), get_target("cortex-m7"), row_input=streamed
     )
     with pytest.raises(BudgetError) as caught:
-        measure(program, "cortex-m7", sram_budget=500)
-    assert (
-        "(--stream-input of measure and compile), the sample of 768 " in str(caught.value)
-    ) == told
+        measure(program, sram_budget=500)
+    assert ("streamed in rows, the sample of 768 " in str(caught.value)) == told
 
 
 def test_the_hint_names_the_smallest_change_that_is_enough(tmp_path):
@@ -122,7 +121,7 @@ def test_the_hint_names_the_smallest_change_that_is_enough(tmp_path):
     program = compile_model(graph, load_scheme("full", graph), get_target("cortex-m7"))
     needed = program.plan.arena_bytes + program.plan.state_bytes
     with pytest.raises(BudgetError, match=r"frees [\d,]+ bytes and is enough") as caught:
-        measure(program, "cortex-m7", sram_budget=needed - 1)
+        measure(program, sram_budget=needed - 1)
     assert describe_peak(program) in str(caught.value)
 
 
@@ -130,15 +129,15 @@ def test_what_cannot_even_be_linked_names_the_peak(tmp_path):
     graph = tiny_graph(tmp_path, height=640, width=640)
     program = compile_model(graph, load_scheme("head", graph), get_target("cortex-m7"))
     with pytest.raises(BudgetError) as caught:
-        measure(program, "cortex-m7")
-    assert "overflows" in str(caught.value)
+        measure(program)
+    assert "needs " in str(caught.value)
     assert describe_peak(program) in str(caught.value)
 
 
 @pytest.mark.parametrize(("target", "message"), [("host", "no microcontroller"), ("z80", "'z80'")])
 def test_wrong_targets(program, target, message):
-    with pytest.raises(ToolchainError, match=message):
-        measure(program, target)
+    with pytest.raises(TargetError, match=message):
+        measure(program.for_target(get_target(target)))
 
 
 def test_budget_on_the_command_line(kilograd, tmp_path):
@@ -172,16 +171,14 @@ def check_ledger(name, result, request):
 @pytest.mark.parametrize("scheme", ["head", "last:3", "full"])
 def test_ledger_of_a_small_network(tmp_path, scheme, request):
     graph = tiny_graph(tmp_path)
-    result = measure(
-        compile_model(graph, load_scheme(scheme, graph), get_target("cortex-m7")), "cortex-m7"
-    )
+    result = measure(compile_model(graph, load_scheme(scheme, graph), get_target("cortex-m7")))
     check_ledger(f"tiny {scheme}", result, request)
 
 
 def test_ledger_of_mcunet(published, request):
     graph = load_model(str(published("mcunet-5fps")), 10)
     program = compile_model(graph, load_scheme("mcunet-5fps/49kb", graph), get_target("cortex-m7"))
-    result = measure(program, "cortex-m7")
+    result = measure(program)
     check_ledger("mcunet-5fps 49kb", result, request)
     assert result.sram_total_bytes <= 124_000
     assert result.flash_bytes <= 580_000

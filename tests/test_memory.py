@@ -16,7 +16,7 @@ from kilograd.ir import Kind, Phase
 from kilograd.liveness import schedule_problem
 from kilograd.memory import Buffer, arena_buffers, lower_bound, place, plan_memory
 from kilograd.memory.place import first_fit, peak
-from kilograd.memory.plan import STATE_HEADER_BYTES
+from kilograd.memory.state_layout import StateHeader
 from kilograd.ops import REGISTRY
 from kilograd.ops.spec import StepContext
 from kilograd.rowwise import ALIGNMENT
@@ -79,7 +79,7 @@ def test_plan_of_a_network(program):
     for node in graph.nodes:
         if node.name not in in_groups:
             assert scratch_span(program, node).stop <= plan.arena_bytes
-    end = STATE_HEADER_BYTES
+    end = StateHeader.BYTES
     for state in graph.states:
         assert end <= plan.states[state.name] < end + ALIGNMENT
         end = plan.states[state.name] + state.type.nbytes
@@ -91,7 +91,7 @@ def test_plan_of_a_network(program):
 def scratch_span(program, node):
     """Bytes of the arena that a node has as scratch."""
     spec, types = REGISTRY[node.operator], program.graph.types(node.inputs)
-    size = spec.kernel(node.attributes, types).scratch_bytes
+    size = spec.kernel(node.attributes, types).best(program.graph.target_features).scratch_bytes
     values = program.plan.values
     taken = {values[name] for name in node.inputs if name in values}
     if values.get(node.outputs[0]) in taken:
@@ -165,9 +165,10 @@ class Arena:
         if node.name not in self.in_groups:
             span = scratch_span(self.program, node)
             self.memory[span] = self.rng.integers(0, 256, span.stop - span.start)
-        for index, (name, result) in enumerate(zip(node.outputs, results, strict=True)):
-            if index in spec.updates:
-                self.states[node.inputs[spec.updates[index]]] = result
+        overwritten = spec.overwritten(node)
+        for name, result in zip(node.outputs, results, strict=True):
+            if name in overwritten:
+                self.states[overwritten[name]] = result
             else:
                 self.put(name, result, node)
         kept = [name for name in node.inputs if name in self.program.plan.values]
@@ -295,4 +296,4 @@ def test_states_follow_the_header_in_declaration_order():
     assert list(plan.states) == [state.name for state in graph.states]
     offsets = list(plan.states.values())
     assert offsets == sorted(offsets)
-    assert offsets[0] == STATE_HEADER_BYTES
+    assert offsets[0] == StateHeader.BYTES

@@ -313,7 +313,7 @@ def test_order_changes_no_result(data):
 @pytest.mark.parametrize("scheme", ["head", "bias:5", "last:4", "full"])
 def test_list_scheduling_runs_weight_updates_as_soon_as_they_can(scheme):
     after = {}
-    compile_model(FORWARD, load_scheme(scheme, FORWARD), after.__setitem__)
+    compile_model(FORWARD, load_scheme(scheme, FORWARD), get_target("cortex-m7"), after.__setitem__)
     graph = after["order"]
     position = {node.name: i for i, node in enumerate(graph.nodes)}
     made = {output: i for i, node in enumerate(graph.nodes) for output in node.outputs}
@@ -322,9 +322,9 @@ def test_list_scheduling_runs_weight_updates_as_soon_as_they_can(scheme):
 
     def growth(index):
         node = graph.nodes[index]
-        kept = {i for i, _ in enumerate(node.outputs)} - set(REGISTRY[node.operator].updates)
+        kept = set(node.outputs) - set(REGISTRY[node.operator].overwritten(node))
         freed = [n for n in set(node.inputs) if last_use[n] == index and n not in graph.outputs]
-        return sum(graph.type_of(node.outputs[i]).nbytes for i in kept) - sum(
+        return sum(graph.type_of(name).nbytes for name in kept) - sum(
             graph.type_of(n).nbytes
             for n in freed
             if graph.values[n].kind in (Kind.ACTIVATION, Kind.INPUT)

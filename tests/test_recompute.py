@@ -38,7 +38,9 @@ def compiled(share, scheme=SCHEME, graph=GRAPH):
 
 
 def trained_state(program, seed=0, count=4):
-    with HostDevice(build_host_library(program.sources).path) as device:
+    with HostDevice(
+        build_host_library(program.for_target(get_target("host")).sources).path
+    ) as device:
         device.initialize(seed)
         for label, sample in enumerate(samples(program.graph, count, seed)):
             device.train_step(sample, label % program.class_count, LearningRate.from_float(0.2))
@@ -90,7 +92,7 @@ def test_any_scheme_learns_the_same_bits(seed, data):
 @pytest.mark.parametrize("target", ["cortex-m7", "cortex-m0plus"])
 def test_devices_agree(target):
     devices = ["reference", "host", "unicorn"]
-    assert verify_devices(compiled(0.1), devices, steps=2, target=target).identical
+    assert verify_devices(compiled(0.1).for_target(get_target(target)), devices, steps=2).identical
 
 
 def test_the_emulated_board_agrees(require_qemu):
@@ -139,7 +141,7 @@ def test_a_group_runs_in_the_same_calls():
 
 
 def test_all_levers_together_are_the_compiler():
-    found = steps(GRAPH, SCHEME, row_input=False)
+    found = steps(GRAPH, SCHEME, get_target("cortex-m7"), row_input=False)
     plan = compiled(DEFAULT_SHARE).plan
     assert [step.optimization for step in found] == [
         None,
@@ -182,7 +184,9 @@ def test_predictions_are_those_of_the_forward_pass():
     within, without = compiled(0.1), compiled(0.0)
     predictions = []
     for program in (within, without):
-        with HostDevice(build_host_library(program.sources).path) as device:
+        with HostDevice(
+            build_host_library(program.for_target(get_target("host")).sources).path
+        ) as device:
             device.initialize(0)
             predictions.append([device.predict(s) for s in samples(GRAPH, 3)])
     assert np.array_equal(*predictions)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kilograd.codegen import emit
-from kilograd.compiler import Program, compile_model
+from kilograd.compiler import Program, Request, compile_model
 from kilograd.device.host import HostDevice
 from kilograd.device.reference import ReferenceDevice
 from kilograd.errors import UserError
@@ -20,7 +20,7 @@ from kilograd.measuring.equivalence import verify_devices
 from kilograd.memory import plan_memory
 from kilograd.ops import REGISTRY
 from kilograd.ops.common.window import Window
-from kilograd.passes import Differentiate, Fuse, Order, Prune, Select, run_passes, verify
+from kilograd.passes import Differentiate, ForTarget, Fuse, Order, Prune, Select, run_passes, verify
 from kilograd.passes.verify import InvalidGraphError
 from kilograd.rowwise import plan_rows, row_rule
 from kilograd.scheme import load_scheme
@@ -29,7 +29,8 @@ from kilograd.toolchain import build_host_library
 from networks import tiny_graph
 from operators.networks import Network, random_network, samples
 
-PASSES = (Differentiate(), Prune(), Order())
+HOST = get_target("host")
+PASSES = (Differentiate(), Prune(), ForTarget(HOST.features), Order())
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +49,9 @@ def program_of(graph, scheme, groups):
     grouped = replace(trained(graph, scheme), row_groups=tuple(groups))
     verify(grouped, "test")
     plan = plan_memory(grouped)
-    return Program(grouped, plan, emit(grouped, plan), load_scheme(scheme, graph))
+    sources = emit(grouped, plan, has_snapshots=True)
+    request = Request(graph, row_input=any(g.row_input for g in groups), recompute=0.0)
+    return Program(grouped, plan, sources, load_scheme(scheme, graph), HOST, request)
 
 
 def leading(graph):
@@ -79,7 +82,9 @@ def test_any_groups_give_the_reference_logits(seed, data):
     reference = ReferenceDevice(
         compile_model(graph, load_scheme("head", graph), get_target("cortex-m7"))
     )
-    with HostDevice(build_host_library(program.sources).path) as device:
+    with HostDevice(
+        build_host_library(program.for_target(get_target("host")).sources).path
+    ) as device:
         device.initialize(0)
         for sample in samples(graph, 3, seed):
             assert np.array_equal(device.predict(sample), reference.predict(sample))
@@ -196,12 +201,16 @@ def test_other_processors_stream_too(graph, target):
     program = compile_model(
         graph, load_scheme("last:3", graph), get_target("cortex-m7"), row_input=True
     )
-    assert verify_devices(program, ("reference", "unicorn"), steps=3, target=target).identical
+    assert verify_devices(
+        program.for_target(get_target(target)), ("reference", "unicorn"), steps=3
+    ).identical
 
 
 def opened(program):
     """The library itself, as firmware calls it."""
-    library = ctypes.CDLL(str(build_host_library(program.sources).path))
+    library = ctypes.CDLL(
+        str(build_host_library(program.for_target(get_target("host")).sources).path)
+    )
     library.kg_push_rows.argtypes = (ctypes.c_char_p, ctypes.c_uint32)
     library.kg_push_rows.restype = ctypes.c_uint32
     library.kg_predict.restype = ctypes.POINTER(ctypes.c_int32 * program.class_count)

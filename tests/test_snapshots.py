@@ -22,7 +22,7 @@ def graph(tmp_path_factory):
 @pytest.fixture(scope="module")
 def library(graph):
     program = compile_model(graph, load_scheme("last:2", graph), get_target("host"))
-    return build_host_library(program.sources).path
+    return build_host_library(program.for_target(get_target("host")).sources).path
 
 
 @pytest.fixture

@@ -151,7 +151,9 @@ def flowers(published):
     data = load_dataset(path, spec, limit=500, test_limit=150)
     graph = load_model(name, len(data.class_names))
     program = compile_model(graph, load_scheme("mcunet-5fps/99kb", graph), get_target("host"))
-    with SnapshotCache(build_host_library(program.sources).path) as device:
+    with SnapshotCache(
+        build_host_library(program.for_target(get_target("host")).sources).path
+    ) as device:
 
         def train(**changes):
             return train_online(device, make_online(data, spec, OnlineOptions(**changes)))

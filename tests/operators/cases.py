@@ -111,7 +111,10 @@ def _extreme_scales(cases: list[OperatorCase]) -> Iterator[OperatorCase]:
             count = len(weights[0].scales)
             shifts = [(-40, -32, -31, -30, 0, 1, 12, 29)[i % 8] for i in range(count)]
             scales = tuple(2.0**shift * 0.7 * output / x.scale for shift in shifts)
-            weights = [replace(w, quantization=Quantization(scales, 0, 0)) for w in weights]
+            weights = [
+                replace(w, quantization=Quantization(scales, 0, w.quantization.axis))
+                for w in weights
+            ]
             if _has_delta(item):
                 bits = item.case.attributes.fraction_bits
                 weights[-1] = delta_type(weights[0], Precision(DType.INT8, bits))

@@ -1,7 +1,8 @@
-"""The command line: one subcommand a stage, no logic.
+"""The command line: one subcommand for each stage, without any logic.
 
 Every command prints for people on standard error, and with ``--json`` one JSON object on standard
-output. Exit codes: 0 done; 2 the input is wrong or cannot fit; 1 a fault of kilograd.
+output. The exit code is 0 when the command is done, 2 when the input is wrong or cannot fit, and 1
+after a fault of kilograd itself.
 """
 
 from __future__ import annotations
@@ -29,45 +30,70 @@ app = typer.Typer(
 console = Console(stderr=True)
 
 ModelArgument = Annotated[
-    str, typer.Argument(metavar="MODEL", help="A .pkl checkpoint, a .npz model, or a name.")
+    str,
+    typer.Argument(
+        metavar="MODEL", help="Use this model: a name, a .pkl checkpoint or an .npz file."
+    ),
 ]
 SchemeOption = Annotated[
     str,
-    typer.Option(help="What is trained: head, bias:K, last:K, full, a published name, or a file."),
+    typer.Option(
+        help="Train what this update scheme names: head, bias:K, last:K, full, a published scheme "
+        "or a scheme file."
+    ),
 ]
-ClassesOption = Annotated[int, typer.Option(help="Classes of the new head.", min=2)]
+ClassesOption = Annotated[int, typer.Option(help="Give the new head this many classes.", min=2)]
 RecomputeOption = Annotated[
     float,
     typer.Option(
-        help="Most percent of a training step's multiply-accumulates that may be done twice to "
-        "lower the peak of memory.",
+        help="Do at most this percentage of a training step's multiply-accumulates twice to lower "
+        "the peak of memory.",
         min=0,
         max=100,
     ),
 ]
 RowInputOption = Annotated[
     bool,
-    typer.Option("--stream-input", help="Images arrive in rows and are never whole in SRAM."),
+    typer.Option("--stream-input", help="Take images in rows, so that none is ever whole in SRAM."),
 ]
 KeepHeadOption = Annotated[
-    bool, typer.Option("--keep-head", help="Start from the model's own head, not from a new one.")
+    bool, typer.Option("--keep-head", help="Start from the model's own head instead of a new one.")
 ]
 TargetOption = Annotated[
-    str, typer.Option(help="The microcontroller: a name, or the path of a target's .toml file.")
+    str,
+    typer.Option(help="Compile for this target: a name, or the path of a target's .toml file."),
 ]
-CompilerOption = Annotated[str, typer.Option(help="zig (comes with kilograd) or gcc.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
+CompilerOption = Annotated[
+    str, typer.Option(help="Build with zig, which comes with kilograd, or with gcc.")
+]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print one JSON object on standard output.")
+]
 SramOption = Annotated[
     str | None,
-    typer.Option(help="SRAM budget, such as 256KB or 262144; the target's if not given."),
+    typer.Option(
+        help="Refuse what needs more SRAM than this, such as 256KB or 262144. The default is all "
+        "that the target has."
+    ),
 ]
-FlashOption = Annotated[str | None, typer.Option(help="Flash budget; the target's if not given.")]
+FlashOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Refuse what needs more flash than this. The default is all that the target has."
+    ),
+]
 DeviceOption = Annotated[
     str,
-    typer.Option(help="reference, host, unicorn, qemu, or a target's name for an emulator of it."),
+    typer.Option(
+        help="Train on this device: reference, host, unicorn, qemu, or the name of a target to "
+        "emulate."
+    ),
 ]
 SeedOption = Annotated[
-    int, typer.Option(help="Of samples' order and rounding.", min=0, max=2**32 - 1)
+    int,
+    typer.Option(
+        help="Seed the order of the samples and the stochastic rounding.", min=0, max=2**32 - 1
+    ),
 ]
 
 
@@ -82,7 +108,7 @@ def main() -> None:
         _complain(f"fault: {error}")
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
-        console.print("interrupted")
+        console.print("The command was interrupted.")
         sys.exit(130)
 
 
@@ -104,7 +130,7 @@ def _version(value: bool) -> None:  # noqa: FBT001 - typer's callback
 @app.callback()
 def _root(
     version: Annotated[  # noqa: FBT002 - a flag
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
     del version
@@ -113,8 +139,10 @@ def _root(
 @app.command()
 def demo(
     *,
-    output: Annotated[Path, typer.Option(help="The report.")] = Path("report.html"),
-    epochs: Annotated[int, typer.Option(min=1)] = 3,
+    output: Annotated[Path, typer.Option(help="Write the report to this file.")] = Path(
+        "report.html"
+    ),
+    epochs: Annotated[int, typer.Option(help="Pass over the crops this many times.", min=1)] = 3,
     seed: SeedOption = 0,
     as_json: JsonOption = False,
 ) -> None:
@@ -130,10 +158,12 @@ def demo(
 def inspect(
     model: ModelArgument,
     *,
-    classes: Annotated[int | None, typer.Option(help="Replace the head.", min=2)] = None,
+    classes: Annotated[
+        int | None, typer.Option(help="Show a new head with this many classes.", min=2)
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List a model's layers: names, shapes, weights, multiply-accumulates."""
+    """List a model's layers with their shapes, parameters and multiply-accumulates."""
     from kilograd.cli.inspect import inspect_model  # noqa: PLC0415 - commands start fast
 
     result = inspect_model(console, model, classes)
@@ -143,9 +173,11 @@ def inspect(
 
 @app.command()
 def fetch(
-    name: Annotated[str, typer.Argument(help="Name of a published checkpoint.")],
+    name: Annotated[str, typer.Argument(help="Download the published checkpoint of this name.")],
     *,
-    destination: Annotated[Path | None, typer.Option(help="Folder; default: the cache.")] = None,
+    destination: Annotated[
+        Path | None, typer.Option(help="Store it in this folder. The default is the cache.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Download a published checkpoint and check its SHA-256."""
@@ -161,7 +193,7 @@ def fetch(
 def compile_command(
     model: ModelArgument,
     *,
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the C sources.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Write the C to this folder.")],
     scheme: SchemeOption = "head",
     classes: ClassesOption = 10,
     keep_head: KeepHeadOption = False,
@@ -190,9 +222,9 @@ def verify(
     keep_head: KeepHeadOption = False,
     row_input: RowInputOption = False,
     recompute: RecomputeOption = 5,
-    steps: Annotated[int, typer.Option(help="Training steps to compare.", min=1)] = 5,
+    steps: Annotated[int, typer.Option(help="Compare this many training steps.", min=1)] = 5,
     devices: Annotated[
-        str, typer.Option(help="Comma-separated devices.")
+        str, typer.Option(help="Compare these devices, separated by commas.")
     ] = "reference,host,unicorn",
     target: TargetOption = "cortex-m7",
     seed: SeedOption = 0,
@@ -227,7 +259,7 @@ def measure(
     flash: FlashOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Count SRAM, flash and instructions of an inference and a training step, emulated."""
+    """Measure the SRAM, flash and instructions of an emulated inference and training step."""
     from kilograd.cli.compile import NamedModel  # noqa: PLC0415 - commands start fast
     from kilograd.cli.measure import measure_model  # noqa: PLC0415 - commands start fast
 
@@ -241,46 +273,68 @@ def measure(
 def train(
     model: ModelArgument,
     *,
-    data: Annotated[Path, typer.Option(help="A folder of images or WAV files, or an .npz pack.")],
+    data: Annotated[
+        Path,
+        typer.Option(help="Learn from a folder of images or WAV files, or from an .npz pack."),
+    ],
     scheme: SchemeOption = "head",
     device: DeviceOption = "host",
     epochs: Annotated[
-        int | None, typer.Option(help="Passes over the training samples; 1 if not given.", min=1)
+        int | None,
+        typer.Option(
+            help="Pass over the training samples this many times. The default is 1.", min=1
+        ),
     ] = None,
-    lr: Annotated[float | None, typer.Option(help="Learning rate at its highest.")] = None,
+    lr: Annotated[
+        float | None,
+        typer.Option(help="Set the highest learning rate. The default depends on the scheme."),
+    ] = None,
     schedule: Annotated[
-        str | None, typer.Option(help="cosine, as if not given, or constant.")
+        str | None,
+        typer.Option(
+            help="Let the learning rate follow a cosine or stay constant. The default is cosine."
+        ),
     ] = None,
     seed: SeedOption = 0,
     limit: Annotated[
-        int | None, typer.Option(help="At most so many training and so many test samples.", min=1)
+        int | None,
+        typer.Option(help="Use at most this many training and this many test samples.", min=1),
     ] = None,
     test_limit: Annotated[
-        int | None, typer.Option(help="At most so many test samples.", min=1)
+        int | None, typer.Option(help="Use at most this many test samples.", min=1)
     ] = None,
     target: TargetOption = "cortex-m7",
     sram: SramOption = None,
-    report: Annotated[Path | None, typer.Option(help="Write an HTML report.")] = None,
-    save: Annotated[Path | None, typer.Option(help="Write the trained state.")] = None,
+    report: Annotated[Path | None, typer.Option(help="Write an HTML report to this file.")] = None,
+    save: Annotated[Path | None, typer.Option(help="Write the trained state to this file.")] = None,
     stream: Annotated[
-        bool, typer.Option("--stream", help="One pass, each sample once, at a constant rate.")
+        bool,
+        typer.Option(
+            "--stream", help="Train online: see each sample once, at a constant learning rate."
+        ),
     ] = False,
     new_class: Annotated[
-        str | None, typer.Option(help="Stream: a class that appears only at the change.")
+        str | None, typer.Option(help="With --stream, let this class appear only at the change.")
     ] = None,
     drift: Annotated[
         str | None,
-        typer.Option(help="Stream: brightness:40 or noise:20 from the change on, in pixel units."),
+        typer.Option(
+            help="With --stream, let the samples drift from the change on, such as by "
+            "brightness:40 or noise:20, in pixel units."
+        ),
     ] = None,
     change_at: Annotated[
         float | None,
-        typer.Option(help="Stream: share of it that comes before the change; 0.5 if not given."),
+        typer.Option(
+            help="With --stream, let this share of the samples come before the change. The default "
+            "is 0.5."
+        ),
     ] = None,
     repeats: Annotated[
         int | None,
         typer.Option(
-            help="Stream: training steps on each sample, which firmware has to keep; 1 if not "
-            "given.",
+            help="With --stream, take this many training steps on each sample, which a firmware "
+            "then has to keep. The default is 1.",
             min=1,
         ),
     ] = None,

@@ -1,4 +1,4 @@
-"""kilograd compile: C sources into a folder, all or nothing."""
+"""kilograd compile writes C sources into a folder, whole or not at all."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 from rich.console import Console
 
+from kilograd.cli.blame import blame
 from kilograd.cli.sizes import Budgets
 from kilograd.compiler import Program, compile_model
 from kilograd.files import write_folder
@@ -49,13 +50,16 @@ def write_sources(
     console: Console, named: NamedModel, target: str, output: Path, budgets: Budgets
 ) -> dict[str, Any]:
     """Write the sources beside each other into ``output``, which must not hold anything yet."""
-    program = named.compile(get_target(target))
+    with blame("--target"):
+        chosen = get_target(target)
+    program = named.compile(chosen)
     check_planned(program, sram_budget=budgets.sram, flash_budget=budgets.flash)
     write_folder(output, program.sources)
     plan = program.plan
     console.print(
-        f"{len(program.sources)} files in {output}: arena {plan.arena_bytes:,} B "
-        f"(lower bound {plan.lower_bound_bytes:,}), trainable {plan.state_bytes:,} B",
+        f"{len(program.sources)} files are in {output}; the arena takes {plan.arena_bytes:,} bytes "
+        f"(its lower bound is {plan.lower_bound_bytes:,}) and the trained state "
+        f"{plan.state_bytes:,}",
         markup=False,
         highlight=False,
     )

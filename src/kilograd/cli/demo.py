@@ -1,4 +1,4 @@
-"""kilograd demo: the main job, on the data and the backbone that ship."""
+"""kilograd demo does the main job with the data and the backbone that come with it."""
 
 from __future__ import annotations
 

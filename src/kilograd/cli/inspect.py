@@ -1,4 +1,4 @@
-"""kilograd inspect: the layers of a model."""
+"""kilograd inspect lists the layers of a model."""
 
 from __future__ import annotations
 

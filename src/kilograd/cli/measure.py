@@ -1,4 +1,4 @@
-"""kilograd measure: memory and instructions of a firmware."""
+"""kilograd measure counts the memory and the instructions of a firmware."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from typing import Any
 
 from rich.console import Console
 
+from kilograd.cli.blame import blame
 from kilograd.cli.compile import NamedModel
 from kilograd.cli.sizes import Budgets
 from kilograd.errors import ToolchainError
-from kilograd.measuring.firmware import FeatureCost, measure
+from kilograd.measuring.firmware import FeatureCost, check_firmware_target, measure
 from kilograd.report import terminal_memory_map
 from kilograd.targets import get_target
 
@@ -24,9 +25,12 @@ def measure_model(
     """Show and return the measurement; over a budget is an error."""
     if compiler not in ("zig", "gcc"):
         raise ToolchainError(
-            f"there is no compiler {compiler!r}", where="--compiler", hint="zig and gcc are known"
+            f"there is no compiler {compiler!r}", where="--compiler", hint="choose zig or gcc"
         )
-    program = named.compile(get_target(target))
+    with blame("--target"):
+        chosen = get_target(target)
+        check_firmware_target(chosen)
+    program = named.compile(chosen)
     result = measure(
         program, compiler=compiler, sram_budget=budgets.sram, flash_budget=budgets.flash
     )
@@ -39,7 +43,7 @@ def measure_model(
         ("MACs", f"{result.macs_forward:,} forward, {result.macs_backward:,} backward"),
     ]
     if again := program.recomputed_macs:
-        rows.append(("", f"{again:,} of those backward are done twice, to save memory"))
+        rows.append(("", f"{again:,} of the backward ones are done twice to save memory"))
     if result.features is not None:
         rows += _describe(result.features)
     for label, value in rows:
@@ -62,5 +66,5 @@ def _describe(cost: FeatureCost) -> list[tuple[str, str]]:
     )
     return [
         ("features", f"{cost.instructions:,} instructions an input, emulated"),
-        ("", f"{', '.join(parts)}; all of it counted above"),
+        ("", f"{', '.join(parts)}; the figures above include all of it"),
     ]

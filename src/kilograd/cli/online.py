@@ -1,4 +1,4 @@
-"""kilograd train --stream: its options, what it shows and what it returns."""
+"""kilograd train --stream has options of its own, and shows and returns more."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def read_online_options(request: OnlineRequest, seed: int) -> OnlineOptions | No
         )
     if request.schedule not in (None, "constant"):
         raise UserError(
-            "the learning rate of a stream stays, since nobody knows where a stream ends",
+            "the learning rate of a stream is constant, because nobody knows where it ends",
             where="--schedule",
             hint="leave out --schedule or --stream",
         )
@@ -130,7 +130,7 @@ def show_online(console: Console, stream: Stream, result: OnlineResult) -> dict[
     say(
         f"{change} after {change.sample:,} samples: accuracy on test samples "
         f"{change.before.accuracy:.1%} before, {change.after.accuracy:.1%} right after, "
-        f"{result.after.accuracy:.1%} at the end; had it not learned "
+        f"{result.after.accuracy:.1%} at the end; without learning it would be "
         f"{change.not_learned.accuracy:.1%}",
         "bold",
     )

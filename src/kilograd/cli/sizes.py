@@ -44,7 +44,7 @@ def parse_size(text: str, option: str) -> int:
     """
     match = re.fullmatch(r"\s*(\d{1,12}(?:\.\d{1,6})?)\s*([A-Za-z]*)\s*", text)
     if match is None or match[2].upper() not in _UNITS:
-        raise UserError(f"{text!r} is no size", where=option, hint="write 256KB, 1MB or 262144")
+        raise UserError(f"{text!r} is not a size", where=option, hint="write 256KB, 1MB or 262144")
     size = int(float(match[1]) * _UNITS[match[2].upper()])
     if size < 1:
         raise UserError("a budget must be at least one byte", where=option)

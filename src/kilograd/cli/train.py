@@ -1,4 +1,4 @@
-"""kilograd train: learn from images, audio or motion, on any device."""
+"""kilograd train learns from images, audio or motion on any device."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from kilograd.cli.blame import blame
 from kilograd.cli.online import (
     OnlineRequest,
     online_facts,
@@ -71,8 +72,10 @@ class TrainRequest:
 
 def train_model(console: Console, request: TrainRequest) -> dict[str, Any]:
     """Load, compile, train; show and return the outcome."""
-    check_device(request.device)
-    target = get_target(request.target)
+    with blame("--device"):
+        check_device(request.device)
+    with blame("--target"):
+        target = get_target(request.target)
     stream_options = read_online_options(request.stream, request.options.seed)
     for path in (request.report, request.save):
         if path is not None:

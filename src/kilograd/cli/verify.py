@@ -1,4 +1,4 @@
-"""kilograd verify: the same bits on every device."""
+"""kilograd verify checks that every device computes the same bits."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from typing import Any
 
 from rich.console import Console
 
+from kilograd.cli.blame import blame
 from kilograd.cli.compile import NamedModel
-from kilograd.device.open import check_device, is_emulated, target_of
+from kilograd.device.open import EMULATORS, check_device, is_emulated, target_of
 from kilograd.errors import DeviceError
 from kilograd.measuring.equivalence import verify_devices
-from kilograd.measuring.firmware import build_program
+from kilograd.measuring.firmware import build_program, check_firmware_target
 from kilograd.targets import get_target
 
 
@@ -26,9 +27,14 @@ def verify_model(
     names = [name.strip() for name in devices.split(",") if name.strip()]
     if not names:
         raise DeviceError("name at least one device", where="--devices")
-    for name in names:
-        check_device(name)
-    program = named.compile(get_target(target))
+    with blame("--devices"):
+        for name in names:
+            check_device(name)
+    with blame("--target"):
+        chosen = get_target(target)
+        if set(names) & set(EMULATORS):
+            check_firmware_target(chosen)
+    program = named.compile(chosen)
     for name in filter(is_emulated, names):
         build_program(program.for_target(target_of(program, name)))
     with console.status("") as status:
@@ -42,7 +48,7 @@ def verify_model(
     for name, digests in equivalence.digests.items():
         console.print(f"{name:>10}  {digests[-1]}", markup=False, highlight=False)
     verdict = "identical" if equivalence.identical else "DIFFERENT"
-    console.print(f"{verdict} after {steps} steps", style="bold")
+    console.print(f"the devices are {verdict} after {steps} steps", style="bold")
     return {
         "identical": equivalence.identical,
         "digest": equivalence.digest,

@@ -10,10 +10,11 @@ import numpy as np
 from kilograd.compiler import Program
 from kilograd.device.protocol import LearningRate
 from kilograd.device.unicorn import UnicornDevice
-from kilograd.errors import BudgetError, KilogradError, ToolchainError
+from kilograd.errors import BudgetError, KilogradError, TargetError
 from kilograd.features import features_of
 from kilograd.ir import Phase
 from kilograd.measuring.budget import check_flash, check_planned, check_sram, describe_peak
+from kilograd.targets import Target
 from kilograd.toolchain import Build, Compiler, build_firmware, firmware_sizes
 
 
@@ -124,18 +125,27 @@ def measure(
     return result
 
 
+def check_firmware_target(target: Target) -> None:
+    """Refuse a target for which kilograd builds no firmware.
+
+    Raises:
+        TargetError: it has no memories.
+    """
+    if not target.memory:
+        raise TargetError(
+            f"{target.name} is no microcontroller: it has no memories to put a firmware into",
+            hint="choose a microcontroller, such as cortex-m7",
+        )
+
+
 def build_program(program: Program, compiler: Compiler = "zig") -> Build:
     """The firmware of a program.
 
     Raises:
         BudgetError: when it cannot even be linked for the target's memories.
-        ToolchainError: for a target without memories, such as the host.
+        TargetError: for a target without memories, such as the host.
     """
-    if not program.target.memory:
-        raise ToolchainError(
-            f"there is no firmware to measure for target {program.target.name}: it has no memories",
-            hint="choose a microcontroller, such as cortex-m7",
-        )
+    check_firmware_target(program.target)
     try:
         return build_firmware(program.sources, program.target, compiler=compiler)
     except BudgetError as error:
