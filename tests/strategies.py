@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from kilograd.compiler import compile_model
 from kilograd.ir import TensorType
-from kilograd.memory import Buffer
+from kilograd.liveness import Buffer
 from kilograd.ops.spec import StepContext
 from kilograd.scheme import Scheme, layers
 from kilograd.targets import get_target

@@ -165,7 +165,7 @@ def test_a_program_of_the_users_own(program):
 def test_the_working_memory_lies_beside_the_sample(program):
     features, plan = features_of(program.graph), program.plan
     if not features.scratch_bytes:
-        assert "input#scratch" not in plan.offsets
+        assert not plan.needs_scratch("input")
         return
     scratch, sample = plan.scratch("input"), plan.values["input"]
     size = program.graph.inputs[0].type.nbytes

@@ -13,8 +13,8 @@ from kilograd.compiler import Program, compile_model
 from kilograd.device.protocol import LearningRate
 from kilograd.device.reference import ReferenceDevice
 from kilograd.ir import Kind, Phase
-from kilograd.liveness import schedule_problem
-from kilograd.memory import Buffer, arena_buffers, lower_bound, place, plan_memory
+from kilograd.liveness import Buffer, arena_buffers, schedule_problem
+from kilograd.memory import lower_bound, place, plan_memory
 from kilograd.memory.place import first_fit, peak
 from kilograd.memory.state_layout import StateHeader
 from kilograd.ops import REGISTRY

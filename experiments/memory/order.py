@@ -17,7 +17,7 @@ from experiments.common.paths import checkpoint
 from experiments.common.programs import BOARD, compiled
 from experiments.memory import ORDER_LEDGER
 from kilograd.ir import Graph
-from kilograd.memory import arena_buffers
+from kilograd.liveness import arena_buffers
 from kilograd.memory.place import first_fit, lower_bound, peak
 from kilograd.scheme import published_schemes
 

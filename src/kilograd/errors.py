@@ -26,7 +26,7 @@ class UserError(KilogradError):
     Args:
         what: one sentence that says what is wrong.
         where: file, line, layer or option that it was found in, if known.
-        hint: what would help, if something would.
+        hint: advice that helps, if there is any.
     """
 
     exit_code = 2

@@ -51,7 +51,7 @@ def test_kinds_of_buffers(program):
             assert buffer.first <= loss < buffer.last
         if placed.kind is BufferKind.SCRATCH:
             is_weight = bool(buffer.values)  # summed before its one reader
-            in_rows = buffer.name.removesuffix("#scratch") in program.plan.groups
+            in_rows = buffer.scratch_of in program.plan.groups
             assert (buffer.last > buffer.first) == (is_weight or in_rows)
             assert placed.layer
     if program.scheme.name == "full":

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 from kilograd.errors import UserError
 
 
 @contextmanager
-def blame(option: str) -> Iterator[None]:
+def blame(option: str) -> Generator[None]:
     """Name an option in errors that do not say where they come from."""
     try:
         yield

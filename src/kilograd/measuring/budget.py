@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from kilograd.compiler import Program
 from kilograd.errors import BudgetError
-from kilograd.ir import Phase
-from kilograd.memory import Buffer, scratch_name
+from kilograd.ir import DType, Graph, Phase, Value
+from kilograd.liveness import Buffer
+from kilograd.ops import REGISTRY
 
 
 def check_planned(
@@ -72,9 +73,9 @@ def describe_peak(program: Program) -> str:
 
 def _describe(buffer: Buffer, program: Program) -> str:
     for group in program.graph.row_groups:
-        if buffer.name == scratch_name(group.nodes[0]):
+        if buffer.scratch_of == group.nodes[0]:
             return f"rows of {group.nodes[0]} to {group.nodes[-1]}"
-    return buffer.name.replace("#scratch", " (scratch)")
+    return buffer.name
 
 
 def _what_would_help(program: Program, excess: int) -> str:
@@ -83,8 +84,7 @@ def _what_would_help(program: Program, excess: int) -> str:
     index = min(plan.peak_index, len(graph.nodes) - 1)
     savings: list[tuple[int, str]] = []
     for layer in program.scheme.weights:
-        names = (f"{layer}.weight", f"{layer}.weight.delta")
-        weight = next((s for s in graph.states if s.name in names), None)
+        weight = next((s for s in trained_states(graph, layer) if not _is_bias(s)), None)
         readers = [n for n in graph.nodes if weight and weight.name in n.inputs]
         saved = {name for node in readers for name in node.inputs}
         held = sum(
@@ -92,7 +92,7 @@ def _what_would_help(program: Program, excess: int) -> str:
         )
         if weight is not None:
             savings.append((weight.type.nbytes + held, f"freezing the weights of {layer}"))
-    biases = sum(s.type.nbytes for s in graph.states if s.name.endswith(".bias"))
+    biases = sum(s.type.nbytes for s in graph.states if _is_bias(s))
     savings.append((biases, "freezing all biases"))
     enough = [saving for saving in sorted(savings) if saving[0] >= excess]
     best = enough[0] if enough else max(savings)
@@ -115,3 +115,19 @@ def _sample_in_the_way(program: Program, index: int) -> int:
     is_read_again = any(node.phase is Phase.TRAINING for node in readers)
     is_live = any(sample.name in buffer.values for buffer in program.plan.live_at(index))
     return sample.type.nbytes if is_live and not is_read_again and not graph.features else 0
+
+
+def trained_states(graph: Graph, layer: str) -> list[Value]:
+    """What training changes of a layer: its bias, and its weight or the delta that moves it."""
+    overwritten = [
+        graph.values[state]
+        for node in graph.nodes
+        if node.layer == layer
+        for state in REGISTRY[node.operator].overwritten(node).values()
+    ]
+    return [state for state in overwritten if state.type.quantization is not None]
+
+
+def _is_bias(state: Value) -> bool:
+    """Biases are the only trained numbers of 32 bits; exponents have no scale."""
+    return state.type.dtype is DType.INT32 and state.type.quantization is not None

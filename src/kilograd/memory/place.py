@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from kilograd.memory.lifetimes import Buffer, clusters
+from kilograd.liveness import Buffer, clusters
 from kilograd.memory.solve import solve
 
 #: Shuffled retries after the fixed orders, while the result is above the lower bound.

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 from kilograd import liveness
 from kilograd.ir import Graph
-from kilograd.liveness import row_plans, schedule_problem
-from kilograd.memory.lifetimes import Buffer, arena_buffers, scratch_name
+from kilograd.liveness import Buffer, arena_buffers, row_plans, schedule_problem, scratch_buffer
 from kilograd.memory.place import lower_bound, peak, place
 from kilograd.memory.state_layout import StateHeader
 from kilograd.rowwise import RowPlan, aligned
@@ -43,11 +42,11 @@ class MemoryPlan:
 
     def scratch(self, node: str) -> int:
         """Offset of a node's scratch, or of that of the "input"."""
-        return self.offsets[scratch_name(node)]
+        return next(self.offsets[b.name] for b in self.buffers if b.scratch_of == node)
 
     def needs_scratch(self, node: str) -> bool:
         """Whether a node has scratch."""
-        return scratch_name(node) in self.offsets
+        return any(b.scratch_of == node for b in self.buffers)
 
     def live_at(self, index: int) -> tuple[Buffer, ...]:
         """Buffers live while node ``index`` runs, largest first."""
@@ -73,7 +72,7 @@ def plan_memory(graph: Graph, input_scratch: int = 0, *, in_place: bool = True) 
     """
     buffers = arena_buffers(graph, in_place=in_place)
     if input_scratch:
-        made = Buffer(scratch_name("input"), (), aligned(input_scratch), -1, -1)
+        made = scratch_buffer("input", input_scratch, -1, -1)
         buffers = (made, *buffers)
     offsets = place(buffers)
     problem = schedule_problem(graph)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from kilograd.memory.lifetimes import Buffer, clusters
+from kilograd.liveness import Buffer, clusters
 from kilograd.rowwise import ALIGNMENT
 
 #: Of each of two searches. The solver counts its work, which is the same on every machine;

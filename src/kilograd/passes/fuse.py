@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import ClassVar
 
-from kilograd.ir import Graph, Kind, Node, Phase, RowGroup
-from kilograd.liveness import in_place_bytes, reusable
+from kilograd.ir import Graph, Node, Phase, RowGroup
+from kilograd.liveness import in_place_bytes, live_ranges, reusable
 from kilograd.ops import kernel_call
 from kilograd.rowwise import RowPlan, leading_rows, row_rule, simulate
 
@@ -53,6 +52,7 @@ class _Search:
     def __init__(self, graph: Graph, *, row_input: bool) -> None:
         self._graph = graph
         self._row_input = row_input
+        self._lives = live_ranges(graph)
         self._nodes: list[Node] = []
         for node in graph.nodes:
             if node.phase is not Phase.INFERENCE or row_rule(node, graph) is None:
@@ -116,19 +116,3 @@ class _Search:
         more = in_place_bytes(node, self._graph)
         taken_over = max((size - more for end, size in ends if end == index), default=0)
         return live + call.scratch_bytes - taken_over
-
-    @cached_property
-    def _lives(self) -> dict[str, tuple[int, int, int]]:
-        """Of each value in the arena: the first and last node that it is live in, and bytes."""
-        graph = self._graph
-        lives: dict[str, tuple[int, int, int]] = {}
-        for index, node in enumerate(graph.nodes):
-            for name in (*node.inputs, *node.outputs):
-                value = graph.values[name]
-                if value.kind in (Kind.INPUT, Kind.ACTIVATION):
-                    start = -1 if value.kind is Kind.INPUT else index
-                    begun = lives.get(name, (start, index, 0))[0]
-                    lives[name] = (begun, index, value.type.nbytes)
-        for name in graph.outputs:
-            lives[name] = (lives[name][0], len(graph.nodes), lives[name][2])
-        return lives

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from kilograd.ir import Graph, Kind, Node, Phase
-from kilograd.ops import REGISTRY
+from kilograd.ir import Graph, Node, Phase
+from kilograd.liveness import ScheduleProblem, schedule_problem
 
 
 @dataclass(frozen=True)
@@ -23,58 +24,25 @@ class Order:
 
     def apply(self, graph: Graph) -> Graph:
         """Repeatedly run the best ready node."""
-        scheduler = _Scheduler(graph)
-        while scheduler.waiting:
-            scheduler.run(scheduler.choose())
-        return graph.with_nodes(scheduler.done)
+        problem = schedule_problem(graph)
+        waiting = list(range(len(graph.nodes)))
+        order: list[Node] = []
+        done = 0
+        while waiting:
+            chosen = _choose(graph, problem, waiting, done)
+            waiting.remove(chosen)
+            order.append(graph.nodes[chosen])
+            done |= 1 << chosen
+        return graph.with_nodes(order)
 
 
-class _Scheduler:
-    def __init__(self, graph: Graph) -> None:
-        self._graph = graph
-        self.waiting = list(graph.nodes)
-        self.done: list[Node] = []
-        self._made = {
-            name for name, value in graph.values.items() if value.kind is not Kind.ACTIVATION
-        }
-        self._readers = {
-            name: {node.name for node in nodes} for name, nodes in graph.readers().items()
-        }
-        self._kept = set(graph.outputs)
-
-    def choose(self) -> Node:
-        ready = [node for node in self.waiting if self._is_ready(node)]
-        freeing = [
-            node for node in ready if node.phase is Phase.TRAINING and self._growth(node) <= 0
-        ]
-        return min(freeing, key=self._growth) if freeing else ready[0]
-
-    def run(self, node: Node) -> None:
-        self.waiting.remove(node)
-        self.done.append(node)
-        self._made.update(node.outputs)
-        for name in node.inputs:
-            self._readers[name].discard(node.name)
-
-    def _is_ready(self, node: Node) -> bool:
-        if not self._made.issuperset(node.inputs):
-            return False
-        overwritten = REGISTRY[node.operator].overwritten(node).values()
-        return all(self._readers[state] == {node.name} for state in overwritten)
-
-    def _growth(self, node: Node) -> int:
-        """Bytes of the arena after the node less before."""
-        overwritten = REGISTRY[node.operator].overwritten(node)
-        made = sum(
-            self._graph.type_of(output).nbytes
-            for output in node.outputs
-            if output not in overwritten
-        )
-        freed = sum(
-            self._graph.type_of(name).nbytes
-            for name in set(node.inputs)
-            if self._readers[name] == {node.name}
-            and name not in self._kept
-            and self._graph.values[name].kind in (Kind.ACTIVATION, Kind.INPUT)
-        )
-        return made - freed
+def _choose(graph: Graph, problem: ScheduleProblem, waiting: Sequence[int], done: int) -> int:
+    """The next node: what frees most, or else the first that is ready."""
+    ready = [item for item in waiting if not problem.items[item].before & ~done]
+    growth = {
+        item: problem.growth(item, done)
+        for item in ready
+        if graph.nodes[item].phase is Phase.TRAINING
+    }
+    freeing = [item for item, grown in growth.items() if grown <= 0]
+    return min(freeing, key=growth.__getitem__) if freeing else ready[0]

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kilograd.compiler import Program
+    from kilograd.liveness import Buffer
     from kilograd.measuring.firmware import Measurement
-    from kilograd.memory import Buffer
 
 
 class BufferKind(str, enum.Enum):
@@ -134,7 +134,7 @@ def placed_buffers(program: Program) -> tuple[PlacedBuffer, ...]:
     saved = {name for node in graph.nodes[loss + 1 :] for name in node.inputs}
     placed: list[PlacedBuffer] = []
     for buffer in plan.buffers:
-        node = producer.get(buffer.name) or by_name.get(buffer.name.partition("#")[0])
+        node = producer.get(buffer.name) or by_name.get(buffer.scratch_of or "")
         in_rows = row_group(buffer, graph) is not None
         kind = BufferKind.ROWS if in_rows else _kind(buffer, graph, producer, saved)
         placed.append(
@@ -145,16 +145,15 @@ def placed_buffers(program: Program) -> tuple[PlacedBuffer, ...]:
 
 def row_group(buffer: Buffer, graph: Graph) -> RowGroup | None:
     """Return the group of nodes whose rows a buffer holds, or None for any other buffer."""
-    node, _, scratch = buffer.name.partition("#")
-    groups = (group for group in graph.row_groups if group.nodes[0] == node)
-    return next(groups, None) if scratch and not buffer.values else None
+    groups = (group for group in graph.row_groups if group.nodes[0] == buffer.scratch_of)
+    return next(groups, None)
 
 
 def shown_name(buffer: Buffer, graph: Graph) -> str:
     """Return a buffer's name for readers."""
     group = row_group(buffer, graph)
     if group is None:
-        return buffer.name.replace("#scratch", " (scratch)")
+        return buffer.name
     first, last = group.nodes[0], group.nodes[-1]
     return f"rows of {first}" if first == last else f"rows of {first} … {last}"
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from kilograd.ir import Graph, Node, RowGroup
-from kilograd.liveness import in_place_bytes, reusable, row_plans
+from kilograd.ir import Graph, Kind, Node, RowGroup
+from kilograd.liveness.problem import in_place_bytes, reusable, row_plans
 from kilograd.ops import REGISTRY, kernel_call
 from kilograd.rowwise import RowPlan, aligned
 
@@ -23,6 +23,8 @@ class Buffer:
         last: index of the last node that needs it.
         inside: name of the buffer at whose place it lies: its tensor is made there, row by row,
             while that of the other is read for the last time, and is counted from then on.
+        scratch_of: name of the node whose scratch it is, of the first of a group of rows, or
+            ``input`` for what is needed beside a sample; None for tensors.
     """
 
     name: str
@@ -31,6 +33,7 @@ class Buffer:
     first: int
     last: int
     inside: str | None = None
+    scratch_of: str | None = None
 
     def overlaps(self, other: Buffer) -> bool:
         """Whether both are live at once."""
@@ -59,6 +62,25 @@ def arena_buffers(graph: Graph, *, in_place: bool = True) -> tuple[Buffer, ...]:
     return _Lifetimes(graph, in_place=in_place).buffers()
 
 
+def live_ranges(graph: Graph) -> dict[str, tuple[int, int, int]]:
+    """Of each value in the arena: the first and the last node that need it, and its bytes.
+
+    Nodes are counted in the graph's order; −1 stands for the time before the first, and a result
+    of the graph is needed to the end. States and what replaces them are not in the arena.
+    """
+    ranges: dict[str, tuple[int, int, int]] = {}
+    for index, node in enumerate(graph.nodes):
+        for name in (*node.inputs, *node.outputs):
+            value = graph.values[name]
+            if value.kind in (Kind.INPUT, Kind.ACTIVATION):
+                start = -1 if value.kind is Kind.INPUT else index
+                first = ranges.get(name, (start, index, 0))[0]
+                ranges[name] = (first, index, value.type.nbytes)
+    for name in graph.outputs:
+        ranges[name] = (ranges[name][0], len(graph.nodes), ranges[name][2])
+    return ranges
+
+
 class _Lifetimes:
     def __init__(self, graph: Graph, *, in_place: bool) -> None:
         self._graph = graph
@@ -66,11 +88,8 @@ class _Lifetimes:
         self._groups = row_plans(graph)
         self._spans, self._in_rows = _group_spans(graph, self._groups)
         self._last = dict.fromkeys(graph.values, -1)
-        for index, node in enumerate(graph.nodes):
-            for name in node.inputs:
-                self._last[name] = self._spans.get(index, (index, index))[1]
-        for name in graph.outputs:
-            self._last[name] = len(graph.nodes)
+        for name, (_, last, _) in live_ranges(graph).items():
+            self._last[name] = self._spans.get(last, (last, last))[1]
         self._owner: dict[str, str] = {}
         self._chains: dict[str, list[str]] = {}
         self._first: dict[str, int] = {}
@@ -96,13 +115,12 @@ class _Lifetimes:
             scratch = aligned(kernel_call(node, graph).scratch_bytes)
             scratch += in_place_bytes(node, graph) if in_place else 0
             if scratch:
-                buffers.append(Buffer(scratch_name(node.name), (), scratch, index, index))
+                buffers.append(scratch_buffer(node.name, scratch, index, index))
         names = [node.name for node in graph.nodes]
         for group, plan in self._groups:
             first, last = self._spans[names.index(group.nodes[0])]
             first = -1 if group.row_input else first
-            name = scratch_name(group.nodes[0])
-            buffers.append(Buffer(name, (), aligned(plan.total_bytes), first, last))
+            buffers.append(scratch_buffer(group.nodes[0], plan.total_bytes, first, last))
         for name, values in self._chains.items():
             size = aligned(max(graph.type_of(value).nbytes for value in values))
             end = max(self._first[name], *(self._last[value] for value in values))
@@ -164,6 +182,6 @@ def _group_spans(
     return spans, in_rows
 
 
-def scratch_name(node: str) -> str:
-    """Name of a node's scratch buffer."""
-    return f"{node}#scratch"
+def scratch_buffer(node: str, size: int, first: int, last: int) -> Buffer:
+    """Working memory of a node, of a group of rows by its first node, or of the input."""
+    return Buffer(f"{node} (scratch)", (), aligned(size), first, last, scratch_of=node)
