@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from kilograd.cli.demo import SRAM_BUDGET, faces_dataset, run_demo
+from kilograd.cli.demo import SRAM_BUDGET, run_demo
+from kilograd.data.faces import faces_dataset
 from kilograd.frontend.open import EMBEDDED, input_spec, load_model
 
 BACKBONE = files("kilograd") / "backbones" / f"{EMBEDDED}.npz"

@@ -6,9 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from kilograd.cli.demo import faces_dataset
 from kilograd.compiler import compile_model
 from kilograd.data import Dataset, Samples
+from kilograd.data.faces import faces_dataset
 from kilograd.device.open import open_device
 from kilograd.device.protocol import Counters, LearningRate
 from kilograd.frontend.open import input_spec, load_model

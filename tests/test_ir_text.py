@@ -1,6 +1,7 @@
 """Graphs as text: exact round trips, errors that show the place, and a golden file."""
 
 from dataclasses import dataclass, replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,6 +10,8 @@ from hypothesis import strategies as st
 
 from kilograd.compiler import compile_model
 from kilograd.errors import UserError
+from kilograd.features import parse_features
+from kilograd.frontend.open import load_model
 from kilograd.ir import DType, Graph, Kind, Node, Phase, Quantization, TensorType, Value
 from kilograd.ir.text import TextError, contents, parse_graph, print_graph
 from kilograd.ops import REGISTRY
@@ -19,10 +22,9 @@ from operators.cases import all_cases
 from operators.networks import residual_network
 from strategies import programs
 
-TYPES = {name: spec.attributes_type for name, spec in REGISTRY.items()}
 FORWARD = residual_network()
 TRAINED = compile_model(FORWARD, load_scheme("last:3", FORWARD), get_target("cortex-m7")).graph
-TEXT = print_graph(TRAINED)
+TEXT = print_graph(TRAINED, REGISTRY)
 ARRAYS = contents(TRAINED)
 
 
@@ -35,7 +37,9 @@ def same(a: Graph, b: Graph) -> bool:
 
 
 def round_trip(graph: Graph) -> Graph:
-    return parse_graph(print_graph(graph), contents(graph), TYPES)
+    return parse_graph(
+        print_graph(graph, REGISTRY), contents(graph), REGISTRY, read_features=parse_features
+    )
 
 
 @pytest.mark.parametrize("scheme", ["none", "head", "bias:4", "last:3", "full", "split"])
@@ -55,7 +59,7 @@ def test_round_trip_of_a_network(scheme):
 
 
 def test_round_trip_of_what_a_network_reads():
-    graph = replace(FORWARD, features='{"kind": "motion", "channels": ["a\\n\\u00fc \\"b"]}')
+    graph = load_model("kilograd-motion")
     assert same(round_trip(graph), graph)
     assert "\nfeatures " in print_graph(graph)
     assert "features" not in print_graph(FORWARD)
@@ -84,7 +88,7 @@ def test_floats_keep_every_bit(scales, zero_point):
 def test_any_name_survives(value, layer, graph_name):
     x = Value(value, TensorType((1, 1, 3)), Kind.INPUT)
     y = Value(f"{value}'", TensorType((1,), DType.UINT8), Kind.ACTIVATION)
-    attributes = TYPES["clamp_mask"]()
+    attributes = REGISTRY["clamp_mask"].attributes_type()
     node = Node(value, "clamp_mask", (x.name,), (y.name,), attributes, layer, Phase.TRAINING)
     graph = Graph(graph_name, {x.name: x, y.name: y}, (node,), (y.name,))
     assert same(round_trip(graph), graph)
@@ -122,7 +126,11 @@ def test_attributes_of_every_type():
         attributes = Everything(inner, (-3, 1e-7), (inner, Inner(flag=False, text="")), maybe)
         node = Node("n", "op", (), (), attributes, "layer")
         graph = Graph("g", {}, (node,), ())
-        assert parse_graph(print_graph(graph), {}, {"op": Everything}).nodes == (node,)
+        assert parse_graph(
+            print_graph(graph),
+            {},
+            {"op": SimpleNamespace(attributes_type=Everything, operand_names=lambda _: ())},
+        ).nodes == (node,)
 
 
 def test_what_has_no_text_form_is_a_fault():
@@ -131,19 +139,25 @@ def test_what_has_no_text_form_is_a_fault():
         print_graph(Graph("g", {}, (node,), ()))
 
 
+def test_an_operand_under_another_name_is_refused():
+    text = TEXT.replace("bias=%stem.bias", "weight=%stem.bias")
+    with pytest.raises(TextError, match="this input of conv is bias, not weight"):
+        parse_graph(text, ARRAYS, REGISTRY)
+
+
 def test_golden_text(golden):
     shares = {"block1.expand": 0.4, "block2.depthwise": 0.5, "head": 1.0}
     scheme = Scheme("golden", ("block1.project", "block2.project", "head"), shares)
     golden(
         "small_residual.ir",
-        print_graph(compile_model(FORWARD, scheme, get_target("cortex-m7")).graph),
+        print_graph(compile_model(FORWARD, scheme, get_target("cortex-m7")).graph, REGISTRY),
     )
 
 
 def test_comments_and_blank_lines_mean_nothing():
     lines = [line + "  # words (" for line in TEXT.splitlines()]
     text = "# a graph\n\n" + "\n\n\t \n".join(lines) + "\r\n"
-    assert same(parse_graph(text, ARRAYS, TYPES), TRAINED)
+    assert same(parse_graph(text, ARRAYS, REGISTRY), TRAINED)
 
 
 HEAD = "graph g\ninput %x: int8[1,1,3], Quantization(scales=(0.5,), zero_point=0, axis=None)\n"
@@ -186,7 +200,7 @@ ERRORS = [
 @pytest.mark.parametrize(("text", "line", "column", "what"), ERRORS)
 def test_errors_show_the_place(text, line, column, what):
     with pytest.raises(TextError) as caught:
-        parse_graph(text, {"a": np.zeros(2, np.int8)}, TYPES, "net.ir")
+        parse_graph(text, {"a": np.zeros(2, np.int8)}, REGISTRY, "net.ir")
     error = caught.value
     assert (error.line, error.column) == (line, column), str(error)
     assert what in str(error)
@@ -236,7 +250,7 @@ def broken_texts(draw):
 @given(broken_texts() | st.text())
 def test_any_text_is_a_graph_or_a_text_error(text):
     try:
-        graph = parse_graph(text, ARRAYS, TYPES)
+        graph = parse_graph(text, ARRAYS, REGISTRY)
     except TextError as error:
         assert 1 <= error.line <= text.count("\n") + 1  # noqa: PT017 - either outcome is right
         assert str(error).startswith(f"<text>:{error.line}:{error.column}: ")  # noqa: PT017
@@ -247,14 +261,14 @@ def test_any_text_is_a_graph_or_a_text_error(text):
 def test_truncated_at_every_place():
     for end in range(0, len(TEXT), 67):
         try:
-            parse_graph(TEXT[:end], ARRAYS, TYPES)
+            parse_graph(TEXT[:end], ARRAYS, REGISTRY)
         except TextError as error:
             assert error.column > 0  # noqa: PT017
 
 
 def test_the_arrays_are_taken_as_they_are():
     moved = {name: array + 1 for name, array in ARRAYS.items()}
-    graph = parse_graph(TEXT, moved, TYPES)
+    graph = parse_graph(TEXT, moved, REGISTRY)
     assert not same(graph, TRAINED)
     name = TRAINED.states[0].name
     assert graph.values[name] == replace(TRAINED.values[name], data=moved[name])

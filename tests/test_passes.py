@@ -26,11 +26,10 @@ from kilograd.targets import get_target
 from operators.networks import residual_network, samples
 from strategies import programs, schemes, small_graphs
 
-TYPES = {name: spec.attributes_type for name, spec in REGISTRY.items()}
 FORWARD = residual_network()
 NAMES = layers(FORWARD)
 HEAD = compile_model(FORWARD, load_scheme("last:2", FORWARD), get_target("cortex-m7")).graph
-TEXT = print_graph(HEAD)
+TEXT = print_graph(HEAD, REGISTRY)
 ARRAYS = contents(HEAD)
 
 
@@ -46,7 +45,7 @@ def edited(*changes):
         else:
             (target,) = [i for i, line in enumerate(lines) if re.match(change, line)]
             lines.insert(target, lines.pop(index))
-    return parse_graph("\n".join(lines), ARRAYS, TYPES)
+    return parse_graph("\n".join(lines), ARRAYS, REGISTRY)
 
 
 def swap(old, new):

@@ -126,8 +126,7 @@ def test_little_memory_is_not_worth_much_work():
 
 def test_copies_are_in_the_text_of_a_graph():
     graph = compiled(0.1).graph
-    types = {name: spec.attributes_type for name, spec in REGISTRY.items()}
-    assert parse_graph(print_graph(graph), contents(graph), types) == graph
+    assert parse_graph(print_graph(graph), contents(graph), REGISTRY) == graph
 
 
 def test_a_group_runs_in_the_same_calls():

@@ -258,10 +258,9 @@ def test_groups_are_in_the_text_of_a_graph(graph):
         graph, load_scheme("head", graph), get_target("cortex-m7"), row_input=True
     ).graph
     text = print_graph(grouped)
-    types = {name: spec.attributes_type for name, spec in REGISTRY.items()}
     assert "\ninput_rows stem\n" in text
     assert "\nrows blocks.0.pointwise1, blocks.0.depthwise" in text
-    assert parse_graph(text, contents(grouped), types) == grouped
+    assert parse_graph(text, contents(grouped), REGISTRY) == grouped
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,109 @@
-"""kilograd: train int8 networks inside a microcontroller."""
+"""kilograd: train int8 networks inside a microcontroller.
+
+The public interface, in the order in which it is used::
+
+    model = load_model("kilograd-48", classes=2)
+    scheme = load_scheme("last:3", model)
+    program = compile_model(model, scheme, get_target("cortex-m7"))
+    with open_device(program, "host") as device:
+        result = train(device, dataset, TrainingOptions(epochs=3))
+    measure(program)
+    verify(program, ("reference", "host", "unicorn"), steps=3)
+
+Everything else may change between versions. Names are imported when they are first used, so that
+the command line starts fast.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from kilograd.compiler import Program, compile_model
+    from kilograd.data import Dataset, Samples, load_dataset
+    from kilograd.data.faces import faces_dataset
+    from kilograd.device.open import open_device
+    from kilograd.device.protocol import Device, LearningRate
+    from kilograd.errors import KilogradError, UserError
+    from kilograd.files import write_folder
+    from kilograd.frontend.open import input_spec, load_model
+    from kilograd.ir import Graph
+    from kilograd.measuring.equivalence import verify_devices as verify
+    from kilograd.measuring.firmware import Measurement, measure
+    from kilograd.scheme import Scheme, load_scheme
+    from kilograd.targets import Target, get_target
+    from kilograd.training.loop import TrainingOptions, TrainingResult, evaluate, train
 
 __version__ = "0.1.0"
+
+#: Public name -> the module that defines it, and what it is called there.
+_WHERE = {
+    "Dataset": ("kilograd.data", "Dataset"),
+    "Device": ("kilograd.device.protocol", "Device"),
+    "Graph": ("kilograd.ir", "Graph"),
+    "KilogradError": ("kilograd.errors", "KilogradError"),
+    "LearningRate": ("kilograd.device.protocol", "LearningRate"),
+    "Measurement": ("kilograd.measuring.firmware", "Measurement"),
+    "Program": ("kilograd.compiler", "Program"),
+    "Samples": ("kilograd.data", "Samples"),
+    "Scheme": ("kilograd.scheme", "Scheme"),
+    "Target": ("kilograd.targets", "Target"),
+    "TrainingOptions": ("kilograd.training.loop", "TrainingOptions"),
+    "TrainingResult": ("kilograd.training.loop", "TrainingResult"),
+    "UserError": ("kilograd.errors", "UserError"),
+    "compile_model": ("kilograd.compiler", "compile_model"),
+    "evaluate": ("kilograd.training.loop", "evaluate"),
+    "faces_dataset": ("kilograd.data.faces", "faces_dataset"),
+    "get_target": ("kilograd.targets", "get_target"),
+    "input_spec": ("kilograd.frontend.open", "input_spec"),
+    "load_dataset": ("kilograd.data", "load_dataset"),
+    "load_model": ("kilograd.frontend.open", "load_model"),
+    "load_scheme": ("kilograd.scheme", "load_scheme"),
+    "measure": ("kilograd.measuring.firmware", "measure"),
+    "open_device": ("kilograd.device.open", "open_device"),
+    "train": ("kilograd.training.loop", "train"),
+    "verify": ("kilograd.measuring.equivalence", "verify_devices"),
+    "write_folder": ("kilograd.files", "write_folder"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        msg = f"module 'kilograd' has no attribute {name!r}"
+        raise AttributeError(msg)
+    module, attribute = _WHERE[name]
+    return getattr(import_module(module), attribute)
+
+
+def __dir__() -> list[str]:
+    return sorted((*globals(), *_WHERE))
+
+
+__all__ = [
+    "Dataset",
+    "Device",
+    "Graph",
+    "KilogradError",
+    "LearningRate",
+    "Measurement",
+    "Program",
+    "Samples",
+    "Scheme",
+    "Target",
+    "TrainingOptions",
+    "TrainingResult",
+    "UserError",
+    "__version__",
+    "compile_model",
+    "evaluate",
+    "faces_dataset",
+    "get_target",
+    "input_spec",
+    "load_dataset",
+    "load_model",
+    "load_scheme",
+    "measure",
+    "open_device",
+    "train",
+    "verify",
+    "write_folder",
+]

@@ -25,11 +25,16 @@ def write_atomically(path: Path, contents: bytes) -> None:
                 file.write(contents)
                 file.flush()
                 os.fsync(file.fileno())
+            Path(name).chmod(_usual_mode(0o666))
             Path(name).replace(path)
         finally:
             Path(name).unlink(missing_ok=True)
-    except OSError as error:
-        raise UserError(f"it cannot be written: {error.strerror}", where=str(path)) from error
+    except (OSError, ValueError) as error:  # ValueError: a path with a null character
+        raise UserError(
+            f"it cannot be written: {getattr(error, 'strerror', None) or error}",
+            where=str(path),
+            hint="name a file in a folder that you may write to",
+        ) from error
 
 
 def write_folder(folder: Path, texts: Mapping[str, str]) -> None:
@@ -54,9 +59,16 @@ def write_folder(folder: Path, texts: Mapping[str, str]) -> None:
                 (staging / name).write_text(text, encoding="utf-8", newline="\n")
             if folder.exists():
                 folder.rmdir()
-            staging.chmod(0o755)
+            staging.chmod(_usual_mode(0o777))
             staging.rename(folder)
         finally:
             shutil.rmtree(staging, ignore_errors=True)
     except OSError as error:
         raise UserError(f"the sources cannot be written: {error}", where=str(folder)) from error
+
+
+def _usual_mode(most: int) -> int:
+    """Rights that a file which is simply opened would get: temporary ones are private."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return most & ~mask

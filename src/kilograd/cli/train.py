@@ -6,7 +6,7 @@ import errno
 import os
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,19 +33,19 @@ from kilograd.cli.online import (
 from kilograd.cli.sizes import Budgets
 from kilograd.compiler import Program, compile_model
 from kilograd.data import Dataset, load_dataset, with_class_order
-from kilograd.device.open import check_device, is_emulated, open_device, target_of
+from kilograd.device.open import check_device
 from kilograd.errors import UserError
 from kilograd.files import write_atomically
 from kilograd.frontend.open import class_names, input_spec, load_model
 from kilograd.measuring.ablation import Planned, steps
-from kilograd.measuring.budget import check_planned
-from kilograd.measuring.firmware import Measurement, measure
+from kilograd.measuring.firmware import Measurement
 from kilograd.report import Report, write_report
 from kilograd.scheme import load_scheme
 from kilograd.targets import get_target
 from kilograd.training.divergence import Divergence
-from kilograd.training.loop import Evaluation, TrainingOptions, TrainingResult, default_rate, train
-from kilograd.training.online import OnlineResult, Stream, make_online, train_online
+from kilograd.training.loop import Evaluation, TrainingOptions, TrainingResult, default_rate
+from kilograd.training.online import OnlineResult, Stream, make_online
+from kilograd.training.run import run_training
 
 _SHOWN_CLASSES = 12
 _SHOWN_SAMPLES = 12
@@ -110,7 +110,7 @@ def train_model(console: Console, request: TrainRequest) -> dict[str, Any]:
         options = replace(options, rate=default_rate(program))
     if stream is not None:
         stream = replace(stream, options=replace(stream.options, rate=options.rate))
-    summary, _ = run_training(
+    summary, _ = train_and_show(
         console,
         program,
         dataset,
@@ -124,7 +124,7 @@ def train_model(console: Console, request: TrainRequest) -> dict[str, Any]:
     return summary
 
 
-def run_training(
+def train_and_show(
     console: Console,
     program: Program,
     dataset: Dataset,
@@ -141,8 +141,7 @@ def run_training(
 
     The measurement is there for emulated devices, and wherever a report is written.
     """
-    measurement = _measurement(program, device, budget, is_reported=report is not None)
-    with open_device(program, device) as opened, progress_bar(console) as bar:
+    with progress_bar(console) as bar:
         tasks: dict[str, Any] = {}
 
         def show(stage: str, done: int, total: int, accuracy: float) -> None:
@@ -150,56 +149,35 @@ def run_training(
                 tasks[stage] = bar.add_task(stage, total=total, accuracy=0.0)
             bar.update(tasks[stage], completed=done, accuracy=accuracy)
 
-        notice = DivergenceNotice(console)
-        if stream is None:
-            result = train(opened, dataset, options, show, notice)
-        else:
-            result = train_online(opened, stream, show, notice)
-        counters = opened.counters()
+        run = run_training(
+            program,
+            dataset,
+            device,
+            options,
+            stream=stream,
+            sram_budget=budget,
+            is_measured=report is not None,
+            progress=show,
+            on_divergence=DivergenceNotice(console),
+        )
+    result = run.result
     show_outcome(console, dataset, result)
-    summary: dict[str, Any] = {
-        "model": program.graph.name,
-        "scheme": program.scheme.name,
-        "data": dataset.name,
-        "device": device,
-        "classes": list(dataset.class_names),
-        "train_samples": len(dataset.train),
-        "test_samples": len(dataset.test),
-        "accuracy_before": result.before.accuracy,
-        "accuracy_after": result.after.accuracy,
-        "steps": result.steps,
-        "steps_per_second": result.steps / result.seconds if result.seconds else 0.0,
-        "learning_rate": options.rate,
-        "seed": options.seed,
-        "divergences": [asdict(divergence) for divergence in result.divergences],
-        "counters": asdict(counters.training),
-        "state_digest": result.state_digest,
-        "confusion_before": result.before.confusion.tolist(),
-        "confusion_after": result.after.confusion.tolist(),
-    }
+    summary = run.as_dict()
     if stream is not None and isinstance(result, OnlineResult):
         summary["stream"] = show_online(console, stream, result)
-    if measurement is not None:
-        # Data steers a few branches, so the run itself may have used a little more stack.
-        stack = max(measurement.stack, counters.stack_bytes or 0)
-        summary["sram_total_bytes"] = measurement.sram_total_bytes - measurement.stack + stack
-        summary["flash_bytes"] = measurement.flash_bytes
-        summary["instructions_inference"] = measurement.instructions_inference
-        summary["instructions_train_step"] = measurement.instructions_train_step
     if save is not None:
         write_atomically(save, result.state)
         console.print(f"trained state: {save}", markup=False, highlight=False)
     if report is not None:
-        facts = _facts(program, dataset, result, device, options, stream)
-        _write_report(
+        write_report(
             report,
             Report(
                 title=title or f"{program.graph.name} learns {dataset.name}",
                 program=program,
-                measurement=measurement,
+                measurement=run.measurement,
                 result=result,
                 class_names=dataset.class_names,
-                facts=facts,
+                facts=_facts(program, dataset, result, device, options, stream),
                 samples=_shown_samples(dataset),
                 sram_budget=program.target.ram_bytes if budget is None else budget,
                 optimizations=_optimizations(program),
@@ -207,29 +185,12 @@ def run_training(
         )
         console.print(f"report: {report}", markup=False, highlight=False)
         summary["report"] = str(report)
-    return summary, measurement
-
-
-def _measurement(
-    program: Program, device: str, budget: int | None, *, is_reported: bool
-) -> Measurement | None:
-    """Of what the device emulates; of the program's own target where a report is written."""
-    if is_emulated(device):
-        return measure(program.for_target(target_of(program, device)), sram_budget=budget)
-    if not is_reported or not program.target.memory:
-        return None
-    check_planned(program, sram_budget=budget)
-    return measure(program)
+    return summary, run.measurement
 
 
 def _optimizations(program: Program) -> list[Planned]:
     """What each part of the compiler saves."""
     return steps(program.request.graph, program.scheme, program.target, row_input=False)
-
-
-def _write_report(path: Path, report: Report) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_report(path, report)
 
 
 def _facts(

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any, cast
 
-from kilograd.errors import ModelError
+from kilograd.errors import KilogradError, ModelError
 from kilograd.features.base import Features
 from kilograd.features.log_mel import LogMel
 from kilograd.features.motion import Motion
@@ -52,9 +51,11 @@ def parse_features(stated: Any, input_type: TensorType) -> Features:
 
 def features_of(graph: Graph) -> Features | None:
     """What a graph wants its input to be made of; None where that is pixels, or not said."""
-    if not graph.features:
+    if graph.features is None:
         return None
-    return parse_features(json.loads(graph.features), graph.inputs[0].type)
+    if not isinstance(graph.features, Features):
+        raise KilogradError(f"{type(graph.features).__name__} are no features of kilograd")
+    return graph.features
 
 
 def _log_mel(fields: Mapping[str, Any], type_: TensorType) -> LogMel:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kilograd.errors import ModelError
-from kilograd.ir import DType, Graph, Kind, Node, Quantization, TensorType, Value
+from kilograd.ir import DType, Graph, InputFeatures, Kind, Node, Quantization, TensorType, Value
 from kilograd.ops import REGISTRY
 from kilograd.ops.add.op import AddAttributes
 from kilograd.ops.arithmetic import bias_limit
@@ -90,7 +90,7 @@ class GraphBuilder:
         output = Quantization((LOGIT_SCALE,), 0)
         return self._append(layer, "dense", reads, PointwiseAttributes(output))
 
-    def finish(self, logits: str, features: str = "") -> Graph:
+    def finish(self, logits: str, features: InputFeatures | None = None) -> Graph:
         """The graph so far, and what its input is made of: see ``Graph.features``."""
         nodes = tuple(self._nodes)
         return Graph(self._name, self._values, nodes, (logits,), features=features)

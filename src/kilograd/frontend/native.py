@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kilograd.errors import ModelError
-from kilograd.features import parse_features
+from kilograd.features import Features, parse_features
 from kilograd.frontend.builder import GraphBuilder, Parameters, fresh_head
 from kilograd.ir import Graph, Quantization, TensorType
 from kilograd.ops.common.window import Window
@@ -103,7 +103,7 @@ def _not_a_model(path: Path, error: BaseException) -> ModelError:
     return ModelError(
         f"this is not a model of kilograd: {type(error).__name__}: {error}",
         where=str(path),
-        hint="models are made by the scripts in tools/, or read from a .pkl checkpoint",
+        hint="models are made by the scripts in pretraining/, or read from a .pkl checkpoint",
     )
 
 
@@ -155,16 +155,16 @@ class _Reader:
         )
         return builder.finish(builder.dense("head", x, head), features)
 
-    def _features(self, entry: dict[str, Any], input_type: TensorType) -> str:
-        """What the input is made of, as JSON, once it has been found to be right."""
+    def _features(self, entry: dict[str, Any], input_type: TensorType) -> Features | None:
+        """What the input is made of, once it has been found to be right."""
         stated = entry.get("features")
         if stated is None:
-            return ""
+            return None
         try:
             features = parse_features(stated, input_type)
         except ModelError as error:
             raise ModelError(error.what, where=str(self._path), hint=error.hint) from error
-        return json.dumps(features.as_dict())
+        return features
 
     def _layer(self, builder: GraphBuilder, layer: dict[str, Any], x: str, entry: str) -> str:
         name, kind = str(layer["name"]), layer["kind"]

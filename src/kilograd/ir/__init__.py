@@ -1,11 +1,12 @@
 """The intermediate representation: frozen, typed values and nodes."""
 
-from kilograd.ir.graph import Graph, Node, Phase, RowGroup
+from kilograd.ir.graph import Graph, InputFeatures, Node, Phase, RowGroup
 from kilograd.ir.types import DType, Kind, Quantization, TensorType, Value
 
 __all__ = [
     "DType",
     "Graph",
+    "InputFeatures",
     "Kind",
     "Node",
     "Phase",

@@ -6,7 +6,7 @@ import enum
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Protocol
 
 from kilograd.ir.types import Kind, TensorType, Value
 
@@ -54,6 +54,14 @@ class RowGroup:
     row_input: bool = False
 
 
+class InputFeatures(Protocol):
+    """What raw samples are turned into before a network reads them: ``kilograd.features``."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """What a model file says of them; JSON can hold it."""
+        ...
+
+
 @dataclass(frozen=True)
 class Graph:
     """Nodes in a valid execution order, with the values between them.
@@ -64,8 +72,7 @@ class Graph:
         nodes: in execution order.
         outputs: names of the results (the logits first).
         updates: state name -> name of the value that replaces it after a training step.
-        features: what raw samples are turned into first, as JSON for ``kilograd.features``; empty
-            where the input is the sample.
+        features: what raw samples are turned into first; None where the input is the sample.
         row_groups: which nodes run a row at a time; this changes where values live, not what
             they are.
         target_features: extensions of the processor that kernels may use; which variant of a
@@ -77,7 +84,7 @@ class Graph:
     nodes: tuple[Node, ...]
     outputs: tuple[str, ...]
     updates: Mapping[str, str] = field(default_factory=dict[str, str])
-    features: str = ""
+    features: InputFeatures | None = None
     row_groups: tuple[RowGroup, ...] = ()
     target_features: frozenset[str] = frozenset()
 

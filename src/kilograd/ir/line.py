@@ -154,6 +154,19 @@ class Line:
             found.append(self.ref(f"a value, as %name, or {close!r}"))
         return found
 
+    def named_refs(self, close: str) -> list[tuple[str | None, Token]]:
+        """The same, each perhaps behind a name and ``=``."""
+        found: list[tuple[str | None, Token]] = []
+        while not self.accept(close):
+            if found:
+                self.skip(",")
+            name = None
+            if self._peek().kind == "word":
+                name = self.take("word", "an operand").text
+                self.skip("=")
+            found.append((name, self.ref(f"a value, as %name, or {close!r}")))
+        return found
+
     def _unquoted(self, token: Token) -> str:
         try:
             return str(json.loads(token.text.removeprefix("%")))

@@ -6,7 +6,7 @@
     input %input: int8[8,8,3], Quantization(scales=(0.03,), zero_point=-3, axis=None)
     constant %stem.bias: int32[5]
     activation %stem: int8[4,4,5], Quantization(scales=(0.1,), zero_point=0, axis=None)
-    node stem (layer stem, inference): %stem = conv(%input, %stem.bias) with WindowedAttributes(…)
+    node stem (layer stem, inference): %stem = conv(x=%input, …) with WindowedAttributes(…)
     target dsp, unaligned
     update %head.bias -> %head.bias_update
     rows stem, blocks.0.depthwise
@@ -23,18 +23,32 @@ import difflib
 import json
 import re
 import typing
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-from kilograd.ir.graph import Graph, Node, Phase, RowGroup
+from kilograd.errors import UserError
+from kilograd.ir.graph import Graph, InputFeatures, Node, Phase, RowGroup
 from kilograd.ir.line import Line, TextError, Token
 from kilograd.ir.types import DType, Kind, Quantization, TensorType, Value
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
 _BARE = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
+
+
+class OperatorForm(Protocol):
+    """What the text must know of an operator."""
+
+    @property
+    def attributes_type(self) -> type:
+        """The dataclass of its attributes."""
+        ...
+
+    def operand_names(self, attributes: Any) -> Sequence[str]:
+        """Names of the operands of a node with these attributes, in order."""
+        ...
 
 
 def contents(graph: Graph) -> dict[str, NDArray[Any]]:
@@ -42,15 +56,20 @@ def contents(graph: Graph) -> dict[str, NDArray[Any]]:
     return {value.name: value.data for value in graph.values.values() if value.data is not None}
 
 
-def print_graph(graph: Graph) -> str:
-    """The graph without its arrays."""
+def print_graph(graph: Graph, operators: Mapping[str, OperatorForm] | None = None) -> str:
+    """The graph without its arrays.
+
+    Args:
+        graph: to print.
+        operators: by name; with them, every input of a node stands behind its operand's name.
+    """
     lines = [f"graph {_word(graph.name)}", ""]
     lines += [_print_value(value) for value in graph.values.values()]
-    lines += ["", *(_print_node(node) for node in graph.nodes), ""]
+    lines += ["", *(_print_node(node, operators) for node in graph.nodes), ""]
     if graph.target_features:
         lines.append(f"target {', '.join(map(_word, sorted(graph.target_features)))}")
-    if graph.features:
-        lines.append(f"features {json.dumps(graph.features)}")
+    if graph.features is not None:
+        lines.append(f"features {json.dumps(json.dumps(graph.features.as_dict()))}")
     lines += [f"update {_ref(state)} -> {_ref(new)}" for state, new in graph.updates.items()]
     for group in graph.row_groups:
         keyword = "input_rows" if group.row_input else "rows"
@@ -62,21 +81,24 @@ def print_graph(graph: Graph) -> str:
 def parse_graph(
     text: str,
     arrays: Mapping[str, NDArray[Any]],
-    attribute_types: Mapping[str, type],
+    operators: Mapping[str, OperatorForm],
     where: str = "<text>",
+    read_features: Callable[[Any, TensorType], InputFeatures] | None = None,
 ) -> Graph:
     """The graph that a text describes. Only its form is checked; see ``passes.verify``.
 
     Args:
         text: as ``print_graph`` makes it.
         arrays: contents of the constants and states, by name.
-        attribute_types: operator name -> its dataclass of attributes.
+        operators: by name; an input may stand behind its operand's name, which is then checked.
         where: name of the file, for errors.
+        read_features: features from what ``as_dict`` gave and the type of the input; a text
+            without features needs none.
 
     Raises:
         TextError: names the place and what is wrong there.
     """
-    reader = _Reader(arrays, attribute_types)
+    reader = _Reader(arrays, operators, read_features)
     lines = text.split("\n")
     for number, source in enumerate(lines, 1):
         line = Line(where, number, source)
@@ -122,10 +144,14 @@ def _print_value(value: Value) -> str:
     return head if quantization is None else f"{head}, {_print_attribute(quantization)}"
 
 
-def _print_node(node: Node) -> str:
+def _print_node(node: Node, operators: Mapping[str, OperatorForm] | None) -> str:
+    inputs = [_ref(name) for name in node.inputs]
+    if operators is not None:
+        names = operators[node.operator].operand_names(node.attributes)
+        inputs = [f"{name}={ref}" for name, ref in zip(names, inputs, strict=True)]
     return (
         f"node {_word(node.name)} (layer {_word(node.layer)}, {node.phase.value}): "
-        f"{_refs(node.outputs)} = {_word(node.operator)}({_refs(node.inputs)})"
+        f"{_refs(node.outputs)} = {_word(node.operator)}({', '.join(inputs)})"
         f" with {_print_attribute(node.attributes)}"
     )
 
@@ -156,53 +182,79 @@ class _Reader:
     """Collects what the statements say."""
 
     def __init__(
-        self, arrays: Mapping[str, NDArray[Any]], attribute_types: Mapping[str, type]
+        self,
+        arrays: Mapping[str, NDArray[Any]],
+        operators: Mapping[str, OperatorForm],
+        read_features: Callable[[Any, TensorType], InputFeatures] | None,
     ) -> None:
         self._arrays = arrays
-        self._attribute_types = attribute_types
+        self._operators = operators
+        self._read_features = read_features
         self.name: str | None = None
         self.values: dict[str, Value] = {}
         self.nodes: list[Node] = []
         self.outputs: list[str] = []
         self.updates: dict[str, str] = {}
-        self.features = ""
+        self.features: InputFeatures | None = None
         self.row_groups: list[RowGroup] = []
         self.target_features: list[str] = []
+        self._statements: dict[str, Callable[[Line], None]] = {
+            "graph": self._graph,
+            "node": self._node,
+            "update": self._update,
+            "rows": self._rows,
+            "input_rows": self._rows,
+            "output": lambda line: self.outputs.append(self._known(line, line.ref())),
+            "features": self._features,
+            "target": self._target,
+            **{kind.value: self._value for kind in Kind},
+        }
 
     def statement(self, line: Line) -> None:
         keyword = line.take("word", "graph, a value's kind, node, features, update or output")
         if (self.name is None) != (keyword.text == "graph"):
             first = "a text starts with one line `graph NAME`"
             raise line.error(first, keyword)
-        if keyword.text == "graph":
-            self.name = line.name("the graph's name").text
-        elif keyword.text in list(Kind):
-            self._value(line, Kind(keyword.text))
-        elif keyword.text == "node":
-            self._node(line)
-        elif keyword.text == "update":
-            state = self._known(line, line.ref())
-            line.skip("->")
-            self.updates[state] = self._known(line, line.ref())
-        elif keyword.text in ("rows", "input_rows"):
-            names = [self._known_node(line)]
-            while line.accept(","):
-                names.append(self._known_node(line))
-            self.row_groups.append(RowGroup(tuple(names), keyword.text == "input_rows"))
-        elif keyword.text == "output":
-            self.outputs.append(self._known(line, line.ref()))
-        elif keyword.text == "target":
-            self.target_features.append(line.name("a feature of the target").text)
-            while line.accept(","):
-                self.target_features.append(line.name("a feature of the target").text)
-        elif keyword.text == "features":
-            self.features = line.name("features as JSON").text
-        else:
+        if keyword.text not in self._statements:
             kinds = ", ".join(kind.value for kind in Kind)
-            raise line.error(f"expected {kinds}, node, features, update, rows or output", keyword)
+            raise line.error(
+                f"expected {kinds}, node, target, features, update, rows or output", keyword
+            )
+        self._keyword = keyword.text
+        self._statements[keyword.text](line)
         line.end()
 
-    def _value(self, line: Line, kind: Kind) -> None:
+    def _graph(self, line: Line) -> None:
+        self.name = line.name("the graph's name").text
+
+    def _update(self, line: Line) -> None:
+        state = self._known(line, line.ref())
+        line.skip("->")
+        self.updates[state] = self._known(line, line.ref())
+
+    def _rows(self, line: Line) -> None:
+        names = [self._known_node(line)]
+        while line.accept(","):
+            names.append(self._known_node(line))
+        self.row_groups.append(RowGroup(tuple(names), self._keyword == "input_rows"))
+
+    def _target(self, line: Line) -> None:
+        self.target_features.append(line.name("a feature of the target").text)
+        while line.accept(","):
+            self.target_features.append(line.name("a feature of the target").text)
+
+    def _features(self, line: Line) -> None:
+        stated = line.name("features as JSON")
+        inputs = [value for value in self.values.values() if value.kind is Kind.INPUT]
+        if self._read_features is None or not inputs:
+            raise line.error("nobody here reads features, or there is no input yet", stated)
+        try:
+            self.features = self._read_features(json.loads(stated.text), inputs[0].type)
+        except (ValueError, UserError) as error:
+            raise line.error(f"these are no features: {error}", stated) from error
+
+    def _value(self, line: Line) -> None:
+        kind = Kind(self._keyword)
         name = line.ref()
         if name.text in self.values:
             raise line.error(f"%{name.text} is declared twice", name)
@@ -243,14 +295,20 @@ class _Reader:
         line.skip(")", ":")
         outputs = [self._known(line, token) for token in line.refs("=")]
         operator = line.name("an operator")
-        if operator.text not in self._attribute_types:
-            near = difflib.get_close_matches(operator.text, self._attribute_types, 1)
+        if operator.text not in self._operators:
+            near = difflib.get_close_matches(operator.text, self._operators, 1)
             hint = f"; did you mean {near[0]}?" if near else ""
             raise line.error(f"there is no operator {operator.text}{hint}", operator)
         line.skip("(")
-        inputs = [self._known(line, token) for token in line.refs(")")]
+        given = line.named_refs(")")
+        inputs = [self._known(line, token) for _, token in given]
         line.skip("with")
-        attributes = line.attribute(self._attribute_types[operator.text])
+        form = self._operators[operator.text]
+        attributes = line.attribute(form.attributes_type)
+        for (called, token), operand in zip(given, form.operand_names(attributes), strict=False):
+            if called not in (None, operand):
+                what = f"this input of {operator.text} is {operand}, not {called}"
+                raise line.error(what, token)
         self.nodes.append(
             Node(
                 name,

@@ -24,6 +24,6 @@ __all__ = [
     "order_bound",
     "reusable",
     "row_plans",
-    "scratch_buffer",
     "schedule_problem",
+    "scratch_buffer",
 ]

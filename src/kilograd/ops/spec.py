@@ -153,6 +153,10 @@ class OpSpec(ABC, Generic[Attributes]):
         """
         return bind(self.name, self.operands, attributes, items)
 
+    def operand_names(self, attributes: Attributes) -> tuple[str, ...]:
+        """Names of the operands of a node with these attributes, in order."""
+        return tuple(o.name for o in self.operands if o.is_present(attributes))
+
     def inputs_of(self, node: Node) -> Operands[str]:
         """Names of the values that a node reads."""
         return self.bind(node.attributes, node.inputs)

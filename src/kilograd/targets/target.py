@@ -181,26 +181,15 @@ class _Reader:
         regions: list[Region] = []
         roles: dict[str, str] = {}
         for name, contents in self._table(self._left.pop("memory", {}), "memory").items():
-            of = f"memory {name}"
-            table = self._table(contents, of)
-            for field in ("origin", "bytes", "holds"):
-                if field not in table:
-                    raise self._error(f"{of} lacks the field {field}")
-            if unknown := set(table) - {"origin", "bytes", "holds"}:
-                raise self._error(f"{of} has an unknown field {', '.join(sorted(unknown))}")
-            origin, length = (
-                self._size(table[field], f"{of}: {field}") for field in ("origin", "bytes")
-            )
-            regions.append(Region(name, origin, length))
-            for role in table["holds"]:
-                if role not in ROLES:
-                    raise self._error(f"{of} holds {role!r}; it may hold {', '.join(ROLES)}")
+            region, held = self._region(name, self._table(contents, f"memory {name}"))
+            regions.append(region)
+            for role in held:
                 if role in roles:
                     raise self._error(f"{role} is held by both {roles[role]} and {name}")
                 roles[role] = name
-        for role in ROLES:
-            if regions and role not in roles:
-                raise self._error(f"no memory holds the {role}")
+        missing = [role for role in ROLES if role not in roles]
+        if regions and missing:
+            raise self._error(f"no memory holds the {missing[0]}")
         regions.sort(key=lambda region: region.origin)
         for first, second in pairwise(regions):
             if second.origin < first.end:
@@ -209,6 +198,20 @@ class _Reader:
                     f"{first.end:#x}, {second.name} begins at {second.origin:#x}"
                 )
         return tuple(regions), roles
+
+    def _region(self, name: str, table: dict[str, Any]) -> tuple[Region, list[str]]:
+        of = f"memory {name}"
+        fields = ("origin", "bytes", "holds")
+        for field in fields:
+            if field not in table:
+                raise self._error(f"{of} lacks the field {field}")
+        if unknown := set(table) - set(fields):
+            raise self._error(f"{of} has an unknown field {', '.join(sorted(unknown))}")
+        for role in table["holds"]:
+            if role not in ROLES:
+                raise self._error(f"{of} holds {role!r}; it may hold {', '.join(ROLES)}")
+        origin, length = (self._size(table[f], f"{of}: {f}") for f in ("origin", "bytes"))
+        return Region(name, origin, length), table["holds"]
 
     def _table(self, value: Any, of: str) -> dict[str, Any]:
         if not isinstance(value, dict):

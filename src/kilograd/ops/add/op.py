@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from kilograd.ir import DType, Graph, Node, Quantization, TensorType
 from kilograd.ops.arithmetic import multiply_by_quantized_multiplier, quantize_multiplier
 from kilograd.ops.clamp import clamped_gradient
+from kilograd.ops.common.layers import shifts_suit_dsp
 from kilograd.ops.spec import (
     DSP,
     PLAIN,
@@ -123,7 +124,8 @@ class Add(OpSpec[AddAttributes]):
         types = self.bind(attributes, inputs)
         a, b, out = self._multipliers(attributes, inputs)
         shift_of_smaller = b[1] if a == _HALF else a[1]
-        is_usual = _HALF in (a, b) and shift_of_smaller <= 0 and -22 <= out[1] < 0
+        suits = shifts_suit_dsp(np.array([out[1]], np.int8))
+        is_usual = _HALF in (a, b) and shift_of_smaller <= 0 and suits
         fields = {
             "count": types.a.size,
             "a_zero_point": types.a.zero_point,

@@ -116,7 +116,7 @@ class _PointwiseForward(OpSpec[PointwiseAttributes]):
     def real(
         self, attributes: PointwiseAttributes, inputs: Sequence[TensorType], values: Sequence[Array]
     ) -> NDArray[np.float64]:
-        """x · Wᵀ + b at every position; the weight of several parts is their columns in order."""
+        """X · Wᵀ + b at every position; the weight of several parts is their columns in order."""
         (out,) = self.infer(attributes, inputs)
         given = self.bind(attributes, values)
         channels = given.x.shape[-1]
