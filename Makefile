@@ -23,10 +23,12 @@ lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 	$(BIN)/lint-imports
+	git ls-files "src/*.c" "src/*.h" "tests/*.c" "tests/*.h" | xargs $(BIN)/clang-format --dry-run -Werror
 
 format: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+	git ls-files "src/*.c" "src/*.h" "tests/*.c" "tests/*.h" | xargs $(BIN)/clang-format -i
 
 bench: setup
 	$(BIN)/python -m experiments.foundation.run

@@ -11,6 +11,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+import kilograd
 from kilograd.compiler import compile_model
 from kilograd.frontend.open import load_model
 from kilograd.scheme import load_scheme
@@ -153,11 +154,19 @@ def test_the_example_of_integration_compiles(index, row_input):
     assert build_host_library({**program.sources, "example.c": example}).path.is_file()
 
 
-@pytest.mark.parametrize("page", ["debugging-a-mismatch.md"])
-def test_the_python_of_a_page_runs(page, tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize(
+    ("page", "printed"),
+    [("debugging-a-mismatch.md", "values are equal"), ("python-api.md", "same bits: True")],
+)
+def test_the_python_of_a_page_runs(page, printed, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     exec(compile("".join(blocks(page, "python")), page, "exec"), {})
-    assert "values are equal" in capsys.readouterr().out
+    assert printed in capsys.readouterr().out
+
+
+def test_the_page_on_python_names_what_is_public():
+    page = (ROOT / "docs" / "python-api.md").read_text(encoding="utf-8")
+    assert not [name for name in kilograd.__all__ if name[0] != "_" and name not in page]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -3,13 +3,13 @@
 #include <stdint.h>
 
 typedef struct {
-  uint32_t counts[10];
+    uint32_t counts[10];
 } kg_counters;
 
 typedef struct {
-  int32_t mantissa;
-  int32_t exponent;
-  uint32_t steps;
+    int32_t mantissa;
+    int32_t exponent;
+    uint32_t steps;
 } kg_learning_rate;
 
 extern const uint32_t kg_input_bytes, kg_class_count, kg_state_bytes, kg_arena_bytes;

@@ -9,8 +9,8 @@
 /* A map: its rows, or those of them that are still to be read. */
 typedef struct {
     int32_t height, row_bytes;
-    int32_t given; /* rows that are there from the beginning */
-    int32_t whole; /* no row is ever dropped */
+    int32_t given;  /* rows that are there from the beginning */
+    int32_t whole;  /* no row is ever dropped */
     int32_t offset; /* of its first row in the arena */
 } kg_rowwise_value;
 

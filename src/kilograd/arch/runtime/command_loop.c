@@ -17,190 +17,210 @@
 #endif
 
 enum {
-  COMMAND_INFO = 1,        /*                                       -> 4 u32 */
-  COMMAND_INIT = 2,        /* u32 seed                              -> nothing */
-  COMMAND_PREDICT = 3,     /* sample                                -> logits */
-  COMMAND_TRAIN = 4,       /* i32 label, rate (12 bytes), sample    -> logits */
-  COMMAND_READ_STATE = 5,  /*                                       -> state */
-  COMMAND_WRITE_STATE = 6, /* state                                 -> nothing */
-  COMMAND_STACK = 7,       /*                                       -> u32 bytes */
-  COMMAND_EXIT = 8,        /*                                       -> nothing */
-  COMMAND_COUNTERS = 9,    /*                                       -> kg_counters */
-  COMMAND_SET_CLASSES = 10, /* u32 classes                          -> nothing */
-  COMMAND_FEATURES = 11    /* int16 samples of a sensor; none begin anew
-                                                                    -> the input once complete */
+    COMMAND_INFO = 1,         /*                                       -> 4 u32 */
+    COMMAND_INIT = 2,         /* u32 seed                              -> nothing */
+    COMMAND_PREDICT = 3,      /* sample                                -> logits */
+    COMMAND_TRAIN = 4,        /* i32 label, rate (12 bytes), sample    -> logits */
+    COMMAND_READ_STATE = 5,   /*                                       -> state */
+    COMMAND_WRITE_STATE = 6,  /* state                                 -> nothing */
+    COMMAND_STACK = 7,        /*                                       -> u32 bytes */
+    COMMAND_EXIT = 8,         /*                                       -> nothing */
+    COMMAND_COUNTERS = 9,     /*                                       -> kg_counters */
+    COMMAND_SET_CLASSES = 10, /* u32 classes                          -> nothing */
+    COMMAND_FEATURES = 11     /* int16 samples of a sensor; none begin anew
+                                                                       -> the input once complete */
 };
 
 static const char wrong_length[] = "the payload has the wrong length";
 
 typedef struct {
-  uint32_t unread; /* payload bytes that are still in the port */
+    uint32_t unread; /* payload bytes that are still in the port */
 } request;
 
-void kg_reply(uint8_t status, const void *payload, uint32_t bytes) {
-  const uint8_t header[5] = {status, (uint8_t)bytes, (uint8_t)(bytes >> 8), (uint8_t)(bytes >> 16),
-                             (uint8_t)(bytes >> 24)};
-  kg_port_write(header, sizeof header);
-  kg_port_write(payload, bytes);
+void kg_reply(uint8_t status, const void *payload, uint32_t bytes)
+{
+    const uint8_t header[5] = {status, (uint8_t)bytes, (uint8_t)(bytes >> 8),
+                               (uint8_t)(bytes >> 16), (uint8_t)(bytes >> 24)};
+    kg_port_write(header, sizeof header);
+    kg_port_write(payload, bytes);
 }
 
-static void take(request *from, void *to, uint32_t bytes) {
-  kg_port_read(to, bytes);
-  from->unread -= bytes;
+static void take(request *from, void *to, uint32_t bytes)
+{
+    kg_port_read(to, bytes);
+    from->unread -= bytes;
 }
 
-static void refuse(request *from, const char *reason) {
-  uint8_t dropped[16];
-  while (from->unread > 0) {
-    take(from, dropped, from->unread < sizeof dropped ? from->unread : sizeof dropped);
-  }
-  uint32_t bytes = 0;
-  while (reason[bytes] != 0) bytes++;
-  kg_reply(KG_STATUS_REFUSED, reason, bytes);
+static void refuse(request *from, const char *reason)
+{
+    uint8_t dropped[16];
+    while (from->unread > 0) {
+        take(from, dropped, from->unread < sizeof dropped ? from->unread : sizeof dropped);
+    }
+    uint32_t bytes = 0;
+    while (reason[bytes] != 0)
+        bytes++;
+    kg_reply(KG_STATUS_REFUSED, reason, bytes);
 }
 
-static void reply_logits(const int32_t *logits) {
-  kg_reply(KG_STATUS_OK, logits, kg_class_count * (uint32_t)sizeof(int32_t));
+static void reply_logits(const int32_t *logits)
+{
+    kg_reply(KG_STATUS_OK, logits, kg_class_count * (uint32_t)sizeof(int32_t));
 }
 
-static uint32_t stack_high_water(void) {
-  const volatile uint32_t *word = __kg_stack_bottom;
-  while (word < __kg_stack_top && *word == KG_STACK_PAINT) word++;
-  return (uint32_t)((uintptr_t)__kg_stack_top - (uintptr_t)word);
+static uint32_t stack_high_water(void)
+{
+    const volatile uint32_t *word = __kg_stack_bottom;
+    while (word < __kg_stack_top && *word == KG_STACK_PAINT)
+        word++;
+    return (uint32_t)((uintptr_t)__kg_stack_top - (uintptr_t)word);
 }
 
-static void command_info(void) {
-  const uint32_t info[4] = {kg_input_bytes, kg_class_count, kg_state_bytes, kg_arena_bytes};
-  kg_reply(KG_STATUS_OK, info, sizeof info);
+static void command_info(void)
+{
+    const uint32_t info[4] = {kg_input_bytes, kg_class_count, kg_state_bytes, kg_arena_bytes};
+    kg_reply(KG_STATUS_OK, info, sizeof info);
 }
 
-static const char *command_init(request *from) {
-  uint32_t seed;
-  if (from->unread != sizeof seed) return wrong_length;
-  take(from, &seed, sizeof seed);
-  kg_init(seed);
-  kg_reply(KG_STATUS_OK, NULL, 0);
-  return NULL;
+static const char *command_init(request *from)
+{
+    uint32_t seed;
+    if (from->unread != sizeof seed)
+        return wrong_length;
+    take(from, &seed, sizeof seed);
+    kg_init(seed);
+    kg_reply(KG_STATUS_OK, NULL, 0);
+    return NULL;
 }
 
 /* The sample into memory, or row by row into the network. */
-static void take_sample(request *from) {
+static void take_sample(request *from)
+{
 #ifdef KG_ROW_INPUT
-  static int8_t row[KG_ROW_BYTES];
-  kg_begin();
-  do {
-    take(from, row, sizeof row);
-  } while (kg_push_rows(row, 1) > 0);
+    static int8_t row[KG_ROW_BYTES];
+    kg_begin();
+    do {
+        take(from, row, sizeof row);
+    } while (kg_push_rows(row, 1) > 0);
 #else
-  take(from, kg_input(), kg_input_bytes);
+    take(from, kg_input(), kg_input_bytes);
 #endif
 }
 
-static const char *command_predict(request *from) {
-  if (from->unread != kg_input_bytes) return wrong_length;
-  take_sample(from);
-  reply_logits(kg_predict());
-  return NULL;
+static const char *command_predict(request *from)
+{
+    if (from->unread != kg_input_bytes)
+        return wrong_length;
+    take_sample(from);
+    reply_logits(kg_predict());
+    return NULL;
 }
 
-static const char *command_train(request *from) {
-  struct {
-    int32_t label;
-    kg_learning_rate rate;
-  } step;
-  if (from->unread != sizeof step + kg_input_bytes) return wrong_length;
-  take(from, &step, sizeof step);
-  if (step.label < 0 || (uint32_t)step.label >= kg_get_classes()) return "the label is no class";
-  const int32_t mantissa = step.rate.mantissa, exponent = step.rate.exponent;
-  if (mantissa < 0 || mantissa > 32767 || exponent < -1100 || exponent > 1100) {
-    return "the rate is out of range";
-  }
-  take_sample(from);
-  reply_logits(kg_train_step(step.label, step.rate));
-  return NULL;
+static const char *command_train(request *from)
+{
+    struct {
+        int32_t label;
+        kg_learning_rate rate;
+    } step;
+    if (from->unread != sizeof step + kg_input_bytes)
+        return wrong_length;
+    take(from, &step, sizeof step);
+    if (step.label < 0 || (uint32_t)step.label >= kg_get_classes())
+        return "the label is no class";
+    const int32_t mantissa = step.rate.mantissa, exponent = step.rate.exponent;
+    if (mantissa < 0 || mantissa > 32767 || exponent < -1100 || exponent > 1100) {
+        return "the rate is out of range";
+    }
+    take_sample(from);
+    reply_logits(kg_train_step(step.label, step.rate));
+    return NULL;
 }
 
-static const char *command_write_state(request *from) {
-  if (from->unread != kg_state_bytes) return wrong_length;
-  take(from, kg_state(), kg_state_bytes);
-  kg_reply(KG_STATUS_OK, NULL, 0);
-  return NULL;
+static const char *command_write_state(request *from)
+{
+    if (from->unread != kg_state_bytes)
+        return wrong_length;
+    take(from, kg_state(), kg_state_bytes);
+    kg_reply(KG_STATUS_OK, NULL, 0);
+    return NULL;
 }
 
-static const char *command_set_classes(request *from) {
-  uint32_t classes;
-  if (from->unread != sizeof classes) return wrong_length;
-  take(from, &classes, sizeof classes);
-  if (!kg_set_classes(classes)) return "there are not so many classes";
-  kg_reply(KG_STATUS_OK, NULL, 0);
-  return NULL;
+static const char *command_set_classes(request *from)
+{
+    uint32_t classes;
+    if (from->unread != sizeof classes)
+        return wrong_length;
+    take(from, &classes, sizeof classes);
+    if (!kg_set_classes(classes))
+        return "there are not so many classes";
+    kg_reply(KG_STATUS_OK, NULL, 0);
+    return NULL;
 }
 
 #ifdef HAS_FEATURES
-static const char *command_features(request *from) {
-  int16_t samples[64];
-  const uint32_t bytes_each = KG_FEATURES_CHANNELS * (uint32_t)sizeof(int16_t);
-  if (from->unread > sizeof samples || from->unread % bytes_each != 0) return wrong_length;
-  const uint32_t count = from->unread / bytes_each;
-  int32_t is_complete = 0;
-  if (count == 0) {
-    kg_features_reset();
-  } else {
-    take(from, samples, from->unread);
-    is_complete = kg_features_push(samples, (int32_t)count);
-  }
-  kg_reply(KG_STATUS_OK, kg_input(), is_complete ? kg_input_bytes : 0);
-  return NULL;
+static const char *command_features(request *from)
+{
+    int16_t samples[64];
+    const uint32_t bytes_each = KG_FEATURES_CHANNELS * (uint32_t)sizeof(int16_t);
+    if (from->unread > sizeof samples || from->unread % bytes_each != 0)
+        return wrong_length;
+    const uint32_t count = from->unread / bytes_each;
+    int32_t is_complete = 0;
+    if (count == 0) {
+        kg_features_reset();
+    } else {
+        take(from, samples, from->unread);
+        is_complete = kg_features_push(samples, (int32_t)count);
+    }
+    kg_reply(KG_STATUS_OK, kg_input(), is_complete ? kg_input_bytes : 0);
+    return NULL;
 }
 #endif
 
 /* Returns why the request is refused, or NULL once it has been answered. */
-static const char *execute(uint8_t command, request *from) {
-  switch (command) {
-    case COMMAND_INIT:
-      return command_init(from);
-    case COMMAND_PREDICT:
-      return command_predict(from);
-    case COMMAND_TRAIN:
-      return command_train(from);
-    case COMMAND_WRITE_STATE:
-      return command_write_state(from);
-    case COMMAND_SET_CLASSES:
-      return command_set_classes(from);
+static const char *execute(uint8_t command, request *from)
+{
+    switch (command) {
+    case COMMAND_INIT: return command_init(from);
+    case COMMAND_PREDICT: return command_predict(from);
+    case COMMAND_TRAIN: return command_train(from);
+    case COMMAND_WRITE_STATE: return command_write_state(from);
+    case COMMAND_SET_CLASSES: return command_set_classes(from);
 #ifdef HAS_FEATURES
-    case COMMAND_FEATURES:
-      return command_features(from);
+    case COMMAND_FEATURES: return command_features(from);
 #endif
-    default:
-      break;
-  }
-  if (from->unread != 0) return wrong_length;
-  if (command == COMMAND_INFO) {
-    command_info();
-  } else if (command == COMMAND_READ_STATE) {
-    kg_reply(KG_STATUS_OK, kg_state(), kg_state_bytes);
-  } else if (command == COMMAND_STACK) {
-    const uint32_t bytes = stack_high_water();
-    kg_reply(KG_STATUS_OK, &bytes, sizeof bytes);
-  } else if (command == COMMAND_COUNTERS) {
-    kg_reply(KG_STATUS_OK, kg_get_counters(), sizeof(kg_counters));
-  } else {
-    return "unknown command";
-  }
-  return NULL;
+    default: break;
+    }
+    if (from->unread != 0)
+        return wrong_length;
+    if (command == COMMAND_INFO) {
+        command_info();
+    } else if (command == COMMAND_READ_STATE) {
+        kg_reply(KG_STATUS_OK, kg_state(), kg_state_bytes);
+    } else if (command == COMMAND_STACK) {
+        const uint32_t bytes = stack_high_water();
+        kg_reply(KG_STATUS_OK, &bytes, sizeof bytes);
+    } else if (command == COMMAND_COUNTERS) {
+        kg_reply(KG_STATUS_OK, kg_get_counters(), sizeof(kg_counters));
+    } else {
+        return "unknown command";
+    }
+    return NULL;
 }
 
-void kg_command_loop(void) {
-  for (;;) {
-    uint8_t header[5];
-    kg_port_read(header, sizeof header);
-    request from = {header[1] | (uint32_t)header[2] << 8 | (uint32_t)header[3] << 16 |
-                    (uint32_t)header[4] << 24};
-    if (header[0] == COMMAND_EXIT && from.unread == 0) {
-      kg_reply(KG_STATUS_OK, NULL, 0);
-      return;
+void kg_command_loop(void)
+{
+    for (;;) {
+        uint8_t header[5];
+        kg_port_read(header, sizeof header);
+        request from = {header[1] | (uint32_t)header[2] << 8 | (uint32_t)header[3] << 16 |
+                        (uint32_t)header[4] << 24};
+        if (header[0] == COMMAND_EXIT && from.unread == 0) {
+            kg_reply(KG_STATUS_OK, NULL, 0);
+            return;
+        }
+        const char *refusal = execute(header[0], &from);
+        if (refusal != NULL)
+            refuse(&from, refusal);
     }
-    const char *refusal = execute(header[0], &from);
-    if (refusal != NULL) refuse(&from, refusal);
-  }
 }

@@ -15,7 +15,8 @@ typedef struct {
     uint32_t seed;
     uint32_t step;
     int32_t label;
-    int32_t classes; /* that may be predicted and learned now; the others' logits count for nothing */
+    int32_t
+        classes; /* that may be predicted and learned now; the others' logits count for nothing */
     int32_t rate_mantissa;
     int32_t rate_exponent;
 } kg_control;
@@ -50,8 +51,8 @@ static inline int32_t kg_multiply_by_quantized_multiplier(int32_t value, int32_t
 static inline int8_t kg_requantize(int32_t accumulator, int32_t multiplier, int32_t shift,
                                    int32_t zero_point)
 {
-    return kg_saturate_int8(
-        kg_multiply_by_quantized_multiplier(accumulator, multiplier, shift) + zero_point);
+    return kg_saturate_int8(kg_multiply_by_quantized_multiplier(accumulator, multiplier, shift) +
+                            zero_point);
 }
 
 /* floor(part * 2^bits / whole); part < 2 * whole, whole < 2^63. A division of 64 bits would bring
@@ -134,8 +135,8 @@ static inline int8_t kg_gradient_element(int64_t value, int32_t shift, uint32_t 
 
 /* Elements first, first + 1, … of a gradient whose products share mantissa and shift. */
 static inline void kg_gradient_elements(const int32_t *sums, int32_t count, int32_t mantissa,
-                                        int32_t shift, uint32_t key, uint32_t first,
-                                        int8_t *result, uint32_t *magnitude)
+                                        int32_t shift, uint32_t key, uint32_t first, int8_t *result,
+                                        uint32_t *magnitude)
 {
     uint32_t seen = 0;
     int32_t i = 0;

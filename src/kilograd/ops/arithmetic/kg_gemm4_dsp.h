@@ -81,6 +81,7 @@ static inline const uint32_t *kg_dot_rows(const uint32_t *rows, const int8_t **w
     int32_t groups = count >> 2;
     const int8_t *w = *weight;
     uint32_t even, odd;
+    /* clang-format off */
     __asm__ volatile("tst %[n], #1\n"
                      "beq 1f\n" KG_GROUP
                      "1: tst %[n], #2\n"
@@ -96,6 +97,7 @@ static inline const uint32_t *kg_dot_rows(const uint32_t *rows, const int8_t **w
                        [odd] "=&r"(odd)
                      :
                      : "r4", "r5", "r6", "r8", "cc", "memory");
+    /* clang-format on */
     const int32_t part = count & 3;
     if (part != 0) {
         const uint32_t word = kg_load_part(w, part);

@@ -178,8 +178,7 @@ KG_LANE_FUNCTION kg_lanes kg_round_lanes(kg_lanes value, kg_lanes factor, int32_
 KG_LANE_FUNCTION kg_lanes kg_gradient_lanes(kg_lanes sums, kg_lanes factor, int32_t shift,
                                             uint32_t key, uint32_t first, kg_lanes *magnitude)
 {
-    const kg_lanes rounded =
-        kg_round_lanes(sums, factor, shift, kg_random_lanes(key, first));
+    const kg_lanes rounded = kg_round_lanes(sums, factor, shift, kg_random_lanes(key, first));
     const kg_lanes sign = rounded >> 31;
     *magnitude |= (rounded ^ sign) - sign;
     return kg_clamp_lanes(rounded, -127, 127);
@@ -202,9 +201,9 @@ KG_LANE_FUNCTION void kg_step_lanes(const kg_control *control, kg_lanes sums,
     const int32_t shift = -(scale_exponent + control->rate_exponent);
     if (shift < 32 || shift > 62) {
         for (int32_t i = 0; i < width; i++)
-            weight[i] = kg_stepped_weight(
-                weight[i], kg_step(control, sums[i], scale_mantissa, scale_exponent,
-                                   kg_random(key, first + (uint32_t)i)));
+            weight[i] = kg_stepped_weight(weight[i],
+                                          kg_step(control, sums[i], scale_mantissa, scale_exponent,
+                                                  kg_random(key, first + (uint32_t)i)));
         return;
     }
     const kg_lanes scale = kg_lanes_of(scale_mantissa * control->rate_mantissa);

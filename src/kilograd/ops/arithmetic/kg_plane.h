@@ -10,9 +10,8 @@
 #define KG_PLANE_CHANNELS 4
 
 /* `count` channels of each position, `stride` bytes apart in the copy. */
-static inline const int8_t *kg_copy_plane(const int8_t *from, int32_t positions,
-                                          int32_t channels, int32_t count, int32_t stride,
-                                          void *plane)
+static inline const int8_t *kg_copy_plane(const int8_t *from, int32_t positions, int32_t channels,
+                                          int32_t count, int32_t stride, void *plane)
 {
     int8_t *to = plane;
     if (count == KG_PLANE_CHANNELS)

@@ -13,8 +13,7 @@ typedef struct {
 } kg_requantizer;
 
 /* The multiplier is at least 2^30, as every normalized one; odd is 2 * zero point + 1. */
-static inline kg_requantizer kg_prepare_requantizer(int32_t multiplier, int32_t shift,
-                                                    int32_t odd)
+static inline kg_requantizer kg_prepare_requantizer(int32_t multiplier, int32_t shift, int32_t odd)
 {
     kg_requantizer q;
     q.multiplier = (int32_t)((uint32_t)multiplier << 1);
@@ -46,11 +45,11 @@ static inline int8_t kg_requantize_usual(int32_t accumulator, kg_requantizer q)
 static inline void kg_requantize_four(const int32_t sums[4], const kg_requantizer q[4], int8_t *y)
 {
     int32_t high;
-    __asm__ volatile(KG_REQUANTIZE("s0", "0") KG_REQUANTIZE("s1", "1") KG_REQUANTIZE("s2", "2")
-                         KG_REQUANTIZE("s3", "3")
-                     : [q] "+&r"(q), [high] "=&r"(high)
-                     : [s0] "r"(sums[0]), [s1] "r"(sums[1]), [s2] "r"(sums[2]), [s3] "r"(sums[3]),
-                       [y] "r"(y)
-                     : "r4", "r5", "r6", "memory");
+    __asm__ volatile(
+        KG_REQUANTIZE("s0", "0") KG_REQUANTIZE("s1", "1") KG_REQUANTIZE("s2", "2")
+            KG_REQUANTIZE("s3", "3")
+        : [q] "+&r"(q), [high] "=&r"(high)
+        : [s0] "r"(sums[0]), [s1] "r"(sums[1]), [s2] "r"(sums[2]), [s3] "r"(sums[3]), [y] "r"(y)
+        : "r4", "r5", "r6", "memory");
 }
 #endif

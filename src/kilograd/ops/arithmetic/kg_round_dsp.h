@@ -59,13 +59,13 @@ static inline void kg_round_four(int32_t pairs[8], int32_t right, uint32_t count
 {
     int32_t value, factor;
     uint32_t low, high, seen = *magnitude;
-    __asm__ volatile(KG_ROUND_PRODUCT KG_ROUND_PRODUCT KG_ROUND_PRODUCT KG_ROUND_PRODUCT
-                     : [at] "+&r"(pairs), [counter] "+&r"(counter), [seen] "+&r"(seen),
-                       [value] "=&r"(value), [factor] "=&r"(factor), [low] "=&r"(low),
-                       [high] "=&r"(high)
-                     : [first] "r"(KG_MIX_FIRST), [second] "r"(KG_MIX_SECOND), [step] "r"(step),
-                       [power] "r"(UINT32_C(1) << right), [right] "r"(right)
-                     : "memory");
+    __asm__ volatile(
+        KG_ROUND_PRODUCT KG_ROUND_PRODUCT KG_ROUND_PRODUCT KG_ROUND_PRODUCT
+        : [at] "+&r"(pairs), [counter] "+&r"(counter), [seen] "+&r"(seen), [value] "=&r"(value),
+          [factor] "=&r"(factor), [low] "=&r"(low), [high] "=&r"(high)
+        : [first] "r"(KG_MIX_FIRST), [second] "r"(KG_MIX_SECOND), [step] "r"(step),
+          [power] "r"(UINT32_C(1) << right), [right] "r"(right)
+        : "memory");
     *magnitude = seen;
 }
 #endif

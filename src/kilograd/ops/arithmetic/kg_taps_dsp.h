@@ -71,12 +71,12 @@ static inline void kg_pack_taps(const kg_taps *t, const int8_t *weight, uint32_t
     "smlatt %[s3], %[b], %[v], %[s3]\n"
 
 #define KG_TAPS(text)                                                                              \
-    __asm__ volatile(text                                                                          \
-                     : [s0] "+&r"(s0), [s1] "+&r"(s1), [s2] "+&r"(s2), [s3] "+&r"(s3),             \
-                       [x] "+&r"(x), [w] "+&r"(packed), [a] "=&r"(a), [b] "=&r"(b), [t] "=&r"(t),  \
-                       [u] "=&r"(u), [v] "=&r"(v)                                                  \
-                     : [next] "r"(next), [zero] "r"(zero)                                          \
-                     : "memory")
+    __asm__ volatile(                                                                              \
+        text                                                                                       \
+        : [s0] "+&r"(s0), [s1] "+&r"(s1), [s2] "+&r"(s2), [s3] "+&r"(s3), [x] "+&r"(x),            \
+          [w] "+&r"(packed), [a] "=&r"(a), [b] "=&r"(b), [t] "=&r"(t), [u] "=&r"(u), [v] "=&r"(v)  \
+        : [next] "r"(next), [zero] "r"(zero)                                                       \
+        : "memory")
 
 /* sums[c] += `rows` rows of taps, all inside the map, the first of them at x. */
 static inline void kg_sum_taps(const kg_taps *window, const int8_t *x, const uint32_t *packed,
@@ -130,9 +130,9 @@ static inline void kg_sum_taps(const kg_taps *window, const int8_t *x, const uin
 
 /* The same for the taps [first, last) of each row; x is at the first of them, `packed` at the
    row's weights. */
-static inline void kg_sum_some_taps(const kg_taps *window, const int8_t *x,
-                                    const uint32_t *packed, int32_t rows, int32_t first,
-                                    int32_t last, int32_t sums[KG_TAP_CHANNELS])
+static inline void kg_sum_some_taps(const kg_taps *window, const int8_t *x, const uint32_t *packed,
+                                    int32_t rows, int32_t first, int32_t last,
+                                    int32_t sums[KG_TAP_CHANNELS])
 {
     const int32_t next = window->channels, width = window->kernel_width;
     const int32_t pairs = (last >> 1) - ((first + 1) >> 1);

@@ -44,8 +44,8 @@ void kg_add_dsp(const kg_add_parameters *p, const int8_t *a, const int8_t *b, in
         .right = -left,
         .rounds = left == 0 ? 0 : -1,
     };
-    const kg_requantizer q = kg_prepare_requantizer(p->output_multiplier, p->output_shift,
-                                                    2 * p->output_zero_point + 1);
+    const kg_requantizer q =
+        kg_prepare_requantizer(p->output_multiplier, p->output_shift, 2 * p->output_zero_point + 1);
     const int32_t zero = -zero_of_larger * (INT32_C(1) << 19);
     const int8_t *const end = larger + p->count;
     while (larger != end) {

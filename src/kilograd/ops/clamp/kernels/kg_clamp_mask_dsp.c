@@ -18,8 +18,8 @@ static inline uint32_t select_inside(uint32_t word, uint32_t bits)
 
 static inline uint8_t eight_inside(const int8_t *y)
 {
-    uint32_t bits = select_inside(kg_load32(y), 0x08040201u) |
-                    select_inside(kg_load32(y + 4), 0x80402010u);
+    uint32_t bits =
+        select_inside(kg_load32(y), 0x08040201u) | select_inside(kg_load32(y + 4), 0x80402010u);
     __asm__("usad8 %0, %1, %2" : "=r"(bits) : "r"(bits), "r"(0));
     return (uint8_t)bits;
 }

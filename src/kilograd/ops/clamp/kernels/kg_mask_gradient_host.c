@@ -3,7 +3,7 @@
 #include "kg_lanes_host.h"
 
 void kg_mask_gradient_host(const kg_mask_gradient_parameters *p, const int8_t *gradient,
-                            const uint8_t *mask, int8_t *result)
+                           const uint8_t *mask, int8_t *result)
 {
     uint32_t passed = 0;
     int32_t i = 0;

@@ -49,13 +49,13 @@ static void gather(const kg_conv_parameters *p, const int8_t *x, int32_t row, in
 }
 
 void kg_conv_dsp(const kg_conv_parameters *p, const int8_t *x, const int32_t *bias,
-             const int8_t *weight, int8_t *y, uint32_t *scratch)
+                 const int8_t *weight, int8_t *y, uint32_t *scratch)
 {
     const int32_t taps = p->kernel_height * p->kernel_width * p->channels;
     const int32_t outputs = p->outputs, padded = (taps + 3) & ~3;
     uint32_t *const rows = scratch;
-    const kg_outputs layer = {bias, p->multiplier, p->shift, outputs, outputs,
-                              p->output_zero_point};
+    const kg_outputs layer = {bias,    p->multiplier, p->shift,
+                              outputs, outputs,       p->output_zero_point};
     int8_t *const windows = (int8_t *)(scratch + padded / 2 * KG_ROWS);
     for (int32_t row = 0; row < p->output_height; row++, y += p->output_width * outputs)
         for (int32_t column = 0; column < p->output_width; column += KG_ROWS) {

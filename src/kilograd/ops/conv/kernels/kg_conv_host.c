@@ -20,7 +20,7 @@ static void gather(const kg_conv_parameters *p, const int8_t *x, int32_t row, in
 }
 
 void kg_conv_host(const kg_conv_parameters *p, const int8_t *x, const int32_t *bias,
-             const int8_t *weight, int8_t *y, uint32_t *scratch)
+                  const int8_t *weight, int8_t *y, uint32_t *scratch)
 {
     const int32_t taps = p->kernel_height * p->kernel_width * p->channels;
     if (taps > KG_LANES_DEPTH || !kg_shifts_suit_lanes(p->shift, p->outputs)) {

@@ -1,12 +1,13 @@
 #include "kg_conv.h"
 
-void kg_conv_input_gradient_plain(const kg_conv_input_gradient_parameters *p, const kg_control *control,
-                            const int8_t *gradient, const int32_t *gradient_exponent,
-                            const int8_t *weight, const int32_t *result_exponent, int8_t *result,
-                            uint32_t *magnitude, int32_t *scratch)
+void kg_conv_input_gradient_plain(const kg_conv_input_gradient_parameters *p,
+                                  const kg_control *control, const int8_t *gradient,
+                                  const int32_t *gradient_exponent, const int8_t *weight,
+                                  const int32_t *result_exponent, int8_t *result,
+                                  uint32_t *magnitude, int32_t *scratch)
 {
-    const int32_t shift = kg_whole_exponent(result_exponent) -
-                          kg_whole_exponent(gradient_exponent) - p->exponent;
+    const int32_t shift =
+        kg_whole_exponent(result_exponent) - kg_whole_exponent(gradient_exponent) - p->exponent;
     const uint32_t key = kg_random_key(control, p->rng_stream);
     const int32_t half = (INT32_C(1) << p->channel_shift) >> 1;
     const int32_t taps = p->kernel_height * p->kernel_width;

@@ -4,8 +4,8 @@
 /* Sums over positions of gradient * (x - zero point) at one tap of one channel, for sixteen
    outputs. */
 KG_LANE_FUNCTION kg_lanes correlate(const kg_conv_weight_update_parameters *p,
-                                    const int8_t *gradient, const int8_t *x, int32_t ky,
-                                    int32_t kx, int32_t width)
+                                    const int8_t *gradient, const int8_t *x, int32_t ky, int32_t kx,
+                                    int32_t width)
 {
     kg_lanes sums = {0};
     for (int32_t row = 0; row < p->output_height; row++) {
@@ -16,17 +16,17 @@ KG_LANE_FUNCTION kg_lanes correlate(const kg_conv_weight_update_parameters *p,
             const int32_t at = column * p->stride - p->left + kx;
             if (at < 0 || at >= p->input_width)
                 continue;
-            sums += kg_load_lanes(gradient + (row * p->output_width + column) * p->outputs,
-                                  width) *
+            sums += kg_load_lanes(gradient + (row * p->output_width + column) * p->outputs, width) *
                     (x[(y * p->input_width + at) * p->channels] - p->zero_point);
         }
     }
     return sums;
 }
 
-void kg_conv_weight_update_host(const kg_conv_weight_update_parameters *p, const kg_control *control,
-                         int8_t *weight, const int8_t *gradient, const int32_t *gradient_exponent,
-                         const int8_t *x, const int32_t *loss_exponent)
+void kg_conv_weight_update_host(const kg_conv_weight_update_parameters *p,
+                                const kg_control *control, int8_t *weight, const int8_t *gradient,
+                                const int32_t *gradient_exponent, const int8_t *x,
+                                const int32_t *loss_exponent)
 {
     const uint32_t key = kg_random_key(control, p->rng_stream);
     const int32_t exponent = kg_whole_exponent(gradient_exponent) + *loss_exponent;
@@ -45,8 +45,8 @@ void kg_conv_weight_update_host(const kg_conv_weight_update_parameters *p, const
                 for (int32_t lane = 0; lane < width; lane++) {
                     const int32_t o = first + lane, at = (o * taps + tap) * p->channels + c;
                     const int32_t step =
-                        kg_step(control, sums.each[lane], p->mantissa[o],
-                                p->exponent[o] + exponent, kg_random(key, (uint32_t)at));
+                        kg_step(control, sums.each[lane], p->mantissa[o], p->exponent[o] + exponent,
+                                kg_random(key, (uint32_t)at));
                     weight[at] = kg_stepped_weight(weight[at], step);
                 }
             }

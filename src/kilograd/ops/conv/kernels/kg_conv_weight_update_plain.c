@@ -20,9 +20,10 @@ static int32_t correlate(const kg_conv_weight_update_parameters *p, const int8_t
     return sum;
 }
 
-void kg_conv_weight_update_plain(const kg_conv_weight_update_parameters *p, const kg_control *control,
-                         int8_t *weight, const int8_t *gradient, const int32_t *gradient_exponent,
-                         const int8_t *x, const int32_t *loss_exponent)
+void kg_conv_weight_update_plain(const kg_conv_weight_update_parameters *p,
+                                 const kg_control *control, int8_t *weight, const int8_t *gradient,
+                                 const int32_t *gradient_exponent, const int8_t *x,
+                                 const int32_t *loss_exponent)
 {
     const uint32_t key = kg_random_key(control, p->rng_stream);
     const int32_t exponent = kg_whole_exponent(gradient_exponent) + *loss_exponent;

@@ -55,9 +55,9 @@ KG_FALLBACK
 void kg_depthwise_input_gradient_plain_from(const kg_depthwise_input_gradient_parameters *p,
                                             int32_t first, const kg_control *control,
                                             const int8_t *gradient,
-                                            const int32_t *gradient_exponent,
-                                            const int8_t *weight, const int32_t *result_exponent,
-                                            int8_t *result, uint32_t *magnitude, void *plane);
+                                            const int32_t *gradient_exponent, const int8_t *weight,
+                                            const int32_t *result_exponent, int8_t *result,
+                                            uint32_t *magnitude, void *plane);
 
 typedef struct {
     KG_WINDOW_MEMBERS;

@@ -41,7 +41,7 @@ static void four_channels(const kg_depthwise_parameters *p, const kg_taps *taps,
 }
 
 void kg_depthwise_dsp(const kg_depthwise_parameters *p, const int8_t *x, const int32_t *bias,
-                  const int8_t *weight, int8_t *y, uint32_t *scratch)
+                      const int8_t *weight, int8_t *y, uint32_t *scratch)
 {
     const int in_place = x == y;
     const int32_t positions = p->input_height * p->input_width;
@@ -63,8 +63,8 @@ void kg_depthwise_dsp(const kg_depthwise_parameters *p, const int8_t *x, const i
     for (; c + KG_TAP_CHANNELS <= p->channels; c += KG_TAP_CHANNELS) {
         const int8_t *from = x + c;
         if (in_place)
-            from = kg_copy_plane(from, positions, p->channels, KG_TAP_CHANNELS,
-                                 KG_PLANE_CHANNELS, scratch);
+            from = kg_copy_plane(from, positions, p->channels, KG_TAP_CHANNELS, KG_PLANE_CHANNELS,
+                                 scratch);
         four_channels(p, &taps, c, from, bias + c, weight + c, y + c, packed);
     }
     if (c < p->channels)

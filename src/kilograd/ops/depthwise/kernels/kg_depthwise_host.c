@@ -4,8 +4,8 @@
 
 /* Sums over the taps inside the map of sixteen channels' activations times weights. */
 KG_LANE_FUNCTION kg_lanes sum_taps(const kg_depthwise_parameters *p, const int8_t *x,
-                                   int32_t channels, const kg_panel *weight, int32_t row, int32_t column,
-                                   int32_t width, kg_lanes sums)
+                                   int32_t channels, const kg_panel *weight, int32_t row,
+                                   int32_t column, int32_t width, kg_lanes sums)
 {
     const int32_t first = kg_first_tap(column);
     const int32_t last = kg_last_tap(column, p->kernel_width, p->input_width);
@@ -20,7 +20,7 @@ KG_LANE_FUNCTION kg_lanes sum_taps(const kg_depthwise_parameters *p, const int8_
 }
 
 void kg_depthwise_host(const kg_depthwise_parameters *p, const int8_t *x, const int32_t *bias,
-                  const int8_t *weight, int8_t *y, uint32_t *scratch)
+                       const int8_t *weight, int8_t *y, uint32_t *scratch)
 {
     const int32_t taps = p->kernel_height * p->kernel_width;
     const int32_t positions = p->input_height * p->input_width;

@@ -59,8 +59,7 @@ static void one_phase(call *k, const int8_t *gradient, const int8_t *weight,
             } else {
                 const int32_t begin = kg_first_tap(column);
                 const int32_t end = kg_last_tap(column, kernel_width, p->output_width);
-                kg_sum_some_taps(&taps, window + begin * k->channels, from, rows, begin, end,
-                                 sums);
+                kg_sum_some_taps(&taps, window + begin * k->channels, from, rows, begin, end, sums);
             }
             const int32_t element = (y * p->input_width + x) * p->channels;
             int8_t *const to = result + element;
@@ -76,13 +75,13 @@ static void one_phase(call *k, const int8_t *gradient, const int8_t *weight,
 }
 
 void kg_depthwise_input_gradient_dsp(const kg_depthwise_input_gradient_parameters *p,
-                                 const kg_control *control, const int8_t *gradient,
-                                 const int32_t *gradient_exponent, const int8_t *weight,
-                                 const int32_t *result_exponent, int8_t *result,
-                                 uint32_t *magnitude, uint32_t *scratch)
+                                     const kg_control *control, const int8_t *gradient,
+                                     const int32_t *gradient_exponent, const int8_t *weight,
+                                     const int32_t *result_exponent, int8_t *result,
+                                     uint32_t *magnitude, uint32_t *scratch)
 {
-    const int32_t shift = kg_whole_exponent(result_exponent) -
-                          kg_whole_exponent(gradient_exponent) - p->exponent;
+    const int32_t shift =
+        kg_whole_exponent(result_exponent) - kg_whole_exponent(gradient_exponent) - p->exponent;
     const int in_place = gradient == result;
     const int32_t positions = p->output_height * p->output_width;
     int32_t c = 0;
@@ -104,5 +103,5 @@ void kg_depthwise_input_gradient_dsp(const kg_depthwise_input_gradient_parameter
     }
     if (c < p->channels)
         kg_depthwise_input_gradient_plain_from(p, c, control, gradient, gradient_exponent, weight,
-                                          result_exponent, result, magnitude, scratch);
+                                               result_exponent, result, magnitude, scratch);
 }

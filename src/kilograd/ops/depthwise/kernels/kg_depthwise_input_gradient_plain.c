@@ -65,16 +65,15 @@ static void some_channels(call *k, int32_t first, int32_t end, const int8_t *gra
 }
 
 void kg_depthwise_input_gradient_plain_from(const parameters *p, int32_t first,
-                                       const kg_control *control, const int8_t *gradient,
-                                       const int32_t *gradient_exponent, const int8_t *weight,
-                                       const int32_t *result_exponent, int8_t *result,
-                                       uint32_t *magnitude, void *plane)
+                                            const kg_control *control, const int8_t *gradient,
+                                            const int32_t *gradient_exponent, const int8_t *weight,
+                                            const int32_t *result_exponent, int8_t *result,
+                                            uint32_t *magnitude, void *plane)
 {
     const int32_t positions = p->output_height * p->output_width;
-    call k = {p,
-              kg_whole_exponent(result_exponent) - kg_whole_exponent(gradient_exponent) -
-                  p->exponent,
-              kg_random_key(control, p->rng_stream), *magnitude};
+    call k = {
+        p, kg_whole_exponent(result_exponent) - kg_whole_exponent(gradient_exponent) - p->exponent,
+        kg_random_key(control, p->rng_stream), *magnitude};
     if (gradient != result)
         some_channels(&k, first, p->channels, gradient + first, p->channels, weight, result);
     else

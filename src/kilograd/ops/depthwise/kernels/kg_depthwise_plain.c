@@ -50,7 +50,7 @@ static void some_channels(const kg_depthwise_parameters *p, int32_t first, int32
 }
 
 void kg_depthwise_plain_from(const kg_depthwise_parameters *p, int32_t first, const int8_t *x,
-                        const int32_t *bias, const int8_t *weight, int8_t *y, void *plane)
+                             const int32_t *bias, const int8_t *weight, int8_t *y, void *plane)
 {
     const int32_t positions = p->input_height * p->input_width;
     if (x != y) {

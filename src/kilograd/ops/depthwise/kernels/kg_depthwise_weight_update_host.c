@@ -16,18 +16,17 @@ KG_LANE_FUNCTION kg_lanes correlate(const parameters *p, const int8_t *gradient,
             const int32_t at = column * p->stride - p->left + kx;
             if (at < 0 || at >= p->input_width)
                 continue;
-            sums += kg_load_lanes(gradient + (row * p->output_width + column) * p->channels,
-                                  width) *
-                    (kg_load_lanes(x + (y * p->input_width + at) * p->channels, width) -
-                     p->zero_point);
+            sums +=
+                kg_load_lanes(gradient + (row * p->output_width + column) * p->channels, width) *
+                (kg_load_lanes(x + (y * p->input_width + at) * p->channels, width) - p->zero_point);
         }
     }
     return sums;
 }
 
 void kg_depthwise_weight_update_host(const parameters *p, const kg_control *control, int8_t *weight,
-                              const int8_t *gradient, const int32_t *gradient_exponent,
-                              const int8_t *x, const int32_t *loss_exponent)
+                                     const int8_t *gradient, const int32_t *gradient_exponent,
+                                     const int8_t *x, const int32_t *loss_exponent)
 {
     const uint32_t key = kg_random_key(control, p->rng_stream);
     const int32_t exponent = kg_whole_exponent(gradient_exponent) + *loss_exponent;
@@ -41,10 +40,9 @@ void kg_depthwise_weight_update_host(const parameters *p, const kg_control *cont
                 if (block != done) {
                     const int32_t first = block * KG_LANES;
                     const int32_t width = kg_lane_width(p->channels - first);
-                    sums.lanes =
-                        width == KG_LANES
-                            ? correlate(p, gradient + first, x + first, ky, kx, KG_LANES)
-                            : correlate(p, gradient + first, x + first, ky, kx, width);
+                    sums.lanes = width == KG_LANES
+                                     ? correlate(p, gradient + first, x + first, ky, kx, KG_LANES)
+                                     : correlate(p, gradient + first, x + first, ky, kx, width);
                     done = block;
                 }
                 const int32_t at = (ky * p->kernel_width + kx) * p->channels + c;

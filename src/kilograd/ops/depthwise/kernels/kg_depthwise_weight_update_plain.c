@@ -21,9 +21,9 @@ static int32_t correlate(const kg_depthwise_weight_update_parameters *p, const i
 }
 
 void kg_depthwise_weight_update_plain(const kg_depthwise_weight_update_parameters *p,
-                              const kg_control *control, int8_t *weight, const int8_t *gradient,
-                              const int32_t *gradient_exponent, const int8_t *x,
-                              const int32_t *loss_exponent)
+                                      const kg_control *control, int8_t *weight,
+                                      const int8_t *gradient, const int32_t *gradient_exponent,
+                                      const int8_t *x, const int32_t *loss_exponent)
 {
     const uint32_t key = kg_random_key(control, p->rng_stream);
     const int32_t exponent = kg_whole_exponent(gradient_exponent) + *loss_exponent;
@@ -34,9 +34,9 @@ void kg_depthwise_weight_update_plain(const kg_depthwise_weight_update_parameter
                 const int32_t c = p->trained_channel[t];
                 const int32_t at = (ky * p->kernel_width + kx) * p->channels + c;
                 const int32_t sum = correlate(p, gradient + c, x + c, ky, kx);
-                const int32_t step = kg_step(control, sum, p->mantissa[c],
-                                             p->exponent[c] + exponent,
-                                             kg_random(key, (uint32_t)at));
+                const int32_t step =
+                    kg_step(control, sum, p->mantissa[c], p->exponent[c] + exponent,
+                            kg_random(key, (uint32_t)at));
                 weight[at] = kg_stepped_weight(weight[at], step);
             }
 }

@@ -1,7 +1,7 @@
 #include "kg_gradient_scale.h"
 
 void kg_adapt_exponent_plain(const kg_adapt_exponent_parameters *p, int32_t *exponent,
-                       const uint32_t *magnitude)
+                             const uint32_t *magnitude)
 {
     int32_t bits = 0;
     for (uint32_t rest = *magnitude; rest != 0; rest >>= 1)

@@ -43,8 +43,8 @@ static inline void kg_sum_elements(const kg_gradient_sum_parameters *p, const kg
         const int32_t aligned_a = (a[i] * (INT32_C(1) << by->left_a)) >> by->right_a;
         const int32_t aligned_b = (b[i] * (INT32_C(1) << by->left_b)) >> by->right_b;
         const int64_t sum = (int64_t)aligned_a + aligned_b;
-        result[i] = kg_gradient_element(sum * (1 << 14), by->shift, kg_random(key, (uint32_t)i),
-                                        seen);
+        result[i] =
+            kg_gradient_element(sum * (1 << 14), by->shift, kg_random(key, (uint32_t)i), seen);
     }
 }
 

@@ -18,9 +18,9 @@ void kg_gradient_sum_dsp(const kg_gradient_sum_parameters *p, const kg_control *
         by.shift <= 62) {
         for (; i < p->count; i++) {
             const int32_t sum = a[i] * (INT32_C(1) << a_left) + b[i] * (INT32_C(1) << b_left);
-            result[i] = kg_saturate_gradient(kg_round_product(sum, rounding.factor, rounding.right,
-                                                              kg_random(key, (uint32_t)i)),
-                                             &seen);
+            result[i] = kg_saturate_gradient(
+                kg_round_product(sum, rounding.factor, rounding.right, kg_random(key, (uint32_t)i)),
+                &seen);
         }
     }
     kg_sum_elements(p, &by, key, i, a, b, result, &seen);

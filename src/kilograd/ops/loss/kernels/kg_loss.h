@@ -13,7 +13,7 @@ typedef struct {
 
 /* logits: Q16; only the first control->classes count. scratch: int32 [classes] */
 void kg_softmax_cross_entropy_plain(const kg_softmax_cross_entropy_parameters *p,
-                              const kg_control *control, const int32_t *logits, int8_t *gradient,
-                              int32_t *loss_exponent, int32_t *scratch);
+                                    const kg_control *control, const int32_t *logits,
+                                    int8_t *gradient, int32_t *loss_exponent, int32_t *scratch);
 
 #endif

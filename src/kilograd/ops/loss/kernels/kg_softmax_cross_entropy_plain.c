@@ -17,8 +17,8 @@ static int32_t exp2_negative(const int32_t *coefficient, int64_t u)
 
 KG_SMALL
 void kg_softmax_cross_entropy_plain(const kg_softmax_cross_entropy_parameters *p,
-                              const kg_control *control, const int32_t *logits,
-                              int8_t *gradient, int32_t *loss_exponent, int32_t *scratch)
+                                    const kg_control *control, const int32_t *logits,
+                                    int8_t *gradient, int32_t *loss_exponent, int32_t *scratch)
 {
     int32_t largest = logits[0];
     for (int32_t c = 1; c < control->classes; c++)

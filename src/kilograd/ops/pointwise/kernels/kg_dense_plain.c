@@ -9,8 +9,7 @@ void kg_dense_plain(const kg_dense_parameters *p, const int8_t *x, const int32_t
     const int32_t rest = p->channels - p->trained;
     kg_expand_position(x, p->order, p->channels, p->zero_point, scratch);
     for (int32_t o = 0; o < p->outputs; o++) {
-        const int32_t sum =
-            kg_accumulate(scratch, bias[o], weight, p->trained, frozen, rest, o);
+        const int32_t sum = kg_accumulate(scratch, bias[o], weight, p->trained, frozen, rest, o);
         y[o] = kg_multiply_by_quantized_multiplier(sum, p->multiplier[o], p->shift[o]);
     }
 }

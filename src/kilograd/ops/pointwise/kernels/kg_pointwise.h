@@ -4,8 +4,8 @@
    first, then of the second. Without a split, trained == channels and order == NULL.
 
    Where there is a `delta`, of the shape of `weight`, the weights are moved by it: so many at once
-   as the struct's `slice` says, into the last part of the scratch, at `effective_offset` bytes from its
-   beginning. Without one, `slice` is all of them. */
+   as the struct's `slice` says, into the last part of the scratch, at `effective_offset` bytes from
+   its beginning. Without one, `slice` is all of them. */
 #ifndef KG_POINTWISE_H
 #define KG_POINTWISE_H
 

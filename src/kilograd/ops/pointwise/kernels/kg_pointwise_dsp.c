@@ -34,8 +34,8 @@ static void multiply_slice(const kg_pointwise_parameters *p, const kg_outputs *l
 }
 
 void kg_pointwise_dsp(const kg_pointwise_parameters *p, const int8_t *x, const int32_t *bias,
-                  const int8_t *weight, const int8_t *frozen, const int8_t *delta, int8_t *y,
-                  int16_t *scratch)
+                      const int8_t *weight, const int8_t *frozen, const int8_t *delta, int8_t *y,
+                      int16_t *scratch)
 {
     const int32_t rest = p->channels - p->trained;
     kg_outputs layer = {bias,       p->multiplier, p->shift,
@@ -53,7 +53,7 @@ void kg_pointwise_dsp(const kg_pointwise_parameters *p, const int8_t *x, const i
         const int32_t left = p->outputs - first, skipped = first * p->trained;
         layer.outputs = left < p->slice ? left : p->slice;
         kg_effective_weights(weight + skipped, delta + skipped, layer.outputs * p->trained,
-                        p->fraction_bits, effective);
+                             p->fraction_bits, effective);
         multiply_slice(p, &layer, x, effective, rest == 0 ? NULL : frozen + first * rest, y + first,
                        (uint32_t *)(void *)scratch);
         layer.bias += p->slice;

@@ -8,7 +8,8 @@ static void expand_weights(const kg_pointwise_parameters *p, const int8_t *weigh
     const int32_t rest = p->channels - p->trained, skipped = o * p->trained;
     int8_t effective[KG_LANES_DEPTH];
     if (delta != NULL)
-        kg_effective_weights(weight + skipped, delta + skipped, p->trained, p->fraction_bits, effective);
+        kg_effective_weights(weight + skipped, delta + skipped, p->trained, p->fraction_bits,
+                             effective);
     const int8_t *const w = delta != NULL ? effective : weight + skipped;
     if (p->order == NULL) {
         kg_expand_pairs(w, p->channels, 0, to);
@@ -39,8 +40,8 @@ static void pack_weights(const kg_pointwise_parameters *p, const int8_t *weight,
 }
 
 void kg_pointwise_host(const kg_pointwise_parameters *p, const int8_t *x, const int32_t *bias,
-                  const int8_t *weight, const int8_t *frozen, const int8_t *delta, int8_t *y,
-                  int16_t *scratch)
+                       const int8_t *weight, const int8_t *frozen, const int8_t *delta, int8_t *y,
+                       int16_t *scratch)
 {
     if (p->channels > KG_LANES_DEPTH || !kg_shifts_suit_lanes(p->shift, p->outputs)) {
         kg_pointwise_plain(p, x, bias, weight, frozen, delta, y, scratch);

@@ -5,8 +5,8 @@
 
 /* Gradients of KG_ROWS positions times their channel's weight scale, [outputs / 2][KG_ROWS] pairs;
    zeros for positions and outputs that do not exist. */
-static void scale_channels(const kg_pointwise_input_gradient_parameters *p,
-                           const int8_t *gradient, int32_t rows, uint32_t *scaled)
+static void scale_channels(const kg_pointwise_input_gradient_parameters *p, const int8_t *gradient,
+                           int32_t rows, uint32_t *scaled)
 {
     const int32_t shift = p->channel_shift, half = (INT32_C(1) << shift) >> 1;
     const int32_t outputs = p->outputs;
@@ -40,6 +40,7 @@ static inline void dot_column(const uint32_t *scaled, const int8_t *column, int3
     int32_t s0 = 0, s1 = 0, s2 = 0, s3 = 0;
     int32_t count = outputs >> 1;
     uint32_t low, high;
+    /* clang-format off */
     __asm__ volatile("tst %[n], #1\n"
                      "beq 1f\n" KG_OUTPUT_PAIR
                      "1: tst %[n], #2\n"
@@ -55,6 +56,7 @@ static inline void dot_column(const uint32_t *scaled, const int8_t *column, int3
                        [high] "=&r"(high)
                      : [stride] "r"(stride)
                      : "r4", "r5", "r6", "r8", "cc", "memory");
+    /* clang-format on */
     if (outputs & 1) {
         const int32_t w = *column;
         s0 += (int16_t)scaled[0] * w;
@@ -109,20 +111,21 @@ static void spread(const kg_pointwise_input_gradient_parameters *p, const column
 }
 
 void kg_pointwise_input_gradient_dsp(const kg_pointwise_input_gradient_parameters *p,
-                                 const kg_control *control, const int8_t *gradient,
-                                 const int32_t *gradient_exponent, const int8_t *weight,
-                                 const int8_t *frozen, const int8_t *delta,
-                                 const int32_t *result_exponent, int8_t *result,
-                                 uint32_t *magnitude, uint32_t *scratch)
+                                     const kg_control *control, const int8_t *gradient,
+                                     const int32_t *gradient_exponent, const int8_t *weight,
+                                     const int8_t *frozen, const int8_t *delta,
+                                     const int32_t *result_exponent, int8_t *result,
+                                     uint32_t *magnitude, uint32_t *scratch)
 {
-    const int32_t shift = kg_whole_exponent(result_exponent) -
-                          kg_whole_exponent(gradient_exponent) - p->exponent;
+    const int32_t shift =
+        kg_whole_exponent(result_exponent) - kg_whole_exponent(gradient_exponent) - p->exponent;
     if (shift < 16 || shift > 62) {
         kg_pointwise_input_gradient_plain(p, control, gradient, gradient_exponent, weight, frozen,
                                           delta, result_exponent, result, magnitude, scratch);
         return;
     }
-    running state = {kg_prepare_rounding(p->mantissa, shift), kg_random_key(control, p->rng_stream), 0};
+    running state = {kg_prepare_rounding(p->mantissa, shift), kg_random_key(control, p->rng_stream),
+                     0};
     const int32_t trained = p->trained;
     columns parts[2] = {{weight, 0, trained}, {frozen, trained, p->channels - trained}};
     int8_t *const effective = (int8_t *)scratch + p->effective_offset;
@@ -132,7 +135,7 @@ void kg_pointwise_input_gradient_dsp(const kg_pointwise_input_gradient_parameter
         const int32_t count = trained - first < p->slice ? trained - first : p->slice;
         for (int32_t o = 0; o < p->outputs; o++)
             kg_effective_weights(weight + o * trained + first, delta + o * trained + first, count,
-                            p->fraction_bits, effective + o * count);
+                                 p->fraction_bits, effective + o * count);
         parts[0] = (columns){effective, first, count};
         spread(p, parts, gradient, result, scratch, &state);
         parts[1].count = 0;

@@ -49,13 +49,13 @@ static void scale_gradient(const parameters *p, const int8_t *gradient, int16_t 
 }
 
 void kg_pointwise_input_gradient_host(const parameters *p, const kg_control *control,
-                                 const int8_t *gradient, const int32_t *gradient_exponent,
-                                 const int8_t *weight, const int8_t *frozen, const int8_t *delta,
-                                 const int32_t *result_exponent, int8_t *result,
-                                 uint32_t *magnitude, uint32_t *scratch)
+                                      const int8_t *gradient, const int32_t *gradient_exponent,
+                                      const int8_t *weight, const int8_t *frozen,
+                                      const int8_t *delta, const int32_t *result_exponent,
+                                      int8_t *result, uint32_t *magnitude, uint32_t *scratch)
 {
-    const int32_t shift = kg_whole_exponent(result_exponent) -
-                          kg_whole_exponent(gradient_exponent) - p->exponent;
+    const int32_t shift =
+        kg_whole_exponent(result_exponent) - kg_whole_exponent(gradient_exponent) - p->exponent;
     if (p->outputs > KG_LANES_DEPTH || p->channels > KG_LANES_DEPTH ||
         !kg_shift_suits_lanes(shift)) {
         kg_pointwise_input_gradient_plain(p, control, gradient, gradient_exponent, weight, frozen,

@@ -24,7 +24,7 @@ static void move_columns(const kg_pointwise_input_gradient_parameters *p, const 
 {
     for (int32_t o = 0; o < p->outputs; o++)
         kg_effective_weights(weight + o * p->trained + first, delta + o * p->trained + first, count,
-                        p->fraction_bits, effective + o * count);
+                             p->fraction_bits, effective + o * count);
 }
 
 void kg_pointwise_input_gradient_plain(const kg_pointwise_input_gradient_parameters *p,
@@ -34,8 +34,8 @@ void kg_pointwise_input_gradient_plain(const kg_pointwise_input_gradient_paramet
                                        const int32_t *result_exponent, int8_t *result,
                                        uint32_t *magnitude, uint32_t *scratch)
 {
-    const int32_t shift = kg_whole_exponent(result_exponent) -
-                          kg_whole_exponent(gradient_exponent) - p->exponent;
+    const int32_t shift =
+        kg_whole_exponent(result_exponent) - kg_whole_exponent(gradient_exponent) - p->exponent;
     const uint32_t key = kg_random_key(control, p->rng_stream);
     const int32_t half = (INT32_C(1) << p->channel_shift) >> 1;
     int32_t *const sums = (int32_t *)scratch;

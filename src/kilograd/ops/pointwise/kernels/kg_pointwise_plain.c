@@ -15,17 +15,16 @@ void kg_pointwise_plain(const kg_pointwise_parameters *p, const int8_t *x, const
         const int8_t *const other = rest == 0 ? NULL : frozen + first * rest;
         if (delta != NULL)
             kg_effective_weights(weight + skipped, delta + skipped, count * p->trained,
-                            p->fraction_bits, effective);
+                                 p->fraction_bits, effective);
         const int8_t *const w = delta != NULL ? effective : weight + skipped;
         for (int32_t position = 0; position < p->positions; position++) {
             int8_t *const to = y + position * p->outputs + first;
             kg_expand_position(x + position * p->channels, p->order, p->channels, p->zero_point,
                                scratch);
             for (int32_t o = 0; o < count; o++)
-                to[o] = kg_requantize(kg_accumulate(scratch, bias[first + o], w, p->trained, other,
-                                                    rest, o),
-                                      p->multiplier[first + o], p->shift[first + o],
-                                      p->output_zero_point);
+                to[o] = kg_requantize(
+                    kg_accumulate(scratch, bias[first + o], w, p->trained, other, rest, o),
+                    p->multiplier[first + o], p->shift[first + o], p->output_zero_point);
         }
     }
 }

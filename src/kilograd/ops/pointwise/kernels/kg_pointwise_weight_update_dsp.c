@@ -51,6 +51,7 @@ static inline void correlate(const uint32_t *gradients, const uint32_t *x, int32
 {
     int32_t s0 = 0, s1 = 0, s2 = 0, s3 = 0;
     uint32_t pair;
+    /* clang-format off */
     __asm__ volatile("tst %[n], #1\n"
                      "beq 1f\n" KG_POSITION_PAIR
                      "1: tst %[n], #2\n"
@@ -65,6 +66,7 @@ static inline void correlate(const uint32_t *gradients, const uint32_t *x, int32
                        [g] "+&r"(gradients), [x] "+&r"(x), [n] "+&r"(pairs), [pair] "=&r"(pair)
                      :
                      : "r4", "r5", "r6", "r8", "cc", "memory");
+    /* clang-format on */
     sums[0] = s0;
     sums[1] = s1;
     sums[2] = s2;
@@ -72,9 +74,10 @@ static inline void correlate(const uint32_t *gradients, const uint32_t *x, int32
 }
 
 void kg_pointwise_weight_update_dsp(const kg_pointwise_weight_update_parameters *p,
-                              const kg_control *control, int8_t *weight, const int8_t *gradient,
-                              const int32_t *gradient_exponent, const int8_t *x,
-                              const int32_t *loss_exponent, uint32_t *scratch)
+                                    const kg_control *control, int8_t *weight,
+                                    const int8_t *gradient, const int32_t *gradient_exponent,
+                                    const int8_t *x, const int32_t *loss_exponent,
+                                    uint32_t *scratch)
 {
     const uint32_t key = kg_random_key(control, p->rng_stream);
     const int32_t exponent = kg_whole_exponent(gradient_exponent) + *loss_exponent;
@@ -95,9 +98,9 @@ void kg_pointwise_weight_update_dsp(const kg_pointwise_weight_update_parameters 
                 int32_t sums[4], at = o * p->trained + first + t;
                 correlate(gradients, tile + t * pairs, pairs, sums);
                 for (int32_t c = 0; c < outputs; c++, at += p->trained) {
-                    const int32_t step = kg_step(control, sums[c], p->mantissa[o + c],
-                                                 p->exponent[o + c] + exponent,
-                                                 kg_random(key, (uint32_t)at));
+                    const int32_t step =
+                        kg_step(control, sums[c], p->mantissa[o + c], p->exponent[o + c] + exponent,
+                                kg_random(key, (uint32_t)at));
                     weight[at] = kg_stepped_weight(weight[at], step);
                 }
             }

@@ -24,12 +24,13 @@ static void pack_channels(const parameters *p, const int8_t *x, int32_t first, i
 }
 
 void kg_pointwise_weight_update_host(const parameters *p, const kg_control *control, int8_t *weight,
-                              const int8_t *gradient, const int32_t *gradient_exponent,
-                              const int8_t *x, const int32_t *loss_exponent, uint32_t *scratch)
+                                     const int8_t *gradient, const int32_t *gradient_exponent,
+                                     const int8_t *x, const int32_t *loss_exponent,
+                                     uint32_t *scratch)
 {
     if (p->positions > KG_LANES_DEPTH) {
         kg_pointwise_weight_update_plain(p, control, weight, gradient, gradient_exponent, x,
-                                       loss_exponent, scratch);
+                                         loss_exponent, scratch);
         return;
     }
     const uint32_t key = kg_random_key(control, p->rng_stream);
@@ -40,8 +41,7 @@ void kg_pointwise_weight_update_host(const parameters *p, const kg_control *cont
     for (int32_t begin = 0; begin < p->trained; begin += next) {
         const int32_t end = p->trained - begin < next ? p->trained : begin + next;
         for (int32_t c = begin; c < end; c += KG_LANES)
-            pack_channels(p, x, c, kg_lane_width(end - c),
-                          panel + (c - begin) / KG_LANES * pairs);
+            pack_channels(p, x, c, kg_lane_width(end - c), panel + (c - begin) / KG_LANES * pairs);
         for (int32_t o = 0; o < p->outputs; o += KG_LANES) {
             const int32_t height = kg_lane_width(p->outputs - o);
             kg_pack_rows(gradient + o, p->outputs, p->positions, 0, height, rows);

@@ -9,10 +9,10 @@ static int32_t dot(const int16_t *a, const int16_t *b, int32_t count)
 }
 
 void kg_pointwise_weight_update_plain(const kg_pointwise_weight_update_parameters *p,
-                                    const kg_control *control, int8_t *weight,
-                                    const int8_t *gradient, const int32_t *gradient_exponent,
-                                    const int8_t *x, const int32_t *loss_exponent,
-                                    uint32_t *scratch)
+                                      const kg_control *control, int8_t *weight,
+                                      const int8_t *gradient, const int32_t *gradient_exponent,
+                                      const int8_t *x, const int32_t *loss_exponent,
+                                      uint32_t *scratch)
 {
     const uint32_t key = kg_random_key(control, p->rng_stream);
     const int32_t exponent = kg_whole_exponent(gradient_exponent) + *loss_exponent;
@@ -34,9 +34,9 @@ void kg_pointwise_weight_update_plain(const kg_pointwise_weight_update_parameter
             for (int32_t t = 0; t < width; t++) {
                 const int32_t at = o * p->trained + first + t;
                 const int32_t sum = dot(column, tile + t * p->positions, p->positions);
-                const int32_t step = kg_step(control, sum, p->mantissa[o],
-                                             p->exponent[o] + exponent,
-                                             kg_random(key, (uint32_t)at));
+                const int32_t step =
+                    kg_step(control, sum, p->mantissa[o], p->exponent[o] + exponent,
+                            kg_random(key, (uint32_t)at));
                 weight[at] = kg_stepped_weight(weight[at], step);
             }
         }
