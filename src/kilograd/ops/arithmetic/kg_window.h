@@ -20,4 +20,32 @@ static inline int32_t kg_last_tap(int32_t start, int32_t kernel, int32_t extent)
     return start + kernel > extent ? extent - start : kernel;
 }
 
+/* Positions [first, end) of the window, of `count`, at which a tap lies inside [0, extent); the
+   tap is `offset` from where the window's stride leads. */
+typedef struct {
+    int32_t first, end, offset;
+} kg_positions;
+
+static inline kg_positions kg_positions_inside(int32_t tap, int32_t padding, int32_t stride,
+                                               int32_t extent, int32_t count)
+{
+    kg_positions inside = {0, count, tap - padding};
+    while (inside.first * stride + inside.offset < 0)
+        inside.first++;
+    while (inside.end > 0 && (inside.end - 1) * stride + inside.offset >= extent)
+        inside.end--;
+    return inside;
+}
+
+/* What a tap reads, for each position of the window at which it lies inside the map. */
+typedef struct {
+    kg_positions rows, columns;
+} kg_tap_positions;
+
+#define KG_TAP_POSITIONS(p, ky, kx)                                                                \
+    {                                                                                              \
+        kg_positions_inside(ky, (p)->top, (p)->stride, (p)->input_height, (p)->output_height),     \
+        kg_positions_inside(kx, (p)->left, (p)->stride, (p)->input_width, (p)->output_width),      \
+    }
+
 #endif

@@ -2,21 +2,17 @@
 
 /* Sum over positions of gradient[.][o] * (x - zero point) at one tap and channel. */
 static int32_t correlate(const kg_conv_weight_update_parameters *p, const int8_t *gradient,
-                         const int8_t *x, int32_t ky, int32_t kx)
+                         const int8_t *x, const kg_tap_positions *tap)
 {
+    const kg_positions rows = tap->rows, columns = tap->columns;
     int32_t sum = 0;
-    for (int32_t row = 0; row < p->output_height; row++) {
-        const int32_t y = row * p->stride - p->top + ky;
-        if (y < 0 || y >= p->input_height)
-            continue;
-        for (int32_t column = 0; column < p->output_width; column++) {
-            const int32_t at = column * p->stride - p->left + kx;
-            if (at < 0 || at >= p->input_width)
-                continue;
-            sum += gradient[(row * p->output_width + column) * p->outputs] *
-                   (x[(y * p->input_width + at) * p->channels] - p->zero_point);
+    for (int32_t row = rows.first; row < rows.end; row++)
+        for (int32_t column = columns.first; column < columns.end; column++) {
+            const int32_t y = row * p->stride + rows.offset;
+            const int32_t at = y * p->input_width + column * p->stride + columns.offset;
+            const int8_t *const g = gradient + (row * p->output_width + column) * p->outputs;
+            sum += g[0] * (x[at * p->channels] - p->zero_point);
         }
-    }
     return sum;
 }
 
@@ -29,17 +25,19 @@ void kg_conv_weight_update_plain(const kg_conv_weight_update_parameters *p,
     const int32_t exponent = kg_whole_exponent(gradient_exponent) + *loss_exponent;
     kg_counted.weight_updates +=
         (uint32_t)(p->outputs * p->kernel_height * p->kernel_width * p->trained);
-    for (int32_t o = 0; o < p->outputs; o++)
-        for (int32_t ky = 0; ky < p->kernel_height; ky++)
-            for (int32_t kx = 0; kx < p->kernel_width; kx++)
+    for (int32_t ky = 0; ky < p->kernel_height; ky++)
+        for (int32_t kx = 0; kx < p->kernel_width; kx++) {
+            const kg_tap_positions tap = KG_TAP_POSITIONS(p, ky, kx);
+            for (int32_t o = 0; o < p->outputs; o++)
                 for (int32_t t = 0; t < p->trained; t++) {
                     const int32_t c = p->trained_channel[t];
                     const int32_t at =
                         ((o * p->kernel_height + ky) * p->kernel_width + kx) * p->channels + c;
-                    const int32_t sum = correlate(p, gradient + o, x + c, ky, kx);
+                    const int32_t sum = correlate(p, gradient + o, x + c, &tap);
                     const int32_t step =
                         kg_step(control, sum, p->mantissa[o], p->exponent[o] + exponent,
                                 kg_random(key, (uint32_t)at));
                     weight[at] = kg_stepped_weight(weight[at], step);
                 }
+        }
 }

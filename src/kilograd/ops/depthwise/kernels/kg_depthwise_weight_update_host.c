@@ -5,23 +5,19 @@ typedef kg_depthwise_weight_update_parameters parameters;
 
 /* Sums over positions of gradient * (x - zero point) of sixteen channels at one tap. */
 KG_LANE_FUNCTION kg_lanes correlate(const parameters *p, const int8_t *gradient, const int8_t *x,
-                                    int32_t ky, int32_t kx, int32_t width)
+                                    const kg_tap_positions *tap, int32_t width)
 {
-    kg_lanes sums = {0};
-    for (int32_t row = 0; row < p->output_height; row++) {
-        const int32_t y = row * p->stride - p->top + ky;
-        if (y < 0 || y >= p->input_height)
-            continue;
-        for (int32_t column = 0; column < p->output_width; column++) {
-            const int32_t at = column * p->stride - p->left + kx;
-            if (at < 0 || at >= p->input_width)
-                continue;
-            sums +=
-                kg_load_lanes(gradient + (row * p->output_width + column) * p->channels, width) *
-                (kg_load_lanes(x + (y * p->input_width + at) * p->channels, width) - p->zero_point);
+    const kg_positions rows = tap->rows, columns = tap->columns;
+    kg_lanes sum = {0};
+    for (int32_t row = rows.first; row < rows.end; row++)
+        for (int32_t column = columns.first; column < columns.end; column++) {
+            const int32_t y = row * p->stride + rows.offset;
+            const int32_t at = y * p->input_width + column * p->stride + columns.offset;
+            const int8_t *const g = gradient + (row * p->output_width + column) * p->channels;
+            sum += kg_load_lanes(g, width) *
+                   (kg_load_lanes(x + at * p->channels, width) - p->zero_point);
         }
-    }
-    return sums;
+    return sum;
 }
 
 void kg_depthwise_weight_update_host(const parameters *p, const kg_control *control, int8_t *weight,
@@ -33,6 +29,7 @@ void kg_depthwise_weight_update_host(const parameters *p, const kg_control *cont
     kg_counted.weight_updates += (uint32_t)(p->kernel_height * p->kernel_width * p->trained);
     for (int32_t ky = 0; ky < p->kernel_height; ky++)
         for (int32_t kx = 0; kx < p->kernel_width; kx++) {
+            const kg_tap_positions tap = KG_TAP_POSITIONS(p, ky, kx);
             kg_panel sums;
             int32_t done = -1;
             for (int32_t t = 0; t < p->trained; t++) {
@@ -41,8 +38,8 @@ void kg_depthwise_weight_update_host(const parameters *p, const kg_control *cont
                     const int32_t first = block * KG_LANES;
                     const int32_t width = kg_lane_width(p->channels - first);
                     sums.lanes = width == KG_LANES
-                                     ? correlate(p, gradient + first, x + first, ky, kx, KG_LANES)
-                                     : correlate(p, gradient + first, x + first, ky, kx, width);
+                                     ? correlate(p, gradient + first, x + first, &tap, KG_LANES)
+                                     : correlate(p, gradient + first, x + first, &tap, width);
                     done = block;
                 }
                 const int32_t at = (ky * p->kernel_width + kx) * p->channels + c;
