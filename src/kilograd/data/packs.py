@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kilograd.data.archive import Pack, describe, read_pack
 from kilograd.data.images import decode_images
+from kilograd.data.pack import Pack, describe, read_pack
 from kilograd.data.signals import audio_decoder, motion_decoder
 from kilograd.data.source import Source
 from kilograd.features import LogMel, Motion

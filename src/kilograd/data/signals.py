@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kilograd.data.archive import Pack, describe
+from kilograd.data.pack import Pack, describe
 from kilograd.features import LogMel, Motion, decode_mulaw
 
 if TYPE_CHECKING:

@@ -16,9 +16,6 @@ from __future__ import annotations
 
 import json
 import re
-import struct
-import zipfile
-import zlib
 from pathlib import Path
 from typing import Any, cast
 
@@ -29,6 +26,7 @@ from kilograd.errors import ModelError
 from kilograd.features import Features, parse_features
 from kilograd.frontend.builder import GraphBuilder, Parameters, fresh_head
 from kilograd.ir import Graph, Quantization, TensorType
+from kilograd.npz import NpzError, read_npz
 from kilograd.ops.common.window import Window
 
 _KINDS = ("conv", "pointwise", "depthwise", "add")
@@ -41,20 +39,15 @@ _MAX_EXTENT = 4096
 
 _LAYER_NAME = re.compile(r"(?=.{1,64}$)[A-Za-z]\w*(\.\w+)*", re.ASCII)
 
-_DAMAGED = (
-    OSError,
+#: What reading a structure of other types than expected may raise.
+_MALFORMED = (
     LookupError,
     ValueError,
     TypeError,
     AttributeError,
     ArithmeticError,
-    EOFError,
-    SyntaxError,
     RuntimeError,
     MemoryError,
-    struct.error,
-    zlib.error,
-    zipfile.BadZipFile,
 )
 
 
@@ -69,13 +62,15 @@ def load_native(path: Path, classes: int | None = None) -> Graph:
         ModelError: when the file is damaged, of another kind, or does not fit together.
     """
     try:
-        arrays = _read_arrays(path)
+        arrays = read_npz(path, _MAX_BYTES)
         structure = json.loads(str(arrays.pop("structure")[()]))
         return _Reader(structure, arrays, path).graph(classes)
     except ModelError:
         raise
-    except _DAMAGED as error:
-        raise _not_a_model(path, error) from error
+    except NpzError as error:
+        raise _not_a_model(path, str(error)) from error
+    except _MALFORMED as error:
+        raise _not_a_model(path, f"{type(error).__name__}: {error}") from error
 
 
 def native_classes(path: Path) -> tuple[str, ...]:
@@ -85,13 +80,15 @@ def native_classes(path: Path) -> tuple[str, ...]:
         ModelError: when the file is damaged, or of another kind, or its head has other classes.
     """
     try:
-        arrays = _read_arrays(path)
+        arrays = read_npz(path, _MAX_BYTES)
         names = tuple(map(str, json.loads(str(arrays["structure"][()])).get("classes", [])))
         count = len(arrays["head.weight"])
     except ModelError:
         raise
-    except _DAMAGED as error:
-        raise _not_a_model(path, error) from error
+    except NpzError as error:
+        raise _not_a_model(path, str(error)) from error
+    except _MALFORMED as error:
+        raise _not_a_model(path, f"{type(error).__name__}: {error}") from error
     different = len(set(names))
     if names and not different == len(names) == count:
         what = f"it names {different} classes, and its head has {count}"
@@ -99,20 +96,12 @@ def native_classes(path: Path) -> tuple[str, ...]:
     return names
 
 
-def _not_a_model(path: Path, error: BaseException) -> ModelError:
+def _not_a_model(path: Path, found: str) -> ModelError:
     return ModelError(
-        f"this is not a model of kilograd: {type(error).__name__}: {error}",
+        f"this is not a model of kilograd: {found}",
         where=str(path),
         hint="models are made by the scripts in pretraining/, or read from a .pkl checkpoint",
     )
-
-
-def _read_arrays(path: Path) -> dict[str, NDArray[Any]]:
-    with zipfile.ZipFile(path) as archive:
-        if sum(member.file_size for member in archive.infolist()) > _MAX_BYTES:
-            raise ModelError(f"the file unpacks to more than {_MAX_BYTES:,} bytes", where=str(path))
-    with np.load(path, allow_pickle=False) as archive:
-        return {name: archive[name] for name in archive.files}
 
 
 class _Reader:

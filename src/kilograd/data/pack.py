@@ -1,19 +1,13 @@
-"""The members of an .npz pack, read one by one and never through pickle."""
+"""The arrays of an .npz pack, each checked where it is asked for."""
 
 from __future__ import annotations
 
-import math
-import struct
-import tokenize
-import warnings
-import zipfile
-import zlib
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
-from numpy.lib import format as npy
 
 from kilograd.errors import DataError
+from kilograd.npz import NpzError, read_npz
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -22,24 +16,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MAX_BYTES = 4 * 1024**3
-"""Limit of one unpacked array."""
+"""Limit of the unpacked arrays."""
 
 _MAX_CLASSES = 65536
-_DAMAGED = (
-    zipfile.BadZipFile,
-    zlib.error,
-    struct.error,
-    NotImplementedError,
-    RuntimeError,
-    EOFError,
-    ValueError,
-    LookupError,
-    OverflowError,
-    TypeError,
-    SyntaxError,
-    tokenize.TokenError,
-    MemoryError,
-)
 HINT = (
     "a pack is an .npz of jpeg, offsets, labels, split and class_names; mulaw, x and channels, or "
     "inputs stand for jpeg where it holds audio, motion or plain samples"
@@ -108,46 +87,7 @@ def read_pack(path: Path, known: Collection[str]) -> Pack:
     Raises:
         DataError: not a pack, or damaged.
     """
-    arrays: dict[str, NDArray[Any]] = {}
     try:
-        with _open_archive(path) as archive, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # numpy's remarks on headers that it repairs
-            for member in archive.infolist():
-                name = member.filename.removesuffix(".npy")
-                if name in known:
-                    arrays[name] = _read_array(archive, member, path)
-    except _DAMAGED as error:
-        raise DataError("the pack is damaged", where=str(path), hint=HINT) from error
-    return Pack(path, arrays)
-
-
-def _open_archive(path: Path) -> zipfile.ZipFile:
-    try:
-        return zipfile.ZipFile(path)
-    except zipfile.BadZipFile as error:
-        raise DataError("this is not a pack", where=str(path), hint=HINT) from error
-
-
-def _read_array(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path) -> NDArray[Any]:
-    """Reads one member; `numpy.load` would allocate whatever the header asks for."""
-    name = member.filename.removesuffix(".npy")
-    if member.file_size > MAX_BYTES:
-        what = f"the array {name!r} has more than {MAX_BYTES} bytes"
-        raise DataError(what, where=str(path), hint=HINT)
-    with archive.open(member) as stream:
-        version = npy.read_magic(stream)
-        read_header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-        shape, is_fortran, dtype = read_header(stream)
-        if dtype.hasobject:
-            raise DataError(
-                f"the array {name!r} holds Python objects, which are not read",
-                where=str(path),
-                hint="save it with a numeric or a string dtype",
-            )
-        size = math.prod(shape) * dtype.itemsize
-        content = stream.read(size + 1)
-    if len(content) != size:
-        what = f"the array {name!r} of shape {shape} does not have {size} bytes"
-        raise DataError(what, where=str(path), hint=HINT)
-    array: NDArray[Any] = np.frombuffer(content, dtype)
-    return np.reshape(array, shape, order="F" if is_fortran else "C")
+        return Pack(path, read_npz(path, MAX_BYTES, known))
+    except NpzError as error:
+        raise DataError(f"this is not a pack: {error}", where=str(path), hint=HINT) from error
