@@ -12,13 +12,14 @@ from kilograd.arch import architecture_of, linker_script
 from kilograd.device.unicorn import UnicornDevice
 from kilograd.errors import BudgetError, KilogradError, TargetError, ToolchainError, UserError
 from kilograd.targets import get_target, target_names
-from kilograd.toolchain import build as toolchain
 from kilograd.toolchain import (
     build_firmware,
     build_host_executable,
     build_host_library,
     compiler_version,
+    compilers,
     firmware_sizes,
+    job,
     load_segments,
     read_symbols,
 )
@@ -111,7 +112,7 @@ def test_second_build_comes_from_the_cache(monkeypatch):
     def refuse(*_arguments, **_options):
         pytest.fail("the compiler was called again")
 
-    monkeypatch.setattr(toolchain, "_run", refuse)
+    monkeypatch.setattr(job, "_run", refuse)
     assert build_firmware(FAKE_MODEL, M7) == first
 
 
@@ -168,7 +169,7 @@ def test_missing_compilers(monkeypatch):
     with pytest.raises(ToolchainError) as caught:
         compiler_version("gcc", M7)
     assert "arm-none-eabi-gcc is not installed" in str(caught.value)
-    monkeypatch.setattr(toolchain.importlib.util, "find_spec", lambda _name: None)
+    monkeypatch.setattr(compilers.importlib.util, "find_spec", lambda _name: None)
     with pytest.raises(ToolchainError, match="zig is not installed"):
         compiler_version("zig", M7)
 

@@ -10,11 +10,13 @@ from kilograd.ops import REGISTRY, OpSpec
 from kilograd.ops.arithmetic import bias_limit
 from kilograd.ops.common.layers import weight_parts
 from kilograd.ops.common.window import Window
-from kilograd.ops.common.windowed import WindowedAttributes, WindowGradientAttributes
+from kilograd.ops.common.windowed import WindowedAttributes
+from kilograd.ops.common.windowed_backward import WindowGradientAttributes
 from kilograd.ops.delta.op import Precision, delta_type
 from kilograd.ops.gradient_scale import EXPONENT
-from kilograd.ops.pointwise.backward import InputGradientAttributes, WeightUpdateAttributes
+from kilograd.ops.pointwise.input_gradient import InputGradientAttributes
 from kilograd.ops.pointwise.op import PointwiseAttributes
+from kilograd.ops.pointwise.weight_update import WeightUpdateAttributes
 from kilograd.ops.spec import Case
 
 RANDOM_SHAPES = 8

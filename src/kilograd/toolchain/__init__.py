@@ -1,14 +1,11 @@
 """C sources to firmwares, shared libraries and programs; what a linked firmware holds."""
 
 from kilograd.toolchain.build import (
-    Build,
-    Compiler,
     build_firmware,
     build_host_executable,
     build_host_library,
-    cache_directory,
-    compiler_version,
 )
+from kilograd.toolchain.compilers import Compiler, compiler_version
 from kilograd.toolchain.elf import (
     FirmwareSizes,
     Symbols,
@@ -16,6 +13,7 @@ from kilograd.toolchain.elf import (
     load_segments,
     read_symbols,
 )
+from kilograd.toolchain.job import Build, cache_directory
 
 __all__ = [
     "Build",

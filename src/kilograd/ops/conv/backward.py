@@ -9,14 +9,14 @@ from numpy.typing import NDArray
 
 from kilograd.ir import DType, Quantization, TensorType
 from kilograd.ops.arithmetic import Mantissa, scalar_mantissa
+from kilograd.ops.common.scaling import channel_scaling, scale_gradient
 from kilograd.ops.common.window import Window
-from kilograd.ops.common.windowed import (
+from kilograd.ops.common.windowed_backward import (
     GradientCase,
     WindowedInputGradient,
     WindowedWeightUpdate,
     WindowGradientAttributes,
 )
-from kilograd.ops.pointwise.backward import channel_scaling, scale_gradient
 from kilograd.ops.spec import (
     HOST,
     PLAIN,

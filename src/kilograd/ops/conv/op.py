@@ -14,10 +14,10 @@ from kilograd.ops.common.layers import (
     requantization,
     shifts_suit_dsp,
 )
+from kilograd.ops.common.scaling import weight_gain
 from kilograd.ops.common.window import Window
 from kilograd.ops.common.windowed import WindowedAttributes, WindowedLayer, forward_case
 from kilograd.ops.conv.backward import conv_weight
-from kilograd.ops.pointwise.backward import weight_gain
 from kilograd.ops.spec import (
     DSP,
     HOST,

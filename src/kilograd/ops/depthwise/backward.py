@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from kilograd.ir import DType, Quantization, TensorType
 from kilograd.ops.arithmetic import Mantissa, relative_mantissas, scalar_mantissa
 from kilograd.ops.common.window import Window
-from kilograd.ops.common.windowed import (
+from kilograd.ops.common.windowed_backward import (
     GradientCase,
     WindowedInputGradient,
     WindowedWeightUpdate,

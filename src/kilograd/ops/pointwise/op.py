@@ -26,7 +26,7 @@ from kilograd.ops.common.layers import (
     trained_weight,
 )
 from kilograd.ops.delta import NARROW, WIDE, Precision
-from kilograd.ops.pointwise.backward import emit_pointwise_input_gradient, weight_update_attributes
+from kilograd.ops.pointwise.input_gradient import emit_pointwise_input_gradient
 from kilograd.ops.pointwise.split import (
     channel_order,
     check_delta,
@@ -37,6 +37,7 @@ from kilograd.ops.pointwise.split import (
     split_weight,
     whole_weight,
 )
+from kilograd.ops.pointwise.weight_update import weight_update_attributes
 from kilograd.ops.spec import (
     DSP,
     HOST,

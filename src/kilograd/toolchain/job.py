@@ -1,0 +1,193 @@
+"""A result of a compiler, taken from the cache or made there.
+
+Every result is kept under the SHA-256 of all that went into it: sources, flags, linker script and
+compiler version. So is every object file, which makes a rebuild after a small change fast.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import subprocess
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import platformdirs
+
+from kilograd.arch import architecture_of
+from kilograd.errors import BudgetError, KilogradError, ToolchainError
+from kilograd.toolchain.compilers import (
+    Compiler,
+    compiler_command,
+    compiler_version,
+    first_lines,
+    processor,
+)
+
+if TYPE_CHECKING:
+    from kilograd.targets import Target
+
+
+_WARNINGS = ("-std=c11", "-Wall", "-Wextra", "-Werror")
+_OVERFLOWS = re.compile(r"region '?`?(\w+)'?:? overflowed by (\d+) bytes")
+
+
+@dataclass(frozen=True)
+class Build:
+    """A file that a compiler made.
+
+    Attributes:
+        path: the firmware ELF, shared library or program, inside the cache.
+        target: what it was built for.
+        compiler: `zig` or `gcc`.
+        version: what the compiler says it is.
+    """
+
+    path: Path
+    target: Target
+    compiler: Compiler
+    version: str
+
+
+@dataclass(frozen=True)
+class Job:
+    """Everything that decides the bytes of a result.
+
+    Attributes:
+        kind: `firmware`, `library` or `program`: a folder of the cache.
+        suffix: of the result's file.
+        sources: {file name: text}; headers and linker scripts among them.
+        compile_flags: for every C file, besides those of the target.
+        link_flags: for the linker, likewise.
+        target: what it is built for.
+        compiler: which builds it.
+    """
+
+    kind: str
+    suffix: str
+    sources: dict[str, str]
+    compile_flags: tuple[str, ...]
+    link_flags: tuple[str, ...]
+    target: Target
+    compiler: Compiler
+
+
+def cache_directory() -> Path:
+    """Where results are kept: `KILOGRAD_CACHE`, or the user's cache directory."""
+    chosen = os.environ.get("KILOGRAD_CACHE")
+    return Path(chosen or platformdirs.user_cache_dir("kilograd")).absolute()
+
+
+def build(job: Job) -> Build:
+    """Takes a result from the cache, or makes it there.
+
+    Raises:
+        BudgetError: the firmware does not fit the target's memory.
+        ToolchainError: no compiler, or a cache that cannot be written.
+        KilogradError: the compiler refused the sources, which is a fault of kilograd.
+    """
+    command = compiler_command(job.compiler, job.target)
+    version = compiler_version(job.compiler, job.target)
+    flags = (*_machine_flags(job), *job.compile_flags)
+    if job.compiler == "zig" and not job.target.is_host:
+        flags = (*flags, "-fno-sanitize=undefined")
+    key = _digest(version, processor(job.target), job.kind, job.sources, flags, job.link_flags)
+    root = cache_directory()
+    path = root / job.kind / f"{key}{job.suffix}"
+    if not path.exists():
+        try:
+            _make(job, path=path, root=root, command=command, flags=flags, version=version)
+        except OSError as error:
+            raise ToolchainError(
+                f"cannot write the cache directory: {error.strerror}",
+                where=str(root),
+                hint="set KILOGRAD_CACHE to a directory that can be written",
+            ) from error
+    return Build(path, job.target, job.compiler, version)
+
+
+def _machine_flags(job: Job) -> tuple[str, ...]:
+    """Flags for every file, and for the linker."""
+    architecture = architecture_of(job.target)
+    flags = architecture.zig_flags if job.compiler == "zig" else architecture.gcc_flags
+    return (*flags(job.target), "-O3", "-g0", *_WARNINGS)
+
+
+def _make(
+    job: Job,
+    *,
+    path: Path,
+    root: Path,
+    command: tuple[str, ...],
+    flags: tuple[str, ...],
+    version: str,
+) -> None:
+    (root / "zig").mkdir(parents=True, exist_ok=True)
+    (root / "tmp").mkdir(exist_ok=True)
+    zig = {f"ZIG_{kind}_CACHE_DIR": str(root / "zig") for kind in ("GLOBAL", "LOCAL")}
+    environment = {**os.environ, **zig, "LC_ALL": "C"}
+    with tempfile.TemporaryDirectory(prefix="build-", dir=root / "tmp") as name:
+        folder = Path(name)
+        for file, text in job.sources.items():
+            (folder / file).parent.mkdir(parents=True, exist_ok=True)
+            (folder / file).write_text(text, encoding="utf-8", newline="\n")
+        # Any file may include any of these; a C file that includes another is not foreseen.
+        headers = {n: t for n, t in job.sources.items() if not n.endswith((".c", ".ld"))}
+
+        def compile_one(item: tuple[int, str]) -> str:
+            index, source = item
+            everything = (version, processor(job.target), headers, job.sources[source], flags)
+            kept = root / "object" / f"{_digest(*everything)}.o"
+            if not kept.exists():
+                made = f"kg_object_{index}.o"
+                _run([*command, *flags, "-c", source, "-o", made], folder, environment, source)
+                _publish(folder / made, kept)
+            return str(kept)
+
+        sources = sorted(name for name in job.sources if name.endswith(".c"))
+        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+            objects = list(pool.map(compile_one, enumerate(sources)))
+        output = f"kg_result{job.suffix}"
+        _run(
+            [*command, *_machine_flags(job), *objects, *job.link_flags, "-o", output],
+            folder,
+            environment,
+            "",
+        )
+        _publish(folder / output, path)
+
+
+def _run(arguments: list[str], folder: Path, environment: dict[str, str], source: str) -> None:
+    """Runs a compiler or, without a source, a linker."""
+    done = subprocess.run(
+        arguments, cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    if done.returncode == 0:
+        return
+    overflows: dict[str, int] = {}
+    for region, missing in _OVERFLOWS.findall(done.stderr):
+        overflows[region] = max(overflows.get(region, 0), int(missing))
+    if overflows:
+        parts = ", ".join(f"{name} by {missing} bytes" for name, missing in overflows.items())
+        raise BudgetError(
+            f"the firmware does not fit its target: it overflows {parts}",
+            hint="train fewer layers, use a smaller model or a target with more memory",
+        )
+    what = f"the C compiler refused {source}" if source else "the linker refused the firmware"
+    raise KilogradError(f"{what}:\n{first_lines(done.stderr)}")
+
+
+def _publish(made: Path, kept: Path) -> None:
+    """Moves a finished file into the cache; whoever reads it there sees all of it."""
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    made.replace(kept)
+
+
+def _digest(*parts: object) -> str:
+    text = json.dumps(parts, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
