@@ -249,7 +249,7 @@ def test_rates(kilograd, model, pack, rate):
     ("arguments", "message"),
     [
         (["measure", "--target", "z80"], "unknown target 'z80'"),
-        (["measure", "--target", "host"], "--target: host is no microcontroller"),
+        (["measure", "--target", "host"], "--target: host is not a microcontroller"),
         (["measure", "--compiler", "clang"], "--compiler: there is no compiler 'clang'"),
         (["measure", "--sram", "0"], "--sram: a budget must be at least one byte"),
         (["measure", "--flash", "1 parsec"], "--flash: '1 parsec' is not a size"),
@@ -257,7 +257,7 @@ def test_rates(kilograd, model, pack, rate):
         (["measure", "--classes", "70000"], "--classes: a network needs 2 to 65536 classes"),
         (["verify", "--devices", "host,gpu"], "--devices: there is no device 'gpu'"),
         (["verify", "--devices", " , "], "--devices: name at least one device"),
-        (["verify", "--target", "host"], "--target: host is no microcontroller"),
+        (["verify", "--target", "host"], "--target: host is not a microcontroller"),
         (["verify", "--target", "z80"], "unknown target 'z80'"),
         (["compile", "--target", "z80", "-o", "x"], "unknown target 'z80'"),
     ],

@@ -76,7 +76,10 @@ def test_wrong_log_mel(changes, message):
         ({"units": [0.0, 0.02]}, "motion: channel a: the scale 0.1 is not 1 to 65,535 units of"),
         ({"units": [float("nan"), 0.02]}, "motion: channel a: the scale"),
         ({"rate": float("inf")}, "motion: rate inf is out of range"),
-        ({"channels": ["a", "*/ int x; /*"]}, "motion: '*/ int x; /*' is no name for a channel"),
+        (
+            {"channels": ["a", "*/ int x; /*"]},
+            "motion: '*/ int x; /*' is not a valid name for a channel",
+        ),
         ({"channels": ["a", "a"]}, "motion: the channel a is there twice"),
         ({"channels": 3}, "motion: 'int' object is not iterable"),
     ],

@@ -213,7 +213,7 @@ def activation_gradient(model, x, name):
 
 
 def only_trained(graph, weight, gradient):
-    """Without the channels that a convolution's weight step leaves alone."""
+    """Without the channels that a convolution's weight update leaves alone."""
     layer = weight.removesuffix(".weight.delta")
     node = next((n for n in graph.nodes if n.name == layer), None)
     if node is None or node.operator not in ("conv", "depthwise"):

@@ -164,12 +164,16 @@ FIELDS = {
     "huge kernel": ("stem", {"kernel": 10**9}, "layer stem"),
     "no stride": ("stem", {"stride": 0}, "layer stem: window"),
     "join": ("blocks.0.pointwise2", {"kind": "add"}, "add"),
-    "twice": ("blocks.0.add", {"name": "stem"}, "'stem' is no name for a layer, or is taken"),
-    "taken": ("stem", {"name": "input"}, "'input' is no name for a layer, or is taken"),
-    "name": ("stem", {"name": "a*/ int x; /*"}, "is no name for a layer"),
-    "digit": ("stem", {"name": "0"}, "'0' is no name for a layer"),
-    "number": ("stem", {"name": 7}, "7 is no name for a layer"),
-    "long": ("stem", {"name": "a" * 65}, "is no name for a layer"),
+    "twice": (
+        "blocks.0.add",
+        {"name": "stem"},
+        "'stem' is not a valid name for a layer, or is taken",
+    ),
+    "taken": ("stem", {"name": "input"}, "'input' is not a valid name for a layer, or is taken"),
+    "name": ("stem", {"name": "a*/ int x; /*"}, "is not a valid name for a layer"),
+    "digit": ("stem", {"name": "0"}, "'0' is not a valid name for a layer"),
+    "number": ("stem", {"name": 7}, "7 is not a valid name for a layer"),
+    "long": ("stem", {"name": "a" * 65}, "is not a valid name for a layer"),
 }
 
 

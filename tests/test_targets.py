@@ -204,7 +204,7 @@ def test_a_constant_that_the_header_lacks_is_told(tmp_path):
 def test_a_target_without_memories_has_no_firmware(kilograd):
     for name in ("host", "portable"):
         kilograd("measure", "kilograd-48", "--target", name).refused(
-            f"--target: {name} is no microcontroller"
+            f"--target: {name} is not a microcontroller"
         )
 
 

@@ -42,7 +42,7 @@ def test_kinds_of_buffers(program):
     loss = loss_index(graph)
     assert graph.nodes[loss].layer == "loss"
     assert kinds["input"] is BufferKind.SAMPLE
-    assert kinds["pool"] is BufferKind.SAVED  # the head's weight step reads it
+    assert kinds["pool"] is BufferKind.SAVED  # the head's weight update reads it
     assert kinds["head"] is BufferKind.ACTIVATION
     assert kinds["loss.gradient"] is BufferKind.GRADIENT
     for placed in placed_buffers(program):

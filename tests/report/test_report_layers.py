@@ -16,7 +16,7 @@ def test_layers(partly):
     assert rows["stem"].frozen_prefix
     assert not rows["<b>"].frozen_prefix
     assert rows["stem"].trained_bytes == 0
-    assert rows["stem"].saved_bytes == 176  # the weight step of <b> reads it: 5 · 5 · 7, aligned
+    assert rows["stem"].saved_bytes == 176  # the weight update of <b> reads it: 5 · 5 · 7, aligned
     assert rows["stem"].macs_backward == 0
     assert rows["<b>"].weight_share == 0.25
     assert rows["<b>"].weight_bytes == 7 * 13

@@ -135,7 +135,7 @@ const int32_t *kg_train_step(int32_t label, kg_learning_rate rate)
 }
 """
 
-#: Of kilograd.h on the PC.
+#: Added to kilograd.h on the PC.
 SNAPSHOTS = """\
 /* The frozen prefix depends on nothing trained: run it once a sample and keep its results. */
 extern const uint32_t kg_snapshot_bytes;
@@ -147,7 +147,7 @@ const int32_t *kg_train_step_suffix(int32_t label, kg_learning_rate rate);
 
 """
 
-#: Of model.c on the PC.
+#: Added to model.c on the PC.
 SNAPSHOT_FUNCTIONS = """\
 void kg_prefix(void)
 {
@@ -169,12 +169,12 @@ const int32_t *kg_train_step_suffix(int32_t label, kg_learning_rate rate)
 }
 """
 
-#: Of kilograd.h, where a sample is whole in memory before a call.
+#: In kilograd.h, where a sample is whole in memory before a call.
 HELD_INPUT = """\
 /* Where the next sample goes, {input_bytes} bytes; its memory is reused while a call runs. */
 int8_t *kg_input(void);"""
 
-#: Of kilograd.h, where it never is.
+#: In kilograd.h, where it never is.
 ROW_INPUT = """\
 /* There is no kg_input: a sample is {input_bytes} bytes, but only a few of its rows are kept. */
 #define KG_ROW_INPUT 1
@@ -183,7 +183,7 @@ ROW_INPUT = """\
 HELD_NOTE = "The sample may also be written to kg_input at once."
 ROW_INPUT_NOTE = "Each push runs what its rows allow; then one call predicts or trains."
 
-#: Of model.c.
+#: In model.c.
 HELD_FUNCTIONS = """\
 static uint32_t rows_missing;
 

@@ -78,7 +78,7 @@ static void transform(int32_t *spectrum)
     }
 }
 
-/* Of the real samples' transform, from that of the complex numbers that they were packed into. */
+/* The real samples' transform, from that of the complex numbers that they were packed into. */
 static uint64_t power(const int32_t *spectrum, int32_t bin)
 {
     const int32_t *near = spectrum + 2 * (bin % POINTS);

@@ -118,7 +118,7 @@ class LogMel(Features):
 
     @property
     def scratch_bytes(self) -> int:
-        """Of one frame's spectrum."""
+        """The log-mel features of one frame's spectrum."""
         return 4 * self.window
 
     def apply(self, samples: NDArray[np.int16]) -> NDArray[np.int8]:

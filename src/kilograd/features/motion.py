@@ -66,7 +66,7 @@ class Motion(Features):
     def _check_names(self) -> None:
         for name in self.channels:
             if not _NAME.fullmatch(name):
-                raise ModelError(f"motion: {name!r} is no name for a channel")
+                raise ModelError(f"motion: {name!r} is not a valid name for a channel")
             if self.channels.count(name) > 1:
                 raise ModelError(f"motion: the channel {name} is there twice")
 

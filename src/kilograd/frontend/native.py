@@ -34,7 +34,7 @@ _KINDS = ("conv", "pointwise", "depthwise", "add")
 #: Largest file, unpacked; a microcontroller holds far less.
 _MAX_BYTES = 256 * 1024**2
 
-#: Of the input, in every direction.
+#: Largest height, width and number of channels of the input.
 _MAX_EXTENT = 4096
 
 _LAYER_NAME = re.compile(r"(?=.{1,64}$)[A-Za-z]\w*(\.\w+)*", re.ASCII)
@@ -130,7 +130,7 @@ class _Reader:
         taken = {"input", "pool", "head"}
         for layer in self._structure["layers"]:
             if not _LAYER_NAME.fullmatch(str(layer["name"])) or layer["name"] in taken:
-                raise self._error(f"{layer['name']!r} is no name for a layer, or is taken")
+                raise self._error(f"{layer['name']!r} is not a valid name for a layer, or is taken")
             taken.add(layer["name"])
             block = str(layer["name"]).rpartition(".")[0]
             entries.setdefault(block, x)

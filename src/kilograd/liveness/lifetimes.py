@@ -63,7 +63,7 @@ def arena_buffers(graph: Graph, *, in_place: bool = True) -> tuple[Buffer, ...]:
 
 
 def live_ranges(graph: Graph) -> dict[str, tuple[int, int, int]]:
-    """Of each value in the arena: the first and the last node that need it, and its bytes.
+    """The first and the last node that need each value in the arena, and its bytes.
 
     Nodes are counted in the graph's order; −1 stands for the time before the first, and a result
     of the graph is needed to the end. States and what replaces them are not in the arena.
@@ -171,7 +171,7 @@ class _Lifetimes:
 def _group_spans(
     graph: Graph, groups: list[tuple[RowGroup, RowPlan]]
 ) -> tuple[dict[int, tuple[int, int]], set[str]]:
-    """Of each node in a group, by index: the group's first and last; and values held in rows."""
+    """The first and last node of each node's group, by index; and the values held in rows."""
     index = {node.name: i for i, node in enumerate(graph.nodes)}
     spans: dict[int, tuple[int, int]] = {}
     in_rows: set[str] = set()

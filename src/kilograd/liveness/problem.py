@@ -114,7 +114,7 @@ class ScheduleProblem:
 
     @cached_property
     def ancestors(self) -> tuple[int, ...]:
-        """Of each item: all that run before it in every order."""
+        """For each item, all that run before it in every order."""
         ancestors: list[int] = []
         for item in self.items:
             mask = item.before
@@ -125,7 +125,7 @@ class ScheduleProblem:
 
     @cached_property
     def descendants(self) -> tuple[int, ...]:
-        """Of each item: all that run after it in every order."""
+        """For each item, all that run after it in every order."""
         descendants = [0] * len(self.items)
         for index, mask in enumerate(self.ancestors):
             for other in members(mask):
@@ -134,7 +134,7 @@ class ScheduleProblem:
 
     @cached_property
     def made_bytes(self) -> tuple[int, ...]:
-        """Of each item: bytes of what it makes, and of its scratch."""
+        """For each item, bytes of what it makes, and of its scratch."""
         return tuple(
             item.scratch + sum(self.values[v].size for v in item.makes) for item in self.items
         )
@@ -167,13 +167,13 @@ class ScheduleProblem:
 
     @cached_property
     def _stays(self) -> tuple[int, ...]:
-        """Of each item: bytes of what it makes that are live after it."""
+        """For each item, bytes of what it makes that are live after it."""
         made = [[self.values[v] for v in item.makes] for item in self.items]
         return tuple(sum(v.size for v in values if v.readers or v.kept) for values in made)
 
     @cached_property
     def _last_reads(self) -> tuple[tuple[tuple[int, int], ...], ...]:
-        """Of each item: bytes that it frees, and which other items must be done for that."""
+        """For each item, bytes that it frees, and which other items must be done for that."""
         return tuple(self._freed(i, item.reads) for i, item in enumerate(self.items))
 
     @cached_property
@@ -190,7 +190,7 @@ class ScheduleProblem:
         return max((bytes_ for _, bytes_ in self.running(order)), default=self.start_bytes)
 
     def running(self, order: Iterable[int]) -> Iterator[tuple[int, int]]:
-        """Of each item in order: bytes live while it runs; first −1, for before the first."""
+        """For each item in order, bytes live while it runs; first −1, for before the first."""
         yield -1, self.start_bytes
         done, live = 0, self.live(0)
         for item in order:

@@ -133,7 +133,7 @@ def check_firmware_target(target: Target) -> None:
     """
     if not target.memory:
         raise TargetError(
-            f"{target.name} is no microcontroller: it has no memories to put a firmware into",
+            f"{target.name} is not a microcontroller: it has no memories to put a firmware into",
             hint="choose a microcontroller, such as cortex-m7",
         )
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from kilograd.liveness import Buffer, clusters
 from kilograd.rowwise import ALIGNMENT
 
-#: Of each of two searches. The solver counts its work, which is the same on every machine;
+#: Limit of each of two searches. The solver counts its work, which is the same on every machine;
 #: an item takes some tens of seconds.
 _WORK = 0.03
 

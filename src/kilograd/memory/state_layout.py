@@ -33,5 +33,5 @@ class StateHeader:
 
     @classmethod
     def unpack(cls, state: bytes) -> StateHeader:
-        """Of a state, which may go on behind it."""
+        """The header at the start of a state, whose values follow it."""
         return cls(*cls._FORMAT.unpack_from(state))

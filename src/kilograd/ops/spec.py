@@ -166,12 +166,12 @@ class OpSpec(ABC, Generic[Attributes]):
         return dict(zip(self.results, node.outputs, strict=True))
 
     def overwritten(self, node: Node) -> dict[str, str]:
-        """Of each value that a node makes in the place of a state: value -> state."""
+        """Which state each value that a node makes takes the place of: value -> state."""
         reads, makes = self.inputs_of(node), self.outputs_of(node)
         return {makes[new]: getattr(reads, old) for new, old in self.updates.items()}
 
     def reusable(self, node: Node) -> dict[str, tuple[str, ...]]:
-        """Of each value that a node makes: the inputs one of whose memory it may take over."""
+        """The inputs one of whose memory each value that a node makes may take over."""
         reads, makes = self.inputs_of(node), self.outputs_of(node)
         return {
             makes[result]: tuple(name for o in operands if (name := reads.get(o)) is not None)

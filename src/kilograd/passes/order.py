@@ -14,7 +14,7 @@ from kilograd.liveness import ScheduleProblem, schedule_problem
 class Order:
     """List scheduling in program order, with memory-freeing training nodes moved up.
 
-    A weight step overwrites its weight, so it waits for every other reader of it, and then runs
+    A weight update overwrites its weight, so it waits for every other reader of it, and then runs
     at once, since it frees the gradient and the saved activation (MCUNetV3, section 3.2,
     "reordering"). A clamp mask is made right after its activation where that frees the
     activation, and only when its turn comes where the activation is kept anyway.

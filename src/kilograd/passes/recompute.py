@@ -17,7 +17,7 @@ from kilograd.ops import REGISTRY
 from kilograd.passes.reorder import Reorder
 from kilograd.rowwise import aligned, plan_rows, row_rule
 
-#: Of a step's multiply-accumulates, those that are done twice at most.
+#: Largest share of a step's multiply-accumulates that may be done twice, by default.
 DEFAULT_SHARE = 0.05
 
 #: Each makes another choice; the best is taken.

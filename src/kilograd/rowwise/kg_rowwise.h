@@ -29,7 +29,7 @@ typedef struct {
     int32_t lines; /* offset of the values' lines in the arena */
 } kg_rowwise;
 
-/* Of a value: rows first, first + 1, … up to but without `have`, next to each other. */
+/* A value's rows first, first + 1, … up to but without `have`, next to each other. */
 typedef struct {
     int32_t first, have;
 } kg_rowwise_lines;

@@ -15,8 +15,7 @@ typedef struct {
     uint32_t seed;
     uint32_t step;
     int32_t label;
-    int32_t
-        classes; /* that may be predicted and learned now; the others' logits count for nothing */
+    int32_t classes; /* that may be predicted and learned now; other logits count for nothing */
     int32_t rate_mantissa;
     int32_t rate_exponent;
 } kg_control;

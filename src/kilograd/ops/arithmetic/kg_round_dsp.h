@@ -9,8 +9,8 @@ typedef struct {
     int32_t left, factor, right;
 } kg_rounding;
 
-/* Of value * mantissa / 2^shift, for a mantissa below 2^15, 0 <= shift <= 62 and values that stay
-   below 2^31 when shifted: none is from 16 bits on. */
+/* Rounds value * mantissa / 2^shift, for a mantissa below 2^15, 0 <= shift <= 62 and values that
+   stay below 2^31 when shifted: none is from 16 bits on. */
 static inline kg_rounding kg_prepare_rounding(int32_t mantissa, int32_t shift)
 {
     kg_rounding r;

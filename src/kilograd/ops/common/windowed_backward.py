@@ -38,13 +38,13 @@ from kilograd.ops.spec import (
 
 @dataclass(frozen=True)
 class WindowGradientAttributes:
-    """Attributes of the input gradients and weight steps.
+    """Attributes of the input gradients and weight updates.
 
     Attributes:
         window: the layer's.
         input_shape: (height, width, channels) of the layer's input.
         rng_stream: of the stochastic rounding.
-        trained_channels: as the layer's; of the weight step only.
+        trained_channels: as the layer's; of the weight update only.
     """
 
     window: Window

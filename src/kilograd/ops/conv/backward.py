@@ -1,4 +1,4 @@
-"""Input gradient and weight step of k×k convolutions."""
+"""Input gradient and weight update of k×k convolutions."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from kilograd.ops.spec import (
 
 
 class ConvInputGradient(WindowedInputGradient):
-    """Of weights int8[O, kh, kw, I]: the scales of the summed channels go into the sum."""
+    """Input gradient for weights int8[O, kh, kw, I]; the sum contains the channels' scales."""
 
     name = "conv_input_gradient"
 
@@ -80,7 +80,7 @@ class ConvInputGradient(WindowedInputGradient):
 
 
 class ConvWeightUpdate(WindowedWeightUpdate):
-    """Of weights int8[O, kh, kw, I]."""
+    """Weight update for weights int8[O, kh, kw, I]."""
 
     name = "conv_weight_update"
     per_channel = (slice(None), None, None, None)

@@ -1,4 +1,4 @@
-"""Input gradient and weight step of depthwise convolutions."""
+"""Input gradient and weight update of depthwise convolutions."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ PLANE_CHANNELS = c_constant(_ARITHMETIC / "kg_plane.h", "KG_PLANE_CHANNELS")
 
 
 class DepthwiseInputGradient(WindowedInputGradient):
-    """Of weights int8[kh, kw, C]: a channel's scale stays outside its sum."""
+    """Input gradient for weights int8[kh, kw, C]; a channel's scale stays outside its sum."""
 
     name = "depthwise_input_gradient"
     reuses = MappingProxyType({"result": ("gradient",)})
@@ -95,7 +95,7 @@ class DepthwiseInputGradient(WindowedInputGradient):
 
 
 class DepthwiseWeightUpdate(WindowedWeightUpdate):
-    """Of weights int8[kh, kw, C]."""
+    """Weight update for weights int8[kh, kw, C]."""
 
     name = "depthwise_weight_update"
     per_channel = (slice(None),)
@@ -127,7 +127,7 @@ class DepthwiseWeightUpdate(WindowedWeightUpdate):
 
 
 def plane_bytes(map_: TensorType) -> int:
-    """Of the channels of a map that a kernel in place reads from a copy."""
+    """Size of the copied channels that a kernel in place reads."""
     height, width, _ = map_.shape
     return PLANE_CHANNELS * height * width
 

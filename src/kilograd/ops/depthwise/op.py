@@ -83,7 +83,7 @@ class Depthwise(WindowedLayer):
         return out.size * attributes.window.taps
 
     def gain(self, weight: Value, window: Window) -> float:
-        """Of the taps of one channel, a random half of the gradients masked by clamps."""
+        """Growth by the taps of one channel; clamps mask a random half of the gradients."""
         real = exactly(weight.array) * np.asarray(weight.type.scales)
         per_input = float((real**2).sum(axis=(0, 1)).mean()) / window.stride**2 / 2
         return 0.5 * math.log2(max(per_input, 1e-12))

@@ -60,7 +60,7 @@ class WeightUpdateAttributes:
 
 
 def weight_update_attributes(node: Node, builder: GradientBuilder) -> WeightUpdateAttributes:
-    """Attributes of the layer's weight step."""
+    """Attributes of the layer's weight update."""
     return WeightUpdateAttributes(node.attributes.trained_channels, builder.rng_stream())
 
 

@@ -21,7 +21,7 @@ KG_BIAS_UPDATE(kg_bias_update_plain);
 KG_BIAS_UPDATE(kg_bias_update_dsp);
 KG_BIAS_UPDATE(kg_bias_update_host);
 
-/* Of one channel, whose gradient over the positions is summed. */
+/* Updates one channel, whose gradient over the positions is summed. */
 static inline void kg_update_bias(const kg_bias_update_parameters *p, const kg_control *control,
                                   uint32_t key, int32_t exponent, int32_t c, int32_t sum,
                                   int32_t *bias)
@@ -31,7 +31,7 @@ static inline void kg_update_bias(const kg_bias_update_parameters *p, const kg_c
     bias[c] = kg_stepped_bias(bias[c], step, p->limit);
 }
 
-/* Of the channels from c on, one at a time. */
+/* Updates the channels from c on, one at a time. */
 static inline void kg_update_biases(const kg_bias_update_parameters *p, const kg_control *control,
                                     uint32_t key, int32_t exponent, int32_t c,
                                     const int8_t *gradient, int32_t *bias)

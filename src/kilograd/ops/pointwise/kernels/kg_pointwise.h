@@ -91,7 +91,7 @@ KG_POINTWISE_WEIGHT_UPDATE(kg_pointwise_weight_update_host);
 
 typedef kg_pointwise_weight_update_parameters kg_dense_weight_update_parameters;
 
-/* Of weights of 16 bits, at one position. */
+/* For weights of 16 bits, at one position. */
 void kg_dense_weight_update_plain(const kg_dense_weight_update_parameters *p,
                                   const kg_control *control, int16_t *weight,
                                   const int8_t *gradient, const int32_t *gradient_exponent,
