@@ -179,6 +179,16 @@ static inline int8_t kg_stepped_weight(int8_t weight, int32_t step)
     return stepped < 0 ? -127 : 127;
 }
 
+/* Moves weight `at` of a tensor by the step that its gradient asks for. */
+static inline void kg_update_weight(const kg_control *control, int8_t *weight, int32_t at,
+                                    int32_t gradient, int32_t scale_mantissa,
+                                    int32_t scale_exponent, uint32_t key)
+{
+    const int32_t step =
+        kg_step(control, gradient, scale_mantissa, scale_exponent, kg_random(key, (uint32_t)at));
+    weight[at] = kg_stepped_weight(weight[at], step);
+}
+
 static inline int16_t kg_stepped_wide_weight(int16_t weight, int32_t step)
 {
     const int32_t stepped = weight - step, cut = kg_clamp(stepped, -32767, 32767);

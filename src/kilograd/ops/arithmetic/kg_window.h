@@ -48,4 +48,22 @@ typedef struct {
         kg_positions_inside(kx, (p)->left, (p)->stride, (p)->input_width, (p)->output_width),      \
     }
 
+/* Defines `correlate`: the sum over positions of gradient * (x - zero point) at one tap, for one
+   channel of each; `outputs` is the member that counts the gradient's channels. */
+#define KG_TAP_CORRELATION(parameters, outputs)                                                    \
+    static int32_t correlate(const parameters *p, const kg_tap_positions *tap,                     \
+                             const int8_t *gradient, const int8_t *x)                              \
+    {                                                                                              \
+        const kg_positions rows = tap->rows, columns = tap->columns;                               \
+        int32_t sum = 0;                                                                           \
+        for (int32_t row = rows.first; row < rows.end; row++)                                      \
+            for (int32_t column = columns.first; column < columns.end; column++) {                 \
+                const int32_t y = row * p->stride + rows.offset;                                   \
+                const int32_t at = y * p->input_width + column * p->stride + columns.offset;       \
+                const int8_t *const g = gradient + (row * p->output_width + column) * p->outputs;  \
+                sum += g[0] * (x[at * p->channels] - p->zero_point);                               \
+            }                                                                                      \
+        return sum;                                                                                \
+    }
+
 #endif

@@ -2,7 +2,7 @@
 #include "kg_lanes_host.h"
 
 /* Sums over positions of gradient * (x - zero point) at one tap of one channel, for sixteen
-   outputs. */
+   outputs; KG_TAP_CORRELATION in lanes, which share x. */
 KG_LANE_FUNCTION kg_lanes correlate(const kg_conv_weight_update_parameters *p,
                                     const int8_t *gradient, const int8_t *x,
                                     const kg_tap_positions *tap, int32_t width)
@@ -41,10 +41,8 @@ void kg_conv_weight_update_host(const kg_conv_weight_update_parameters *p,
                                  : correlate(p, gradient + first, x + c, &tap, width);
                 for (int32_t lane = 0; lane < width; lane++) {
                     const int32_t o = first + lane, at = (o * taps + index) * p->channels + c;
-                    const int32_t step =
-                        kg_step(control, sums.each[lane], p->mantissa[o], p->exponent[o] + exponent,
-                                kg_random(key, (uint32_t)at));
-                    weight[at] = kg_stepped_weight(weight[at], step);
+                    kg_update_weight(control, weight, at, sums.each[lane], p->mantissa[o],
+                                     p->exponent[o] + exponent, key);
                 }
             }
         }

@@ -3,7 +3,8 @@
 
 typedef kg_depthwise_weight_update_parameters parameters;
 
-/* Sums over positions of gradient * (x - zero point) of sixteen channels at one tap. */
+/* Sums over positions of gradient * (x - zero point) of sixteen channels at one tap;
+   KG_TAP_CORRELATION in lanes, each with an x of its own. */
 KG_LANE_FUNCTION kg_lanes correlate(const parameters *p, const int8_t *gradient, const int8_t *x,
                                     const kg_tap_positions *tap, int32_t width)
 {
@@ -43,10 +44,8 @@ void kg_depthwise_weight_update_host(const parameters *p, const kg_control *cont
                     done = block;
                 }
                 const int32_t at = (ky * p->kernel_width + kx) * p->channels + c;
-                const int32_t step =
-                    kg_step(control, sums.each[c % KG_LANES], p->mantissa[c],
-                            p->exponent[c] + exponent, kg_random(key, (uint32_t)at));
-                weight[at] = kg_stepped_weight(weight[at], step);
+                kg_update_weight(control, weight, at, sums.each[c % KG_LANES], p->mantissa[c],
+                                 p->exponent[c] + exponent, key);
             }
         }
 }

@@ -1,20 +1,6 @@
 #include "kg_depthwise.h"
 
-/* Sum over positions of gradient * (x - zero point) of one channel at one tap. */
-static int32_t correlate(const kg_depthwise_weight_update_parameters *p, const int8_t *gradient,
-                         const int8_t *x, const kg_tap_positions *tap)
-{
-    const kg_positions rows = tap->rows, columns = tap->columns;
-    int32_t sum = 0;
-    for (int32_t row = rows.first; row < rows.end; row++)
-        for (int32_t column = columns.first; column < columns.end; column++) {
-            const int32_t y = row * p->stride + rows.offset;
-            const int32_t at = y * p->input_width + column * p->stride + columns.offset;
-            const int8_t *const g = gradient + (row * p->output_width + column) * p->channels;
-            sum += g[0] * (x[at * p->channels] - p->zero_point);
-        }
-    return sum;
-}
+KG_TAP_CORRELATION(kg_depthwise_weight_update_parameters, channels)
 
 void kg_depthwise_weight_update_plain(const kg_depthwise_weight_update_parameters *p,
                                       const kg_control *control, int8_t *weight,
@@ -30,11 +16,9 @@ void kg_depthwise_weight_update_plain(const kg_depthwise_weight_update_parameter
             for (int32_t t = 0; t < p->trained; t++) {
                 const int32_t c = p->trained_channel[t];
                 const int32_t at = (ky * p->kernel_width + kx) * p->channels + c;
-                const int32_t sum = correlate(p, gradient + c, x + c, &tap);
-                const int32_t step =
-                    kg_step(control, sum, p->mantissa[c], p->exponent[c] + exponent,
-                            kg_random(key, (uint32_t)at));
-                weight[at] = kg_stepped_weight(weight[at], step);
+                const int32_t sum = correlate(p, &tap, gradient + c, x + c);
+                kg_update_weight(control, weight, at, sum, p->mantissa[c],
+                                 p->exponent[c] + exponent, key);
             }
         }
 }

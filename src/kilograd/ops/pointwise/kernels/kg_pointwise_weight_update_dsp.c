@@ -98,10 +98,8 @@ void kg_pointwise_weight_update_dsp(const kg_pointwise_weight_update_parameters 
                 int32_t sums[4], at = o * p->trained + first + t;
                 correlate(gradients, tile + t * pairs, pairs, sums);
                 for (int32_t c = 0; c < outputs; c++, at += p->trained) {
-                    const int32_t step =
-                        kg_step(control, sums[c], p->mantissa[o + c], p->exponent[o + c] + exponent,
-                                kg_random(key, (uint32_t)at));
-                    weight[at] = kg_stepped_weight(weight[at], step);
+                    kg_update_weight(control, weight, at, sums[c], p->mantissa[o + c],
+                                     p->exponent[o + c] + exponent, key);
                 }
             }
         }

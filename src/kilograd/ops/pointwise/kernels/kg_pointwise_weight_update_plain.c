@@ -34,10 +34,8 @@ void kg_pointwise_weight_update_plain(const kg_pointwise_weight_update_parameter
             for (int32_t t = 0; t < width; t++) {
                 const int32_t at = o * p->trained + first + t;
                 const int32_t sum = dot(column, tile + t * p->positions, p->positions);
-                const int32_t step =
-                    kg_step(control, sum, p->mantissa[o], p->exponent[o] + exponent,
-                            kg_random(key, (uint32_t)at));
-                weight[at] = kg_stepped_weight(weight[at], step);
+                kg_update_weight(control, weight, at, sum, p->mantissa[o],
+                                 p->exponent[o] + exponent, key);
             }
         }
     }
