@@ -1,6 +1,5 @@
 """What model files say about features: what is read, and what is refused in words."""
 
-
 import pytest
 
 from kilograd.compiler import compile_model

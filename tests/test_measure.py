@@ -134,7 +134,9 @@ def test_what_cannot_even_be_linked_names_the_peak(tmp_path):
     assert describe_peak(program) in str(caught.value)
 
 
-@pytest.mark.parametrize(("target", "message"), [("host", "not a microcontroller"), ("z80", "'z80'")])
+@pytest.mark.parametrize(
+    ("target", "message"), [("host", "not a microcontroller"), ("z80", "'z80'")]
+)
 def test_wrong_targets(program, target, message):
     with pytest.raises(TargetError, match=message):
         measure(program.for_target(get_target(target)))

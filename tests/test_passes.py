@@ -296,7 +296,7 @@ def test_order_changes_no_result(data):
     program = compile_model(graph, data.draw(schemes(graph)), get_target("cortex-m7"))
     unordered = before_order(graph, program.scheme)
     ordered = program.graph
-    own = [n.name for n in ordered.nodes if not n.name.endswith(".again")]
+    own = [n.name for n in ordered.nodes if not n.name.endswith(".recomputed")]
     assert sorted(own) == sorted(n.name for n in unordered.nodes)
     (sample,) = samples(graph, 1)
     context = StepContext(5, 6, 0, *LearningRate.from_float(0.3).at(6))
@@ -305,7 +305,7 @@ def test_order_changes_no_result(data):
         for g in (unordered, ordered)
     ]
     for name, array in results[1].items():
-        assert np.array_equal(array, results[0][name.removesuffix(".again")]), name
+        assert np.array_equal(array, results[0][name.removesuffix(".recomputed")]), name
     assert results[0].keys() <= results[1].keys()
 
 

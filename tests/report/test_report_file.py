@@ -29,8 +29,15 @@ def test_permissions_follow_the_umask(program, tmp_path):
     assert (tmp_path / "report.html").stat().st_mode & 0o777 == 0o640
 
 
-def test_folder_that_does_not_exist(program, tmp_path):
-    target = tmp_path / "nowhere" / "report.html"
+def test_folder_that_does_not_exist_is_made(program, tmp_path):
+    target = tmp_path / "new" / "report.html"
+    write_report(target, reported(program))
+    assert [path.name for path in target.parent.iterdir()] == ["report.html"]
+
+
+def test_folder_that_cannot_be_made(program, tmp_path):
+    (tmp_path / "file").write_text("no folder", encoding="utf-8")
+    target = tmp_path / "file" / "report.html"
     with pytest.raises(UserError) as caught:
         write_report(target, reported(program))
     assert caught.value.where == str(target)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -38,12 +39,16 @@ class Fuse:
 
 
 @dataclass(frozen=True)
-class _Choice:
-    """The best way to run the first nodes: what it costs, and where its last part begins."""
+class Part:
+    """Neighbouring nodes that run together, or a node on its own.
+
+    Attributes:
+        peak: bytes that are live in the arena while it runs.
+        cost: bytes that it moves, and as many as its calls are worth.
+    """
 
     peak: int
     cost: int
-    begin: int
 
 
 class _Search:
@@ -62,19 +67,12 @@ class _Search:
     def groups(self) -> tuple[RowGroup, ...]:
         """The parts of more than one node, and the one that the sample is streamed into."""
         nodes = self._nodes
-        best = [_Choice(0, 0, 0)]
         parts = [self._parts_from(begin) for begin in range(len(nodes))]
-        for end in range(1, len(nodes) + 1):
-            choices: list[_Choice] = []
-            for begin in range(end):
-                peak, cost = parts[begin][end - begin - 1]
-                before = best[begin]
-                choices.append(_Choice(max(peak, before.peak), cost + before.cost, begin))
-            best.append(min(choices, key=lambda c: (c.peak, c.cost, -c.begin)))
         groups: list[RowGroup] = []
         end = len(nodes)
+        begins = cheapest_split(parts, lowest_peak(parts))
         while end:
-            begin = best[end].begin
+            begin = begins[end]
             row_input = self._row_input and begin == 0
             if end - begin > 1 or row_input:
                 names = tuple(node.name for node in nodes[begin:end])
@@ -82,20 +80,20 @@ class _Search:
             end = begin
         return tuple(reversed(groups))
 
-    def _parts_from(self, begin: int) -> list[tuple[int, int]]:
-        """Peak and cost of the parts that begin at a node, by the number of their nodes."""
+    def _parts_from(self, begin: int) -> list[Part]:
+        """The parts that begin at a node, by the number of their nodes."""
         nodes = self._nodes[begin:]
         row_input = self._row_input and begin == 0
         plan = simulate(self._graph, nodes, row_input=row_input)
-        parts: list[tuple[int, int]] = []
+        parts: list[Part] = []
         for count in range(1, len(nodes) + 1):
             if count == 1 and not row_input:
-                parts.append((self._alone(begin), 0))
+                parts.append(Part(self._alone(begin), 0))
                 continue
             part = leading_rows(plan, count)
             moved = sum(value.moved_bytes for value in part.values)
             live = self._live(begin, begin + count - 1, part) - part.saved_bytes
-            parts.append((live + part.total_bytes, moved + count * _BYTES_PER_NODE))
+            parts.append(Part(live + part.total_bytes, moved + count * _BYTES_PER_NODE))
         return parts
 
     def _live(self, first: int, last: int, part: RowPlan) -> int:
@@ -116,3 +114,35 @@ class _Search:
         more = in_place_bytes(node, self._graph)
         taken_over = max((size - more for end, size in ends if end == index), default=0)
         return live + call.scratch_bytes - taken_over
+
+
+#: For each node, the parts that begin there, by the number of their nodes.
+Parts = list[list[Part]]
+
+
+def lowest_peak(parts: Parts) -> int:
+    """The lowest peak of any way to split the nodes."""
+    lowest = [0]
+    for end in range(1, len(parts) + 1):
+        ways = (max(lowest[b], parts[b][end - b - 1].peak) for b in range(end))
+        lowest.append(min(ways))
+    return lowest[-1]
+
+
+def cheapest_split(parts: Parts, peak: int) -> list[int]:
+    """Of the cheapest way below a peak, where the part that ends before each node begins.
+
+    Of ways that cost the same, the one whose parts begin last.
+    """
+    costs: list[float] = [0]
+    begins = [0]
+    for end in range(1, len(parts) + 1):
+        ways = [
+            (costs[b] + part.cost, -b)
+            for b in range(end)
+            if (part := parts[b][end - b - 1]).peak <= peak
+        ]
+        cost, begin = min(ways, default=(math.inf, 0))
+        costs.append(cost)
+        begins.append(-begin)
+    return begins

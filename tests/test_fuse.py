@@ -1,0 +1,42 @@
+"""How the nodes of a forward pass are split into groups of rows."""
+
+from itertools import combinations, pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kilograd.passes.fuse import Part, cheapest_split, lowest_peak
+
+
+@st.composite
+def all_parts(draw):
+    """For up to seven nodes, the parts that begin at each; alone, a node costs nothing."""
+    count = draw(st.integers(1, 7))
+    number = st.integers(0, 9)
+    return [
+        [Part(draw(number), draw(number) if length else 0) for length in range(count - begin)]
+        for begin in range(count)
+    ]
+
+
+def splits(parts):
+    """Every way: the peak, the cost, and where its parts begin."""
+    count = len(parts)
+    for chosen in range(count):
+        for inner in combinations(range(1, count), chosen):
+            edges = (0, *inner, count)
+            way = [parts[b][e - b - 1] for b, e in pairwise(edges)]
+            yield max(p.peak for p in way), sum(p.cost for p in way), edges[:-1]
+
+
+@given(all_parts())
+def test_of_all_ways_with_the_lowest_peak_the_cheapest_is_taken(parts):
+    peak = lowest_peak(parts)
+    begins = cheapest_split(parts, peak)
+    taken, end = [], len(parts)
+    while end:
+        end = begins[end]
+        taken.insert(0, end)
+    found = next(way for way in splits(parts) if way[2] == tuple(taken))
+    assert found[:2] == min(splits(parts))[:2]
+    assert found[0] == peak
