@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from boards import BOARDS
 from kilograd.device.host import HostDevice
 from kilograd.device.qemu import QemuDevice, qemu_available
 from kilograd.device.unicorn import UnicornDevice
@@ -44,14 +45,6 @@ from strategies import seeds
 
 CASES = all_cases()
 HOST_DRAWS = [*FILLS, *["uniform"] * 8, *["extremes"] * 4, *["small"] * 4]
-BOARDS = [
-    "unicorn cortex-m7",
-    "unicorn cortex-m4",
-    "unicorn cortex-m0plus",
-    "unicorn riscv32",
-    "qemu cortex-m7",
-    "qemu riscv32",
-]
 
 each_case = pytest.mark.parametrize("index", range(len(CASES)), ids=[str(c) for c in CASES])
 

@@ -20,14 +20,6 @@ from kilograd.targets import get_target
 OUTPUT = Quantization((0.05,), -20)
 
 
-class Builder(GraphBuilder):
-    """A builder of forward graphs that knows one layer more."""
-
-    def max_pool(self, layer: str, x: str) -> str:
-        """The largest element under each 2×2 window."""
-        return self._append(layer, "max_pool", [x], NoAttributes())
-
-
 def network() -> Graph:
     """A convolution, a max pool, a pointwise layer and the head."""
     rng = np.random.default_rng(0)
@@ -37,9 +29,9 @@ def network() -> Graph:
         bias = rng.integers(-500, 500, shape[0]).astype(np.int32)
         return Parameters(weight, bias, np.full(shape[0], 0.01))
 
-    builder = Builder("small", 9, 8, 3, Quantization((0.02,), 3))
+    builder = GraphBuilder("small", 9, 8, 3, Quantization((0.02,), 3))
     x = builder.conv("stem", "input", parameters(8, 3, 3, 3), Window.same(3), OUTPUT)
-    x = builder.max_pool("pool1", x)
+    x = builder.append("pool1", "max_pool", [x], NoAttributes())
     x = builder.pointwise("mix", x, parameters(12, 8), OUTPUT)
     x = builder.average_pool("pool2", x)
     return builder.finish(builder.dense("head", x, parameters(4, 12)))

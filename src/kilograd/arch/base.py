@@ -116,6 +116,15 @@ class Architecture(ABC):
         del target
         return None
 
+    def exception(self, number: int) -> str:
+        """The reason of an exception that Unicorn reports, in words."""
+        return f"processor exception {number}"
+
+    def exception_pc(self, number: int, pc: int) -> int:
+        """An address in the instruction that caused it, from where Unicorn left the counter."""
+        del number
+        return pc
+
     def cause(self, report: FaultReport) -> str:
         """The reason of a fault in words."""
         del report

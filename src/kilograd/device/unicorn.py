@@ -221,7 +221,9 @@ class UnicornDevice(FirmwareDevice):
                     continue
             break
         if self._exception is not None:
-            raise self._fault(f"processor exception {self._exception}")
+            architecture = architecture_of(self._target)
+            pc = architecture.exception_pc(self._exception, self._register(self._emulation.pc))
+            raise self._fault(architecture.exception(self._exception), pc)
         if self._counter.is_unaligned:
             address = int(self._counter.unaligned_address)
             raise self._fault(f"unaligned access to address {address:#010x}")
@@ -289,12 +291,12 @@ class UnicornDevice(FirmwareDevice):
         self._bad_access = (access, address)
         return False
 
-    def _fault(self, text: str) -> DeviceError:
+    def _fault(self, text: str, pc: int | None = None) -> DeviceError:
         self._ended = True
         access, address = self._bad_access or (None, 0)
         emulation = self._emulation
         report = FaultReport(
-            pc=self._register(emulation.pc),
+            pc=self._register(emulation.pc) if pc is None else pc,
             lr=self._register(emulation.link),
             sp=self._register(emulation.sp),
             status=0,

@@ -62,33 +62,33 @@ class GraphBuilder:
     def conv(self, layer: str, x: str, p: Parameters, window: Window, output: Quantization) -> str:
         """k×k convolution."""
         reads = self._layer_inputs(layer, x, p, channel_axis=0)
-        return self._append(layer, "conv", reads, WindowedAttributes(window, output))
+        return self.append(layer, "conv", reads, WindowedAttributes(window, output))
 
     def pointwise(self, layer: str, x: str, p: Parameters, output: Quantization) -> str:
         """1×1 convolution."""
         reads = self._layer_inputs(layer, x, p, channel_axis=0)
-        return self._append(layer, "pointwise", reads, PointwiseAttributes(output))
+        return self.append(layer, "pointwise", reads, PointwiseAttributes(output))
 
     def depthwise(
         self, layer: str, x: str, p: Parameters, window: Window, output: Quantization
     ) -> str:
         """Depthwise convolution."""
         reads = self._layer_inputs(layer, x, p, channel_axis=2)
-        return self._append(layer, "depthwise", reads, WindowedAttributes(window, output))
+        return self.append(layer, "depthwise", reads, WindowedAttributes(window, output))
 
     def add(self, layer: str, a: str, b: str, output: Quantization) -> str:
         """Residual join."""
-        return self._append(layer, "add", [a, b], AddAttributes(output))
+        return self.append(layer, "add", [a, b], AddAttributes(output))
 
     def average_pool(self, layer: str, x: str) -> str:
         """Global average pooling."""
-        return self._append(layer, "average_pool", [x], NoAttributes())
+        return self.append(layer, "average_pool", [x], NoAttributes())
 
     def dense(self, layer: str, x: str, p: Parameters) -> str:
         """Dense layer with int32 logits."""
         reads = self._layer_inputs(layer, x, p, channel_axis=0)
         output = Quantization((LOGIT_SCALE,), 0)
-        return self._append(layer, "dense", reads, PointwiseAttributes(output))
+        return self.append(layer, "dense", reads, PointwiseAttributes(output))
 
     def finish(self, logits: str, features: InputFeatures | None = None) -> Graph:
         """The graph so far, and what its input is made of: see ``Graph.features``."""
@@ -114,7 +114,18 @@ class GraphBuilder:
             self._values[name] = Value(name, type_, Kind.CONSTANT, data)
         return [x, f"{layer}.bias", f"{layer}.weight"]
 
-    def _append(self, layer: str, operator: str, inputs: Sequence[str], attributes: object) -> str:
+    def append(self, layer: str, operator: str, inputs: Sequence[str], attributes: object) -> str:
+        """Add a layer of any operator.
+
+        Args:
+            layer: its name.
+            operator: as it is registered.
+            inputs: names of values, in the order of the operator's operands.
+            attributes: as the operator wants them.
+
+        Raises:
+            ModelError: when the inputs do not fit, or a scale cannot be expressed.
+        """
         types = [self._values[name].type for name in inputs]
         spec = REGISTRY[operator]
         try:

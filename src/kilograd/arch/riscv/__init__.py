@@ -24,6 +24,7 @@ _CAUSES = {
     7: "unaligned access",
     8: "bad access",
 }
+_UNDEFINED_INSTRUCTION = 2
 _ADDRESS_KNOWN = frozenset({5, 6, 7, 8})
 
 # Bits of an entry of the physical memory protection.
@@ -94,6 +95,14 @@ class RiscV(Architecture):
             wide_mask=0x0003,
             wide_value=0x0003,
         )
+
+    def exception(self, number: int) -> str:
+        """By the number, as in mcause; Unicorn leaves no address in mtval."""
+        return _CAUSES.get(number + 1, super().exception(number))
+
+    def exception_pc(self, number: int, pc: int) -> int:
+        """The counter stands behind the instruction; one that is undefined counts as four bytes."""
+        return pc - (4 if number == _UNDEFINED_INSTRUCTION else 2)
 
     def cause(self, report: FaultReport) -> str:
         """By the cause register."""
