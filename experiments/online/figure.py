@@ -26,7 +26,7 @@ _PLAIN = "plain"
 
 
 def shown(ledger: Ledger) -> dict[str, Any]:
-    """Of each pack and change: curves in percent and the accuracies around the change."""
+    """For each pack and change, curves in percent and the accuracies around the change."""
     packs = sorted({key.split(" | ")[0] for key in ledger["curves"]})
     return {
         data: {

@@ -33,7 +33,7 @@ _NOTE = (
 
 
 def shown(ledger: Ledger) -> dict[str, Any]:
-    """Of each task and scheme: mean and lowest accuracy in percent, at each place of the axis."""
+    """For each task and scheme, mean and lowest accuracy in percent, at each place of the axis."""
     return {
         task: {scheme: _curve(ledger, task, scheme) for scheme in schemes(ledger, task)}
         for task in _PANELS

@@ -227,7 +227,7 @@ def cells(task: str, people: Iterable[str]) -> list[tuple[str, str, int, int]]:
 
 
 def summarize(ledger: Mapping[str, Any]) -> dict[str, Any]:
-    """Of each task, scheme and number of shots: means over people, and their spread.
+    """For each task, scheme and number of shots, means over people, and their spread.
 
     A person's accuracy is the mean over the seeds; the spread is the standard deviation over
     people, and the lowest is the worst person.
@@ -258,7 +258,7 @@ def write(ledger: dict[str, Any]) -> None:
 
 
 def main(chosen: list[str]) -> None:
-    """Fill in what is missing of the chosen parts."""
+    """Fill in what is missing of the chosen parts; memory is measured anew."""
     parts = chosen_parts(chosen, (*TASKS, "memory"))
     ledger: dict[str, Any] = read_ledger(LEDGER)
     done: dict[str, Any] = ledger.setdefault("cells", {})
@@ -274,9 +274,8 @@ def main(chosen: list[str]) -> None:
     if "memory" in parts:
         for task in TASKS.values():
             for scheme in task.schemes:
-                if f"{task.model} {scheme}" not in memory:
-                    memory[f"{task.model} {scheme}"] = measure_memory(task.model, scheme)
-                    write(ledger)
+                memory[f"{task.model} {scheme}"] = measure_memory(task.model, scheme)
+        write(ledger)
 
 
 if __name__ == "__main__":

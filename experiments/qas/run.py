@@ -196,7 +196,7 @@ class Norms:
         self._found: dict[str, list[float]] = {name: [] for name in network.trained}
 
     def observe(self) -> None:
-        """Of the gradients that are there."""
+        """Note the ratios of the gradients that are there."""
         for name, found in self._found.items():
             parameter = self._network.parameter(name)
             gradient = parameter.grad
@@ -208,7 +208,7 @@ class Norms:
                 found.append(math.log10(ratio))
 
     def means(self) -> dict[str, float]:
-        """Of each tensor."""
+        """Means over what was observed, for each tensor."""
         return {name: round(float(np.mean(x)), 4) for name, x in self._found.items()}
 
 
