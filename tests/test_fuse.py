@@ -5,7 +5,7 @@ from itertools import combinations, pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kilograd.passes.fuse import Part, cheapest_split, lowest_peak
+from kilograd.passes.fuse import Part, cheapest_split, lowest_peak, lowest_split
 
 
 @st.composite
@@ -29,14 +29,25 @@ def splits(parts):
             yield max(p.peak for p in way), sum(p.cost for p in way), edges[:-1]
 
 
-@given(all_parts())
-def test_of_all_ways_with_the_lowest_peak_the_cheapest_is_taken(parts):
-    peak = lowest_peak(parts)
-    begins = cheapest_split(parts, peak)
-    taken, end = [], len(parts)
+def taken(parts, begins):
+    """The way that these begins lead to."""
+    edges, end = [], len(parts)
     while end:
         end = begins[end]
-        taken.insert(0, end)
-    found = next(way for way in splits(parts) if way[2] == tuple(taken))
+        edges.insert(0, end)
+    return next(way for way in splits(parts) if way[2] == tuple(edges))
+
+
+@given(all_parts())
+def test_of_all_ways_with_the_lowest_peak_the_cheapest_is_taken(parts):
+    found = taken(parts, cheapest_split(parts, lowest_peak(parts)))
     assert found[:2] == min(splits(parts))[:2]
-    assert found[0] == peak
+    assert found[0] == lowest_peak(parts)
+
+
+@given(all_parts())
+def test_while_peaks_may_fall_every_beginning_has_its_lowest_peak(parts):
+    begins = lowest_split(parts)
+    for end in range(1, len(parts) + 1):
+        first = [ways[: end - begin] for begin, ways in enumerate(parts[:end])]
+        assert taken(first, begins[: end + 1])[0] == min(splits(first))[0]

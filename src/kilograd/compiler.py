@@ -64,13 +64,10 @@ def pipeline(
         (Prune(), True),
         (ForTarget(target.features), True),
         (Order(), Optimization.REORDERED in optimizations),
-        (Fuse(row_input), Optimization.ROWS in optimizations),
+        (Fuse(row_input, is_final=False), Optimization.ROWS in optimizations),
         (Recompute(recompute), Optimization.RECOMPUTED in optimizations),
         # Once more: less is saved of the forward pass.
-        (
-            Fuse(row_input),
-            Optimization.ROWS in optimizations and Optimization.RECOMPUTED in optimizations,
-        ),
+        (Fuse(row_input), Optimization.ROWS in optimizations),
         (Reorder(), Optimization.REORDERED in optimizations),
     ]
     return [step for step, is_used in chosen if is_used]

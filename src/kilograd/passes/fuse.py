@@ -25,14 +25,17 @@ class Fuse:
 
     Attributes:
         row_input: whether the sample arrives a row at a time; the first group reads it then.
+        is_final: whether the peak stays where it is. Otherwise the peak before each group is as low
+            as it can be, too, since what is highest now may be lowered by the passes that follow.
     """
 
     row_input: bool = False
+    is_final: bool = True
     name: ClassVar[str] = "fuse"
 
     def apply(self, graph: Graph) -> Graph:
         """Mark the groups; those of training nodes stay as they are."""
-        groups = _Search(graph, row_input=self.row_input).groups()
+        groups = _Search(graph, row_input=self.row_input).groups(is_final=self.is_final)
         training = {node.name for node in graph.nodes if node.phase is Phase.TRAINING}
         kept = (group for group in graph.row_groups if group.nodes[0] in training)
         return replace(graph, row_groups=(*groups, *kept))
@@ -64,13 +67,13 @@ class _Search:
                 break
             self._nodes.append(node)
 
-    def groups(self) -> tuple[RowGroup, ...]:
+    def groups(self, *, is_final: bool) -> tuple[RowGroup, ...]:
         """The parts of more than one node, and the one that the sample is streamed into."""
         nodes = self._nodes
         parts = [self._parts_from(begin) for begin in range(len(nodes))]
         groups: list[RowGroup] = []
         end = len(nodes)
-        begins = cheapest_split(parts, lowest_peak(parts))
+        begins = cheapest_split(parts, lowest_peak(parts)) if is_final else lowest_split(parts)
         while end:
             begin = begins[end]
             row_input = self._row_input and begin == 0
@@ -122,11 +125,28 @@ Parts = list[list[Part]]
 
 def lowest_peak(parts: Parts) -> int:
     """The lowest peak of any way to split the nodes."""
-    lowest = [0]
+    end, peak, begins = len(parts), 0, lowest_split(parts)
+    while end:
+        begin = begins[end]
+        peak = max(peak, parts[begin][end - begin - 1].peak)
+        end = begin
+    return peak
+
+
+def lowest_split(parts: Parts) -> list[int]:
+    """Of the way with the lowest peak up to each node, where its last part begins.
+
+    Of ways with the same peak, the cheapest; of those, the one whose last part begins last.
+    """
+    best: list[tuple[int, int, int]] = [(0, 0, 0)]
     for end in range(1, len(parts) + 1):
-        ways = (max(lowest[b], parts[b][end - b - 1].peak) for b in range(end))
-        lowest.append(min(ways))
-    return lowest[-1]
+        ways = (
+            (max(part.peak, best[b][0]), part.cost + best[b][1], -b)
+            for b in range(end)
+            for part in (parts[b][end - b - 1],)
+        )
+        best.append(min(ways))
+    return [-begin for _, _, begin in best]
 
 
 def cheapest_split(parts: Parts, peak: int) -> list[int]:
