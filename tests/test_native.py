@@ -161,8 +161,15 @@ FIELDS = {
     "scale type": ("stem", {"y_scale": None}, "TypeError"),
     "tiny output": ("stem", {"y_scale": 1e-20}, "layer stem: a result's scale is"),
     "kernel": ("stem", {"kernel": 5}, "layer stem: weights must have"),
-    "huge kernel": ("stem", {"kernel": 10**9}, "layer stem"),
-    "no stride": ("stem", {"stride": 0}, "layer stem: window"),
+    "huge kernel": (
+        "stem",
+        {"kernel": 10**9},
+        "stem: kernel must be a whole number from 1 to 4096",
+    ),
+    "real kernel": ("stem", {"kernel": [3, 2.5]}, "stem: kernel must be a whole number"),
+    "no stride": ("stem", {"stride": 0}, "stem: stride must be a whole number from 1 to 4096"),
+    "real stride": ("stem", {"stride": 1.9}, "stem: stride must be a whole number from 1 to 4096"),
+    "stride of text": ("stem", {"stride": "1"}, "stem: stride must be a whole number"),
     "join": ("blocks.0.pointwise2", {"kind": "add"}, "add"),
     "twice": (
         "blocks.0.add",
@@ -219,6 +226,16 @@ def test_wrong_structures(refused, structure):
     stream = io.BytesIO()
     np.savez(stream, **model.arrays)
     assert "this is not a model of kilograd" in refused(stream.getvalue())
+
+
+@pytest.mark.parametrize("name", ["stem.bias", "stem.weight"])
+def test_a_layer_called_as_a_parameter(refused, name):
+    model = native_model()
+    model.layer("blocks.0.depthwise")["name"] = name
+    for part in ("weight", "bias", "w_scales"):
+        model.arrays[f"{name}.{part}"] = model.arrays[f"blocks.0.depthwise.{part}"]
+    text = f"layer {name}: another layer, or a parameter of one, is called {name}"
+    assert text in refused(model)
 
 
 class Bomb:

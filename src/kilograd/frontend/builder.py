@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from kilograd.errors import ModelError
+from kilograd.frontend.constant_channels import Parameters, rescale_constant_channels
 from kilograd.ir import DType, Graph, InputFeatures, Kind, Node, Quantization, TensorType, Value
 from kilograd.ops import REGISTRY
 from kilograd.ops.add.op import AddAttributes
-from kilograd.ops.arithmetic import bias_limit
 from kilograd.ops.common.window import Window
 from kilograd.ops.common.windowed import WindowedAttributes
 from kilograd.ops.pointwise.op import PointwiseAttributes
@@ -24,24 +22,6 @@ LOGIT_SCALE = 2.0**-16
 
 #: Scales below this, or above its inverse, are damage; products of two fit any exponent.
 _SMALLEST_SCALE = 2.0**-50
-
-#: A channel whose weight scale is this much below its layer's median is dead: see ``_revived``.
-_DEAD_RATIO = 2.0**-8
-
-
-@dataclass(frozen=True)
-class Parameters:
-    """A layer's parameters as checkpoints hold them.
-
-    Attributes:
-        weight: int8, [O, kh, kw, I]; depthwise [kh, kw, C]; pointwise [O, I].
-        bias: int32 [O], in units of input scale · weight scale.
-        scales: float [O]: of the weight.
-    """
-
-    weight: NDArray[np.int8]
-    bias: NDArray[np.int32]
-    scales: NDArray[np.float64]
 
 
 class GraphBuilder:
@@ -61,19 +41,19 @@ class GraphBuilder:
 
     def conv(self, layer: str, x: str, p: Parameters, window: Window, output: Quantization) -> str:
         """k×k convolution."""
-        reads = self._layer_inputs(layer, x, p, channel_axis=0)
+        reads = self._layer_inputs(layer, x, p, 0, output)
         return self.append(layer, "conv", reads, WindowedAttributes(window, output))
 
     def pointwise(self, layer: str, x: str, p: Parameters, output: Quantization) -> str:
         """1×1 convolution."""
-        reads = self._layer_inputs(layer, x, p, channel_axis=0)
+        reads = self._layer_inputs(layer, x, p, 0, output)
         return self.append(layer, "pointwise", reads, PointwiseAttributes(output))
 
     def depthwise(
         self, layer: str, x: str, p: Parameters, window: Window, output: Quantization
     ) -> str:
         """Depthwise convolution."""
-        reads = self._layer_inputs(layer, x, p, channel_axis=2)
+        reads = self._layer_inputs(layer, x, p, 2, output)
         return self.append(layer, "depthwise", reads, WindowedAttributes(window, output))
 
     def add(self, layer: str, a: str, b: str, output: Quantization) -> str:
@@ -86,8 +66,8 @@ class GraphBuilder:
 
     def dense(self, layer: str, x: str, p: Parameters) -> str:
         """Dense layer with int32 logits."""
-        reads = self._layer_inputs(layer, x, p, channel_axis=0)
         output = Quantization((LOGIT_SCALE,), 0)
+        reads = self._layer_inputs(layer, x, p, 0, output, is_int8=False)
         return self.append(layer, "dense", reads, PointwiseAttributes(output))
 
     def finish(self, logits: str, features: InputFeatures | None = None) -> Graph:
@@ -95,13 +75,26 @@ class GraphBuilder:
         nodes = tuple(self._nodes)
         return Graph(self._name, self._values, nodes, (logits,), features=features)
 
-    def _layer_inputs(self, layer: str, x: str, p: Parameters, channel_axis: int) -> list[str]:
+    def _layer_inputs(
+        self,
+        layer: str,
+        x: str,
+        p: Parameters,
+        channel_axis: int,
+        output: Quantization,
+        *,
+        is_int8: bool = True,
+    ) -> list[str]:
         if not np.all((p.scales >= _SMALLEST_SCALE) & (p.scales <= 1 / _SMALLEST_SCALE)):
             raise ModelError(
                 f"layer {layer}: its weight scales must lie between 2^-50 and 2^50",
                 where=self._name,
             )
-        p = _revived(p, channel_axis)
+        given = Quantization((self.type_of(x).scale,), self.type_of(x).zero_point)
+        try:
+            p = rescale_constant_channels(p, channel_axis, given, output, is_int8=is_int8)
+        except ValueError as error:
+            raise ModelError(f"layer {layer}: {error}", where=self._name) from error
         scales = tuple(float(s) for s in p.scales)
         bias_scales = tuple(self.type_of(x).scale * s for s in scales)
         bias_type = TensorType(p.bias.shape, DType.INT32, Quantization(bias_scales, 0, 0))
@@ -111,8 +104,17 @@ class GraphBuilder:
             ("weight", weight_type, np.ascontiguousarray(p.weight)),
         ):
             name = f"{layer}.{suffix}"
+            self._refuse_taken(name, layer)
             self._values[name] = Value(name, type_, Kind.CONSTANT, data)
         return [x, f"{layer}.bias", f"{layer}.weight"]
+
+    def _refuse_taken(self, name: str, layer: str) -> None:
+        if name in self._values:
+            raise ModelError(
+                f"layer {layer}: another layer, or a parameter of one, is called {name}",
+                where=self._name,
+                hint="rename one of them",
+            )
 
     def append(self, layer: str, operator: str, inputs: Sequence[str], attributes: object) -> str:
         """Add a layer of any operator.
@@ -126,6 +128,7 @@ class GraphBuilder:
         Raises:
             ModelError: when the inputs do not fit, or a scale cannot be expressed.
         """
+        self._refuse_taken(layer, layer)
         types = [self._values[name].type for name in inputs]
         spec = REGISTRY[operator]
         try:
@@ -147,25 +150,3 @@ def fresh_head(channels: int, classes: int) -> Parameters:
     scale = 8 / (127 * math.sqrt(channels))
     weight = np.zeros((classes, channels), np.int8)
     return Parameters(weight, np.zeros(classes, np.int32), np.full(classes, scale))
-
-
-def _revived(p: Parameters, channel_axis: int) -> Parameters:
-    """Give channels with a vanishing weight scale the layer's median scale.
-
-    Where training drove a channel's weights to zero, its per-channel scale is as small as 1e-9
-    and its bias, in units of that scale, saturates int32. The channel is constant. With the
-    median scale its weights round to zero, its bias fits, and the constant it puts out is the
-    same; moreover accumulators cannot overflow, and the channel can learn again.
-    """
-    terms = p.weight.size // len(p.scales)
-    limit = bias_limit(terms)
-    median = float(np.median(p.scales))
-    dead = (p.scales < median * _DEAD_RATIO) | (np.abs(p.bias.astype(np.int64)) > limit)
-    if not dead.any():
-        return p
-    ratio = np.where(dead, p.scales / median, 1.0)
-    shape = [1] * p.weight.ndim
-    shape[channel_axis] = -1
-    weight = np.rint(p.weight * ratio.reshape(shape)).astype(np.int8)
-    bias = np.clip(np.rint(p.bias * ratio), -limit, limit).astype(np.int32)
-    return Parameters(weight, bias, np.where(dead, median, p.scales))

@@ -169,10 +169,18 @@ class _Reader:
         parameters = self._parameters(name, kind)
         if kind == "pointwise":
             return builder.pointwise(name, x, parameters, output)
-        window = _window(layer["kernel"], int(layer["stride"]))
+        stride = self._whole(layer["stride"], f"{name}: stride", 1, _MAX_EXTENT)
+        window = self._window(name, layer["kernel"], stride)
         if kind == "conv":
             return builder.conv(name, x, parameters, window, output)
         return builder.depthwise(name, x, parameters, window, output)
+
+    def _window(self, name: str, kernel: Any, stride: int) -> Window:
+        """With half of the kernel, rounded down, as padding on every side."""
+        taps = cast("list[Any]", kernel) if isinstance(kernel, list) else [kernel, kernel]
+        height, width = (self._whole(tap, f"{name}: kernel", 1, _MAX_EXTENT) for tap in taps)
+        top, left = height // 2, width // 2
+        return Window(height, width, stride, top, top, left, left)
 
     def _parameters(self, name: str, kind: str) -> Parameters:
         weight: NDArray[np.int8] = self._array(f"{name}.weight", np.int8)
@@ -213,11 +221,3 @@ class _Reader:
                 f"{name} is {array.dtype}, not {np.dtype(dtype).name}", where=str(self._path)
             )
         return array
-
-
-def _window(kernel: Any, stride: int) -> Window:
-    """With half of the kernel, rounded down, as padding on every side."""
-    taps = cast("list[Any]", kernel) if isinstance(kernel, list) else [kernel, kernel]
-    height, width = map(int, taps)
-    top, left = height // 2, width // 2
-    return Window(height, width, stride, top, top, left, left)
