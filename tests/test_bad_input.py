@@ -217,7 +217,9 @@ def test_folders_that_are_no_data(kilograd, model, images, tmp_path):
 def test_training_over_the_budget(kilograd, model, pack, device, tmp_path):
     path, save = pack(), tmp_path / "s.bin"
     outcome = train(kilograd, model, path, "--device", device, "--sram", "2KB", "--save", save)
-    outcome.refused("tiny: needs ", "budget 2,048; the peak of ", " is at ", "hint: freezing ")
+    outcome.refused(
+        "tiny: needs ", "budget 2,048; the peak of ", " is at ", "hint: ", " bytes, which is "
+    )
     assert not save.exists()
 
 

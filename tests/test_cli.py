@@ -1,6 +1,7 @@
 """Every command on small inputs: one JSON object on standard output, everything else beside it."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -258,9 +259,21 @@ def test_long_messages_are_not_broken_into_lines(kilograd, tmp_path):
     assert str(path) in kilograd("inspect", path).refused("neither a model file").err
 
 
-def run(*arguments):
+def run(*arguments, **environment):
     command = [sys.executable, "-c", "from kilograd.cli import main; main()", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    options = {"capture_output": True, "text": True, "timeout": 60}
+    return subprocess.run(command, check=False, env={**os.environ, **environment}, **options)
+
+
+@pytest.mark.parametrize("encoding", ["gbk", "euc_jp", "ascii"])
+def test_files_do_not_depend_on_the_locale(tmp_path, encoding):
+    locale = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
+    done = run("compile", "kilograd-motion", "-o", theirs, **locale, PYTHONIOENCODING=encoding)
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
+    assert run("compile", "kilograd-motion", "-o", ours).returncode == 0
+    for path in ours.iterdir():
+        assert path.read_bytes() == (theirs / path.name).read_bytes()
 
 
 def test_as_a_program(model):

@@ -29,3 +29,9 @@ def test_the_example_of_the_readme(tmp_path, monkeypatch, capsys):
     printed = capsys.readouterr().out
     assert re.match(r"accuracy: 50\.0% before, 9\d\.\d% after\nSRAM: \d+,\d+ bytes", printed)
     assert printed.endswith("same bits: True\n")
+
+
+def test_without_a_target_a_program_is_for_this_computer():
+    model = kilograd.load_model("kilograd-motion", classes=2)
+    scheme = kilograd.load_scheme("head", model)
+    assert kilograd.compile_model(model, scheme).target == kilograd.get_target("host")

@@ -29,7 +29,9 @@ MODEL, SCHEME, CLASSES, STEPS = "mcunet-5fps", "mcunet-5fps/49kb", 10, 10
 
 def kept_bytes(what: str) -> int:
     """``VmRSS`` or ``VmHWM`` of this process."""
-    found = re.search(rf"^{what}:\s+(\d+) kB", Path("/proc/self/status").read_text(), re.MULTILINE)
+    found = re.search(
+        rf"^{what}:\s+(\d+) kB", Path("/proc/self/status").read_text(encoding="utf-8"), re.MULTILINE
+    )
     assert found is not None
     return int(found[1]) * 1024
 
@@ -54,7 +56,8 @@ def measure(*, warm: bool) -> dict[str, Any]:
         tiny = torch.optim.SGD([weight], lr=DEFAULT_RATE)
         weight.sum().backward()
         tiny.step()
-    Path("/proc/self/clear_refs").write_text("5")  # the most that was kept starts anew from here
+    # The most that was kept starts anew from here.
+    Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")
     before = kept_bytes("VmRSS")
 
     network = Float32Network(graph, scheme)

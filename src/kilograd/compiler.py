@@ -29,7 +29,7 @@ from kilograd.passes import (
     run_passes,
 )
 from kilograd.scheme import Scheme
-from kilograd.targets import Target
+from kilograd.targets import Target, get_target
 
 
 class Optimization(str, Enum):
@@ -196,7 +196,7 @@ def plan_step(
 def compile_model(
     graph: Graph,
     scheme: Scheme,
-    target: Target,
+    target: Target | None = None,
     dump: Callable[[str, Graph], None] | None = None,
     *,
     row_input: bool = False,
@@ -207,7 +207,8 @@ def compile_model(
     Args:
         graph: the forward graph, logits first in its outputs.
         scheme: resolved against the graph's layers.
-        target: the machine that will run it; its features choose the kernels.
+        target: the machine that will run it; its features choose the kernels. None stands for this
+            computer.
         dump: called with a pass's name and the graph after it.
         row_input: the sample arrives a row at a time and is never whole in memory.
         recompute: of a step's multiply-accumulates, those that may be done twice to save memory.
@@ -216,4 +217,5 @@ def compile_model(
         TargetError: the target's architecture does not know its core or a feature.
         UserError: the sample cannot arrive in rows.
     """
-    return Request(graph, row_input, recompute).compile(scheme, target, dump)
+    chosen = get_target("host") if target is None else target
+    return Request(graph, row_input, recompute).compile(scheme, chosen, dump)

@@ -83,6 +83,7 @@ def _what_would_help(program: Program, excess: int) -> str:
     plan, graph = program.plan, program.graph
     index = min(plan.peak_index, len(graph.nodes) - 1)
     savings: list[tuple[int, str]] = []
+    last = next(node.layer for node in graph.nodes if graph.outputs[0] in node.outputs)
     for layer in program.scheme.weights:
         weight = next((s for s in trained_states(graph, layer) if not _is_bias(s)), None)
         readers = [n for n in graph.nodes if weight and weight.name in n.inputs]
@@ -91,13 +92,16 @@ def _what_would_help(program: Program, excess: int) -> str:
             b.size for b in plan.live_at(index) if b.first < index and saved.intersection(b.values)
         )
         if weight is not None:
-            savings.append((weight.type.nbytes + held, f"freezing the weights of {layer}"))
+            # Without the weights of its last layer a network learns no new class.
+            change = "fewer classes" if layer == last else f"freezing the weights of {layer}"
+            savings.append((weight.type.nbytes + held, change))
     biases = sum(s.type.nbytes for s in graph.states if _is_bias(s))
     savings.append((biases, "freezing all biases"))
     enough = [saving for saving in sorted(savings) if saving[0] >= excess]
     best = enough[0] if enough else max(savings)
     verb = "is enough" if enough else "is the most that one change frees"
-    options = f"{best[1]} frees {best[0]:,} bytes and {verb}"
+    frees = "free up to" if best[1] == "fewer classes" else "frees"
+    options = f"{best[1]} {frees} {best[0]:,} bytes, which {verb}"
     if not enough:
         node = graph.nodes[index]
         options += f"; the peak itself is set by {node.name}: a smaller input or a narrower model"
