@@ -11,6 +11,10 @@ HEADER = """\
 
 #include "kg_counters.h"
 
+#ifdef __cplusplus
+extern "C" {{
+#endif
+
 /* learning rate = mantissa * 2^exponent, 0 <= mantissa < 2^15, |exponent| <= 1100.
    steps = 0: it stays. Otherwise that is the highest: by the step counter of the state, the rate
    rises over the first twentieth of `steps`, then falls along half a cosine to 0. */
@@ -52,7 +56,11 @@ const kg_counters *kg_get_counters(void);
 /* Everything that training changes, seed and step counter included. Save it, restore it. */
 uint8_t *kg_state(void);
 
-{snapshots}#endif
+{snapshots}#ifdef __cplusplus
+}}
+#endif
+
+#endif
 """
 FUNCTIONS = """\
 void kg_init(uint32_t seed)

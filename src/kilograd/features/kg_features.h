@@ -6,6 +6,10 @@
 
 #include "kg_features_config.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* Begins a new input. Call it before each one: kg_predict and kg_train_step reuse its memory. */
 void kg_features_reset(void);
 
@@ -13,5 +17,9 @@ void kg_features_reset(void);
    they complete to kg_input(). Returns 1 once the input is complete, which KG_FEATURES_SAMPLES
    samples do; those that come after are not read. Returns 0 before. */
 int32_t kg_features_push(const int16_t *samples, int32_t count);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

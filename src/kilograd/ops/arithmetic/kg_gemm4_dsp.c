@@ -1,3 +1,5 @@
+#include "kg_all_registers.h"
+
 #include "kg_gemm4_dsp.h"
 
 /* Where `count` is no multiple of four, the zeros that end a row are multiplied by what lies behind

@@ -1,3 +1,5 @@
+#include "kg_all_registers.h"
+
 #include "kg_depthwise.h"
 
 #include "kg_plane.h"

@@ -1,3 +1,5 @@
+#include "kg_all_registers.h"
+
 #include "kg_effective.h"
 #include "kg_round_dsp.h"
 #include "kg_gemm4_dsp.h"
