@@ -73,6 +73,13 @@ def test_gcc_compiles_it(folders, tmp_path, core, level):
             [*command, "-c", *sources], cwd=tmp_path, capture_output=True, text=True, check=False
         )
         assert (done.returncode, done.stderr) == (0, ""), (abi, done.stderr[:2000])
+        if "-flto" in level:  # the code is made when the objects are joined
+            objects = sorted(map(str, tmp_path.glob("*.o")))
+            joined = [*command, "-r", "-flinker-output=nolto-rel", "-nostdlib", *objects]
+            done = subprocess.run(
+                [*joined, "-o", "all"], cwd=tmp_path, capture_output=True, text=True, check=False
+            )
+            assert (done.returncode, done.stderr) == (0, ""), (abi, done.stderr[:2000])
 
 
 @pytest.fixture(scope="module")

@@ -93,15 +93,15 @@ def _what_would_help(program: Program, excess: int) -> str:
         )
         if weight is not None:
             # Without the weights of its last layer a network learns no new class.
-            change = "fewer classes" if layer == last else f"freezing the weights of {layer}"
+            frozen = f"freezing the weights of {layer} frees"
+            change = "fewer classes free up to" if layer == last else frozen
             savings.append((weight.type.nbytes + held, change))
     biases = sum(s.type.nbytes for s in graph.states if _is_bias(s))
-    savings.append((biases, "freezing all biases"))
+    savings.append((biases, "freezing all biases frees"))
     enough = [saving for saving in sorted(savings) if saving[0] >= excess]
     best = enough[0] if enough else max(savings)
     verb = "is enough" if enough else "is the most that one change frees"
-    frees = "free up to" if best[1] == "fewer classes" else "frees"
-    options = f"{best[1]} {frees} {best[0]:,} bytes, which {verb}"
+    options = f"{best[1]} {best[0]:,} bytes, which {verb}"
     if not enough:
         node = graph.nodes[index]
         options += f"; the peak itself is set by {node.name}: a smaller input or a narrower model"
