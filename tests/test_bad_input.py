@@ -345,7 +345,7 @@ def test_sources_are_written_whole_or_not_at_all(kilograd, model, blocked, tmp_p
     real = type(tmp_path).write_text
 
     def fails(path, text, *arguments, **options):
-        if path.name == "model.c":
+        if path.name == "kg_model.c":
             raise OSError(28, "No space left on device")
         return real(path, text, *arguments, **options)
 

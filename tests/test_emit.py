@@ -25,7 +25,7 @@ def without_arrays(text):
 
 
 def test_golden_c(program, golden):
-    golden("small_residual.c.txt", without_arrays(program.sources["model.c"]))
+    golden("small_residual.c.txt", without_arrays(program.sources["kg_model.c"]))
 
 
 def test_emission_is_deterministic(program):
@@ -35,15 +35,15 @@ def test_emission_is_deterministic(program):
 
 
 def test_every_node_is_called_once_in_order(program):
-    text = program.sources["model.c"]
-    bodies = text[text.index("static void prefix") : text.index("void kg_init")]
+    text = program.sources["kg_model.c"]
+    bodies = text[text.index("void kg_run_prefix") :]
     called = re.findall(r"kg_\w+\(&(\w+),", bodies)
     identifiers = Identifiers()
     assert called == [identifiers(f"node.{node.name}") for node in program.graph.nodes]
 
 
 def test_training_nodes_are_guarded(program):
-    text = program.sources["model.c"]
+    text = program.sources["kg_model.c"]
     training = next(node for node in program.graph.nodes if node.phase is Phase.TRAINING)
     name = Identifiers()(f"node.{training.name}")
     line = next(line for line in text.splitlines() if f"(&{name}," in line)

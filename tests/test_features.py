@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fake import interface_sources
 from kilograd.codegen.sources import kernel_sources
 from kilograd.device.host import HostDevice
 from kilograd.device.unicorn import UnicornDevice
@@ -256,7 +257,6 @@ FUNCTIONS_C = """\
 #include "kg_motion.h"
 #include "kg_mulaw.h"
 
-kg_counters kg_counted;
 
 /* Samples, the sizes of the pieces they come in (their number first), frames, number of frames. */
 static void log_mel(const kg_control *control, void *const *tensors)
@@ -302,7 +302,7 @@ CONTEXT = StepContext(0, 0, 0, 0, 0)
 
 def harness(features: LogMel) -> dict[str, str]:
     """File name -> text: the features, and a function a case."""
-    headers = kernel_sources(['#include "kg_arithmetic.h"\n'], [], frozenset())
+    headers = kernel_sources({"": '#include "kg_arithmetic.h"\n'}, [], frozenset())
     cases = {"cases.h": source.CASES_H, "cases.c": FUNCTIONS_C}
     return {**features.sources(), **MOTION.sources(), **headers, **cases}
 
@@ -344,7 +344,8 @@ def all_runs(features: LogMel, seed: int) -> list[Run]:
 
 
 def model_sources(features: LogMel) -> dict[str, str]:
-    return {**harness(features), "kilograd.h": source.MODEL_H, "model.c": source.MODEL_C}
+    model = {"kg_model.h": source.MODEL_H, "kg_model.c": source.MODEL_C}
+    return interface_sources({**harness(features), **model})
 
 
 @pytest.fixture(scope="module")

@@ -51,7 +51,7 @@ def program_of(graph, scheme, groups):
     plan = plan_memory(grouped)
     sources = emit(grouped, plan, has_snapshots=True)
     request = Request(graph, row_input=any(g.row_input for g in groups), recompute=0.0)
-    return Program(grouped, plan, sources, load_scheme(scheme, graph), HOST, request)
+    return Program(grouped, plan, sources, load_scheme(scheme, graph), HOST, request, 0)
 
 
 def leading(graph):
@@ -231,11 +231,11 @@ def test_rows_may_come_in_any_number_at_a_time(graph, row_input):
         library.kg_begin()
         done = 0
         for count in counts:
-            assert library.kg_finish() == 0
+            assert library.kg_finish() == -2  # KG_ERROR_SAMPLE
             missing = library.kg_push_rows(data[done * row :], count)
             done += count
             assert missing == 16 - done
-        assert library.kg_finish() == 1
+        assert library.kg_finish() == 0
         assert library.kg_push_rows(data, 3) == 0  # no more are taken
         assert np.array_equal(np.array(library.kg_predict().contents), expected)
 
@@ -243,14 +243,14 @@ def test_rows_may_come_in_any_number_at_a_time(graph, row_input):
 def test_the_header_says_how_samples_come(graph):
     scheme = load_scheme("head", graph)
     held, row_input = (
-        compile_model(graph, scheme, get_target("cortex-m7"), row_input=way).sources["kilograd.h"]
+        compile_model(graph, scheme, get_target("cortex-m7"), row_input=way).sources
         for way in (False, True)
     )
-    assert "int8_t *kg_input(void);" in held
-    assert "KG_ROW_INPUT" not in held
-    assert "kg_input(void)" not in row_input
-    assert "#define KG_ROW_BYTES 48" in row_input
-    assert "in rows of 48 bytes" in held
+    assert "KG_ROW_INPUT" not in held["kg_model.h"]
+    assert "#define KG_ROW_INPUT 1" in row_input["kg_model.h"]
+    assert "#define KG_ROW_BYTES 48u" in row_input["kg_model.h"]
+    assert "kg_sample_held.c" in held
+    assert "kg_input" not in row_input["kg_sample_rows.c"]
 
 
 def test_groups_are_in_the_text_of_a_graph(graph):

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from kilograd.codegen.sources import kernel_sources
+from fake import interface_sources
 from kilograd.compiler import compile_model
 from kilograd.device.host import HostDevice
 from kilograd.device.open import open_device
@@ -21,55 +21,59 @@ from kilograd.scheme import load_scheme
 from kilograd.targets import get_target
 from kilograd.toolchain import build_firmware, build_host_library
 from networks import blobs, tiny_graph
-from operators.source import COUNTERS_C, MODEL_H
 
 LAST = (1 << 32) - 1
 PEAK = LearningRate.from_float(0.1)
 TOLERANCE = 6.2e-5  # 15 bits, rounded down
 
 # The "sample" is a rate, its schedule and a step; the "logits" are the step's rate.
+PROBE_H = """\
+#define KG_MODEL_ID 1
+#define KG_INPUT_HEIGHT 1
+#define KG_ROW_BYTES 16
+#define KG_INPUT_BYTES 16
+#define KG_CLASS_COUNT 2
+#define KG_ARENA_BYTES 24
+#define KG_STATE_BYTES 12
+#define KG_INPUT_OFFSET 0
+#define KG_LOGITS_OFFSET 16
+#define KG_STATE_SEED 0
+#define KG_STATE_STEPS 4
+#define KG_STATE_CLASSES 8
+"""
 PROBE_C = """\
-#include "kilograd.h"
+#include <string.h>
+#include "kg_network.h"
 #include "kg_schedule.h"
+#include "kg_snapshot_regions.h"
 
-struct { kg_learning_rate rate; uint32_t step; } kg_arena;
-_Alignas(8) uint8_t kg_state_buffer[12];
-static int32_t logits[2];
+KG_ALIGNED uint8_t kg_arena[KG_ARENA_BYTES];
+KG_ALIGNED uint8_t kg_state_buffer[KG_STATE_BYTES];
+const kg_snapshot_region kg_snapshot_regions[] = {{0, 0}};
+const uint32_t kg_snapshot_region_count = 0, kg_snapshot_bytes = 0;
 
-kg_counters kg_counted;
-const uint32_t kg_input_bytes = sizeof kg_arena, kg_class_count = 2;
-const uint32_t kg_state_bytes = sizeof kg_state_buffer, kg_arena_bytes = sizeof kg_arena;
+void kg_initialize_state(void) {}
 
-int8_t *kg_input(void) { return (int8_t *)&kg_arena; }
-uint8_t *kg_state(void) { return kg_state_buffer; }
-
-const int32_t *kg_predict(void)
+void kg_run_prefix(int training)
 {
-    kg_control control = {.step = kg_arena.step};
-    kg_set_rate(&control, kg_arena.rate.mantissa, kg_arena.rate.exponent, kg_arena.rate.steps);
-    logits[0] = control.rate_mantissa;
-    logits[1] = control.rate_exponent;
-    return logits;
+    struct { kg_learning_rate rate; uint32_t step; } given;
+    (void)training;
+    memcpy(&given, kg_arena, sizeof given);
+    kg_control control = {.step = given.step};
+    kg_set_rate(&control, given.rate.mantissa, given.rate.exponent, given.rate.steps);
+    const int32_t logits[2] = {control.rate_mantissa, control.rate_exponent};
+    memcpy(kg_arena + KG_LOGITS_OFFSET, logits, sizeof logits);
 }
 
-const int32_t *kg_train_step(int32_t label, kg_learning_rate rate)
+void kg_run_suffix(int training)
 {
-    logits[0] = label + rate.mantissa;
-    return logits;
+    (void)training;
 }
-
-const uint32_t kg_snapshot_bytes = 0;
-void kg_prefix(void) {}
-void kg_snapshot_save(uint8_t *to) { (void)to; }
-void kg_snapshot_restore(const uint8_t *from) { (void)from; }
-const int32_t *kg_predict_suffix(void) { return kg_predict(); }
-const int32_t *kg_train_step_suffix(int32_t l, kg_learning_rate r) { return kg_train_step(l, r); }
 """
 
 
 def probe_sources(target):
-    kernels = kernel_sources([PROBE_C], [], target.features)
-    return {**kernels, "kilograd.h": MODEL_H, "model.c": PROBE_C + COUNTERS_C}
+    return interface_sources({"kg_model.h": PROBE_H, "kg_model.c": PROBE_C}, target.features)
 
 
 def in_c(device, rate, step):
@@ -109,6 +113,7 @@ def positions(draw):
 @pytest.fixture(scope="module")
 def host():
     with HostDevice(build_host_library(probe_sources(get_target("host"))).path) as device:
+        device.initialize(0)
         yield device
 
 
@@ -131,6 +136,7 @@ def test_c_is_the_reference_on_cortex_m(board, request):
     rng = np.random.default_rng(3)
     elf = build_firmware(probe_sources(get_target(name)), get_target(name)).path
     with (QemuDevice if kind == "qemu" else UnicornDevice)(elf, get_target(name)) as device:
+        device.initialize(0)
         for steps in (0, 1, 2, 3, 19, 20, 39, 40, 41, 8000, 1 << 31, LAST):
             rate = LearningRate(int(rng.integers(1 << 14, 1 << 15)), -22, steps)
             corners = {0, 1, steps // 20, steps // 2, steps - 1, steps, LAST}

@@ -17,6 +17,8 @@ the command line starts fast.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from kilograd.version import VERSION
+
 if TYPE_CHECKING:
     from kilograd.compiler import Program, compile_model
     from kilograd.data import Dataset, Samples, load_dataset
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from kilograd.device.open import open_device
     from kilograd.device.protocol import Device, LearningRate
     from kilograd.errors import KilogradError, UserError
-    from kilograd.files import write_folder
+    from kilograd.export import export_c
     from kilograd.frontend.open import input_spec, load_model
     from kilograd.ir import Graph
     from kilograd.measuring.equivalence import verify_devices as verify
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     from kilograd.targets import Target, get_target
     from kilograd.training.loop import TrainingOptions, TrainingResult, evaluate, train
 
-__version__ = "0.1.0"
+__version__ = VERSION
 
 #: Public name -> the module that defines it, and what it is called there.
 _WHERE = {
@@ -52,6 +54,7 @@ _WHERE = {
     "UserError": ("kilograd.errors", "UserError"),
     "compile_model": ("kilograd.compiler", "compile_model"),
     "evaluate": ("kilograd.training.loop", "evaluate"),
+    "export_c": ("kilograd.export", "export_c"),
     "faces_dataset": ("kilograd.data.faces", "faces_dataset"),
     "get_target": ("kilograd.targets", "get_target"),
     "input_spec": ("kilograd.frontend.open", "input_spec"),
@@ -62,7 +65,6 @@ _WHERE = {
     "open_device": ("kilograd.device.open", "open_device"),
     "train": ("kilograd.training.loop", "train"),
     "verify": ("kilograd.measuring.equivalence", "verify_devices"),
-    "write_folder": ("kilograd.files", "write_folder"),
 }
 
 
@@ -95,6 +97,7 @@ __all__ = [
     "__version__",
     "compile_model",
     "evaluate",
+    "export_c",
     "faces_dataset",
     "get_target",
     "input_spec",
@@ -105,5 +108,4 @@ __all__ = [
     "open_device",
     "train",
     "verify",
-    "write_folder",
 ]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from kilograd.arch import architecture_of
-from kilograd.codegen import emit
+from kilograd.codegen import emit, model_id
 from kilograd.codegen.model import frozen_prefix
 from kilograd.errors import UserError
 from kilograd.features import features_of
@@ -85,6 +85,7 @@ class Program:
         scheme: what is trained.
         target: what it is compiled for.
         request: what it was compiled of.
+        model_id: tells states of different models apart, on whatever target; 32 bits.
     """
 
     graph: Graph
@@ -93,6 +94,7 @@ class Program:
     scheme: Scheme
     target: Target
     request: Request
+    model_id: int
 
     @property
     def class_count(self) -> int:
@@ -161,11 +163,14 @@ class Request:
                 where=scheme.name,
                 hint="freeze the weights of the first layer, or let the sample be whole",
             )
-        sources = emit(trained, plan, has_snapshots=target.is_host)
+        identity = model_id(graph, trained, plan)
+        sources = emit(
+            trained, plan, scheme=scheme.name, identity=identity, has_snapshots=target.is_host
+        )
         if features:
             offset = plan.scratch("input") if features.scratch_bytes else 0
             sources |= features.firmware_sources(offset)
-        return Program(trained, plan, sources, scheme, target, self)
+        return Program(trained, plan, sources, scheme, target, self, identity)
 
 
 def plan_step(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import shutil
 import tempfile
@@ -9,6 +11,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from kilograd.errors import UserError
+
+#: In a folder that may be replaced: who wrote it, and what.
+_MANIFEST = "kilograd.json"
 
 
 def write_atomically(path: Path, contents: bytes) -> None:
@@ -37,34 +42,97 @@ def write_atomically(path: Path, contents: bytes) -> None:
         ) from error
 
 
-def write_folder(folder: Path, texts: Mapping[str, str]) -> None:
-    """Write a new folder of UTF-8 files whole or not at all.
+def write_folder(folder: Path, texts: Mapping[str, str], written_by: str | None = None) -> None:
+    """Write a folder of UTF-8 files whole or not at all.
 
     Args:
-        folder: must not hold anything yet.
-        texts: by file name.
+        folder: must not hold anything yet, or nothing but what was written by the same program.
+        texts: by file name; names may have folders.
+        written_by: leaves this name and a hash of every file in ``kilograd.json``, so that the
+            folder can be replaced later.
 
     Raises:
-        UserError: when there is something, or when it cannot be written.
+        UserError: when there is something else, or when it cannot be written.
     """
     try:
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise UserError(
-                "the output is not an empty folder", where=str(folder), hint="name a new folder"
-            )
+        _check_replaceable(folder, may_replace=written_by is not None)
         folder.parent.mkdir(parents=True, exist_ok=True)
         staging = Path(tempfile.mkdtemp(prefix=".kilograd-", dir=folder.parent))
         try:
             for name, text in texts.items():
+                (staging / name).parent.mkdir(parents=True, exist_ok=True)
                 (staging / name).write_text(text, encoding="utf-8", newline="\n")
-            if folder.exists():
-                folder.rmdir()
+            if written_by is not None:
+                manifest = {
+                    "written_by": written_by,
+                    "files": {name: _hash(text.encode()) for name, text in sorted(texts.items())},
+                }
+                contents = json.dumps(manifest, indent=1) + "\n"
+                (staging / _MANIFEST).write_text(contents, encoding="utf-8", newline="\n")
             staging.chmod(_usual_mode(0o777))
-            staging.rename(folder)
+            _swap(staging, folder)
         finally:
             shutil.rmtree(staging, ignore_errors=True)
     except OSError as error:
         raise UserError(f"the sources cannot be written: {error}", where=str(folder)) from error
+
+
+def _check_replaceable(folder: Path, *, may_replace: bool) -> None:
+    """Refuse a folder that holds anything which ``write_folder`` did not write."""
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return
+    manifest = folder / _MANIFEST
+    if not may_replace or not folder.is_dir() or not manifest.is_file():
+        raise UserError(
+            "the output is not an empty folder", where=str(folder), hint="name a new folder"
+        )
+    try:
+        written: dict[str, str] = dict(json.loads(manifest.read_text(encoding="utf-8"))["files"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            "it does not say what kilograd wrote", where=str(manifest), hint="name a new folder"
+        ) from error
+    for path in sorted(path for path in folder.rglob("*") if not path.is_dir()):
+        name = path.relative_to(folder).as_posix()
+        if name == _MANIFEST:
+            continue
+        if name not in written:
+            raise UserError(
+                "the folder also holds this file, which kilograd did not write",
+                where=str(path),
+                hint="move it out of the folder, or name a new folder",
+            )
+        if _hash(path.read_bytes()) != written[name]:
+            raise UserError(
+                "this file was changed since kilograd wrote it",
+                where=str(path),
+                hint="keep your changes elsewhere and delete the folder, or name a new one",
+            )
+
+
+def _hash(contents: bytes) -> str:
+    """Of a text, however its lines end: version control may change that."""
+    return hashlib.sha256(contents.replace(b"\r\n", b"\n")).hexdigest()
+
+
+def _swap(staging: Path, folder: Path) -> None:
+    """Put a finished folder in the place of another, which stays if that fails."""
+    if not folder.exists():
+        staging.rename(folder)
+        return
+    if not any(folder.iterdir()):
+        folder.rmdir()
+        staging.rename(folder)
+        return
+    old = Path(tempfile.mkdtemp(prefix=".kilograd-", dir=folder.parent))
+    folder.rename(old / "replaced")
+    try:
+        staging.rename(folder)
+    except OSError:
+        (old / "replaced").rename(folder)
+        old.rmdir()
+        raise
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def _usual_mode(most: int) -> int:

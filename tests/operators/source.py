@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from fake import interface_sources
 from kilograd.codegen.sources import kernel_sources
 from kilograd.ops.kernel import Argument
 from kilograd.ops.spec import Control, Input, KernelCall, Output, Scratch
@@ -19,97 +20,62 @@ MEMORY = 40_000
 
 CASES_H = f"""\
 #include "kg_arithmetic.h"
+#ifndef TENSORS
 #define TENSORS {TENSORS}
+#endif
 typedef void (*case_function)(const kg_control *, void *const *);
 extern const case_function kg_cases[];
 """
 
 # The "sample" says which case, with which control, on tensors at which offsets of the "state".
-MODEL_H = """\
-#ifndef KILOGRAD_H
-#define KILOGRAD_H
-#include <stdint.h>
-#include "kg_counters.h"
-typedef struct { int32_t mantissa; int32_t exponent; uint32_t steps; } kg_learning_rate;
-extern const uint32_t kg_input_bytes, kg_class_count, kg_state_bytes, kg_arena_bytes;
-void kg_init(uint32_t seed);
-int8_t *kg_input(void);
-const int32_t *kg_predict(void);
-const int32_t *kg_train_step(int32_t label, kg_learning_rate rate);
-uint8_t *kg_state(void);
-const kg_counters *kg_get_counters(void);
-int32_t kg_set_classes(uint32_t classes);
-uint32_t kg_get_classes(void);
-extern const uint32_t kg_snapshot_bytes;
-void kg_prefix(void);
-void kg_snapshot_save(uint8_t *to);
-void kg_snapshot_restore(const uint8_t *from);
-const int32_t *kg_predict_suffix(void);
-const int32_t *kg_train_step_suffix(int32_t label, kg_learning_rate rate);
+MODEL_H = f"""\
+#ifndef KG_MODEL_H
+#define KG_MODEL_H
+#include <stddef.h>
+#define TENSORS {TENSORS}
+#define KG_MODEL_ID 1
+#define KG_INPUT_HEIGHT 1
+#define KG_ROW_BYTES (7 * 4 + TENSORS * 4)
+#define KG_INPUT_BYTES KG_ROW_BYTES
+#define KG_CLASS_COUNT {CLASSES}
+#define KG_ARENA_BYTES (KG_INPUT_BYTES + {CLASSES} * 4)
+#define KG_STATE_BYTES {MEMORY}
+#define KG_INPUT_OFFSET 0
+#define KG_LOGITS_OFFSET KG_INPUT_BYTES
+#define KG_STATE_SEED 0
+#define KG_STATE_STEPS 4
+#define KG_STATE_CLASSES 8
 #endif
 """
 
-#: What every firmware has, of a network without a state worth the name.
-COUNTERS_C = """\
-void kg_init(uint32_t seed)
-{
-    (void)seed;
-    kg_counted = (kg_counters){0};
-}
-
-const kg_counters *kg_get_counters(void)
-{
-    return &kg_counted;
-}
-
-int32_t kg_set_classes(uint32_t classes)
-{
-    return classes == kg_class_count;
-}
-
-uint32_t kg_get_classes(void)
-{
-    return kg_class_count;
-}
-"""
-
-MODEL_C = f"""\
-#include "kilograd.h"
+MODEL_C = """\
+#include <string.h>
 #include "cases.h"
+#include "kg_network.h"
+#include "kg_snapshot_regions.h"
 
-struct {{ int32_t index; kg_control control; int32_t offsets[TENSORS]; }} kg_arena;
-_Alignas(8) uint8_t kg_state_buffer[{MEMORY}];
-static const int32_t done[2] = {{1, 1}};
+KG_ALIGNED uint8_t kg_arena[KG_ARENA_BYTES];
+KG_ALIGNED uint8_t kg_state_buffer[KG_STATE_BYTES];
+const kg_snapshot_region kg_snapshot_regions[] = {{0, 0}};
+const uint32_t kg_snapshot_region_count = 0, kg_snapshot_bytes = 0;
 
-const uint32_t kg_input_bytes = sizeof kg_arena, kg_class_count = {CLASSES};
-const uint32_t kg_state_bytes = sizeof kg_state_buffer, kg_arena_bytes = sizeof kg_arena;
+void kg_initialize_state(void) {}
 
-{COUNTERS_C}
-int8_t *kg_input(void) {{ return (int8_t *)&kg_arena; }}
-uint8_t *kg_state(void) {{ return kg_state_buffer; }}
-
-const int32_t *kg_predict(void)
-{{
+void kg_run_prefix(int training)
+{
+    struct { int32_t index; kg_control control; int32_t offsets[TENSORS]; } request;
     void *tensors[TENSORS];
+    (void)training;
+    memcpy(&request, kg_arena, sizeof request);
     for (int i = 0; i < TENSORS; i++)
-        tensors[i] = kg_state_buffer + kg_arena.offsets[i];
-    kg_cases[kg_arena.index](&kg_arena.control, tensors);
-    return done;
-}}
+        tensors[i] = kg_state_buffer + request.offsets[i];
+    kg_cases[request.index](&request.control, tensors);
+}
 
-const int32_t *kg_train_step(int32_t label, kg_learning_rate rate)
-{{
-    (void)label;
-    (void)rate;
-    return kg_predict();
-}}
-
-const uint32_t kg_snapshot_bytes = 0;
-void kg_prefix(void) {{}}
-void kg_snapshot_save(uint8_t *to) {{ (void)to; }}
-void kg_snapshot_restore(const uint8_t *from) {{ (void)from; }}
-const int32_t *kg_predict_suffix(void) {{ return kg_predict(); }}
-const int32_t *kg_train_step_suffix(int32_t l, kg_learning_rate r) {{ return kg_train_step(l, r); }}
+void kg_run_suffix(int training)
+{
+    (void)training;
+}
 """
 
 # Reads requests from standard input and writes every tensor back; each has memory of its own,
@@ -124,6 +90,8 @@ typedef struct {
     kg_control control;
     int32_t sizes[TENSORS], owners[TENSORS];
 } request;
+
+kg_counters kg_counted;
 
 int main(void)
 {
@@ -164,20 +132,20 @@ def case_sources(items: Sequence[OperatorCase], target: Target) -> dict[str, str
         path for item, call in zip(items, calls, strict=True) for path in call.files(item.spec.room)
     }
     headers = sorted({item.spec.header for item in items})
-    lines = ["#include <stddef.h>", '#include "cases.h"', "kg_counters kg_counted;"]
+    lines = ["#include <stddef.h>", '#include "cases.h"']
     lines += (f'#include "{h}"' for h in headers)
     for index, (item, call) in enumerate(zip(items, calls, strict=True)):
         lines += _function(index, item, call)
     table = ", ".join(f"case_{index}" for index in range(len(items)))
     lines.append(f"const case_function kg_cases[] = {{{table}}};\n")
     own = {"cases.h": CASES_H, "cases.c": "\n".join(lines)}
-    roots = [text.replace('#include "cases.h"', "") for text in own.values()]
-    return {**own, **kernel_sources(roots, kernels, target.features)}
+    return {**own, **kernel_sources(own, kernels, target.features)}
 
 
 def model_sources(items: Sequence[OperatorCase], target: Target) -> dict[str, str]:
     """The cases behind the API of a network, for any device."""
-    return {**case_sources(items, target), "kilograd.h": MODEL_H, "model.c": MODEL_C}
+    model = {"kg_model.h": MODEL_H, "kg_model.c": MODEL_C}
+    return interface_sources({**case_sources(items, target), **model}, target.features)
 
 
 def tensor_count(item: OperatorCase) -> int:

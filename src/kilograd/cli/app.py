@@ -199,16 +199,32 @@ def compile_command(
     keep_head: KeepHeadOption = False,
     row_input: RowInputOption = False,
     recompute: RecomputeOption = 5,
-    target: TargetOption = "cortex-m7",
+    target: TargetOption = "portable",
+    prefix: Annotated[
+        str,
+        typer.Option(
+            help="Let every file and symbol begin with this word, so that one firmware can hold "
+            "several models."
+        ),
+    ] = "kg",
+    class_names: Annotated[
+        str | None,
+        typer.Option(
+            help="Put the names of the classes into the C, separated by commas, in the order of "
+            "the labels; --classes is then their number."
+        ),
+    ] = None,
     sram: SramOption = None,
     flash: FlashOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write a training step as self-contained C."""
-    from kilograd.cli.compile import NamedModel, write_sources  # noqa: PLC0415 - commands start fast
+    """Write a training step as self-contained C, with an example, a README and a build file."""
+    from kilograd.cli.compile import NamedModel, Output, write_sources  # noqa: PLC0415 - commands start fast
 
-    named = NamedModel(model, scheme, None if keep_head else classes, row_input, recompute / 100)
-    result = write_sources(console, named, target, output, Budgets.parse(sram, flash))
+    chosen = Output(output, prefix, class_names)
+    count = None if keep_head else classes if class_names is None else len(chosen.names())
+    named = NamedModel(model, scheme, count, row_input, recompute / 100)
+    result = write_sources(console, named, target, chosen, Budgets.parse(sram, flash))
     if as_json:
         _print_json(result)
 

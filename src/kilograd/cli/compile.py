@@ -11,7 +11,8 @@ from rich.console import Console
 from kilograd.cli.blame import blame
 from kilograd.cli.sizes import Budgets
 from kilograd.compiler import Program, compile_model
-from kilograd.files import write_folder
+from kilograd.export import export_c
+from kilograd.export.prefix import check_prefix
 from kilograd.frontend.open import load_model
 from kilograd.measuring.budget import check_planned
 from kilograd.passes import DEFAULT_SHARE
@@ -46,27 +47,56 @@ class NamedModel:
         )
 
 
+@dataclass(frozen=True)
+class Output:
+    """Where the C goes, and how it names things.
+
+    Attributes:
+        folder: a new one, an empty one, or one that kilograd wrote.
+        prefix: of every file and symbol.
+        class_names: with commas between them; None for "class 0", "class 1", …
+    """
+
+    folder: Path
+    prefix: str
+    class_names: str | None
+
+    def names(self) -> tuple[str, ...]:
+        """The class names one by one."""
+        given = (self.class_names or "").split(",")
+        return tuple(name.strip() for name in given) if self.class_names else ()
+
+
 def write_sources(
-    console: Console, named: NamedModel, target: str, output: Path, budgets: Budgets
+    console: Console, named: NamedModel, target: str, output: Output, budgets: Budgets
 ) -> dict[str, Any]:
-    """Write the sources beside each other into ``output``, which must not hold anything yet."""
+    """Write the C with an example, a README and a build file."""
     with blame("--target"):
         chosen = get_target(target)
+    with blame("--prefix"):
+        check_prefix(output.prefix)
     program = named.compile(chosen)
     check_planned(program, sram_budget=budgets.sram, flash_budget=budgets.flash)
-    write_folder(output, program.sources)
+    files = export_c(program, output.folder, prefix=output.prefix, class_names=output.names())
     plan = program.plan
     console.print(
-        f"{len(program.sources)} files are in {output}; the arena takes {plan.arena_bytes:,} bytes "
-        f"(its lower bound is {plan.lower_bound_bytes:,}) and the trained state "
-        f"{plan.state_bytes:,}",
+        f"{len(files)} files are in {output.folder}, README.md first; the arena takes "
+        f"{plan.arena_bytes:,} bytes (its lower bound is {plan.lower_bound_bytes:,}) and the "
+        f"trained state {plan.state_bytes:,}",
         markup=False,
         highlight=False,
     )
+    if not (chosen.memory or chosen.is_host):
+        console.print(
+            "The C runs on any processor of 32 bits or more. Name yours with --target for faster "
+            "kernels, and for its SRAM, flash and instructions in README.md.",
+            highlight=False,
+        )
     return {
-        "output": str(output),
+        "output": str(output.folder),
         "target": program.target.name,
-        "files": sorted(program.sources),
+        "model_id": f"{program.model_id:08x}",
+        "files": files,
         "arena": plan.arena_bytes,
         "trainable": plan.state_bytes,
         "lower_bound_bytes": plan.lower_bound_bytes,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -14,12 +14,15 @@ from kilograd.ops.spec import VARIANTS
 
 _INCLUDE = re.compile(r'^#include "(\w+\.h)"$', re.MULTILINE)
 
+#: The interface's C, which is the same for every model.
+RUNTIME = Path(__file__).parent / "runtime"
+
 #: Folders of C that belongs to no operator.
-_SHARED = tuple(Path(package.__path__[0]) for package in (arithmetic, rowwise))
+_SHARED = (*(Path(package.__path__[0]) for package in (arithmetic, rowwise)), RUNTIME)
 
 
 def kernel_sources(
-    roots: Iterable[str], kernels: Iterable[Path], features: Collection[str]
+    roots: Mapping[str, str], kernels: Iterable[Path], features: Collection[str]
 ) -> dict[str, str]:
     """File name -> text of kernels, of all they include, and of the C files of those headers.
 
@@ -27,7 +30,7 @@ def kernel_sources(
     included without the variant; then it is the best one that the target can run.
 
     Args:
-        roots: texts that include some of it and are emitted elsewhere.
+        roots: file name -> text of what includes some of it; none of these is among the result.
         kernels: C files.
         features: of the target.
 
@@ -37,14 +40,13 @@ def kernel_sources(
     kernels = sorted(set(kernels))
     folders = [*dict.fromkeys(path.parent for path in kernels), *_SHARED]
     sources: dict[str, str] = {}
-    wanted = [name for text in roots for name in _INCLUDE.findall(text)]
+    wanted = [name for text in roots.values() for name in _INCLUDE.findall(text)]
     for path in kernels:
         sources[path.name] = read_c(path)
         wanted += _INCLUDE.findall(sources[path.name])
-    own = {"kilograd.h"}
     while wanted:
         name = wanted.pop()
-        if name in sources or name in own:
+        if name in sources or name in roots:
             continue
         found = {path.name: read_c(path) for path in _files(name, folders)}
         if not found:

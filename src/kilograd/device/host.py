@@ -22,6 +22,7 @@ from kilograd.device.protocol import (
     check_label,
     check_seed,
     check_state,
+    refusal,
     sample_bytes,
 )
 from kilograd.errors import DataError, DeviceError
@@ -97,7 +98,8 @@ class HostDevice:
         library.kg_set_classes.argtypes = (ctypes.c_uint32,)
         library.kg_get_classes.restype = ctypes.c_uint32
         library.kg_get_counters.restype = ctypes.POINTER(ctypes.c_uint32)
-        library.kg_prefix.restype = None
+        library.kg_prefix.restype = ctypes.c_int32
+        library.kg_error.restype = ctypes.c_int32
         for name in ("kg_snapshot_save", "kg_snapshot_restore"):
             getattr(library, name).argtypes = (_BYTES,)
             getattr(library, name).restype = None
@@ -146,7 +148,8 @@ class HostDevice:
         A snapshot stays good for this network, whatever it learns, and for any of its instances.
         """
         self._put(sample)
-        self._library.kg_prefix()
+        if error := self._library.kg_prefix():
+            raise refusal(self.name, error)
         snapshot = np.empty(self._snapshot_bytes, np.uint8)
         self._library.kg_snapshot_save(snapshot.ctypes.data_as(_BYTES))
         return snapshot
@@ -223,6 +226,8 @@ class HostDevice:
         self._library.kg_snapshot_restore(data.ctypes.data_as(_BYTES))
 
     def _logits(self, pointer: Any) -> NDArray[np.int32]:
+        if not pointer:
+            raise refusal(self.name, self._library.kg_error())
         return np.array(pointer[: self.class_count], np.int32)
 
 

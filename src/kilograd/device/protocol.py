@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from kilograd.errors import DataError
+from kilograd.errors import DataError, DeviceError
 from kilograd.memory.state_layout import StateHeader
 from kilograd.ops.arithmetic import scheduled_rate
 from kilograd.ops.spec import TrainingCounters
@@ -213,6 +213,21 @@ def check_label(label: int, classes: int) -> None:
     """
     if not 0 <= label < classes:
         raise DataError(f"label {label} is no class: this network has 0 to {classes - 1}")
+
+
+#: Why C refuses a call, by the number that kilograd.h gives it.
+_REFUSALS = {
+    -1: "the network is not initialized",
+    -2: "there is no whole sample",
+    -3: "the label is no class",
+    -4: "the rate is out of range",
+    -5: "there are not so many classes",
+}
+
+
+def refusal(device: str, code: int) -> DeviceError:
+    """The error for a call that the network's C refused."""
+    return DeviceError(f"the network refused the call: {_REFUSALS.get(code, code)}", where=device)
 
 
 def check_classes(count: int, class_count: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from importlib.resources import files
@@ -39,6 +40,11 @@ class Features(ABC):
 
     @property
     @abstractmethod
+    def description(self) -> str:
+        """What one sample is, in words: its numbers in order, their units, and their rate."""
+
+    @property
+    @abstractmethod
     def scratch_bytes(self) -> int:
         """Working memory of the C while it runs."""
 
@@ -68,7 +74,13 @@ class Features(ABC):
         return {
             **self.sources(),
             **read_c("kg_features.h", f"kg_features_{self.kind}.c"),
-            "kg_features_config.h": header("KG_FEATURES_CONFIG_H", *define(constants)),
+            "kg_features_config.h": header(
+                "KG_FEATURES_CONFIG_H",
+                *textwrap.wrap(
+                    f"/* A sample is {self.description}. */", 96, subsequent_indent="   "
+                ),
+                *define(constants),
+            ),
         }
 
 

@@ -112,6 +112,11 @@ class LogMel(Features):
         return (self.frames - 1) * self.hop + self.window
 
     @property
+    def description(self) -> str:
+        """One microphone, and the rate."""
+        return f"one int16 of one microphone; {self.rate} samples a second"
+
+    @property
     def sample_channels(self) -> int:
         """One microphone."""
         return 1

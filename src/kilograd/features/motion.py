@@ -76,6 +76,15 @@ class Motion(Features):
         return self.length, 1, len(self.channels)
 
     @property
+    def description(self) -> str:
+        """The channels in order, what a count of each is, and the rate."""
+        channels = ", ".join(
+            f"{name} ({unit:.9g} a count)"
+            for name, unit in zip(self.channels, self.units, strict=True)
+        )
+        return f"int16 counts in this order: {channels}; {self.rate:g} samples a second"
+
+    @property
     def samples(self) -> int:
         """Samples of a window."""
         return self.length

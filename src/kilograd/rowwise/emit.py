@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from kilograd.ops.spec import Input, KernelCall, Output, Scratch
 from kilograd.rowwise.plan import MOST_MAPS, RowPlan, RowStage
 
 
-def tables(name: str, plan: RowPlan, offset: int, wholes: Mapping[str, int]) -> str:
+class GroupNames(NamedTuple):
+    """C identifiers of a group: its description, two tables of that, and its function."""
+
+    group: str
+    values: str
+    stages: str
+    run: str
+
+
+def tables(names: GroupNames, plan: RowPlan, offset: int, wholes: Mapping[str, int]) -> str:
     """What ``kg_rowwise.c`` has to know of a group: its values and stages.
 
     Args:
-        name: of the group.
+        names: of the group.
         plan: of the group.
         offset: of the group's memory in the arena.
         wholes: offsets in the arena of the values that are whole.
@@ -23,11 +33,12 @@ def tables(name: str, plan: RowPlan, offset: int, wholes: Mapping[str, int]) -> 
         at = wholes[v.name] if v.whole else offset + v.offset
         values.append(f"    {{{v.height}, {v.row_bytes}, {given}, {int(v.whole)}, {at}}}")
     stages = [f"    {_stage(stage)}" for stage in plan.stages]
-    members = f"{name}_values, {name}_stages, {len(values)}, {len(stages)}, kg_arena, {offset}"
+    counts = f"{len(values)}, {len(stages)}"
+    members = f"{names.values}, {names.stages}, {counts}, kg_arena, {offset}"
     return (
-        f"static const kg_rowwise_value {name}_values[] = {{\n{_lines(values)}}};\n"
-        f"static const kg_rowwise_stage {name}_stages[] = {{\n{_lines(stages)}}};\n"
-        f"static const kg_rowwise {name} = {{{members}}};\n"
+        f"static const kg_rowwise_value {names.values}[] = {{\n{_lines(values)}}};\n"
+        f"static const kg_rowwise_stage {names.stages}[] = {{\n{_lines(stages)}}};\n"
+        f"static const kg_rowwise {names.group} = {{{members}}};\n"
     )
 
 
@@ -43,22 +54,22 @@ def _stage(stage: RowStage) -> str:
     return f"{{{{{inputs}}}, {stage.output}, {window}}}"
 
 
-def run(name: str, cases: list[list[str]]) -> list[str]:
+def run(names: GroupNames, cases: list[list[str]]) -> list[str]:
     """The function that makes every row that can be made, of the lines for each node."""
     body: list[str] = []
     for index, case in enumerate(cases):
         body += [f"        case {index}: {{", *(f"            {line}" for line in case)]
         body += ["            break;", "        }"]
     return [
-        f"static void {name}_run(void)",
+        f"static void {names.run}(void)",
         "{",
         "    int32_t stage;",
-        f"    while ((stage = kg_rowwise_next(&{name})) >= 0) {{",
-        f"        const kg_rowwise_row row = kg_rowwise_begin_row(&{name}, stage);",
+        f"    while ((stage = kg_rowwise_next(&{names.group})) >= 0) {{",
+        f"        const kg_rowwise_row row = kg_rowwise_begin_row(&{names.group}, stage);",
         "        switch (stage) {",
         *body,
         "        }",
-        f"        kg_rowwise_end_row(&{name}, stage);",
+        f"        kg_rowwise_end_row(&{names.group}, stage);",
         "    }",
         "}",
         "",

@@ -53,8 +53,11 @@ class RiscV(Architecture):
         return ("-target", "riscv32-freestanding-none", f"-mcpu=generic_rv32{extensions}")
 
     def gcc_flags(self, target: Target) -> tuple[str, ...]:
-        """The same; the startup code writes control registers."""
-        return (f"-march={target.core}_zicsr", "-mabi=ilp32")
+        """The same, with control registers for the startup code.
+
+        By the older standard these need no name: with one, GCC takes the library for 64 bits.
+        """
+        return (f"-march={target.core}", "-misa-spec=2.2", "-mabi=ilp32")
 
     def target_header(self, target: Target) -> str:
         """Addresses and rights that the physical memory protection is set to."""

@@ -63,9 +63,24 @@ static void refuse(request *from, const char *reason)
     kg_reply(KG_STATUS_REFUSED, reason, bytes);
 }
 
-static void reply_logits(const int32_t *logits)
+static const char *reason(kg_status error)
 {
-    kg_reply(KG_STATUS_OK, logits, kg_class_count * (uint32_t)sizeof(int32_t));
+    switch (error) {
+    case KG_ERROR_NOT_INITIALIZED: return "the network is not initialized";
+    case KG_ERROR_SAMPLE: return "there is no whole sample";
+    case KG_ERROR_LABEL: return "the label is no class";
+    case KG_ERROR_RATE: return "the rate is out of range";
+    case KG_ERROR_CLASSES: return "there are not so many classes";
+    default: return "the call was refused";
+    }
+}
+
+static const char *reply_logits(const int32_t *logits)
+{
+    if (logits == NULL)
+        return reason(kg_error());
+    kg_reply(KG_STATUS_OK, logits, KG_CLASS_COUNT * (uint32_t)sizeof(int32_t));
+    return NULL;
 }
 
 static uint32_t stack_high_water(void)
@@ -78,7 +93,7 @@ static uint32_t stack_high_water(void)
 
 static void command_info(void)
 {
-    const uint32_t info[4] = {kg_input_bytes, kg_class_count, kg_state_bytes, kg_arena_bytes};
+    const uint32_t info[4] = {KG_INPUT_BYTES, KG_CLASS_COUNT, KG_STATE_BYTES, KG_ARENA_BYTES};
     kg_reply(KG_STATUS_OK, info, sizeof info);
 }
 
@@ -99,21 +114,21 @@ static void take_sample(request *from)
 #ifdef KG_ROW_INPUT
     static int8_t row[KG_ROW_BYTES];
     kg_begin();
-    do {
+    while (from->unread > 0) {
         take(from, row, sizeof row);
-    } while (kg_push_rows(row, 1) > 0);
+        kg_push_rows(row, 1);
+    }
 #else
-    take(from, kg_input(), kg_input_bytes);
+    take(from, kg_input(), KG_INPUT_BYTES);
 #endif
 }
 
 static const char *command_predict(request *from)
 {
-    if (from->unread != kg_input_bytes)
+    if (from->unread != KG_INPUT_BYTES)
         return wrong_length;
     take_sample(from);
-    reply_logits(kg_predict());
-    return NULL;
+    return reply_logits(kg_predict());
 }
 
 static const char *command_train(request *from)
@@ -122,25 +137,18 @@ static const char *command_train(request *from)
         int32_t label;
         kg_learning_rate rate;
     } step;
-    if (from->unread != sizeof step + kg_input_bytes)
+    if (from->unread != sizeof step + KG_INPUT_BYTES)
         return wrong_length;
     take(from, &step, sizeof step);
-    if (step.label < 0 || (uint32_t)step.label >= kg_get_classes())
-        return "the label is no class";
-    const int32_t mantissa = step.rate.mantissa, exponent = step.rate.exponent;
-    if (mantissa < 0 || mantissa > 32767 || exponent < -1100 || exponent > 1100) {
-        return "the rate is out of range";
-    }
     take_sample(from);
-    reply_logits(kg_train_step(step.label, step.rate));
-    return NULL;
+    return reply_logits(kg_train_step(step.label, step.rate));
 }
 
 static const char *command_write_state(request *from)
 {
-    if (from->unread != kg_state_bytes)
+    if (from->unread != KG_STATE_BYTES)
         return wrong_length;
-    take(from, kg_state(), kg_state_bytes);
+    take(from, kg_state(), KG_STATE_BYTES);
     kg_reply(KG_STATUS_OK, NULL, 0);
     return NULL;
 }
@@ -151,8 +159,9 @@ static const char *command_set_classes(request *from)
     if (from->unread != sizeof classes)
         return wrong_length;
     take(from, &classes, sizeof classes);
-    if (!kg_set_classes(classes))
-        return "there are not so many classes";
+    const kg_status error = kg_set_classes(classes);
+    if (error != KG_OK)
+        return reason(error);
     kg_reply(KG_STATUS_OK, NULL, 0);
     return NULL;
 }
@@ -172,7 +181,7 @@ static const char *command_features(request *from)
         take(from, samples, from->unread);
         is_complete = kg_features_push(samples, (int32_t)count);
     }
-    kg_reply(KG_STATUS_OK, kg_input(), is_complete ? kg_input_bytes : 0);
+    kg_reply(KG_STATUS_OK, kg_input(), is_complete ? KG_INPUT_BYTES : 0);
     return NULL;
 }
 #endif
@@ -196,7 +205,7 @@ static const char *execute(uint8_t command, request *from)
     if (command == COMMAND_INFO) {
         command_info();
     } else if (command == COMMAND_READ_STATE) {
-        kg_reply(KG_STATUS_OK, kg_state(), kg_state_bytes);
+        kg_reply(KG_STATUS_OK, kg_state(), KG_STATE_BYTES);
     } else if (command == COMMAND_STACK) {
         const uint32_t bytes = stack_high_water();
         kg_reply(KG_STATUS_OK, &bytes, sizeof bytes);

@@ -11,14 +11,19 @@ from kilograd.ops.arithmetic.fixed_point import (
     requantize,
     scalar_mantissa,
 )
-from kilograd.ops.arithmetic.random import random_bits, stochastic_round
+from kilograd.ops.arithmetic.random import mix, random_bits, stochastic_round
 from kilograd.ops.arithmetic.schedule import scheduled_rate
+
+#: Raised whenever any result changes by a bit; docs/numerics.md is its text.
+NUMERICS_VERSION = 1
 
 __all__ = [
     "ACCUMULATOR_LIMIT",
+    "NUMERICS_VERSION",
     "Mantissa",
     "bias_limit",
     "channel_mantissas",
+    "mix",
     "multiply_by_quantized_multiplier",
     "quantize_multiplier",
     "random_bits",

@@ -18,6 +18,13 @@
 #define KG_NOINLINE
 #endif
 
+/* For memory that holds words of up to 64 bits. */
+#if defined(__GNUC__)
+#define KG_ALIGNED __attribute__((aligned(8)))
+#else
+#define KG_ALIGNED _Alignas(8)
+#endif
+
 /* For a function that is to be compiled anew for the constant arguments of each call. */
 #if defined(__GNUC__)
 #define KG_INLINE inline __attribute__((always_inline))

@@ -11,7 +11,7 @@ _GOLDEN = 0x9E3779B9
 _STREAM = 0x85EBCA6B
 
 
-def _mix(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
+def mix(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """A 32-bit finalizer with two multiplications (constants by C. Wellons, "lowbias32")."""
     values = values ^ (values >> np.uint64(16))
     values = (values * np.uint64(0x7FEB352D)) & _MASK
@@ -22,10 +22,10 @@ def _mix(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
 
 def random_bits(seed: int, step: int, rng_stream: int, count: int) -> NDArray[np.uint64]:
     """``count`` uniform 32-bit numbers; number i depends on (seed, step, rng_stream, i) only."""
-    first = _mix(np.array([(seed + rng_stream * _STREAM) & 0xFFFFFFFF], np.uint64))
-    key = _mix((first + np.uint64(step)) & _MASK)
+    first = mix(np.array([(seed + rng_stream * _STREAM) & 0xFFFFFFFF], np.uint64))
+    key = mix((first + np.uint64(step)) & _MASK)
     counters = np.arange(count, dtype=np.uint64) * np.uint64(_GOLDEN)
-    return _mix((key + counters) & _MASK)
+    return mix((key + counters) & _MASK)
 
 
 def stochastic_round(

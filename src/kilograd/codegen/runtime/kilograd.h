@@ -1,0 +1,117 @@
+/* A network that predicts and learns. What is special to it stands in kg_model.h.
+ *
+ * Every call runs to its end and there is one network, so calls must not overlap: make them all in
+ * one thread, and none in an interrupt. Interrupts may come while a call runs, and may hand samples
+ * to whoever makes the calls. A call needs KG_STACK_BYTES of stack and no heap.
+ */
+#ifndef KILOGRAD_H
+#define KILOGRAD_H
+
+#include <stdint.h>
+
+#include "kg_counters.h"
+#include "kg_model.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* What a call returns where it can be refused. A call that is refused changes nothing. */
+typedef int32_t kg_status;
+enum {
+    KG_OK = 0,
+    KG_ERROR_NOT_INITIALIZED = -1, /* kg_init has not been called */
+    KG_ERROR_SAMPLE = -2,          /* no sample, a part of one, or one that a call has used up */
+    KG_ERROR_LABEL = -3,           /* the label is none of 0 to kg_get_classes() - 1 */
+    KG_ERROR_RATE = -4,            /* mantissa or exponent is out of range */
+    KG_ERROR_CLASSES = -5,         /* the number is none of 2 to KG_CLASS_COUNT */
+    KG_ERROR_MODEL = -6,           /* what was saved belongs to another model */
+    KG_ERROR_DAMAGED = -7,         /* what was saved has changed since, or was cut off */
+    KG_ERROR_SELFTEST = -8         /* this processor or compiler computes something else */
+};
+
+/* Learning rate = mantissa * 2^exponent, 0 <= mantissa < 2^15, |exponent| <= 1100.
+   steps = 0: it stays. Otherwise that is the highest: by the step counter of the state, the rate
+   rises over the first twentieth of `steps`, then falls along half a cosine to 0.
+   KG_DEFAULT_RATE in kg_model.h is a good start. */
+typedef struct {
+    int32_t mantissa;
+    int32_t exponent;
+    uint32_t steps;
+} kg_learning_rate;
+
+/* The macros of kg_model.h, for languages and linkers that do not see macros. */
+extern const uint32_t kg_input_bytes, kg_row_bytes, kg_class_count, kg_state_bytes, kg_arena_bytes;
+extern const uint32_t kg_model_id;
+
+/* Initial weights into SRAM, step counter and counters 0, all classes. Call it first; `seed` is
+   that of the stochastic rounding, and any number is good. */
+void kg_init(uint32_t seed);
+
+/* ---- One sample: KG_INPUT_HEIGHT rows of KG_ROW_BYTES, in the order row, column, channel. ----
+   Each serves one call. Its memory is used for other things while a call runs, so after
+   kg_predict, kg_classify, kg_train_step or kg_learn it has to be given anew. */
+
+#ifndef KG_ROW_INPUT
+/* Where the sample goes, KG_INPUT_BYTES. Call it once for each sample: that says that the whole
+   sample will stand there before the next call that uses it. */
+int8_t *kg_input(void);
+#endif
+
+/* Or row by row, such as a camera sends them: kg_begin, then kg_push_rows until it returns 0, the
+   number of rows that are missing. It takes no more than those, and none before kg_init.
+   kg_finish returns KG_OK where the sample is whole, otherwise KG_ERROR_SAMPLE.
+   With KG_ROW_INPUT there is no other way, and each push runs what its rows allow. */
+void kg_begin(void);
+uint32_t kg_push_rows(const int8_t *rows, uint32_t count);
+kg_status kg_finish(void);
+
+/* ---- Predicting and learning ---- */
+
+/* The logits, KG_CLASS_COUNT of them in units of 2^-16, valid until the next call; NULL where the
+   call is refused, and kg_error() says why. */
+const int32_t *kg_predict(void);
+
+/* One step of training towards `label`. Returns the logits from before the step, which are those
+   that kg_predict would have given; NULL where it is refused. */
+const int32_t *kg_train_step(int32_t label, kg_learning_rate rate);
+
+/* The same, with the class of the largest logit as the result, or an error (below 0).
+   kg_learn predicts, then learns from the same sample. */
+int32_t kg_classify(void);
+int32_t kg_learn(int32_t label, kg_learning_rate rate);
+
+/* Why the last call was refused; KG_OK where it was not. */
+kg_status kg_error(void);
+
+/* How many classes, the first ones, are predicted and learned: 2 to KG_CLASS_COUNT, at first all.
+   The logits of the others are INT32_MIN and their weights stay as they are. Part of the state. */
+kg_status kg_set_classes(uint32_t classes);
+uint32_t kg_get_classes(void);
+
+/* What training has met since kg_init or kg_restore; docs/numerics.md of kilograd says how to act
+   on it. It is no part of the state. */
+const kg_counters *kg_get_counters(void);
+
+/* ---- Keeping what was learned ---- */
+
+/* Writes KG_SAVED_BYTES: all that training changes, the seed and the step counter, with the
+   model's number and a checksum. */
+kg_status kg_save(uint8_t *saved);
+
+/* Takes it back, after kg_init. Refused with KG_ERROR_MODEL or KG_ERROR_DAMAGED; then the network
+   is as it was. Whatever target a model is compiled for, it takes what any other saved. */
+kg_status kg_restore(const uint8_t *saved);
+
+/* Everything that training changes, KG_STATE_BYTES, as it lies in memory. */
+uint8_t *kg_state(void);
+
+/* Learns one step from a made-up sample and compares the result with that of kilograd's reference.
+   What was learned is lost: call it before kg_init. Returns KG_OK or KG_ERROR_SELFTEST. */
+kg_status kg_selftest(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,78 @@
+"""What a folder says of a program that only running it tells: its stack, and one step's result."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+
+import numpy as np
+
+from kilograd.codegen import Deployment, Pixels, Rate
+from kilograd.compiler import Program
+from kilograd.device.protocol import LearningRate
+from kilograd.device.reference import ReferenceDevice
+from kilograd.errors import UserError
+from kilograd.features import features_of
+from kilograd.frontend.open import input_spec
+from kilograd.measuring.firmware import Measurement
+from kilograd.ops.arithmetic import mix
+from kilograd.training.loop import default_rate
+
+#: Of ``kg_selftest.c``.
+_SEED = 1
+_LABEL = 0
+
+
+def deployment_of(
+    program: Program, measurement: Measurement | None, class_names: Sequence[str] = ()
+) -> Deployment:
+    """What ``kg_model.h`` says beyond sizes.
+
+    Args:
+        program: the compiled model.
+        measurement: of the program on its target; None where it cannot be emulated.
+        class_names: one for each logit; none for "class 0", "class 1", …
+
+    Raises:
+        UserError: there are not as many class names as classes, or two are the same.
+    """
+    count = program.class_count
+    names = tuple(class_names) or tuple(f"class {index}" for index in range(count))
+    if len(names) != count:
+        raise UserError(
+            f"{len(names)} class names for {count} classes: {', '.join(names)}",
+            hint="name every class once, in the order of the labels",
+        )
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise UserError(f"two classes are called {twice!r}", hint="name every class once")
+    rate = LearningRate.from_float(default_rate(program))
+    measured = ""
+    if measurement is not None:
+        version = measurement.compiler_version
+        measured = f"{version}, -O3, {measurement.target}, emulated"
+    return Deployment(
+        class_names=names,
+        rate=Rate(rate.mantissa, rate.exponent),
+        stack_bytes=None if measurement is None else measurement.stack,
+        measured_with=measured,
+        selftest_crc=selftest_crc(program, rate),
+        pixels=_pixels(program),
+    )
+
+
+def selftest_crc(program: Program, rate: LearningRate) -> int:
+    """CRC-32 of logits and state after the step of ``kg_selftest``, by the reference."""
+    shape = program.graph.inputs[0].type.shape
+    words = mix(np.arange(np.prod(shape), dtype=np.uint64))
+    elements = (words >> np.uint64(24)).astype(np.int32) - 128
+    device = ReferenceDevice(program)
+    device.initialize(_SEED)
+    logits = device.train_step(elements.astype(np.int8).reshape(shape), _LABEL, rate)
+    return zlib.crc32(device.read_state(), zlib.crc32(logits.astype("<i4").tobytes()))
+
+
+def _pixels(program: Program) -> Pixels | None:
+    """How images become samples; None where features do."""
+    if features_of(program.graph) is not None:
+        return None
+    return Pixels(tuple(input_spec(program.graph).pixel_table().tolist()))
