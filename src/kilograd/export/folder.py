@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
+import numpy as np
+
 from kilograd.codegen import Deployment, model_header
+from kilograd.codegen.c import array
 from kilograd.codegen.sources import RUNTIME, read_c
 from kilograd.codegen.templating import render
 from kilograd.compiler import Program
@@ -74,6 +77,10 @@ def _files(
         "kg_model.h": header,
         "kg_selftest.c": read_c(RUNTIME / "kg_selftest.c"),
     }
+    if deployment.pixels is not None and deployment.pixels.offset is None:
+        table = array("kg_pixel_table", np.array(deployment.pixels.table, np.int8))
+        table = table.removeprefix("static ")
+        sources["kg_pixels.c"] = f'#include "kg_model.h"\n\n{table}'
     view = {
         "version": VERSION,
         "program": program,
@@ -86,6 +93,7 @@ def _files(
         "scale": program.graph.inputs[0].type.scale,
         "zero_point": program.graph.inputs[0].type.zero_point,
         "row_input": any(group.row_input for group in program.graph.row_groups),
+        "is_host": program.target.is_host,
         "kernel_features": sorted(
             feature
             for feature in program.target.features
