@@ -28,7 +28,7 @@ from experiments.common.programs import BOARD, compiled, measure_anywhere
 from experiments.memory import LEDGER
 from experiments.memory.optimizations import optimizations
 from kilograd.codegen import emit
-from kilograd.codegen.model import has_row_input
+from kilograd.codegen.model_header import has_row_input
 from kilograd.compiler import Optimization, Program, Request, plan_step
 from kilograd.frontend.open import load_model
 from kilograd.ir import Graph, Phase

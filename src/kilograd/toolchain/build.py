@@ -44,7 +44,7 @@ def build_firmware(
         target: any target but the host.
         compiler: `zig` (comes with kilograd) or `gcc` (arm-none-eabi-gcc, if installed).
         stack_bytes: room for the stack; the target's default if None.
-        extra_flags: for every C file, such as `-DNAME=1`.
+        extra_flags: for every C file and the linker, such as `-DNAME=1` or `-flto`.
 
     Raises:
         BudgetError: the firmware does not fit the target's memory.
@@ -66,7 +66,7 @@ def build_firmware(
                 "firmware.ld": script,
             },
             compile_flags=(*_FIRMWARE_FLAGS, *extra_flags, "-I.", "-Ikg_runtime"),
-            link_flags=_firmware_link_flags(compiler),
+            link_flags=(*extra_flags, *_firmware_link_flags(compiler)),
             target=target,
             compiler=compiler,
         )

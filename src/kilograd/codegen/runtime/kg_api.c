@@ -23,13 +23,14 @@ kg_control kg_step_control;
 kg_counters kg_counted;
 kg_progress kg_now;
 
-static KG_SMALL kg_status refused(kg_status error)
+/* How a call ended. */
+static KG_SMALL kg_status ended(kg_status status)
 {
-    kg_now.error = (int8_t)error;
-    return error;
+    kg_now.error = (int8_t)status;
+    return status;
 }
 
-void kg_init(uint32_t seed)
+KG_SMALL void kg_init(uint32_t seed)
 {
     const uint32_t header[] = {seed, 0, KG_CLASS_COUNT};
     memcpy(kg_state_buffer, header, sizeof header);
@@ -53,14 +54,14 @@ kg_status kg_error(void)
     return kg_now.error;
 }
 
-kg_status kg_set_classes(uint32_t classes)
+KG_SMALL kg_status kg_set_classes(uint32_t classes)
 {
     if (!kg_now.is_initialized)
-        return refused(KG_ERROR_NOT_INITIALIZED);
+        return ended(KG_ERROR_NOT_INITIALIZED);
     if (classes < 2 || classes > KG_CLASS_COUNT)
-        return refused(KG_ERROR_CLASSES);
+        return ended(KG_ERROR_CLASSES);
     memcpy(kg_state_buffer + KG_STATE_CLASSES, &classes, 4);
-    return refused(KG_OK);
+    return ended(KG_OK);
 }
 
 uint32_t kg_get_classes(void)
@@ -78,23 +79,23 @@ kg_status kg_finish(void)
 KG_SMALL kg_status kg_begin_predict(void)
 {
     if (!kg_now.is_initialized)
-        return refused(KG_ERROR_NOT_INITIALIZED);
+        return ended(KG_ERROR_NOT_INITIALIZED);
     if (kg_finish() != KG_OK)
-        return refused(KG_ERROR_SAMPLE);
+        return ended(KG_ERROR_SAMPLE);
     kg_now.rows = 0;
-    return refused(KG_OK);
+    return ended(KG_OK);
 }
 
 KG_SMALL kg_status kg_begin_step(int32_t label, kg_learning_rate rate)
 {
     const uint32_t classes = kg_get_classes();
     if (!kg_now.is_initialized)
-        return refused(KG_ERROR_NOT_INITIALIZED);
+        return ended(KG_ERROR_NOT_INITIALIZED);
     if ((uint32_t)label >= classes)
-        return refused(KG_ERROR_LABEL);
+        return ended(KG_ERROR_LABEL);
     if ((uint32_t)rate.mantissa > HIGHEST_MANTISSA || rate.exponent > LARGEST_EXPONENT ||
         rate.exponent < -LARGEST_EXPONENT)
-        return refused(KG_ERROR_RATE);
+        return ended(KG_ERROR_RATE);
     const kg_status error = kg_begin_predict();
     if (error != KG_OK)
         return error;
@@ -152,12 +153,12 @@ static KG_SMALL int32_t largest(const int32_t *logits)
     return best;
 }
 
-int32_t kg_classify(void)
+KG_SMALL int32_t kg_classify(void)
 {
     return largest(kg_predict());
 }
 
-int32_t kg_learn(int32_t label, kg_learning_rate rate)
+KG_SMALL int32_t kg_learn(int32_t label, kg_learning_rate rate)
 {
     return largest(kg_train_step(label, rate));
 }
@@ -165,25 +166,25 @@ int32_t kg_learn(int32_t label, kg_learning_rate rate)
 KG_SMALL kg_status kg_save(uint8_t *saved)
 {
     if (!kg_now.is_initialized)
-        return refused(KG_ERROR_NOT_INITIALIZED);
+        return ended(KG_ERROR_NOT_INITIALIZED);
     const uint32_t header[] = {KG_MODEL_ID, kg_crc32(0, kg_state_buffer, KG_STATE_BYTES)};
     memcpy(saved, header, sizeof header);
     memcpy(saved + sizeof header, kg_state_buffer, KG_STATE_BYTES);
-    return refused(KG_OK);
+    return ended(KG_OK);
 }
 
 KG_SMALL kg_status kg_restore(const uint8_t *saved)
 {
     uint32_t header[2];
     if (!kg_now.is_initialized)
-        return refused(KG_ERROR_NOT_INITIALIZED);
+        return ended(KG_ERROR_NOT_INITIALIZED);
     memcpy(header, saved, sizeof header);
     saved += sizeof header;
     if (header[0] != KG_MODEL_ID)
-        return refused(KG_ERROR_MODEL);
+        return ended(KG_ERROR_MODEL);
     if (header[1] != kg_crc32(0, saved, KG_STATE_BYTES))
-        return refused(KG_ERROR_DAMAGED);
+        return ended(KG_ERROR_DAMAGED);
     memcpy(kg_state_buffer, saved, KG_STATE_BYTES);
     memset(&kg_counted, 0, sizeof kg_counted);
-    return refused(KG_OK);
+    return ended(KG_OK);
 }

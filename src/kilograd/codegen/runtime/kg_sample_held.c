@@ -14,7 +14,7 @@ void kg_begin(void)
     kg_now.rows = 0;
 }
 
-uint32_t kg_push_rows(const int8_t *rows, uint32_t count)
+KG_SMALL uint32_t kg_push_rows(const int8_t *rows, uint32_t count)
 {
     const uint32_t there = kg_now.rows, missing = KG_INPUT_HEIGHT - there;
     if (!kg_now.is_initialized)

@@ -7,6 +7,9 @@
 
 #include "kg_compiler.h"
 
+#if defined(__arm__) && !defined(__thumb__)
+#error "These kernels are Thumb code: compile with -mthumb, or the model for the target portable."
+#endif
 #if !defined(__ARM_FEATURE_DSP) || !defined(__ARM_FEATURE_UNALIGNED)
 #error "These kernels need DSP instructions and unaligned access: compile the model for this core."
 #endif

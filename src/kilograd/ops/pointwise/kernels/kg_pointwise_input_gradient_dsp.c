@@ -26,10 +26,10 @@ static void scale_channels(const kg_pointwise_input_gradient_parameters *p, cons
 
 #define KG_OUTPUT_PAIR                                                                             \
     "ldrsb %[low], [%[w]]\n"                                                                       \
-    "ldrsb %[high], [%[w], %[stride]]\n"                                                           \
-    "ldmia %[a]!, {r4, r5, r6, r8}\n"                                                              \
+    "ldrsb r8, [%[w], %[stride]]\n"                                                                \
     "add %[w], %[w], %[stride], lsl #1\n"                                                          \
-    "pkhbt %[low], %[low], %[high], lsl #16\n"                                                     \
+    "pkhbt %[low], %[low], r8, lsl #16\n"                                                          \
+    "ldmia %[a]!, {r4, r5, r6, r8}\n"                                                              \
     "smlad %[s0], %[low], r4, %[s0]\n"                                                             \
     "smlad %[s1], %[low], r5, %[s1]\n"                                                             \
     "smlad %[s2], %[low], r6, %[s2]\n"                                                             \
@@ -41,7 +41,8 @@ static inline void dot_column(const uint32_t *scaled, const int8_t *column, int3
 {
     int32_t s0 = 0, s1 = 0, s2 = 0, s3 = 0;
     int32_t count = outputs >> 1;
-    uint32_t low, high;
+    uint32_t low;
+    /* One register is left for a frame pointer. */
     /* clang-format off */
     __asm__ volatile("tst %[n], #1\n"
                      "beq 1f\n" KG_OUTPUT_PAIR
@@ -54,8 +55,7 @@ static inline void dot_column(const uint32_t *scaled, const int8_t *column, int3
                      "bne 3b\n"
                      "4:\n"
                      : [s0] "+&r"(s0), [s1] "+&r"(s1), [s2] "+&r"(s2), [s3] "+&r"(s3),
-                       [a] "+&r"(scaled), [w] "+&r"(column), [n] "+&r"(count), [low] "=&r"(low),
-                       [high] "=&r"(high)
+                       [a] "+&r"(scaled), [w] "+&r"(column), [n] "+&r"(count), [low] "=&r"(low)
                      : [stride] "r"(stride)
                      : "r4", "r5", "r6", "r8", "cc", "memory");
     /* clang-format on */

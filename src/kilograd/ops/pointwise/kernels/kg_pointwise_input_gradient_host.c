@@ -26,7 +26,7 @@ static void pack_parts(const parameters *p, const int8_t *weight, const int8_t *
         for (int32_t o = 0; o < p->outputs; o++, from += stride) {
             const int8_t w =
                 by == NULL ? *from : kg_effective_weight(*from, by[o * stride], p->fraction_bits);
-            const uint32_t half = (uint16_t)w;
+            const uint32_t half = (uint32_t)w & 0xFFFF;
             panel[o / 2].each[lane] |= (int32_t)(o & 1 ? half << 16 : half);
         }
     }
