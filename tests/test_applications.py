@@ -191,6 +191,42 @@ int main(void)
 """
 
 
+SENSOR_C = """
+#include <stdio.h>
+#include "kg_features.h"
+#include "kilograd.h"
+
+int main(void)
+{
+    static int16_t samples[KG_FEATURES_SAMPLES * KG_FEATURES_CHANNELS];
+    const kg_learning_rate rate = KG_DEFAULT_RATE;
+    kg_init(1);
+    kg_features_reset();
+    const int32_t half = KG_FEATURES_SAMPLES / 2;
+    printf("%d ", (int)kg_features_push(samples, half));
+    printf("%d ", (int)kg_learn(0, rate));
+    printf("%d ", (int)kg_features_push(samples, KG_FEATURES_SAMPLES));
+    printf("%d ", kg_learn(0, rate) >= 0);
+    printf("%d ", (int)kg_features_push(samples, 1));
+    printf("%d ", (int)kg_classify());
+    return 0;
+}
+"""
+
+
+@needs_gcc
+@pytest.mark.parametrize("name", ["kilograd-kws", "kilograd-motion"])
+def test_half_of_what_a_sensor_gives_is_no_sample(tmp_path, name):
+    graph = load_model(name, 4)
+    program = compile_model(graph, load_scheme("head", graph), get_target("portable"))
+    export_c(program, tmp_path / "c")
+    (tmp_path / "main.c").write_text(SENSOR_C)
+    sources = [*sorted((tmp_path / "c").glob("*.c")), tmp_path / "main.c"]
+    checks = "-g -fsanitize=address,undefined -fno-sanitize-recover=all -Wall -Wextra -Werror"
+    printed = run_here("gcc", f"{checks} -I{tmp_path}/c", sources, tmp_path)
+    assert printed == "0 -2 1 1 1 -2 "
+
+
 @needs_gcc
 def test_the_example_recognizes_more_after_learning(model, tmp_path):
     graph = load_model(str(model))

@@ -27,7 +27,7 @@ from experiments.common.paths import BACKBONES, ROOT, checkpoint, require_shared
 from experiments.common.programs import BOARD, compiled, measure_anywhere
 from experiments.memory import LEDGER
 from experiments.memory.optimizations import optimizations
-from kilograd.codegen import emit
+from kilograd.codegen import emit, model_id
 from kilograd.codegen.model_header import has_row_input
 from kilograd.compiler import Optimization, Program, Request, plan_step
 from kilograd.frontend.open import load_model
@@ -148,9 +148,9 @@ def unfused(graph: Graph, scheme: Scheme) -> Program:
     parts = {Optimization.IN_PLACE, Optimization.REORDERED, Optimization.SLICES}
     trained, plan = plan_step(graph, scheme, board, parts)
     sources = emit(trained, plan, has_snapshots=False)
-    return Program(
-        trained, plan, sources, scheme, board, Request(graph, row_input=False, recompute=0)
-    )
+    request = Request(graph, row_input=False, recompute=0)
+    identity = model_id(graph, trained, plan)
+    return Program(trained, plan, sources, scheme, board, request, identity)
 
 
 def measure_optimizations(ledger: Ledger) -> None:

@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-/* Since kg_init, modulo 2^32; no part of the state. */
+/* Since kg_init or kg_restore, modulo 2^32; no part of the state. */
 typedef struct {
     uint32_t steps;               /* training steps */
     uint32_t weight_updates;      /* steps of single weights */
