@@ -15,6 +15,27 @@ def interface_sources(own: dict[str, str], features=frozenset()) -> dict[str, st
     return {**sources, **kernel_sources(sources, [], features)}
 
 
+def model_header(*, input_bytes: str | int, classes: int, state_bytes: int) -> str:
+    """kg_model.h of a network whose arena is the sample and, behind it, the logits."""
+    return f"""\
+#ifndef KG_MODEL_H
+#define KG_MODEL_H
+#define KG_MODEL_ID 1
+#define KG_INPUT_HEIGHT 1
+#define KG_ROW_BYTES ({input_bytes})
+#define KG_INPUT_BYTES KG_ROW_BYTES
+#define KG_CLASS_COUNT {classes}
+#define KG_ARENA_BYTES (KG_INPUT_BYTES + {classes} * 4)
+#define KG_STATE_BYTES {state_bytes}
+#define KG_INPUT_OFFSET 0
+#define KG_LOGITS_OFFSET KG_INPUT_BYTES
+#define KG_STATE_SEED 0
+#define KG_STATE_STEPS 4
+#define KG_STATE_CLASSES 8
+#endif
+"""
+
+
 FAKE_MODEL = interface_sources(
     {path.name: path.read_text(encoding="utf-8") for path in sorted(_FOLDER.iterdir())}
 )

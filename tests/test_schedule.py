@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from fake import interface_sources
+from fake import interface_sources, model_header
 from kilograd.compiler import compile_model
 from kilograd.device.host import HostDevice
 from kilograd.device.open import open_device
@@ -27,20 +27,7 @@ PEAK = LearningRate.from_float(0.1)
 TOLERANCE = 6.2e-5  # 15 bits, rounded down
 
 # The "sample" is a rate, its schedule and a step; the "logits" are the step's rate.
-PROBE_H = """\
-#define KG_MODEL_ID 1
-#define KG_INPUT_HEIGHT 1
-#define KG_ROW_BYTES 16
-#define KG_INPUT_BYTES 16
-#define KG_CLASS_COUNT 2
-#define KG_ARENA_BYTES 24
-#define KG_STATE_BYTES 12
-#define KG_INPUT_OFFSET 0
-#define KG_LOGITS_OFFSET 16
-#define KG_STATE_SEED 0
-#define KG_STATE_STEPS 4
-#define KG_STATE_CLASSES 8
-"""
+PROBE_H = model_header(input_bytes=16, classes=2, state_bytes=12)
 PROBE_C = """\
 #include <string.h>
 #include "kg_network.h"

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from fake import interface_sources
+from fake import interface_sources, model_header
 from kilograd.codegen.sources import kernel_sources
 from kilograd.ops.kernel import Argument
 from kilograd.ops.spec import Control, Input, KernelCall, Output, Scratch
@@ -20,33 +20,13 @@ MEMORY = 40_000
 
 CASES_H = f"""\
 #include "kg_arithmetic.h"
-#ifndef TENSORS
 #define TENSORS {TENSORS}
-#endif
 typedef void (*case_function)(const kg_control *, void *const *);
 extern const case_function kg_cases[];
 """
 
 # The "sample" says which case, with which control, on tensors at which offsets of the "state".
-MODEL_H = f"""\
-#ifndef KG_MODEL_H
-#define KG_MODEL_H
-#include <stddef.h>
-#define TENSORS {TENSORS}
-#define KG_MODEL_ID 1
-#define KG_INPUT_HEIGHT 1
-#define KG_ROW_BYTES (7 * 4 + TENSORS * 4)
-#define KG_INPUT_BYTES KG_ROW_BYTES
-#define KG_CLASS_COUNT {CLASSES}
-#define KG_ARENA_BYTES (KG_INPUT_BYTES + {CLASSES} * 4)
-#define KG_STATE_BYTES {MEMORY}
-#define KG_INPUT_OFFSET 0
-#define KG_LOGITS_OFFSET KG_INPUT_BYTES
-#define KG_STATE_SEED 0
-#define KG_STATE_STEPS 4
-#define KG_STATE_CLASSES 8
-#endif
-"""
+MODEL_H = model_header(input_bytes=f"7 * 4 + {TENSORS} * 4", classes=CLASSES, state_bytes=MEMORY)
 
 MODEL_C = """\
 #include <string.h>
