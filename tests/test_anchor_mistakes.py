@@ -128,7 +128,7 @@ def test_3_a_rate_of_zero_leaves_every_weight(graph, device):
                 assert np.array_equal(state_of(program, opened, state.name), state.array)
 
 
-@pytest.mark.parametrize("name", ["head.weight.delta", "head.bias"])
+@pytest.mark.parametrize("name", ["head.weight.delta", "head.bias.delta"])
 def test_3_steps_below_one_move_the_mean(graph, name):
     """Rounded at random, they add up; truncated, weights shrink and biases stay."""
     program = compiled(graph, "head")

@@ -9,7 +9,7 @@ from kilograd.compiler import compile_model
 from kilograd.device.open import open_device
 from kilograd.device.protocol import LearningRate
 from kilograd.device.reference import ReferenceDevice
-from kilograd.ops.common.update import stepped_bias, stepped_weight
+from kilograd.ops.common.update import stepped_bias_delta, stepped_weight
 from kilograd.ops.loss.op import softmax
 from kilograd.ops.spec import StepContext, TrainingCounters
 from kilograd.scheme import Scheme, layers, load_scheme
@@ -129,10 +129,13 @@ def test_weights_and_biases_that_are_cut():
         [-127, -127, -127],
     ]
     assert (context.counters.weight_updates, context.counters.weights_saturated) == (6, 4)
-    bias = np.array([9, -10, 10, 0], np.int32)
+    base, delta = np.array([5, -5, 5, 0], np.int32), np.array([4, -5, 5, 0], np.int16)
     step = np.array([-1, 1, -1, -11], np.int64)
-    assert stepped_bias(bias, step, 10, context).tolist() == [10, -10, 10, 10]
-    assert context.counters.biases_saturated == 3
+    assert stepped_bias_delta(delta, base, step, 10, context).tolist() == [5, -5, 5, 10]
+    step = np.array([-40_000, 40_000, 0, 32_767], np.int64)
+    moved = stepped_bias_delta(delta, 0, step, 1 << 20, context)
+    assert moved.tolist() == [32_767, -32_767, 5, -32_767]
+    assert context.counters.biases_saturated == 5
     assert context.counters.weights_saturated == 4
 
 

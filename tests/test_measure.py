@@ -59,7 +59,7 @@ def test_a_measurement_is_the_same_each_time(program, measured):
 def test_other_targets(program, measured, target):
     other = measure(program.for_target(get_target(target)))
     assert other.target == target
-    assert other.arena == measured.arena
+    assert 0.9 * measured.arena < other.arena <= measured.arena  # other kernels, other scratch
     assert other.instructions_train_step != measured.instructions_train_step
 
 
@@ -188,7 +188,7 @@ def test_ledger_of_mcunet(published, request):
     result = measure(program)
     check_ledger("mcunet-5fps 49kb", result, request)
     assert result.sram_total_bytes <= 124_000
-    assert result.flash_bytes <= 580_000
+    assert result.flash_bytes <= 590_000
 
 
 def test_growth_is_named(tmp_path, monkeypatch, measured, request):

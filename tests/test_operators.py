@@ -259,7 +259,7 @@ def test_steps_saturate_and_never_wrap(index):
     item = CASES[index]
     is_weight = index in WEIGHT_UPDATES
     bits = 8 * item.case.inputs[0].dtype.itemsize
-    limit = 2 ** (bits - 1) - 1 if is_weight else bias_limit(item.case.attributes.terms)
+    limit = 2 ** (bits - 1) - 1
     rng = np.random.default_rng(index)
     arrays = draw_inputs(item.spec, item.case, rng, "uniform")
     downhill = np.zeros(arrays[0].shape, bool)
@@ -267,7 +267,11 @@ def test_steps_saturate_and_never_wrap(index):
         context = StepContext(1, 2, 0, 32767, exponent)
         new = stepped(item, arrays, context).astype(np.int64)
         assert np.abs(new).max() <= limit
-        mirrored = [-arrays[0], -arrays[1], *arrays[2:]]
+        if "base" in item.reads:
+            whole = new + arrays[item.reads.index("base")]
+            assert np.abs(whole).max() <= bias_limit(item.case.attributes.terms)
+        signed = ("weight", "delta", "base", "gradient")
+        mirrored = [-a if n in signed else a for n, a in zip(item.reads, arrays, strict=True)]
         opposite = stepped(item, mirrored, context).astype(np.int64)
         assert np.abs(new + opposite).max() <= 1
         grew = new > arrays[0]

@@ -202,7 +202,7 @@ def test_select_changes_no_prediction(data):
     assert {
         s.name for s in Select(frozenset(scheme.biases), scheme.weights).apply(graph).states
     } == {
-        *(f"{layer}.bias" for layer in scheme.biases),
+        *(f"{layer}.bias.delta" for layer in scheme.biases),
         *(f"{layer}.weight.delta" for layer in scheme.weights),
     }
 
@@ -221,7 +221,7 @@ def test_only_what_the_scheme_asks_for_is_made(data):
     graph = data.draw(small_graphs)
     scheme = data.draw(schemes(graph))
     trained = compile_model(graph, scheme, get_target("cortex-m7")).graph
-    asked = {f"{layer}.bias" for layer in scheme.biases}
+    asked = {f"{layer}.bias.delta" for layer in scheme.biases}
     asked |= {f"{layer}.weight.delta" for layer in scheme.weights}
     exponents = {name for name in trained.updates if name.endswith(".exponent")}
     assert set(trained.updates) == asked | exponents

@@ -167,8 +167,10 @@ def _scale_at(type_, at):
 
 def _bias_update(item, arrays, rng):
     del rng
-    gradient = _gradient(arrays[1], arrays[2]) * 2.0 ** int(arrays[3][0])
-    values = gradient.reshape(-1, arrays[0].size).sum(axis=0)
+    given = dict(zip(item.reads, arrays, strict=True))
+    gradient = _gradient(given["gradient"], given["gradient_exponent"])
+    gradient = gradient * 2.0 ** int(given["loss_exponent"][0])
+    values = gradient.reshape(-1, given["delta"].size).sum(axis=0)
     return Exact(np.arange(values.size), values / np.asarray(item.case.inputs[0].scales))
 
 

@@ -167,8 +167,8 @@ class RealModel:
         attributes = node.attributes
         if node.operator == "average_pool":
             return real.mean(inputs[0])
-        if node.operator == "apply_delta":
-            return inputs[0] + inputs[1]
+        if node.operator in ("apply_delta", "apply_bias_delta"):
+            return sum(inputs)
         if node.operator == "add":
             return self._clamp(inputs[0] + inputs[1], node.outputs[0])
         x, bias, weight, *frozen = inputs

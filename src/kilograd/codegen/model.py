@@ -90,7 +90,10 @@ class _Model:
     def text(self) -> str:
         graph = self._graph
         boundary = frozen_prefix(graph)
-        prefix = self._calls(graph.nodes[:boundary])
+        first = self._first_of_row_input()
+        parameters = self._calls(graph.nodes[:first])
+        boundary = max(first, boundary)
+        prefix = self._calls(graph.nodes[first:boundary])
         suffix = self._calls(graph.nodes[boundary:])
         headers = {REGISTRY[node.operator].header for node in graph.nodes} | {"kg_network.h"}
         if graph.row_groups:
@@ -116,7 +119,7 @@ class _Model:
                 *self._row_functions,
                 _function("kg_run_prefix", prefix),
                 _function("kg_run_suffix", suffix),
-                *self._row_input(),
+                *self._row_input(parameters),
                 *snapshot,
             ]
         )
@@ -228,14 +231,22 @@ class _Model:
         parts = ("rows", "row_values", "row_stages", "run_rows")
         return GroupNames(*(self._identifier(f"{part}.{first}") for part in parts))
 
-    def _row_input(self) -> list[str]:
+    def _first_of_row_input(self) -> int:
+        """Index of the node that the sample's rows go to; the parameters before it come first."""
+        names = [node.name for node in self._graph.nodes]
+        groups = (group for group in self._groups.values() if group.row_input)
+        return next((names.index(group.nodes[0]) for group in groups), 0)
+
+    def _row_input(self, parameters: list[str]) -> list[str]:
         """Functions that give the group which takes the sample its rows."""
         group = next((group for group in self._groups.values() if group.row_input), None)
         if group is None:
             return []
         names = self._group_names(group)
         return [
-            _function("kg_start_rows", [f"    kg_rowwise_begin(&{names.group});"], "void"),
+            _function(
+                "kg_start_rows", [*parameters, f"    kg_rowwise_begin(&{names.group});"], "void"
+            ),
             _function(
                 "kg_take_row",
                 [f"    kg_rowwise_push(&{names.group}, row);", f"    {names.run}();"],

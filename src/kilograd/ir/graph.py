@@ -131,6 +131,11 @@ class Graph:
                 readers[name].append(node)
         return readers
 
+    def makes_parameter(self, node: Node) -> bool:
+        """Whether a node reads nothing but constants and states: a trained weight's parts, say."""
+        fixed = (Kind.CONSTANT, Kind.STATE)
+        return all(self.values[name].kind in fixed for name in node.inputs)
+
     def with_nodes(self, nodes: Iterable[Node]) -> Graph:
         """The same graph with other nodes; values that nothing mentions any more are dropped."""
         nodes = tuple(nodes)

@@ -5,7 +5,7 @@ Sets of items are bit masks: bit i stands for item i.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -69,7 +69,7 @@ class Tensor:
 
 @dataclass(frozen=True)
 class ScheduleItem:
-    """A node, or the nodes of a group.
+    """A node, or the nodes of a group, with those that make its parameters.
 
     Attributes:
         nodes: names, in order.
@@ -212,14 +212,36 @@ def schedule_problem(graph: Graph) -> ScheduleProblem:
     return _Builder(graph).problem()
 
 
+def _own_parameters(graph: Graph, part_of: Mapping[str, str]) -> dict[str, str]:
+    """Nodes that make a parameter of one other item alone: their name -> that item's.
+
+    They run right before it, and what they make lives only as long as its scratch. (That of a
+    training node waits for no update in between, so those are items of their own.)
+    """
+    readers = graph.readers()
+    found: dict[str, str] = {}
+    for node in graph.nodes:
+        if node.phase is Phase.INFERENCE and graph.makes_parameter(node):
+            items = {
+                part_of.get(reader.name, reader.name)
+                for name in node.outputs
+                for reader in readers[name]
+            }
+            if len(items) == 1:
+                found[node.name] = items.pop()
+    return found
+
+
 class _Builder:
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
         self._groups = {group.nodes[0]: (group, plan) for group, plan in row_plans(graph)}
-        of_group = {name: g.nodes[0] for g, _ in self._groups.values() for name in g.nodes}
+        part_of = {name: g.nodes[0] for g, _ in self._groups.values() for name in g.nodes}
+        self._parameters = _own_parameters(graph, part_of)
+        part_of.update(self._parameters)
         parts: dict[str, list[Node]] = {}
         for node in graph.nodes:
-            parts.setdefault(of_group.get(node.name, node.name), []).append(node)
+            parts.setdefault(part_of.get(node.name, node.name), []).append(node)
         self._parts = list(parts.values())
         self._maker = {
             name: i for i, nodes in enumerate(self._parts) for n in nodes for name in n.outputs
@@ -238,6 +260,9 @@ class _Builder:
             if not value.whole
         }
         hidden.update(graph.updates.values())
+        hidden.update(
+            name for node in graph.nodes if node.name in self._parameters for name in node.outputs
+        )
         names = [
             name
             for name, value in graph.values.items()
@@ -257,13 +282,20 @@ class _Builder:
         for position, nodes in enumerate(self._parts):
             reads = {name for node in nodes for name in node.inputs if name in index}
             makes = {name for node in nodes for name in node.outputs if name in index}
-            scratch = self._scratch(nodes)
+            own = [node for node in nodes if node.name not in self._parameters]
+            scratch = self._scratch(own)
             read_indices = {index[name] for name in reads - makes}
-            if nodes[0].name in self._groups and self._groups[nodes[0].name][0].row_input:
+            if own[0].name in self._groups and self._groups[own[0].name][0].row_input:
                 read_indices.add(len(values))
                 values.append(Tensor(scratch, -1, 1 << position, kept=False))
                 scratch = 0
-            names, more = self._takes(nodes)
+            scratch += sum(
+                aligned(type_.nbytes)
+                for node in nodes
+                if node.name in self._parameters
+                for type_ in graph.types(node.outputs)
+            )
+            names, more = self._takes(own)
             takes = tuple(index[name] for name in names if name in index)
             items.append(
                 ScheduleItem(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kilograd.compiler import Program
 from kilograd.errors import BudgetError
-from kilograd.ir import DType, Graph, Phase, Value
+from kilograd.ir import Graph, Phase, Value
 from kilograd.liveness import Buffer
 from kilograd.ops import REGISTRY
 
@@ -133,5 +133,5 @@ def trained_states(graph: Graph, layer: str) -> list[Value]:
 
 
 def _is_bias(state: Value) -> bool:
-    """Biases are the only trained numbers of 32 bits; exponents have no scale."""
-    return state.type.dtype is DType.INT32 and state.type.quantization is not None
+    """Biases are the only trained vectors; exponents have no scale."""
+    return len(state.type.shape) == 1 and state.type.quantization is not None

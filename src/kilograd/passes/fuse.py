@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -34,11 +35,37 @@ class Fuse:
     name: ClassVar[str] = "fuse"
 
     def apply(self, graph: Graph) -> Graph:
-        """Mark the groups; those of training nodes stay as they are."""
+        """Mark the groups; those of training nodes stay as they are.
+
+        Parameters that have to be made first are made right before the group that reads them.
+        """
+        graph = parameters_before(graph, ())
         groups = _Search(graph, row_input=self.row_input).groups(is_final=self.is_final)
+        graph = parameters_before(graph, groups)
         training = {node.name for node in graph.nodes if node.phase is Phase.TRAINING}
         kept = (group for group in graph.row_groups if group.nodes[0] in training)
         return replace(graph, row_groups=(*groups, *kept))
+
+
+def parameters_before(graph: Graph, groups: Iterable[RowGroup]) -> Graph:
+    """The graph with each parameter made right before the node, or the group, that reads it."""
+    nodes = {node.name: node for node in graph.nodes}
+    producer = graph.producer()
+    together = {group.nodes[0]: group.nodes for group in groups}
+    parameters = {
+        node.name
+        for node in graph.nodes
+        if node.phase is Phase.INFERENCE and graph.makes_parameter(node)
+    }
+    order: dict[str, Node] = {}
+    for node in graph.nodes:
+        if node.name in parameters:
+            continue
+        for name in together.get(node.name, (node.name,)):
+            makers = (producer[read] for read in nodes[name].inputs if read in producer)
+            order.update((maker.name, maker) for maker in makers if maker.name in parameters)
+        order[node.name] = node
+    return graph.with_nodes(order.values())
 
 
 @dataclass(frozen=True)
@@ -59,13 +86,19 @@ class _Search:
 
     def __init__(self, graph: Graph, *, row_input: bool) -> None:
         self._graph = graph
-        self._row_input = row_input
+        sample = graph.inputs[0].name
+        is_read_again = any(n.phase is Phase.TRAINING for n in graph.readers()[sample])
+        self._row_input = row_input and not is_read_again
         self._lives = live_ranges(graph)
         self._nodes: list[Node] = []
-        for node in graph.nodes:
+        self._at: list[int] = []
+        for index, node in enumerate(graph.nodes):
+            if graph.makes_parameter(node):
+                continue
             if node.phase is not Phase.INFERENCE or row_rule(node, graph) is None:
                 break
             self._nodes.append(node)
+            self._at.append(index)
 
     def groups(self, *, is_final: bool) -> tuple[RowGroup, ...]:
         """The parts of more than one node, and the one that the sample is streamed into."""
@@ -100,7 +133,11 @@ class _Search:
         return parts
 
     def _live(self, first: int, last: int, part: RowPlan) -> int:
-        """Bytes of the whole values in the arena while the nodes from first to last run."""
+        """Bytes of the whole values in the arena while the nodes from first to last run.
+
+        Among them are the parameters that have to be made before.
+        """
+        first, last = self._at[first], self._at[last]
         in_rows = {value.name for value in part.values if not value.whole}
         return sum(
             size
@@ -110,6 +147,7 @@ class _Search:
 
     def _alone(self, index: int) -> int:
         """Bytes in the arena while a node runs on its own."""
+        index = self._at[index]
         node = self._graph.nodes[index]
         call = kernel_call(node, self._graph)
         live = sum(size for start, end, size in self._lives.values() if start <= index <= end)

@@ -25,24 +25,25 @@ class Order:
     def apply(self, graph: Graph) -> Graph:
         """Repeatedly run the best ready node."""
         problem = schedule_problem(graph)
-        waiting = list(range(len(graph.nodes)))
+        nodes = {node.name: node for node in graph.nodes}
+        waiting = list(range(len(problem.items)))
         order: list[Node] = []
         done = 0
         while waiting:
-            chosen = _choose(graph, problem, waiting, done)
+            chosen = _choose(problem, waiting, done)
             waiting.remove(chosen)
-            order.append(graph.nodes[chosen])
+            order += (nodes[name] for name in problem.items[chosen].nodes)
             done |= 1 << chosen
         return graph.with_nodes(order)
 
 
-def _choose(graph: Graph, problem: ScheduleProblem, waiting: Sequence[int], done: int) -> int:
+def _choose(problem: ScheduleProblem, waiting: Sequence[int], done: int) -> int:
     """The next node: what frees most, or else the first that is ready."""
     ready = [item for item in waiting if not problem.items[item].before & ~done]
     growth = {
         item: problem.growth(item, done)
         for item in ready
-        if graph.nodes[item].phase is Phase.TRAINING
+        if problem.items[item].phase is Phase.TRAINING
     }
     freeing = [item for item, grown in growth.items() if grown <= 0]
     return min(freeing, key=growth.__getitem__) if freeing else ready[0]

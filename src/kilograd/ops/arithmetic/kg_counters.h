@@ -9,7 +9,7 @@ typedef struct {
     uint32_t steps;               /* training steps */
     uint32_t weight_updates;      /* steps of single weights */
     uint32_t weights_saturated;   /* of them, those that were cut at the end of their range */
-    uint32_t biases_saturated;    /* steps of biases that were cut at the bias's limit */
+    uint32_t biases_saturated;    /* steps of biases that were cut at the end of their range */
     uint32_t gradients;           /* gradient tensors with an exponent of their own */
     uint32_t gradients_saturated; /* of them, those with an element beyond +-127 */
     uint32_t gradients_vanished;  /* of them, those of nothing but zeros */

@@ -1,7 +1,20 @@
 """Trained biases."""
 
-from kilograd.ops.bias.op import BiasUpdate, BiasUpdateAttributes
+from kilograd.ops.bias.op import (
+    ApplyBiasDelta,
+    BiasDeltaAttributes,
+    BiasUpdate,
+    BiasUpdateAttributes,
+    bias_delta_type,
+)
 
-OPERATORS = (BiasUpdate(),)
+OPERATORS = (ApplyBiasDelta(), BiasUpdate())
 
-__all__ = ["OPERATORS", "BiasUpdate", "BiasUpdateAttributes"]
+__all__ = [
+    "OPERATORS",
+    "ApplyBiasDelta",
+    "BiasDeltaAttributes",
+    "BiasUpdate",
+    "BiasUpdateAttributes",
+    "bias_delta_type",
+]

@@ -6,7 +6,9 @@ weights of the input channels that are not trained, and a ``delta`` that moves t
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +20,12 @@ from kilograd.ops.arithmetic import (
     multiply_by_quantized_multiplier,
     quantize_multiplier,
 )
-from kilograd.ops.bias import BiasUpdateAttributes
+from kilograd.ops.bias import (
+    ApplyBiasDelta,
+    BiasDeltaAttributes,
+    BiasUpdateAttributes,
+    bias_delta_type,
+)
 from kilograd.ops.delta import NARROW, DeltaAttributes, Precision
 from kilograd.ops.delta.op import ApplyDelta, delta_type
 from kilograd.ops.operands import Item, Operands
@@ -28,6 +35,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _APPLY_DELTA = ApplyDelta()
+_APPLY_BIAS_DELTA = ApplyBiasDelta()
 
 #: Positions that the DSP kernels of layers compute at once.
 DSP_ROWS = c_constant(Path(__file__).parents[1] / "arithmetic" / "kg_gemm4_dsp.h", "KG_ROWS")
@@ -102,11 +110,6 @@ def layer_may_clamp(spec: OpSpec[Any], node: Node, graph: Graph, channel_axis: i
     return bool(least.min() <= -128 or most.max() >= 127)  # noqa: PLR2004 - the ends of int8
 
 
-def as_state(value: Value) -> Value:
-    """The same value, trained."""
-    return replace(value, kind=Kind.STATE)
-
-
 def train_whole(
     spec: OpSpec[Any],
     node: Node,
@@ -116,13 +119,21 @@ def train_whole(
     weight: bool,
     precision: Precision = NARROW,
 ) -> Trainable:
-    """Make a layer's bias a state, and move all of its weight by one."""
+    """Move a layer's bias by a state, and all of its weight by another."""
     reads = spec.inputs_of(node)
-    states = (as_state(graph.values[reads.bias]),) if bias else ()
-    if not weight:
-        return Trainable(node, states)
-    before, values = trained_weight(graph.values[reads.weight], node.layer, precision)
-    return Trainable(node, (*states, *values), before)
+    before, values = trained_bias(graph.values[reads.bias], node.layer) if bias else ((), ())
+    if weight:
+        moved, more = trained_weight(graph.values[reads.weight], node.layer, precision)
+        before, values = (*before, *moved), (*values, *more)
+    return Trainable(node, values, before)
+
+
+def trained_bias(value: Value, layer: str) -> tuple[tuple[Node, ...], tuple[Value, ...]]:
+    """A bias as a frozen base and a delta that is the state; the node that adds them.
+
+    A bias that is zero to begin with, that of a fresh head, has no base.
+    """
+    return _moved(value, layer, _APPLY_BIAS_DELTA, bias_delta_type(value.type), BiasDeltaAttributes)
 
 
 def trained_weight(
@@ -132,7 +143,23 @@ def trained_weight(
 
     A weight that is zero to begin with, that of a fresh head, has no base.
     """
-    type_ = delta_type(value.type, precision)
+    return _moved(
+        value,
+        layer,
+        _APPLY_DELTA,
+        delta_type(value.type, precision),
+        partial(DeltaAttributes, precision.fraction_bits),
+    )
+
+
+def _moved(
+    value: Value,
+    layer: str,
+    operator: OpSpec[Any],
+    type_: TensorType,
+    attributes: Callable[[bool], Any],
+) -> tuple[tuple[Node, ...], tuple[Value, ...]]:
+    """A parameter in parts: base (where it is not zero), delta of this type, and their sum."""
     delta = Value(
         f"{value.name}.delta", type_, Kind.STATE, np.zeros(type_.shape, type_.dtype.numpy)
     )
@@ -140,9 +167,8 @@ def trained_weight(
     base = replace(value, name=f"{value.name}.base", kind=Kind.CONSTANT)
     has_base = bool(value.array.any())
     parts = (base, delta) if has_base else (delta,)
-    attributes = DeltaAttributes(precision.fraction_bits, has_base)
     names = tuple(part.name for part in parts)
-    node = Node(value.name, _APPLY_DELTA.name, names, (whole.name,), attributes, layer)
+    node = Node(value.name, operator.name, names, (whole.name,), attributes(has_base), layer)
     return (node,), (*parts, whole)
 
 
@@ -205,14 +231,18 @@ def contribute_updates(
         )
         builder.update(weight, new)
     bias = graph.values[reads.bias]
-    if bias.kind is Kind.STATE:
+    if bias.kind is Kind.ACTIVATION:
+        parts = _APPLY_BIAS_DELTA.inputs_of(graph.producer()[bias.name])
+        base = parts.get("base")
         terms = sum(graph.type_of(part).size for part in weight_parts(reads))
-        attributes = BiasUpdateAttributes(terms // bias.type.size, builder.rng_stream())
+        attributes = BiasUpdateAttributes(
+            terms // bias.type.size, builder.rng_stream(), base is not None
+        )
         (new,) = builder.emit(
             "bias_update",
-            {"bias": bias.name, **shared},
+            {"delta": parts.delta, "base": base, **shared},
             attributes,
             layer=layer,
             task="bias_update",
         )
-        builder.update(bias.name, new)
+        builder.update(parts.delta, new)

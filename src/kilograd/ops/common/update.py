@@ -53,11 +53,17 @@ def stepped_weight(
     return cut.astype(weight.dtype)
 
 
-def stepped_bias(
-    bias: NDArray[np.int32], step: NDArray[np.int64], limit: int, context: StepContext
-) -> NDArray[np.int32]:
-    """``bias − step`` cut at ±``limit``, counted."""
-    stepped = bias.astype(np.int64) - step
-    cut = np.clip(stepped, -limit, limit)
+def stepped_bias_delta(
+    delta: NDArray[np.int16],
+    base: NDArray[np.int32] | int,
+    step: NDArray[np.int64],
+    limit: int,
+    context: StepContext,
+) -> NDArray[np.int16]:
+    """``delta − step``, cut so that it fits ±32767 and, with the base, ±``limit``; counted."""
+    most = int(np.iinfo(np.int16).max)
+    wide = np.asarray(base, np.int64)
+    stepped = delta.astype(np.int64) - step
+    cut = np.clip(stepped, np.maximum(-limit - wide, -most), np.minimum(limit - wide, most))
     context.counters.biases_saturated += int(np.count_nonzero(cut != stepped))
-    return cut.astype(np.int32)
+    return cut.astype(np.int16)

@@ -15,7 +15,6 @@ from kilograd.ops.arithmetic import multiply_by_quantized_multiplier, requantize
 from kilograd.ops.clamp import clamped_gradient
 from kilograd.ops.common.layers import (
     DSP_ROWS,
-    as_state,
     check_parameters,
     contribute_updates,
     largest_channels,
@@ -23,6 +22,7 @@ from kilograd.ops.common.layers import (
     requantization,
     shifts_suit_dsp,
     train_whole,
+    trained_bias,
     trained_weight,
 )
 from kilograd.ops.delta import NARROW, WIDE, Precision
@@ -161,12 +161,14 @@ class _PointwiseForward(OpSpec[PointwiseAttributes]):
         others = channel_order(channels, value.type.shape[1])[len(channels) :]
         columns = _columns(value, channels, value.name)
         before, values = trained_weight(columns, node.layer, self.precision)
+        if bias:
+            moved, more = trained_bias(graph.values[reads.bias], node.layer)
+            before, values = (*moved, *before), (*more, *values)
         frozen = _columns(value, tuple(others.tolist()), f"{value.name}.frozen")
         attributes = replace(node.attributes, trained_channels=channels)
         inputs = (reads.x, reads.bias, reads.weight, frozen.name)
-        states = (as_state(graph.values[reads.bias]),) if bias else ()
         replaced = replace(node, inputs=inputs, attributes=attributes)
-        return Trainable(replaced, (*states, *values, frozen), before)
+        return Trainable(replaced, (*values, frozen), before)
 
     def _contribute(
         self, node: Node, graph: Graph, builder: GradientBuilder, gradient: Gradient
@@ -255,16 +257,18 @@ class Pointwise(_PointwiseForward):
 
     def in_slices(self, trained: Trainable) -> Trainable:
         """The node reads base and delta itself, instead of their sum."""
-        if not trained.before or not trained.before[0].attributes.has_base:
+        weight = self.inputs_of(trained.node).weight
+        summed = next((node for node in trained.before if node.outputs == (weight,)), None)
+        if summed is None or not summed.attributes.has_base:
             return trained
-        (summed,) = trained.before
         base, delta = summed.inputs
-        node, (weight,) = trained.node, summed.outputs
-        inputs = tuple(base if name == weight else name for name in node.inputs)
+        inputs = tuple(base if name == weight else name for name in trained.node.inputs)
         bits = summed.attributes.fraction_bits
-        attributes = replace(node.attributes, fraction_bits=bits)
+        attributes = replace(trained.node.attributes, fraction_bits=bits)
         values = tuple(value for value in trained.values if value.name != weight)
-        return Trainable(replace(node, inputs=(*inputs, delta), attributes=attributes), values)
+        before = tuple(node for node in trained.before if node is not summed)
+        node = replace(trained.node, inputs=(*inputs, delta), attributes=attributes)
+        return Trainable(node, values, before)
 
     def may_clamp(self, node: Node, graph: Graph) -> bool:
         """By the frozen weights of each channel."""

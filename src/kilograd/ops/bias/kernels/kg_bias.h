@@ -1,8 +1,16 @@
-/* b -= rate * gradient summed over positions / scale(b), rounded stochastically. */
+/* Trained biases: what they were before, in flash, and how far they have moved, in SRAM. */
 #ifndef KG_BIAS_H
 #define KG_BIAS_H
 
 #include "kg_arithmetic.h"
+
+typedef struct {
+    int32_t count;
+} kg_apply_bias_delta_parameters;
+
+/* bias = base + delta; base may be NULL, which is zero. */
+void kg_apply_bias_delta_plain(const kg_apply_bias_delta_parameters *p, const int32_t *base,
+                               const int16_t *delta, int32_t *bias);
 
 typedef struct {
     int32_t positions, channels;
@@ -12,9 +20,11 @@ typedef struct {
     int32_t rng_stream;
 } kg_bias_update_parameters;
 
+/* delta -= rate * gradient summed over positions / scale(b), rounded stochastically, so that the
+   delta fits 16 bits and base + delta stays within the limit; base may be NULL, which is zero. */
 #define KG_BIAS_UPDATE(variant)                                                                    \
-    void variant(const kg_bias_update_parameters *p, const kg_control *control, int32_t *bias,     \
-                 const int8_t *gradient, const int32_t *gradient_exponent,                         \
+    void variant(const kg_bias_update_parameters *p, const kg_control *control, int16_t *delta,    \
+                 const int32_t *base, const int8_t *gradient, const int32_t *gradient_exponent,    \
                  const int32_t *loss_exponent)
 
 KG_BIAS_UPDATE(kg_bias_update_plain);
@@ -24,24 +34,24 @@ KG_BIAS_UPDATE(kg_bias_update_host);
 /* Updates one channel, whose gradient over the positions is summed. */
 static inline void kg_update_bias(const kg_bias_update_parameters *p, const kg_control *control,
                                   uint32_t key, int32_t exponent, int32_t c, int32_t sum,
-                                  int32_t *bias)
+                                  const int32_t *base, int16_t *delta)
 {
     const int32_t step = kg_step(control, sum, p->mantissa[c], p->exponent[c] + exponent,
                                  kg_random(key, (uint32_t)c));
-    bias[c] = kg_stepped_bias(bias[c], step, p->limit);
+    delta[c] = kg_stepped_bias_delta(delta[c], base == NULL ? 0 : base[c], step, p->limit);
 }
 
 /* Updates the channels from c on, one at a time. */
 static inline void kg_update_biases(const kg_bias_update_parameters *p, const kg_control *control,
                                     uint32_t key, int32_t exponent, int32_t c,
-                                    const int8_t *gradient, int32_t *bias)
+                                    const int8_t *gradient, const int32_t *base, int16_t *delta)
 {
     for (; c < p->channels; c++) {
         int32_t sum = 0;
         const int8_t *from = gradient + c;
         for (int32_t position = 0; position < p->positions; position++)
             sum += from[position * p->channels];
-        kg_update_bias(p, control, key, exponent, c, sum, bias);
+        kg_update_bias(p, control, key, exponent, c, sum, base, delta);
     }
 }
 

@@ -25,8 +25,8 @@ static inline void sum_four(const kg_bias_update_parameters *p, const int8_t *gr
 }
 
 void kg_bias_update_dsp(const kg_bias_update_parameters *p, const kg_control *control,
-                        int32_t *bias, const int8_t *gradient, const int32_t *gradient_exponent,
-                        const int32_t *loss_exponent)
+                        int16_t *delta, const int32_t *base, const int8_t *gradient,
+                        const int32_t *gradient_exponent, const int32_t *loss_exponent)
 {
     const uint32_t key = kg_random_key(control, p->rng_stream);
     const int32_t exponent = kg_whole_exponent(gradient_exponent) + *loss_exponent;
@@ -35,7 +35,7 @@ void kg_bias_update_dsp(const kg_bias_update_parameters *p, const kg_control *co
         int32_t sums[4];
         sum_four(p, gradient + c, sums);
         for (int32_t i = 0; i < 4; i++)
-            kg_update_bias(p, control, key, exponent, c + i, sums[i], bias);
+            kg_update_bias(p, control, key, exponent, c + i, sums[i], base, delta);
     }
-    kg_update_biases(p, control, key, exponent, c, gradient, bias);
+    kg_update_biases(p, control, key, exponent, c, gradient, base, delta);
 }
