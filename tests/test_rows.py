@@ -23,7 +23,7 @@ from kilograd.ops.common.window import Window
 from kilograd.passes import Differentiate, ForTarget, Fuse, Order, Prune, Select, run_passes, verify
 from kilograd.passes.verify import InvalidGraphError
 from kilograd.rowwise import plan_rows, row_rule
-from kilograd.scheme import load_scheme
+from kilograd.scheme import Scheme, layers, load_scheme
 from kilograd.targets import get_target
 from kilograd.toolchain import build_host_library
 from networks import tiny_graph
@@ -287,3 +287,15 @@ def test_features_are_not_streamed():
     graph = load_model("kilograd-kws", 4)
     with pytest.raises(UserError, match="only images can be streamed"):
         compile_model(graph, load_scheme("head", graph), get_target("cortex-m7"), row_input=True)
+
+
+def test_trained_biases_are_made_before_the_first_row_of_a_streamed_sample(graph):
+    scheme = Scheme("biases", tuple(layers(graph)), {"head": 1.0})
+    program = compile_model(graph, scheme, get_target("cortex-m7"), row_input=True)
+    (first,) = [group for group in program.graph.row_groups if group.row_input]
+    text = program.sources["kg_model.c"]
+    start = text[text.index("void kg_start_rows") :].split("\n}")[0]
+    assert start.count("kg_apply_bias_delta_plain") == len(first.nodes)
+    assert start.rindex("kg_apply_bias_delta_plain") < start.index("kg_rowwise_begin")
+    assert text.count("(&node_stem_bias,") == 1
+    assert verify_devices(program, ("reference", "host", "unicorn"), steps=3).identical

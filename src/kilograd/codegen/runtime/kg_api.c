@@ -186,5 +186,6 @@ KG_SMALL kg_status kg_restore(const uint8_t *saved)
         return ended(KG_ERROR_DAMAGED);
     memcpy(kg_state_buffer, saved, KG_STATE_BYTES);
     memset(&kg_counted, 0, sizeof kg_counted);
+    kg_now.rows = 0; /* rows may have run with what was learned before */
     return ended(KG_OK);
 }

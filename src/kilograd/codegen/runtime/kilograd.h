@@ -99,8 +99,9 @@ const kg_counters *kg_get_counters(void);
    model's number and a checksum. */
 kg_status kg_save(uint8_t *saved);
 
-/* Takes it back, after kg_init. Refused with KG_ERROR_MODEL or KG_ERROR_DAMAGED; then the network
-   is as it was. Whatever target a model is compiled for, it takes what any other saved. */
+/* Takes it back, after kg_init; a sample has to be given anew. Refused with KG_ERROR_MODEL or
+   KG_ERROR_DAMAGED; then the network is as it was. Whatever target a model is compiled for, it
+   takes what any other saved. */
 kg_status kg_restore(const uint8_t *saved);
 
 /* Everything that training changes, KG_STATE_BYTES, as it lies in memory. */
