@@ -15,7 +15,13 @@ from kilograd.features import features_of
 from kilograd.ir import Phase
 from kilograd.measuring.budget import check_flash, check_planned, check_sram, describe_peak
 from kilograd.targets import Target
-from kilograd.toolchain import Build, Compiler, build_firmware, firmware_sizes
+from kilograd.toolchain import (
+    Build,
+    Compiler,
+    build_firmware,
+    firmware_sizes,
+    read_symbols,
+)
 
 
 @dataclass(frozen=True)
@@ -166,12 +172,17 @@ def _measure_features(program: Program, build: Build) -> FeatureCost | None:
         instructions = device.instructions_extract
     added = features.firmware_sources(0).keys()
     rest = {name: text for name, text in program.sources.items() if name not in added}
-    without = firmware_sizes(build_firmware(rest, build.target, compiler=build.compiler).path)
-    sizes = firmware_sizes(build.path)
+    without = build_firmware(rest, build.target, compiler=build.compiler)
+    flash = [firmware_sizes(built.path).flash_bytes for built in (build, without)]
+    region = build.target.data_region
+    variables = [
+        read_symbols(built.path).bytes_between(region.origin, region.end)
+        for built in (build, without)
+    ]
     return FeatureCost(
         instructions=instructions,
-        flash_bytes=sizes.flash_bytes - without.flash_bytes,
-        static_bytes=sizes.data_bss - without.data_bss,
+        flash_bytes=flash[0] - flash[1],
+        static_bytes=variables[0] - variables[1],
         scratch_bytes=features.scratch_bytes,
     )
 

@@ -56,6 +56,11 @@ class Symbols:
     addresses: dict[str, int]
     sizes: dict[str, int]
 
+    def bytes_between(self, start: int, end: int) -> int:
+        """Bytes of all variables in a range of addresses, without what lies between them."""
+        inside = (name for name, address in self.addresses.items() if start <= address < end)
+        return sum(self.sizes[name] for name in inside)
+
     def function_at(self, address: int) -> str | None:
         """The name of the function that holds an address; None if no function does."""
         clean = address & ~1
