@@ -106,6 +106,33 @@ def test_the_head_that_a_model_came_with_can_be_kept(kilograd, model, tmp_path):
     assert kept["digest"] != kilograd("verify", model, *options[1:]).json["digest"]
 
 
+def test_compile_names_classes_and_takes_another_prefix(kilograd, model, tmp_path):
+    options = ("--class-names", "up, down,left", "--prefix", "gesture", "-o", tmp_path / "c")
+    result = kilograd("compile", model, *options, "--json").json
+    assert "gesture.h" in result["files"]
+    header = (tmp_path / "c" / "gesture_model.h").read_text()
+    assert 'GESTURE_CLASS_NAMES {"up", "down", "left"}' in header
+    assert "#define GESTURE_CLASS_COUNT 3u" in header
+    assert f"UINT32_C(0x{result['model_id']})" in header
+    assert (tmp_path / "c" / "gesture.h").is_file()
+    again = kilograd("compile", model, "--target", "cortex-m4", "-o", tmp_path / "c")
+    assert (again.code, (tmp_path / "c" / "kilograd.h").is_file()) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--prefix", "2x"), "error: --prefix: '2x' is not a prefix for names in C"),
+        (("--class-names", "a,a"), "error: --class-names: two classes are called 'a'"),
+        (("--class-names", "a,,b"), "error: --class-names: a class name is empty"),
+        (("--class-names", "a,b", "--keep-head"), "error: --class-names: 2 class names for 4 cl"),
+    ],
+)
+def test_compile_refuses_names_that_will_not_do(kilograd, model, tmp_path, options, message):
+    kilograd("compile", model, *options, "-o", tmp_path / "c").refused(message)
+    assert not (tmp_path / "c").exists()
+
+
 def test_compile_and_measure_bring_the_features(kilograd, tmp_path):
     result = kilograd("compile", "kilograd-kws", "-o", tmp_path / "firmware", "--json").json
     assert {"kg_features.h", "kg_features_log_mel.c", "kg_log_mel.c"} <= set(result["files"])

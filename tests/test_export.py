@@ -194,7 +194,11 @@ def test_features_say_what_a_sample_is(tmp_path):
 
 @pytest.mark.parametrize(
     ("names", "message"),
-    [(["a"], "1 class names for 4 classes"), (["a", "b", "a", "c"], "two classes are called 'a'")],
+    [
+        (["a"], "1 class names for 4 classes"),
+        (["a", "b", "a", "c"], "two classes are called 'a'"),
+        (["a", "b", " ", "c"], "a class name is empty"),
+    ],
 )
 def test_class_names_that_will_not_do(program, tmp_path, names, message):
     with pytest.raises(UserError, match=message):

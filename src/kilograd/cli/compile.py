@@ -12,6 +12,7 @@ from kilograd.cli.blame import blame
 from kilograd.cli.sizes import Budgets
 from kilograd.compiler import Program, compile_model
 from kilograd.export import export_c
+from kilograd.export.deployment import named_classes
 from kilograd.export.prefix import check_prefix
 from kilograd.frontend.open import load_model
 from kilograd.measuring.budget import check_planned
@@ -76,8 +77,10 @@ def write_sources(
     with blame("--prefix"):
         check_prefix(output.prefix)
     program = named.compile(chosen)
+    with blame("--class-names"):
+        names = named_classes(output.names(), program.class_count)
     check_planned(program, sram_budget=budgets.sram, flash_budget=budgets.flash)
-    files = export_c(program, output.folder, prefix=output.prefix, class_names=output.names())
+    files = export_c(program, output.folder, prefix=output.prefix, class_names=names)
     plan = program.plan
     console.print(
         f"{len(files)} files are in {output.folder}, README.md first; the arena takes "

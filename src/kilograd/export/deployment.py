@@ -34,17 +34,9 @@ def deployment_of(
         class_names: one for each logit; none for "class 0", "class 1", …
 
     Raises:
-        UserError: there are not as many class names as classes, or two are the same.
+        UserError: the class names will not do; see ``named_classes``.
     """
-    count = program.class_count
-    names = tuple(class_names) or tuple(f"class {index}" for index in range(count))
-    if len(names) != count:
-        raise UserError(
-            f"{len(names)} class names for {count} classes: {', '.join(names)}",
-            hint="name every class once, in the order of the labels",
-        )
-    if twice := next((name for name in names if names.count(name) > 1), None):
-        raise UserError(f"two classes are called {twice!r}", hint="name every class once")
+    names = named_classes(class_names, program.class_count)
     rate = LearningRate.from_float(default_rate(program))
     measured = ""
     if measurement is not None:
@@ -58,6 +50,24 @@ def deployment_of(
         selftest_crc=selftest_crc(program, rate),
         pixels=_pixels(program),
     )
+
+
+def named_classes(names: Sequence[str], count: int) -> tuple[str, ...]:
+    """A name for each class: those given, or "class 0", "class 1", … where none are.
+
+    Raises:
+        UserError: there are not as many names as classes, one is empty, or two are the same.
+    """
+    if not names:
+        return tuple(f"class {index}" for index in range(count))
+    hint = "name every class once, in the order of the labels"
+    if len(names) != count:
+        raise UserError(f"{len(names)} class names for {count} classes", hint=hint)
+    if not all(name.strip() for name in names):
+        raise UserError("a class name is empty", hint=hint)
+    if twice := next((name for name in names if list(names).count(name) > 1), None):
+        raise UserError(f"two classes are called {twice!r}", hint=hint)
+    return tuple(names)
 
 
 def selftest_crc(program: Program, rate: LearningRate) -> int:
