@@ -21,6 +21,7 @@ from kilograd.training.loop import (
     evaluate,
     train,
 )
+from networks import WEIGHTED as LAYERS
 from networks import blobs, tiny_graph
 
 OPTIONS = TrainingOptions(epochs=2, rate=0.01, seed=3)
@@ -55,6 +56,19 @@ def run(graph, dataset):
             return train(wrap(opened) if wrap else opened, data, options)
 
     return train_fresh
+
+
+@pytest.mark.parametrize("biases", [("head",), tuple(LAYERS)])
+def test_a_streamed_sample_is_learned_alike_on_every_device(graph, dataset, biases):
+    """Also where what is learned runs while its rows arrive: no stale result is kept of that."""
+    scheme = Scheme("drawn", biases, {"head": 1.0})
+    digests = set()
+    for row_input in (False, True):
+        program = compile_model(graph, scheme, get_target("cortex-m7"), row_input=row_input)
+        for name in ("reference", "host", "unicorn"):
+            with open_device(program, name) as device:
+                digests.add(train(device, dataset, OPTIONS).state_digest)
+    assert len(digests) == 1
 
 
 class WithoutPrefix:

@@ -156,7 +156,11 @@ class Request:
         left_out = set[Optimization]() if self.row_input else {Optimization.ROW_INPUT}
         parts = set(Optimization) - left_out
         trained, plan = plan_step(graph, scheme, target, parts, self.recompute, dump)
-        if self.row_input and not any(group.row_input for group in trained.row_groups):
+        if target.is_host and _learns_in_streamed_rows(trained):
+            # A PC keeps what the frozen prefix makes of a sample: here the prefix is the sample.
+            parts = parts - {Optimization.ROW_INPUT}
+            trained, plan = plan_step(graph, scheme, target, parts, self.recompute, dump)
+        elif self.row_input and not any(group.row_input for group in trained.row_groups):
             first = trained.readers()[trained.inputs[0].name][0].layer
             raise UserError(
                 f"the sample cannot be streamed into {first}, since a training step reads it again",
@@ -171,6 +175,14 @@ class Request:
             offset = plan.scratch("input") if features.scratch_bytes else 0
             sources |= features.firmware_sources(offset)
         return Program(trained, plan, sources, scheme, target, self, identity)
+
+
+def _learns_in_streamed_rows(graph: Graph) -> bool:
+    """Whether training changes anything that runs while the rows of a streamed sample arrive."""
+    boundary = frozen_prefix(graph)
+    frozen = {node.name for node in graph.nodes[:boundary]}
+    groups = (group for group in graph.row_groups if group.row_input)
+    return any(group.nodes[0] not in frozen for group in groups)
 
 
 def plan_step(
