@@ -36,6 +36,25 @@ def model_header(*, input_bytes: str | int, classes: int, state_bytes: int) -> s
 """
 
 
+#: Of kg_model.c, all but what it computes: the function ``kg_run_prefix``.
+MODEL_FRAME = """\
+#include <string.h>
+#include "kg_network.h"
+#include "kg_snapshot_regions.h"
+
+KG_ALIGNED uint8_t kg_arena[KG_ARENA_BYTES];
+KG_ALIGNED uint8_t kg_state_buffer[KG_STATE_BYTES];
+const kg_snapshot_region kg_snapshot_regions[] = {{0, 0}};
+const uint32_t kg_snapshot_region_count = 0, kg_snapshot_bytes = 0;
+
+void kg_initialize_state(void) {}
+
+void kg_run_suffix(int training)
+{
+    (void)training;
+}
+"""
+
 FAKE_MODEL = interface_sources(
     {path.name: path.read_text(encoding="utf-8") for path in sorted(_FOLDER.iterdir())}
 )

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fake import interface_sources
+from fake import MODEL_FRAME, interface_sources
 from kilograd.codegen.sources import kernel_sources
 from kilograd.device.host import HostDevice
 from kilograd.device.unicorn import UnicornDevice
@@ -344,7 +344,7 @@ def all_runs(features: LogMel, seed: int) -> list[Run]:
 
 
 def model_sources(features: LogMel) -> dict[str, str]:
-    model = {"kg_model.h": source.MODEL_H, "kg_model.c": source.MODEL_C}
+    model = {"kg_model.h": source.MODEL_H, "kg_model.c": MODEL_FRAME + source.MODEL_C}
     return interface_sources({**harness(features), **model})
 
 

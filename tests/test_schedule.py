@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from fake import interface_sources, model_header
+from fake import MODEL_FRAME, interface_sources, model_header
 from kilograd.compiler import compile_model
 from kilograd.device.host import HostDevice
 from kilograd.device.open import open_device
@@ -29,17 +29,7 @@ TOLERANCE = 6.2e-5  # 15 bits, rounded down
 # The "sample" is a rate, its schedule and a step; the "logits" are the step's rate.
 PROBE_H = model_header(input_bytes=16, classes=2, state_bytes=12)
 PROBE_C = """\
-#include <string.h>
-#include "kg_network.h"
 #include "kg_schedule.h"
-#include "kg_snapshot_regions.h"
-
-KG_ALIGNED uint8_t kg_arena[KG_ARENA_BYTES];
-KG_ALIGNED uint8_t kg_state_buffer[KG_STATE_BYTES];
-const kg_snapshot_region kg_snapshot_regions[] = {{0, 0}};
-const uint32_t kg_snapshot_region_count = 0, kg_snapshot_bytes = 0;
-
-void kg_initialize_state(void) {}
 
 void kg_run_prefix(int training)
 {
@@ -51,16 +41,13 @@ void kg_run_prefix(int training)
     const int32_t logits[2] = {control.rate_mantissa, control.rate_exponent};
     memcpy(kg_arena + KG_LOGITS_OFFSET, logits, sizeof logits);
 }
-
-void kg_run_suffix(int training)
-{
-    (void)training;
-}
 """
 
 
 def probe_sources(target):
-    return interface_sources({"kg_model.h": PROBE_H, "kg_model.c": PROBE_C}, target.features)
+    return interface_sources(
+        {"kg_model.h": PROBE_H, "kg_model.c": MODEL_FRAME + PROBE_C}, target.features
+    )
 
 
 def in_c(device, rate, step):

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from fake import interface_sources, model_header
+from fake import MODEL_FRAME, interface_sources, model_header
 from kilograd.codegen.sources import kernel_sources
 from kilograd.ops.kernel import Argument
 from kilograd.ops.spec import Control, Input, KernelCall, Output, Scratch
@@ -29,17 +29,7 @@ extern const case_function kg_cases[];
 MODEL_H = model_header(input_bytes=f"7 * 4 + {TENSORS} * 4", classes=CLASSES, state_bytes=MEMORY)
 
 MODEL_C = """\
-#include <string.h>
 #include "cases.h"
-#include "kg_network.h"
-#include "kg_snapshot_regions.h"
-
-KG_ALIGNED uint8_t kg_arena[KG_ARENA_BYTES];
-KG_ALIGNED uint8_t kg_state_buffer[KG_STATE_BYTES];
-const kg_snapshot_region kg_snapshot_regions[] = {{0, 0}};
-const uint32_t kg_snapshot_region_count = 0, kg_snapshot_bytes = 0;
-
-void kg_initialize_state(void) {}
 
 void kg_run_prefix(int training)
 {
@@ -50,11 +40,6 @@ void kg_run_prefix(int training)
     for (int i = 0; i < TENSORS; i++)
         tensors[i] = kg_state_buffer + request.offsets[i];
     kg_cases[request.index](&request.control, tensors);
-}
-
-void kg_run_suffix(int training)
-{
-    (void)training;
 }
 """
 
@@ -124,7 +109,7 @@ def case_sources(items: Sequence[OperatorCase], target: Target) -> dict[str, str
 
 def model_sources(items: Sequence[OperatorCase], target: Target) -> dict[str, str]:
     """The cases behind the API of a network, for any device."""
-    model = {"kg_model.h": MODEL_H, "kg_model.c": MODEL_C}
+    model = {"kg_model.h": MODEL_H, "kg_model.c": MODEL_FRAME + MODEL_C}
     return interface_sources({**case_sources(items, target), **model}, target.features)
 
 
