@@ -228,7 +228,7 @@ FAULTS = {
 def test_fault_names_the_function(spec, fault):
     function, text = FAULTS[fault]
     if spec == "unicorn riscv32":
-        text = "access" if "0x" in text else text  # Unicorn does not always say where
+        text = "bad access" if "0x" in text else text  # Unicorn does not say where
     with open_device(spec) as device:
         with pytest.raises(DeviceError) as caught:
             device.predict(misbehaving(fault))

@@ -57,9 +57,12 @@ def test_a_measurement_is_the_same_each_time(program, measured):
 
 @pytest.mark.parametrize("target", ["cortex-m4", "cortex-m0plus"])
 def test_other_targets(program, measured, target):
-    other = measure(program.for_target(get_target(target)))
+    compiled = program.for_target(get_target(target))
+    other = measure(compiled)
     assert other.target == target
-    assert 0.9 * measured.arena < other.arena <= measured.arena  # other kernels, other scratch
+    # What the peak holds besides scratch is the same, and plain kernels need no more of that.
+    assert other.arena == compiled.plan.arena_bytes == compiled.plan.lower_bound_bytes
+    assert other.arena <= measured.arena == program.plan.lower_bound_bytes
     assert other.instructions_train_step != measured.instructions_train_step
 
 

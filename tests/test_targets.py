@@ -120,7 +120,7 @@ def test_compile_refuses_what_its_target_cannot_hold(kilograd, tmp_path):
     options = ("kilograd-48", "--scheme", "full", "--classes", 1000, "--target", "cortex-m0plus")
     texts = (
         "bytes of SRAM, budget 266,240; the peak of ",
-        " is at head",
+        " is at head: head.weight ",
         "hint: fewer classes free up to ",
     )
     kilograd("compile", *options, "-o", tmp_path / "out").refused(*texts)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 
 from kilograd.codegen.templating import render
 from kilograd.ir import Graph
@@ -13,53 +12,8 @@ from kilograd.memory.state_layout import StateHeader
 from kilograd.ops.arithmetic import NUMERICS_VERSION
 from kilograd.version import VERSION
 
-
-@dataclass(frozen=True)
-class Rate:
-    """A learning rate that stays: ``mantissa * 2**exponent``."""
-
-    mantissa: int
-    exponent: int
-
-
-@dataclass(frozen=True)
-class Pixels:
-    """What an 8-bit pixel becomes as an element of a sample.
-
-    Attributes:
-        table: the element of each of the 256 pixel values.
-    """
-
-    table: tuple[int, ...]
-
-    @property
-    def offset(self) -> int | None:
-        """What is added to a pixel, before the sum is cut to int8; None where that is not all."""
-        for offset in range(-383, 129):
-            if self.table == tuple(min(max(pixel + offset, -128), 127) for pixel in range(256)):
-                return offset
-        return None
-
-
-@dataclass(frozen=True)
-class Deployment:
-    """What a folder of C says of a model beyond what compiling it needs.
-
-    Attributes:
-        class_names: one for each logit.
-        rate: what it is trained with unless another is named.
-        stack_bytes: what a call was seen to use; None where it was not measured.
-        measured_with: how that was seen.
-        selftest_crc: CRC-32 of logits and state after the step of ``kg_selftest``.
-        pixels: of images; None for other samples.
-    """
-
-    class_names: tuple[str, ...]
-    rate: Rate
-    stack_bytes: int | None
-    measured_with: str
-    selftest_crc: int
-    pixels: Pixels | None
+#: Bytes of a model id and a checksum, which stand before a state that ``kg_save`` writes.
+SAVED_HEADER_BYTES = 8
 
 
 def model_id(forward: Graph, trained: Graph, plan: MemoryPlan) -> int:
@@ -84,7 +38,7 @@ def model_header(
     plan: MemoryPlan,
     scheme: str,
     identity: int,
-    deployment: Deployment | None = None,
+    deployment: object | None = None,
 ) -> str:
     """The text of kg_model.h.
 
@@ -93,7 +47,7 @@ def model_header(
         plan: where its tensors live.
         scheme: name of what is trained.
         identity: see ``model_id``.
-        deployment: what is known besides.
+        deployment: what is known besides: a ``kilograd.export.deployment.Deployment``.
     """
     sample, logits = graph.inputs[0], graph.outputs[0]
     row_input = has_row_input(graph)
@@ -117,8 +71,8 @@ def model_header(
         logits_offset=plan.values[logits],
         state_offsets=StateHeader.OFFSETS,
         state_header=StateHeader.BYTES,
+        saved_header=SAVED_HEADER_BYTES,
         deployment=deployment,
-        pixels=deployment.pixels if deployment else None,
     )
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from kilograd.codegen import Deployment, Pixels, Rate
 from kilograd.compiler import Program
 from kilograd.device.protocol import LearningRate
 from kilograd.device.reference import ReferenceDevice
@@ -21,6 +21,46 @@ from kilograd.training.loop import default_rate
 #: Of ``kg_selftest.c``.
 _SEED = 1
 _LABEL = 0
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """What an 8-bit pixel becomes as an element of a sample.
+
+    Attributes:
+        table: the element of each of the 256 pixel values.
+    """
+
+    table: tuple[int, ...]
+
+    @property
+    def offset(self) -> int | None:
+        """What is added to a pixel, before the sum is cut to int8; None where that is not all."""
+        for offset in range(-383, 129):
+            if self.table == tuple(min(max(pixel + offset, -128), 127) for pixel in range(256)):
+                return offset
+        return None
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """What a folder of C says of a model beyond what compiling it needs.
+
+    Attributes:
+        class_names: one for each logit.
+        rate: what it is trained with unless another is named.
+        stack_bytes: what a call was seen to use; None where it was not measured.
+        measured_with: how that was seen.
+        selftest_crc: CRC-32 of logits and state after the step of ``kg_selftest``.
+        pixels: of images; None for other samples.
+    """
+
+    class_names: tuple[str, ...]
+    rate: LearningRate
+    stack_bytes: int | None
+    measured_with: str
+    selftest_crc: int
+    pixels: Pixels | None
 
 
 def deployment_of(
@@ -44,7 +84,7 @@ def deployment_of(
         measured = f"{version}, -O3, {measurement.target}, emulated"
     return Deployment(
         class_names=names,
-        rate=Rate(rate.mantissa, rate.exponent),
+        rate=rate,
         stack_bytes=None if measurement is None else measurement.stack,
         measured_with=measured,
         selftest_crc=selftest_crc(program, rate),

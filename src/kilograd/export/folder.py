@@ -7,13 +7,14 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from kilograd.codegen import Deployment, model_header
+from kilograd.codegen import model_header
 from kilograd.codegen.c import array
+from kilograd.codegen.model_header import SAVED_HEADER_BYTES, has_row_input
 from kilograd.codegen.sources import RUNTIME, read_c
 from kilograd.codegen.templating import render
 from kilograd.compiler import Program
 from kilograd.errors import BudgetError, ToolchainError
-from kilograd.export.deployment import deployment_of
+from kilograd.export.deployment import Deployment, deployment_of
 from kilograd.export.prefix import DEFAULT_PREFIX, check_prefix, renamed
 from kilograd.features import features_of
 from kilograd.files import write_folder
@@ -92,7 +93,8 @@ def _files(
         "sample_bytes": program.graph.inputs[0].type.nbytes,
         "scale": program.graph.inputs[0].type.scale,
         "zero_point": program.graph.inputs[0].type.zero_point,
-        "row_input": any(group.row_input for group in program.graph.row_groups),
+        "row_input": has_row_input(program.graph),
+        "saved_bytes": program.plan.state_bytes + SAVED_HEADER_BYTES,
         "is_host": program.target.is_host,
         "kernel_features": sorted(
             feature

@@ -215,8 +215,8 @@ def schedule_problem(graph: Graph) -> ScheduleProblem:
 def _own_parameters(graph: Graph, part_of: Mapping[str, str]) -> dict[str, str]:
     """Nodes that make a parameter of one other item alone: their name -> that item's.
 
-    They run right before it, and what they make lives only as long as its scratch. (That of a
-    training node waits for no update in between, so those are items of their own.)
+    They run right before it, and what they make lives only as long as its scratch. Training nodes
+    are left out, since an update may have to run between one and what reads it.
     """
     readers = graph.readers()
     found: dict[str, str] = {}
