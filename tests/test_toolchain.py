@@ -204,3 +204,26 @@ def test_sanitized_program_ends_on_undefined_behaviour(compiler):
     assert subprocess.run([program], check=False).returncode == 0
     bad = subprocess.run([program, "1", "2"], check=False, capture_output=True)
     assert bad.returncode not in (0, 1) or b"signed integer overflow" in bad.stderr
+
+
+def test_an_object_depends_on_what_its_file_includes_and_on_nothing_else():
+    headers = {
+        "a.h": '#include "deep/b.h"\n',
+        "deep/b.h": "int b;\n",
+        "c.h": "int c;\n",
+        "maybe.h": "int m;\n",
+    }
+    text = '#include "a.h"\n#if __has_include("maybe.h")\n#include <stdint.h>\n#endif\n'
+    assert included(text, headers) == {n: headers[n] for n in ("a.h", "deep/b.h", "maybe.h")}
+    assert included("int x;\n", headers) == {}
+
+
+def test_kernels_are_not_built_again_for_another_model(tmp_path, monkeypatch):
+    monkeypatch.setenv("KILOGRAD_CACHE", str(tmp_path / "cache"))
+    graph = tiny_graph(tmp_path)
+    made = []
+    for scheme in ("last:2", "last:3"):
+        build_host_library(compile_model(graph, load_scheme(scheme, graph)).sources)
+        made.append({path.name for path in (tmp_path / "cache" / "object").iterdir()})
+    kernels = {n for n in compile_model(graph, load_scheme("last:2", graph)).sources if "kernel" in n}
+    assert len(made[1] - made[0]) <= 6, kernels

@@ -132,11 +132,13 @@ class Request:
         graph: the forward graph.
         row_input: see ``compile_model``.
         recompute: see ``compile_model``.
+        without: see ``compile_model``.
     """
 
     graph: Graph
     row_input: bool
     recompute: float
+    without: frozenset[Optimization] = frozenset()
 
     def compile(
         self,
@@ -153,8 +155,9 @@ class Request:
                 where=graph.name,
                 hint="only images can be streamed in rows; let this sample be whole",
             )
-        left_out = set[Optimization]() if self.row_input else {Optimization.ROW_INPUT}
-        parts = set(Optimization) - left_out
+        parts = set(Optimization) - self.without
+        if not self.row_input:
+            parts.discard(Optimization.ROW_INPUT)
         trained, plan = plan_step(graph, scheme, target, parts, self.recompute, dump)
         if target.is_host and _learns_in_streamed_rows(trained):
             # A PC keeps what the frozen prefix makes of a sample: here the prefix is the sample.
@@ -218,6 +221,7 @@ def compile_model(
     *,
     row_input: bool = False,
     recompute: float = DEFAULT_SHARE,
+    without: Collection[Optimization] = (),
 ) -> Program:
     """Compile a training step.
 
@@ -229,10 +233,12 @@ def compile_model(
         dump: called with a pass's name and the graph after it.
         row_input: the sample arrives a row at a time and is never whole in memory.
         recompute: of a step's multiply-accumulates, those that may be done twice to save memory.
+        without: parts of the compiler that save memory and are not wanted; the bits are the same.
 
     Raises:
         TargetError: the target's architecture does not know its core or a feature.
         UserError: the sample cannot arrive in rows.
     """
     chosen = get_target("host") if target is None else target
-    return Request(graph, row_input, recompute).compile(scheme, chosen, dump)
+    request = Request(graph, row_input, recompute, frozenset(without))
+    return request.compile(scheme, chosen, dump)

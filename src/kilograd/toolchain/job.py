@@ -30,10 +30,14 @@ from kilograd.toolchain.compilers import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from kilograd.targets import Target
 
 
 _WARNINGS = ("-std=c11", "-Wall", "-Wextra", "-Werror")
+#: What a file includes, or asks for before it does.
+_INCLUDES = re.compile(r'include\s*\(?\s*[<"]([^>"\n]+)[>"]')
 _OVERFLOWS = re.compile(r"region '?`?(\w+)'?:? overflowed by (\d+) bytes")
 
 
@@ -136,12 +140,14 @@ def _make(
         for file, text in job.sources.items():
             (folder / file).parent.mkdir(parents=True, exist_ok=True)
             (folder / file).write_text(text, encoding="utf-8", newline="\n")
-        # Any file may include any of these; a C file that includes another is not foreseen.
+        # A C file that includes another is not foreseen.
         headers = {n: t for n, t in job.sources.items() if not n.endswith((".c", ".ld"))}
 
         def compile_one(item: tuple[int, str]) -> str:
             index, source = item
-            everything = (version, processor(job.target), headers, job.sources[source], flags)
+            text = job.sources[source]
+            read = included(text, headers)
+            everything = (version, processor(job.target), read, text, flags)
             kept = root / "object" / f"{_digest(*everything)}.o"
             if not kept.exists():
                 made = f"kg_object_{index}.o"
@@ -160,6 +166,24 @@ def _make(
             "",
         )
         _publish(folder / output, path)
+
+
+def included(text: str, headers: Mapping[str, str]) -> dict[str, str]:
+    """Those of the headers that a file may read: what it and its own headers name.
+
+    Args:
+        text: of the file.
+        headers: {file name: text}; the same name in two folders counts as both.
+    """
+    found: dict[str, str] = {}
+    texts = [text]
+    while texts:
+        named = {name.rsplit("/", maxsplit=1)[-1] for name in _INCLUDES.findall(texts.pop())}
+        for name, contents in headers.items():
+            if name not in found and name.rsplit("/", maxsplit=1)[-1] in named:
+                found[name] = contents
+                texts.append(contents)
+    return found
 
 
 def _run(arguments: list[str], folder: Path, environment: dict[str, str], source: str) -> None:

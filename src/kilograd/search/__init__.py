@@ -1,0 +1,1 @@
+"""Which weights should learn: contributions, and the best choice within a budget."""

@@ -1,0 +1,64 @@
+"""What training each part of a network is worth: the common result of all analyses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Contributions:
+    """Gains of training single parts of a network beside its head, in one unit.
+
+    Attributes:
+        method: how they were found: ``measured`` or ``fisher``.
+        unit: of all gains.
+        layers: names in forward order; the head is last and has no gain, since it is always
+            trained.
+        biases: layer -> gain of training its bias.
+        weights: layer -> share of its input channels -> gain of training their weights.
+    """
+
+    method: str
+    unit: str
+    layers: tuple[str, ...]
+    biases: Mapping[str, float]
+    weights: Mapping[str, Mapping[float, float]]
+
+    def total(self, biases: Sequence[str], weights: Mapping[str, float]) -> float:
+        """The sum of the gains of what a scheme trains, its head left out."""
+        gained = sum(self.biases[name] for name in biases if name in self.biases)
+        return gained + sum(
+            self.weights[name][share] for name, share in weights.items() if name in self.weights
+        )
+
+
+def average(several: Sequence[Contributions]) -> Contributions:
+    """The mean over tasks, each scaled so that its gains above zero sum to 1."""
+    first = several[0]
+    if len(several) == 1:
+        return first
+    sums = [_positive_sum(one) or 1.0 for one in several]
+    return Contributions(
+        first.method,
+        "share of all gains",
+        first.layers,
+        {
+            name: sum(o.biases[name] / s for o, s in zip(several, sums, strict=True)) / len(several)
+            for name in first.biases
+        },
+        {
+            name: {
+                share: sum(o.weights[name][share] / s for o, s in zip(several, sums, strict=True))
+                / len(several)
+                for share in shares
+            }
+            for name, shares in first.weights.items()
+        },
+    )
+
+
+def _positive_sum(one: Contributions) -> float:
+    """Of what training everything would gain."""
+    biases = sum(max(0.0, gain) for gain in one.biases.values())
+    return biases + sum(max(0.0, *shares.values()) for shares in one.weights.values())
