@@ -9,8 +9,10 @@ import pytest
 
 from fake import FAKE_MODEL
 from kilograd.arch import architecture_of, linker_script
+from kilograd.compiler import compile_model
 from kilograd.device.unicorn import UnicornDevice
 from kilograd.errors import BudgetError, KilogradError, TargetError, ToolchainError, UserError
+from kilograd.scheme import load_scheme
 from kilograd.targets import get_target, target_names
 from kilograd.toolchain import (
     build_firmware,
@@ -23,6 +25,8 @@ from kilograd.toolchain import (
     load_segments,
     read_symbols,
 )
+from kilograd.toolchain.job import included
+from networks import tiny_graph
 
 DEVICES = [t for t in map(get_target, target_names()) if t.memory]
 M7 = get_target("cortex-m7")
@@ -76,8 +80,11 @@ def test_linker_script_puts_the_stack_at_the_bottom():
 
 
 @pytest.mark.parametrize("target", DEVICES, ids=lambda target: target.name)
-@pytest.mark.parametrize("compiler", ["zig", pytest.param("gcc", marks=needs_gcc)])
+@pytest.mark.parametrize("compiler", ["zig", "gcc"])
 def test_firmware_as_linked(target, compiler):
+    known = architecture_of(target).gcc
+    if compiler == "gcc" and not any(shutil.which(name) for name in known):
+        pytest.skip(f"{known[0]} is not installed")
     build = build_firmware(FAKE_MODEL, target, compiler=compiler)
     assert build.version == compiler_version(compiler, target)
     symbols = read_symbols(build.path)
@@ -220,10 +227,10 @@ def test_an_object_depends_on_what_its_file_includes_and_on_nothing_else():
 
 def test_kernels_are_not_built_again_for_another_model(tmp_path, monkeypatch):
     monkeypatch.setenv("KILOGRAD_CACHE", str(tmp_path / "cache"))
-    graph = tiny_graph(tmp_path)
     made = []
-    for scheme in ("last:2", "last:3"):
-        build_host_library(compile_model(graph, load_scheme(scheme, graph)).sources)
+    for classes in (3, 4):
+        graph = tiny_graph(tmp_path, fresh_classes=classes)
+        build_host_library(compile_model(graph, load_scheme("last:2", graph)).sources)
         made.append({path.name for path in (tmp_path / "cache" / "object").iterdir()})
-    kernels = {n for n in compile_model(graph, load_scheme("last:2", graph)).sources if "kernel" in n}
-    assert len(made[1] - made[0]) <= 6, kernels
+    # The model and what reads its header: no kernel.
+    assert 1 <= len(made[1] - made[0]) <= 4 < len(made[0])

@@ -22,10 +22,12 @@ from kilograd.search.options import layer_options
 from kilograd.search.solve import Limits, Solution, constant_bytes, solve
 from kilograd.targets import Target
 
-#: Solutions that are compiled for one budget.
-_ROUNDS = 8
+#: Solutions that are looked for, and compiled, for one budget.
+_SOLUTIONS, _ROUNDS = 40, 8
 #: Share of a budget that may stay free without looking for more.
 _SLACK = 0.005
+#: Instructions a unit of backward cost, before any was measured.
+_INSTRUCTIONS = 3.0
 
 
 @dataclass(frozen=True)
@@ -134,13 +136,50 @@ def find_scheme(
     _, smallest = space.smallest
     _check_possible(smallest, budgets)
     search = _Search(space, contributions, budgets, name)
-    for number in range(1, _ROUNDS + 1):
+    for _ in range(_SOLUTIONS):
         text = search.advance()
-        if on_round is not None:
-            on_round(f"solution {number}: {text}")
-        if search.is_done:
+        if on_round is not None and text:
+            on_round(f"solution {search.rounds}: {text}")
+        if search.is_done or search.rounds == _ROUNDS:
             break
     return search.result()
+
+
+class _Closing:
+    """A limit on an estimate that closes in on a budget of what is measured.
+
+    Attributes:
+        fits: the largest estimate that was within the budget.
+        fails: the smallest that was not; None before there was one.
+        guess: the limit that should just fit, by the last measurement.
+    """
+
+    def __init__(self, fits: float, guess: float) -> None:
+        self.fits = fits
+        self.fails: float | None = None
+        self.guess = guess
+
+    @property
+    def limit(self) -> int:
+        """What to try next."""
+        if self.fails is None:
+            return int(max(self.guess, self.fits))
+        if self.fits < self.guess < self.fails:
+            return int(self.guess)
+        return int((self.fits + self.fails) / 2)
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing lies between what fits and what does not."""
+        return self.fails is not None and self.fails - self.fits <= max(1.0, _SLACK * self.fails)
+
+    def learn(self, estimate: float, measured: int, budget: int, scale: float = 1.0) -> None:
+        """Take in what a choice of this estimate really takes; ``scale`` is a unit's worth."""
+        if measured > budget:
+            self.fails = estimate if self.fails is None else min(self.fails, estimate)
+        else:
+            self.fits = max(self.fits, estimate)
+        self.guess = estimate + (budget - measured) / scale
 
 
 class _Search:
@@ -153,89 +192,92 @@ class _Search:
         self._contributions = contributions
         self._budgets = budgets
         self._name = name
-        _, smallest = space.smallest
-        none = Choice()
-        self._factor = 3.0  # instructions a unit of cost, until a firmware has been measured
-        self._offset = smallest.sram_total_bytes - space.estimated(none)
-        self._flash_offset = smallest.flash_bytes
-        #: of memory limits: the largest that led to a fit, the smallest that did not
-        self._fits = 0
-        self._fails: int | None = None
+        self._closing: dict[str, _Closing] = {}
+        measured, budget = _figures(space.smallest[1]), _wanted(budgets)
+        for what, estimate in self._estimates(Choice()).items():
+            if budget[what] is not None:
+                free = (budget[what] or 0) - measured[what]
+                scale = _INSTRUCTIONS if what == "instructions" else 1.0
+                self._closing[what] = _Closing(estimate, estimate + free / scale)
         self._best: Found | None = None
         self._seen: set[Key] = set()
         self.is_done = False
-        self._rounds = 0
+        self.rounds = 0
 
     def advance(self) -> str:
         """Solve, compile, measure, learn from the difference."""
-        self._rounds += 1
-        limits = self._limits()
-        solution = solve(self._space.costs, self._contributions, limits)
+        limits = {what: closing.limit for what, closing in self._closing.items()}
+        solution = solve(
+            self._space.costs,
+            self._contributions,
+            Limits(limits["SRAM"], limits.get("instructions"), limits.get("flash")),
+        )
         if solution.choice.key in self._seen:
-            self.is_done = True
-            return "the same again"
+            # It is the best up to these limits, too.
+            for what, closing in self._closing.items():
+                closing.fits = max(closing.fits, limits[what])
+            self.is_done = all(c.is_closed or c.fails is None for c in self._closing.values())
+            return ""
         self._seen.add(solution.choice.key)
+        self.rounds += 1
         taken = measure(self._space.compile(solution.choice, self._name))
-        return self._learn(limits, solution, taken)
+        return self._learn(solution, taken)
 
-    def _limits(self) -> Limits:
-        memory = self._budgets.sram - self._offset
-        if self._fails is not None and memory >= self._fails:
-            memory = (
-                (self._fits + self._fails) // 2 if self._fits else self._fails - self._fails // 50
-            )
-        if memory <= self._fits and self._fails is not None:
-            memory = (self._fits + self._fails) // 2
-        least = self._space.estimated(Choice())
-        most, room = self._budgets.instructions, None
-        if most is not None:
-            base = self._space.smallest[1].instructions_train_step
-            head = self._space.costs.backward_cost(Choice())
-            room = max(0, int((most - base) / self._factor + head))
-        flash = self._budgets.flash
-        constants = None if flash is None else max(0, flash - self._flash_offset)
-        return Limits(max(memory, least), room, constants)
+    def _estimates(self, choice: Choice) -> dict[str, float]:
+        return {
+            "SRAM": self._space.estimated(choice),
+            "instructions": self._space.costs.backward_cost(choice),
+            "flash": constant_bytes(self._space.parts, choice),
+        }
 
-    def _learn(self, limits: Limits, solution: Solution, taken: Measurement) -> str:
-        budgets, choice, space = self._budgets, solution.choice, self._space
-        self._offset = taken.sram_total_bytes - space.estimated(choice)
-        self._flash_offset = taken.flash_bytes - constant_bytes(space.parts, choice)
-        smallest = space.smallest[1]
-        added = space.costs.backward_cost(choice) - space.costs.backward_cost(Choice())
-        if added > 0:
-            more = taken.instructions_train_step - smallest.instructions_train_step
-            self._factor = more / added
-        over = [
-            text
-            for text, value, budget in (
-                ("SRAM", taken.sram_total_bytes, budgets.sram),
-                ("instructions", taken.instructions_train_step, budgets.instructions),
-                ("flash", taken.flash_bytes, budgets.flash),
-            )
-            if budget is not None and value > budget
-        ]
+    def _learn(self, solution: Solution, taken: Measurement) -> str:
+        choice, space = solution.choice, self._space
+        estimates, measured = self._estimates(choice), _figures(taken)
+        over: list[str] = []
+        for what, budget in _wanted(self._budgets).items():
+            if budget is None:
+                continue
+            scale = self._worth(estimates[what], taken) if what == "instructions" else 1.0
+            self._closing[what].learn(estimates[what], measured[what], budget, scale)
+            if measured[what] > budget:
+                over.append(f"{measured[what]:,} of {what} are too much")
         text = f"{taken.sram_total_bytes:,} bytes of SRAM"
         if over:
-            if "SRAM" in over:
-                self._fails = min(self._fails or limits.memory_bytes, limits.memory_bytes)
-            return f"{text}, too much {' and '.join(over)}"
-        self._fits = max(self._fits, limits.memory_bytes)
+            return f"{text}; {', '.join(over)}"
         if self._best is None or solution.gain > self._best.solution.gain:
             scheme = choice.scheme(self._name, space.head)
-            self._best = Found(scheme, choice, budgets, taken, solution, self._rounds)
-        free = budgets.sram - taken.sram_total_bytes
-        self.is_done = free <= _SLACK * budgets.sram
+            self._best = Found(scheme, choice, self._budgets, taken, solution, self.rounds)
+        free = self._budgets.sram - taken.sram_total_bytes
+        self.is_done = free <= _SLACK * self._budgets.sram
         return text
+
+    def _worth(self, cost: float, taken: Measurement) -> float:
+        """Instructions a unit of cost."""
+        added = cost - self._space.costs.backward_cost(Choice())
+        more = taken.instructions_train_step - self._space.smallest[1].instructions_train_step
+        return more / added if added > 0 and more > 0 else _INSTRUCTIONS
 
     def result(self) -> Found:
         """The best that fitted."""
         if self._best is None:
             choice = Choice()
-            solution = Solution(choice, 0.0, 0.0)
             scheme = choice.scheme(self._name, self._space.head)
             measured = self._space.smallest[1]
-            return Found(scheme, choice, self._budgets, measured, solution, self._rounds)
-        return replace(self._best, rounds=self._rounds)
+            solution = Solution(choice, 0.0, 0.0)
+            return Found(scheme, choice, self._budgets, measured, solution, self.rounds)
+        return replace(self._best, rounds=self.rounds)
+
+
+def _figures(measured: Measurement) -> dict[str, int]:
+    return {
+        "SRAM": measured.sram_total_bytes,
+        "instructions": measured.instructions_train_step,
+        "flash": measured.flash_bytes,
+    }
+
+
+def _wanted(budgets: Budgets) -> dict[str, int | None]:
+    return {"SRAM": budgets.sram, "instructions": budgets.instructions, "flash": budgets.flash}
 
 
 def _check_possible(smallest: Measurement, budgets: Budgets) -> None:

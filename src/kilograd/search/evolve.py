@@ -123,7 +123,8 @@ class _Space:
     def random(self) -> Genes:
         """A random choice: random genes are added in a random order while the limits allow it."""
         genes = [0] * len(self._sizes)
-        for place in self._rng.permutation(len(genes)).tolist():
+        order: list[int] = self._rng.permutation(len(genes)).tolist()
+        for place in order:
             if self._forbidden[place]:
                 continue
             genes[place] = int(self._rng.integers(self._sizes[place]))
@@ -134,7 +135,7 @@ class _Space:
     def mutant(self, parents: list[Genes]) -> Genes:
         """A parent with some genes drawn anew."""
         parent = parents[int(self._rng.integers(len(parents)))]
-        drawn = self._rng.random(len(parent)) < MUTATION
+        drawn: list[bool] = (self._rng.random(len(parent)) < MUTATION).tolist()
         return self._repaired(
             [
                 int(self._rng.integers(size)) if new and not never else gene
@@ -157,8 +158,9 @@ class _Space:
 
     def _repaired(self, genes: list[int]) -> Genes:
         """Parts are frozen in a random order until the limits are kept."""
-        trained = [i for i, gene in enumerate(genes) if gene]
-        for place in self._rng.permutation(trained).tolist():
+        for place in self._rng.permutation(len(genes)).tolist():
+            if not genes[place]:
+                continue
             if self._is_allowed(tuple(genes)):
                 break
             genes[place] = 0

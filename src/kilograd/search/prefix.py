@@ -38,7 +38,10 @@ class Boundary:
 
 
 def boundaries(graph: Graph) -> tuple[Boundary, ...]:
-    """Every place of a forward graph at which a single int8 map is live; the input is the first."""
+    """Every place of a forward graph at which a single int8 map is live.
+
+    Only those right before a layer that can learn; the input is the first.
+    """
     last_read = {
         name: max(i for i, node in enumerate(graph.nodes) if name in node.inputs)
         for name, readers in graph.readers().items()
@@ -46,7 +49,9 @@ def boundaries(graph: Graph) -> tuple[Boundary, ...]:
     }
     made = {output: i for i, node in enumerate(graph.nodes) for output in node.outputs}
     found: list[Boundary] = []
-    for index in range(len(graph.nodes)):
+    for index, node in enumerate(graph.nodes):
+        if index and not REGISTRY[node.operator].has_weights:
+            continue
         live = [n for n, last in last_read.items() if made.get(n, -1) < index <= last]
         if len(live) == 1 and graph.type_of(live[0]).dtype is DType.INT8:
             found.append(Boundary(index, live[0]))

@@ -37,7 +37,8 @@ def scheme_text(
         *(f"  {task.name}, SHA-256 {task.digest[:16]}" for task in tasks),
         f"Budget: {', '.join(limits)}.",
         f"Measured: {measured.sram_total_bytes:,} bytes of SRAM,",
-        f"  {measured.flash_bytes:,} of flash, {measured.instructions_train_step:,} instructions a training step.",
+        f"  {measured.instructions_train_step:,} instructions a training step, emulated,",
+        f"  {measured.flash_bytes:,} bytes of flash.",
         f"Its contributions sum to {share:.2f}% of the most that any scheme within the budget has.",
     ]
     return "".join(f"# {note}\n" for note in notes) + _table(found.scheme, model)

@@ -133,7 +133,7 @@ class BiasUpdate(OpSpec[BiasUpdateAttributes]):
             bias_case("dense", (1, 1), 10, 9, WIDE_BIAS, has_base=False),
             bias_case("odd", (3, 5), 7, 27, BiasPrecision(DType.INT8, 7)),
             bias_case("wide", (4, 4), 33, 576, WIDE_BIAS),
-            bias_case("near_the_limit", (2, 2), 5, 33_155, BiasPrecision(DType.INT8, 14)),
+            bias_case("near_the_limit", (2, 2), 5, 33_155, BiasPrecision(DType.INT8, 4)),
             bias_case("short_base", (2, 2), 6, 12, BiasPrecision(DType.INT8, 5), DType.INT16),
         ]
 
