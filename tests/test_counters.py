@@ -131,28 +131,12 @@ def test_weights_and_biases_that_are_cut():
     assert (context.counters.weight_updates, context.counters.weights_saturated) == (6, 4)
     base, delta = np.array([5, -5, 5, 0], np.int32), np.array([4, -5, 5, 0], np.int16)
     step = np.array([-1, 1, -1, -11], np.int64)
-    within = {"unit_bits": 0, "limit": 10, "context": context}
-    assert stepped_bias_delta(delta, base, step, **within).tolist() == [5, -5, 5, 10]
+    assert stepped_bias_delta(delta, base, step, 10, context).tolist() == [5, -5, 5, 10]
     step = np.array([-40_000, 40_000, 0, 32_767], np.int64)
-    wide = {"unit_bits": 0, "limit": 1 << 20, "context": context}
-    moved = stepped_bias_delta(delta, 0, step, **wide)
+    moved = stepped_bias_delta(delta, 0, step, 1 << 20, context)
     assert moved.tolist() == [32_767, -32_767, 5, -32_767]
     assert context.counters.biases_saturated == 5
     assert context.counters.weights_saturated == 4
-
-
-def test_narrow_deltas_of_biases_are_cut_in_their_own_unit():
-    context = StepContext()
-    base = np.array([900, -900, 0, 0], np.int16)
-    delta = np.array([10, -10, 120, 3], np.int8)
-    step = np.array([-5, 5, -20, 1], np.int64)
-    # In units of 8: 1,000 is 125 from 0, and 12 from 900.
-    within = {"unit_bits": 3, "limit": 1000, "context": context}
-    assert stepped_bias_delta(delta, base, step, **within).tolist() == [12, -12, 125, 2]
-    assert context.counters.biases_saturated == 3
-    much = {"unit_bits": 3, "limit": 1 << 20, "context": context}
-    assert stepped_bias_delta(delta, base, step, **much).tolist() == [15, -15, 127, 2]
-    assert context.counters.biases_saturated == 4
 
 
 def test_they_wrap_at_32_bits(program):

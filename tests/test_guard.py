@@ -72,17 +72,10 @@ def test_a_rate_far_too_high_still_learns(backbone, faces, rate, scheme):
     assert result.divergences[0].step % CHECK_STEPS == 0
 
 
-@pytest.mark.parametrize(("rate", "scheme"), [(0.2, "full"), (2.0, "full")])
+@pytest.mark.parametrize(("rate", "scheme"), [(2.0, "kilograd-48/demo"), (0.2, "full")])
 def test_without_the_guard_it_ends_at_chance(backbone, faces, rate, scheme, unguarded):
     result = backbone(faces, rate, scheme)
     assert result.after.accuracy <= 0.6
-    assert result.divergences == []
-
-
-@pytest.mark.parametrize("rate", [2.0, 16.0])
-def test_the_range_of_bias_deltas_alone_holds_a_few_biases(backbone, faces, rate, unguarded):
-    result = backbone(faces, rate, "kilograd-48/demo")
-    assert result.after.accuracy >= 0.95
     assert result.divergences == []
 
 
@@ -104,8 +97,8 @@ def test_gradients_that_vanish_without_a_spike_are_told_too(tiny, four, rate, na
 
 def test_without_the_guard_the_small_network_dies(tiny, four, unguarded):
     with open_device(tiny, "host") as device:
-        for rate in (10.0, 30.0):
-            assert train(device, four, TrainingOptions(2, rate)).after.accuracy <= 0.5
+        for rate in (1.0, 3.0, 10.0, 30.0):
+            assert train(device, four, TrainingOptions(2, rate)).after.accuracy <= 0.3
 
 
 def test_every_device_does_the_same(tiny, four):
@@ -230,7 +223,7 @@ def test_the_user_is_told_once(kilograd, tmp_path):
     model = native_model().write(tmp_path / "m.npz")
     inputs, labels = blobs(tiny_graph(tmp_path), 200, classes=4)
     np.savez(tmp_path / "d.npz", inputs=inputs, labels=labels, split=(np.arange(200) % 5) // 4)
-    options = ("--scheme", "full", "--lr", 30, "--epochs", 2, "--json")
+    options = ("--scheme", "full", "--lr", 10, "--epochs", 2, "--json")
     outcome = kilograd("train", model, "--data", tmp_path / "d.npz", *options)
     divergences = outcome.json["divergences"]
     assert len(divergences) >= 2

@@ -268,8 +268,7 @@ def test_steps_saturate_and_never_wrap(index):
         new = stepped(item, arrays, context).astype(np.int64)
         assert np.abs(new).max() <= limit
         if "base" in item.reads:
-            unit = 1 << item.case.attributes.unit_bits
-            whole = new * unit + arrays[item.reads.index("base")]
+            whole = new + arrays[item.reads.index("base")]
             assert np.abs(whole).max() <= bias_limit(item.case.attributes.terms)
         signed = ("weight", "delta", "base", "gradient")
         mirrored = [-a if n in signed else a for n, a in zip(item.reads, arrays, strict=True)]

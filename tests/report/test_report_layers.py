@@ -21,7 +21,7 @@ def test_layers(partly):
     assert rows["<b>"].weight_share == 0.25
     assert rows["<b>"].weight_bytes == 7 * 13
     assert rows["<b>"].parameter_bytes == 7 * 13 + 4 * 13
-    assert rows["<b>"].trained_bytes == 2 * 13 + 13  # two of seven channels, and the bias
+    assert rows["<b>"].trained_bytes == 2 * 13 + 2 * 13  # two of seven channels, and the bias
     assert rows["join"].inputs == (0, 3)
     assert not rows["join"].has_weights
     assert rows["pool"].saved_bytes == 8

@@ -196,16 +196,14 @@ static inline int16_t kg_stepped_wide_weight(int16_t weight, int32_t step)
     return (int16_t)cut;
 }
 
-/* |delta| stays within most, and |base + delta * 2^unit_bits| within the limit, which is below
-   2^30; |base| is within it already. */
-static inline int32_t kg_stepped_bias_delta(int32_t delta, int32_t base, int32_t step,
-                                            int32_t unit_bits, int32_t limit, int32_t most)
+/* |base| and, with the delta, base + delta stay within the limit, which is below 2^30. */
+static inline int16_t kg_stepped_bias_delta(int32_t delta, int32_t base, int32_t step,
+                                            int32_t limit)
 {
-    const int32_t low = -((limit + base) >> unit_bits), high = (limit - base) >> unit_bits;
-    const int32_t stepped = delta - step;
-    const int32_t cut = kg_clamp(stepped, low > -most ? low : -most, high < most ? high : most);
+    const int32_t low = -limit - base, high = limit - base, stepped = delta - step;
+    const int32_t cut = kg_clamp(stepped, low > -32767 ? low : -32767, high < 32767 ? high : 32767);
     kg_counted.biases_saturated += stepped != cut;
-    return cut;
+    return (int16_t)cut;
 }
 
 #endif

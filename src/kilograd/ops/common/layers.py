@@ -21,15 +21,12 @@ from kilograd.ops.arithmetic import (
     quantize_multiplier,
 )
 from kilograd.ops.bias import (
-    WIDE_BIAS,
     ApplyBiasDelta,
     BiasDeltaAttributes,
     BiasUpdateAttributes,
-    bias_base_type,
     bias_delta_type,
-    narrow_bias,
 )
-from kilograd.ops.delta import NARROW, WIDE, DeltaAttributes, Precision
+from kilograd.ops.delta import NARROW, DeltaAttributes, Precision
 from kilograd.ops.delta.op import ApplyDelta, delta_type
 from kilograd.ops.operands import Item, Operands
 from kilograd.ops.spec import Array, Gradient, GradientBuilder, OpSpec, Trainable, c_constant
@@ -124,38 +121,19 @@ def train_whole(
 ) -> Trainable:
     """Move a layer's bias by a state, and all of its weight by another."""
     reads = spec.inputs_of(node)
-    before, values = trained_bias(graph.values[reads.bias], node, precision) if bias else ((), ())
+    before, values = trained_bias(graph.values[reads.bias], node.layer) if bias else ((), ())
     if weight:
         moved, more = trained_weight(graph.values[reads.weight], node.layer, precision)
         before, values = (*before, *moved), (*values, *more)
     return Trainable(node, values, before)
 
 
-def trained_bias(
-    value: Value, node: Node, precision: Precision = NARROW
-) -> tuple[tuple[Node, ...], tuple[Value, ...]]:
+def trained_bias(value: Value, layer: str) -> tuple[tuple[Node, ...], tuple[Value, ...]]:
     """A bias as a frozen base and a delta that is the state; the node that adds them.
 
     A bias that is zero to begin with, that of a fresh head, has no base.
-
-    Args:
-        value: the bias.
-        node: the layer's.
-        precision: of the layer's weight; the bias's delta is as wide.
     """
-    if precision == WIDE:
-        stored = WIDE_BIAS
-    else:
-        stored = narrow_bias(value.type, node.attributes.output.scale)
-    type_ = bias_base_type(value.type, value.array)
-    return _moved(
-        value,
-        replace(value, type=type_, data=value.array.astype(type_.dtype.numpy)),
-        node.layer,
-        _APPLY_BIAS_DELTA,
-        bias_delta_type(value.type, stored),
-        partial(BiasDeltaAttributes, stored.unit_bits),
-    )
+    return _moved(value, layer, _APPLY_BIAS_DELTA, bias_delta_type(value.type), BiasDeltaAttributes)
 
 
 def trained_weight(
@@ -167,7 +145,6 @@ def trained_weight(
     """
     return _moved(
         value,
-        value,
         layer,
         _APPLY_DELTA,
         delta_type(value.type, precision),
@@ -177,21 +154,17 @@ def trained_weight(
 
 def _moved(
     value: Value,
-    base: Value,
     layer: str,
     operator: OpSpec[Any],
     type_: TensorType,
     attributes: Callable[[bool], Any],
 ) -> tuple[tuple[Node, ...], tuple[Value, ...]]:
-    """A parameter in parts: base (where it is not zero), delta of this type, and their sum.
-
-    ``base`` is the parameter in the type that it is stored in.
-    """
+    """A parameter in parts: base (where it is not zero), delta of this type, and their sum."""
     delta = Value(
         f"{value.name}.delta", type_, Kind.STATE, np.zeros(type_.shape, type_.dtype.numpy)
     )
     whole = Value(value.name, value.type, Kind.ACTIVATION)
-    base = replace(base, name=f"{value.name}.base", kind=Kind.CONSTANT)
+    base = replace(value, name=f"{value.name}.base", kind=Kind.CONSTANT)
     has_base = bool(value.array.any())
     parts = (base, delta) if has_base else (delta,)
     names = tuple(part.name for part in parts)
@@ -262,9 +235,8 @@ def contribute_updates(
         parts = _APPLY_BIAS_DELTA.inputs_of(graph.producer()[bias.name])
         base = parts.get("base")
         terms = sum(graph.type_of(part).size for part in weight_parts(reads))
-        unit_bits = graph.producer()[bias.name].attributes.unit_bits
         attributes = BiasUpdateAttributes(
-            terms // bias.type.size, builder.rng_stream(), unit_bits, base is not None
+            terms // bias.type.size, builder.rng_stream(), base is not None
         )
         (new,) = builder.emit(
             "bias_update",

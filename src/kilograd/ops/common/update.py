@@ -54,28 +54,16 @@ def stepped_weight(
 
 
 def stepped_bias_delta(
-    delta: NDArray[Any],
-    base: NDArray[Any] | int,
+    delta: NDArray[np.int16],
+    base: NDArray[np.int32] | int,
     step: NDArray[np.int64],
-    *,
-    unit_bits: int,
     limit: int,
     context: StepContext,
-) -> NDArray[Any]:
-    """``delta − step``, cut at the ends of its type and where the bias passes ±``limit``; counted.
-
-    Args:
-        delta: int8 or int16, in units of 2^``unit_bits`` of the base's.
-        base: int16 or int32 of the same shape, within ±``limit``; or 0.
-        step: integers of the same shape.
-        unit_bits: see ``delta``.
-        limit: of |bias|, below 2^30.
-        context: counts.
-    """
-    most = int(np.iinfo(delta.dtype).max)
+) -> NDArray[np.int16]:
+    """``delta − step``, cut so that it fits ±32767 and, with the base, ±``limit``; counted."""
+    most = int(np.iinfo(np.int16).max)
     wide = np.asarray(base, np.int64)
     stepped = delta.astype(np.int64) - step
-    low, high = -((limit + wide) >> unit_bits), (limit - wide) >> unit_bits
-    cut = np.clip(stepped, np.maximum(low, -most), np.minimum(high, most))
+    cut = np.clip(stepped, np.maximum(-limit - wide, -most), np.minimum(limit - wide, most))
     context.counters.biases_saturated += int(np.count_nonzero(cut != stepped))
-    return cut.astype(delta.dtype)
+    return cut.astype(np.int16)

@@ -162,7 +162,7 @@ class _PointwiseForward(OpSpec[PointwiseAttributes]):
         columns = _columns(value, channels, value.name)
         before, values = trained_weight(columns, node.layer, self.precision)
         if bias:
-            moved, more = trained_bias(graph.values[reads.bias], node, self.precision)
+            moved, more = trained_bias(graph.values[reads.bias], node.layer)
             before, values = (*moved, *before), (*more, *values)
         frozen = _columns(value, tuple(others.tolist()), f"{value.name}.frozen")
         attributes = replace(node.attributes, trained_channels=channels)
