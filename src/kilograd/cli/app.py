@@ -16,6 +16,21 @@ import typer
 from rich.console import Console
 
 from kilograd import __version__
+from kilograd.cli.options import (
+    ClassesOption,
+    CompilerOption,
+    DeviceOption,
+    FlashOption,
+    JsonOption,
+    KeepHeadOption,
+    ModelArgument,
+    RecomputeOption,
+    RowInputOption,
+    SchemeOption,
+    SeedOption,
+    SramOption,
+    TargetOption,
+)
 from kilograd.cli.sizes import Budgets
 from kilograd.errors import KilogradError, UserError
 
@@ -28,73 +43,6 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 console = Console(stderr=True)
-
-ModelArgument = Annotated[
-    str,
-    typer.Argument(
-        metavar="MODEL", help="Use this model: a name, a .pkl checkpoint or an .npz file."
-    ),
-]
-SchemeOption = Annotated[
-    str,
-    typer.Option(
-        help="Train what this update scheme names: head, bias:K, last:K, full, a published scheme "
-        "or a scheme file."
-    ),
-]
-ClassesOption = Annotated[int, typer.Option(help="Give the new head this many classes.", min=2)]
-RecomputeOption = Annotated[
-    float,
-    typer.Option(
-        help="Do at most this percentage of a training step's multiply-accumulates twice to lower "
-        "the peak of memory.",
-        min=0,
-        max=100,
-    ),
-]
-RowInputOption = Annotated[
-    bool,
-    typer.Option("--stream-input", help="Take images in rows, so that none is ever whole in SRAM."),
-]
-KeepHeadOption = Annotated[
-    bool, typer.Option("--keep-head", help="Start from the model's own head instead of a new one.")
-]
-TargetOption = Annotated[
-    str,
-    typer.Option(help="Compile for this target: a name, or the path of a target's .toml file."),
-]
-CompilerOption = Annotated[
-    str, typer.Option(help="Build with zig, which comes with kilograd, or with gcc.")
-]
-JsonOption = Annotated[
-    bool, typer.Option("--json", help="Print one JSON object on standard output.")
-]
-SramOption = Annotated[
-    str | None,
-    typer.Option(
-        help="Refuse what needs more SRAM than this, such as 256KB or 262144. The default is all "
-        "that the target has."
-    ),
-]
-FlashOption = Annotated[
-    str | None,
-    typer.Option(
-        help="Refuse what needs more flash than this. The default is all that the target has."
-    ),
-]
-DeviceOption = Annotated[
-    str,
-    typer.Option(
-        help="Train on this device: reference, host, unicorn, qemu, or the name of a target to "
-        "emulate."
-    ),
-]
-SeedOption = Annotated[
-    int,
-    typer.Option(
-        help="Seed the order of the samples and the stochastic rounding.", min=0, max=2**32 - 1
-    ),
-]
 
 
 def main() -> None:

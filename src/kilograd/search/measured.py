@@ -30,6 +30,7 @@ class Analysis:
 
     Attributes:
         layers: in forward order, without the head.
+        head: name of the last layer.
         alone: run of the head alone.
         own: layer -> run of its bias.
         last: layer -> run of all biases from it on.
@@ -37,6 +38,7 @@ class Analysis:
     """
 
     layers: tuple[str, ...]
+    head: str
     alone: Choice
     own: Mapping[str, Choice]
     last: Mapping[str, Choice]
@@ -54,6 +56,7 @@ def plan_analysis(options: Sequence[LayerOptions]) -> Analysis:
     last = {name: Choice(names[i:]) for i, name in enumerate(names)}
     return Analysis(
         names,
+        options[-1].layer,
         Choice(),
         {name: Choice((name,)) for name in names},
         last,
@@ -114,7 +117,7 @@ def contributions_of(analysis: Analysis, outcomes: Mapping[Key, Outcome]) -> Con
     return Contributions(
         "measured",
         "expected accuracy",
-        (*analysis.layers, "head"),
+        (*analysis.layers, analysis.head),
         {name: gain * scale for name, gain in own.items()},
         {
             name: {
