@@ -3,7 +3,6 @@
 import numpy as np
 
 from kilograd.data import Dataset, Samples
-from kilograd.search.choice import Parts
 from kilograd.search.contributions import Contributions
 from kilograd.search.options import layer_options
 from networks import blobs, tiny_graph
@@ -30,11 +29,6 @@ def random_contributions(graph, seed):
     return Contributions(
         "measured",
         "points",
-        tuple(option.layer for option in options),
         {option.layer: float(rng.exponential() / 4) for option in options[:-1]},
         weights,
     )
-
-
-def parts_of(graph):
-    return Parts(layer_options(graph)[:-1])

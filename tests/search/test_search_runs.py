@@ -144,8 +144,8 @@ def alone(graph, tmp_path_factory):
 
 def test_what_is_trained_gains(graph, alone):
     (found,) = alone
-    assert found.layers[-1] == layer_options(graph)[-1].layer
-    assert set(found.biases) == set(found.layers[:-1]) == set(found.weights)
+    trunk = [option.layer for option in layer_options(graph)[:-1]]
+    assert list(found.biases) == list(found.weights) == trunk
     assert max(found.biases.values()) > 0
     assert max(max(shares.values()) for shares in found.weights.values()) > 0
     assert average(alone * 2).biases.keys() == found.biases.keys()
@@ -208,6 +208,6 @@ def test_gradients_tell_what_matters(graph):
         gains = [shares[share] for share in sorted(shares)]
         assert gains == sorted(gains)
     whole = [[c.weights[layer][1.0] for layer in c.weights] for c in (found, again)]
-    assert np.corrcoef(*whole)[0, 1] > 0.5
+    assert np.corrcoef(*whole)[0, 1] > 0.8
     repeated = fisher_contributions(graph, options, task.fit, epochs=1)
     assert repeated == found

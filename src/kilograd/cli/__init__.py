@@ -1,5 +1,5 @@
 """The command line, with one file for each command."""
 
-from kilograd.cli.app import main
+from kilograd.cli.entry import main
 
 __all__ = ["main"]

@@ -32,7 +32,7 @@ from kilograd.cli.options import (
     TargetOption,
 )
 from kilograd.cli.sizes import Budgets
-from kilograd.errors import KilogradError, UserError
+from kilograd.errors import KilogradError
 
 app = typer.Typer(
     name="kilograd",
@@ -43,26 +43,6 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 console = Console(stderr=True)
-
-
-def main() -> None:
-    """Entry point: runs a command and turns errors into exit codes."""
-    try:
-        app(prog_name="kilograd")
-    except UserError as error:
-        _complain(f"error: {error}")
-        sys.exit(error.exit_code)
-    except KilogradError as error:
-        _complain(f"fault: {error}")
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        console.print("The command was interrupted.")
-        sys.exit(130)
-
-
-def _complain(text: str) -> None:
-    text = text.encode("utf-8", "backslashreplace").decode()  # names need not be Unicode
-    console.print(text, style="bold red", markup=False, highlight=False, soft_wrap=True)
 
 
 def _print_json(contents: dict[str, Any]) -> None:

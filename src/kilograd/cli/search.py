@@ -9,25 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import TextColumn, TimeRemainingColumn
 
 from kilograd.cli.blame import blame
 from kilograd.cli.sizes import parse_size
-from kilograd.cli.train import check_writable
+from kilograd.cli.train import check_writable, progress_bar
 from kilograd.data import load_dataset
-from kilograd.errors import BudgetError, UserError
+from kilograd.errors import UserError
 from kilograd.files import write_atomically, write_folder
 from kilograd.frontend.open import input_spec, load_model
 from kilograd.measuring.firmware import check_firmware_target
-from kilograd.search.calibration import Budgets, Found, Space, find_scheme
+from kilograd.search.calibration import Budgets, Found, Space, check_possible, find_scheme
 from kilograd.search.cluster import Cluster
 from kilograd.search.contributions import Contributions
 from kilograd.search.scheme_file import scheme_text
@@ -68,8 +60,9 @@ def search_model(console: Console, request: SearchRequest) -> dict[str, Any]:
     tasks = [_load_task(path, request) for path in request.data]
     graph = load_model(request.model, max(task.classes for task in tasks))
     space = Space(graph, target, row_input=request.row_input, recompute=request.recompute)
-    _check_smallest(space, budgets)
-    with _bar(console) as bar:
+    check_possible(space, budgets[0])
+    left = (TextColumn("left"), TimeRemainingColumn())
+    with progress_bar(console, after=left) as bar:
         shown: dict[str, Any] = {}
 
         def show(what: str, done: int, total: int) -> None:
@@ -77,8 +70,7 @@ def search_model(console: Console, request: SearchRequest) -> dict[str, Any]:
                 shown[what] = bar.add_task(what, total=total)
             bar.update(shown[what], completed=done)
 
-        with blame("--cluster"):
-            contributions = analyst.average(graph, tasks, show)
+        contributions = analyst.average(graph, tasks, show)
     found = [
         find_scheme(space, contributions, budget, _name(request, budget, budgets), console.print)
         for budget in budgets
@@ -149,21 +141,6 @@ def _load_task(path: Path, request: SearchRequest) -> Task:
     return make_task(dataset, request.seed)
 
 
-def _check_smallest(space: Space, budgets: Sequence[Budgets]) -> None:
-    """Refuse budgets below the smallest possible plan before anything is trained."""
-    needed = space.smallest[1].sram_total_bytes
-    if needed > budgets[0].sram:
-        hint = "the head alone is the least that can be trained"
-        if not space.row_input:
-            hint += "; --stream-input never holds a whole image"
-        raise BudgetError(
-            f"the smallest possible plan takes {needed:,} bytes of SRAM, the budget is "
-            f"{budgets[0].sram:,}",
-            where=space.graph.name,
-            hint=hint,
-        )
-
-
 def _name(request: SearchRequest, budget: Budgets, budgets: Sequence[Budgets]) -> str:
     if len(budgets) == 1 and request.pareto is None:
         return request.output.stem
@@ -222,16 +199,3 @@ def _summary(
         "data": {task.name: task.digest for task in tasks},
     }
     return {**shared, **schemes[0]} if request.pareto is None else {**shared, "front": schemes}
-
-
-def _bar(console: Console) -> Progress:
-    return Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-        console=console,
-    )

@@ -17,6 +17,7 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
     SpinnerColumn,
     TextColumn,
     TimeElapsedColumn,
@@ -141,7 +142,8 @@ def train_and_show(
 
     The measurement is there for emulated devices, and wherever a report is written.
     """
-    with progress_bar(console) as bar:
+    so_far = TextColumn("accuracy {task.fields[accuracy]:.1%}")
+    with progress_bar(console, before=(so_far,)) as bar:
         tasks: dict[str, Any] = {}
 
         def show(stage: str, done: int, total: int, accuracy: float) -> None:
@@ -243,15 +245,20 @@ class DivergenceNotice:
         )
 
 
-def progress_bar(console: Console) -> Progress:
-    """Stage, bar, count, accuracy so far, time."""
+def progress_bar(
+    console: Console,
+    before: Sequence[ProgressColumn] = (),
+    after: Sequence[ProgressColumn] = (),
+) -> Progress:
+    """Stage, bar, count and time, with other columns before and after the time."""
     return Progress(
         SpinnerColumn(),
         TextColumn("{task.description:>10}"),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("accuracy {task.fields[accuracy]:.1%}"),
+        *before,
         TimeElapsedColumn(),
+        *after,
         console=console,
     )
 

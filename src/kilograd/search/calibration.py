@@ -38,6 +38,8 @@ class Budgets:
         sram: bytes, all of it.
         instructions: of a training step, emulated; None for any number.
         flash: bytes; None for all that the target has.
+
+    Both memories are the target's at most: what does not even link is no measurement.
     """
 
     sram: int
@@ -133,8 +135,7 @@ def find_scheme(
     Raises:
         BudgetError: the head alone takes more; says how much.
     """
-    _, smallest = space.smallest
-    _check_possible(smallest, budgets)
+    check_possible(space, budgets)
     search = _Search(space, contributions, budgets, name)
     for _ in range(_SOLUTIONS):
         text = search.advance()
@@ -173,10 +174,15 @@ class _Closing:
         """Whether nothing lies between what fits and what does not."""
         return self.fails is not None and self.fails - self.fits <= max(1.0, _SLACK * self.fails)
 
+    def refuse(self, estimate: float) -> None:
+        """Take in that a choice of this estimate is too much, by nobody knows how much."""
+        self.fails = estimate if self.fails is None else min(self.fails, estimate)
+        self.guess = self.fails
+
     def learn(self, estimate: float, measured: int, budget: int, scale: float = 1.0) -> None:
         """Take in what a choice of this estimate really takes; ``scale`` is a unit's worth."""
         if measured > budget:
-            self.fails = estimate if self.fails is None else min(self.fails, estimate)
+            self.refuse(estimate)
         else:
             self.fits = max(self.fits, estimate)
         self.guess = estimate + (budget - measured) / scale
@@ -192,13 +198,13 @@ class _Search:
         self._contributions = contributions
         self._budgets = budgets
         self._name = name
+        self._wanted = _wanted(budgets, space.target)
         self._closing: dict[str, _Closing] = {}
-        measured, budget = _figures(space.smallest[1]), _wanted(budgets)
-        for what, estimate in self._estimates(Choice()).items():
-            if budget[what] is not None:
-                free = (budget[what] or 0) - measured[what]
-                scale = _INSTRUCTIONS if what == "instructions" else 1.0
-                self._closing[what] = _Closing(estimate, estimate + free / scale)
+        measured, estimates = _figures(space.smallest[1]), self._estimates(Choice())
+        for what, budget in self._wanted.items():
+            scale = _INSTRUCTIONS if what == "instructions" else 1.0
+            guess = estimates[what] + (budget - measured[what]) / scale
+            self._closing[what] = _Closing(estimates[what], guess)
         self._best: Found | None = None
         self._seen: set[Key] = set()
         self.is_done = False
@@ -220,8 +226,18 @@ class _Search:
             return ""
         self._seen.add(solution.choice.key)
         self.rounds += 1
-        taken = measure(self._space.compile(solution.choice, self._name))
+        try:
+            taken = measure(self._space.compile(solution.choice, self._name))
+        except BudgetError as error:
+            self._refuse(solution.choice)
+            return error.what
         return self._learn(solution, taken)
+
+    def _refuse(self, choice: Choice) -> None:
+        """A choice that the target's memories do not hold: whichever it was, both close in."""
+        estimates = self._estimates(choice)
+        for what in ("SRAM", "flash"):
+            self._closing[what].refuse(estimates[what])
 
     def _estimates(self, choice: Choice) -> dict[str, float]:
         return {
@@ -234,9 +250,7 @@ class _Search:
         choice, space = solution.choice, self._space
         estimates, measured = self._estimates(choice), _figures(taken)
         over: list[str] = []
-        for what, budget in _wanted(self._budgets).items():
-            if budget is None:
-                continue
+        for what, budget in self._wanted.items():
             scale = self._worth(estimates[what], taken) if what == "instructions" else 1.0
             self._closing[what].learn(estimates[what], measured[what], budget, scale)
             if measured[what] > budget:
@@ -276,19 +290,31 @@ def _figures(measured: Measurement) -> dict[str, int]:
     }
 
 
-def _wanted(budgets: Budgets) -> dict[str, int | None]:
-    return {"SRAM": budgets.sram, "instructions": budgets.instructions, "flash": budgets.flash}
+def _wanted(budgets: Budgets, target: Target) -> dict[str, int]:
+    """What is limited, and how far."""
+    flash = target.code_region.length if budgets.flash is None else budgets.flash
+    wanted = {"SRAM": budgets.sram, "flash": flash}
+    if budgets.instructions is not None:
+        wanted["instructions"] = budgets.instructions
+    return wanted
 
 
-def _check_possible(smallest: Measurement, budgets: Budgets) -> None:
-    """Refuse budgets that not even the head fits."""
-    for what, needed, budget in (
-        ("bytes of SRAM", smallest.sram_total_bytes, budgets.sram),
-        ("instructions", smallest.instructions_train_step, budgets.instructions),
-        ("bytes of flash", smallest.flash_bytes, budgets.flash),
-    ):
-        if budget is not None and needed > budget:
+def check_possible(space: Space, budgets: Budgets) -> None:
+    """Refuse budgets below the smallest possible plan, which trains the head alone.
+
+    Raises:
+        BudgetError: says what the smallest takes.
+    """
+    taken = _figures(space.smallest[1])
+    for what, budget in _wanted(budgets, space.target).items():
+        if taken[what] > budget:
+            unit = "instructions" if what == "instructions" else f"bytes of {what}"
+            hint = "the head alone is the least that can be trained"
+            if what == "SRAM" and not space.row_input:
+                hint += "; samples that arrive in rows are never whole in memory"
             raise BudgetError(
-                f"training the head alone takes {needed:,} {what}, the budget is {budget:,}",
-                hint="the head is the least that can be trained",
+                f"the smallest possible plan takes {taken[what]:,} {unit}, "
+                f"the budget is {budget:,}",
+                where=space.graph.name,
+                hint=hint,
             )

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
@@ -53,6 +53,7 @@ class Cluster:
         if parts.scheme not in _BACKENDS or not parts.hostname or not parts.port:
             raise UserError(
                 f"{self.address!r} is no address of a cluster",
+                where="cluster",
                 hint="dask://host:port and ray://host:port are known",
             )
         _check_answers(self.address, parts.hostname, parts.port)
@@ -78,7 +79,8 @@ def _require(module: str, extra: str) -> None:
         raise UserError(f"{module} is not installed", hint=f"pip install 'kilograd[{extra}]'")
 
 
-def _dask(host: str, port: int) -> AbstractContextManager[Any]:
+@contextmanager
+def _dask(host: str, port: int) -> Generator[None]:
     _require("distributed", "dask")
     distributed: Any = import_module("distributed")
     try:
@@ -88,7 +90,11 @@ def _dask(host: str, port: int) -> AbstractContextManager[Any]:
             f"the cluster at dask://{host}:{port} does not answer as one: {error}",
             hint="is it the address of the scheduler, not of its web page?",
         ) from error
-    return joblib.parallel_config(backend="dask", client=client)
+    try:
+        with joblib.parallel_config(backend="dask", client=client):
+            yield
+    finally:
+        client.close()
 
 
 def _ray(host: str, port: int) -> AbstractContextManager[Any]:

@@ -13,15 +13,13 @@ class Contributions:
     Attributes:
         method: how they were found: ``measured`` or ``fisher``.
         unit: of all gains.
-        layers: names in forward order; the head is last and has no gain, since it is always
-            trained.
-        biases: layer -> gain of training its bias.
+        biases: layer -> gain of training its bias, in forward order; the head is not among them,
+            since it is always trained.
         weights: layer -> share of its input channels -> gain of training their weights.
     """
 
     method: str
     unit: str
-    layers: tuple[str, ...]
     biases: Mapping[str, float]
     weights: Mapping[str, Mapping[float, float]]
 
@@ -42,7 +40,6 @@ def average(several: Sequence[Contributions]) -> Contributions:
     return Contributions(
         first.method,
         "share of all gains",
-        first.layers,
         {
             name: sum(o.biases[name] / s for o, s in zip(several, sums, strict=True)) / len(several)
             for name in first.biases

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from kilograd.compiler import Program
 from kilograd.ir import Graph, Kind, Node, Phase
 from kilograd.ops import REGISTRY, kernel_call
+from kilograd.ops.spec import Role
 from kilograd.passes import Differentiate, ForTarget, Order, Prune, Select
 from kilograd.passes.base import run_passes
 from kilograd.rowwise import aligned
@@ -146,6 +147,7 @@ class _Reader:
         self._parts = parts
         self._smallest = smallest
         self._readers = graph.readers()
+        self._producer = graph.producer()
         self._at = {node.name: i for i, node in enumerate(graph.nodes)}
         self._reach: dict[str, Mask] = {}
         self._parameters: dict[str, Mask] = {}
@@ -193,7 +195,7 @@ class _Reader:
         spec, values = REGISTRY[node.operator], self._graph.values
         updated = [values[name] for name in spec.overwritten(node).values()]
         deltas = [value for value in updated if value.type.quantization is not None]
-        if not updated and all(values[i].kind in (Kind.CONSTANT, Kind.STATE) for i in node.inputs):
+        if not updated and self._graph.makes_parameter(node):
             deltas = [v for v in map(values.__getitem__, node.inputs) if v.kind is Kind.STATE]
         if not deltas:
             return None
@@ -207,10 +209,9 @@ class _Reader:
         """Whether a training node reads nothing but results of the forward pass."""
         values = self._graph.values
         read = [i for i in node.inputs if values[i].kind in (Kind.ACTIVATION, Kind.INPUT)]
-        producers = [self._graph.producer().get(name) for name in read]
+        producers = [self._producer.get(name) for name in read]
         is_forward = all(p is None or p.phase is Phase.INFERENCE for p in producers)
-        role = REGISTRY[node.operator].role
-        is_loss = role is not type(role).ORDINARY
+        is_loss = REGISTRY[node.operator].role is Role.LOSS
         return node.phase is Phase.TRAINING and bool(read) and is_forward and not is_loss
 
     def _needed(self, name: str, at: int) -> Mask:

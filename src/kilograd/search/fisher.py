@@ -39,8 +39,6 @@ SAMPLES = 256
 _WARM_UP = 48
 #: Most of the steps that may stand at the end of a delta's range.
 _MOST_SATURATED = 1e-3
-#: Of a delta in 8 bits.
-_RANGE_END = 127
 
 
 @dataclass(frozen=True)
@@ -55,6 +53,11 @@ class _Delta:
     def end(self) -> int:
         """Offset of what comes after it."""
         return self.offset + self.type.nbytes
+
+    @property
+    def most(self) -> int:
+        """The end of its range."""
+        return int(np.iinfo(self.type.dtype.value).max)
 
     @property
     def is_bias(self) -> bool:
@@ -193,9 +196,12 @@ class _Gradients:
         """The largest power of two at which hardly any delta reaches the end of its range."""
         for exponent in range(6, -30, -1):
             self.rate = LearningRate.from_float(2.0**exponent)
-            moves = [move for pair in pairs for move in self._moves(self._step(*pair))]
-            ends = sum(int(np.count_nonzero(np.abs(move) >= _RANGE_END)) for move in moves)
-            if ends <= _MOST_SATURATED * sum(move.size for move in moves):
+            count = ends = 0
+            for pair in pairs:
+                for delta, move in zip(self._deltas, self._moves(self._step(*pair)), strict=True):
+                    count += move.size
+                    ends += int(np.count_nonzero(np.abs(move) >= delta.most))
+            if ends <= _MOST_SATURATED * count:
                 return
 
     def of(
@@ -239,12 +245,14 @@ def _grouped(
     return Contributions(
         "fisher",
         "gradient norm",
-        tuple(o.layer for o in options),
-        {o.layer: float(found[o.layer, True].sum()) for o in trunk},
+        {o.layer: _norm(found[o.layer, True]) for o in trunk},
         {
-            o.layer: {
-                w.share: float(by_channel[o.layer][list(w.channels)].sum()) for w in o.weights
-            }
+            o.layer: {w.share: _norm(by_channel[o.layer][list(w.channels)]) for w in o.weights}
             for o in trunk
         },
     )
+
+
+def _norm(squares: NDArray[np.float64]) -> float:
+    """Root of a sum of squares; what rounding leaves of nothing may be below zero."""
+    return float(np.sqrt(max(0.0, squares.sum())))

@@ -29,16 +29,12 @@ class Analysis:
     """All runs of an analysis.
 
     Attributes:
-        layers: in forward order, without the head.
-        head: name of the last layer.
         alone: run of the head alone.
-        own: layer -> run of its bias.
+        own: layer -> run of its bias, in forward order, without the head.
         last: layer -> run of all biases from it on.
         weights: layer -> share -> run of its weight and all biases from it on.
     """
 
-    layers: tuple[str, ...]
-    head: str
     alone: Choice
     own: Mapping[str, Choice]
     last: Mapping[str, Choice]
@@ -55,8 +51,6 @@ def plan_analysis(options: Sequence[LayerOptions]) -> Analysis:
     names = tuple(option.layer for option in options[:-1])
     last = {name: Choice(names[i:]) for i, name in enumerate(names)}
     return Analysis(
-        names,
-        options[-1].layer,
         Choice(),
         {name: Choice((name,)) for name in names},
         last,
@@ -117,7 +111,6 @@ def contributions_of(analysis: Analysis, outcomes: Mapping[Key, Outcome]) -> Con
     return Contributions(
         "measured",
         "expected accuracy",
-        (*analysis.layers, analysis.head),
         {name: gain * scale for name, gain in own.items()},
         {
             name: {

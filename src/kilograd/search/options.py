@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from kilograd.ir import Graph, Kind
 from kilograd.ops import REGISTRY
 from kilograd.ops.spec import Trainable
-from kilograd.scheme import Scheme
 
 #: Shares of a layer's input channels whose weights can be trained (MCUNetV3, section 2.2).
 SHARES = (1 / 8, 1 / 4, 1 / 2, 1.0)
@@ -35,11 +34,13 @@ class LayerOptions:
 
     Attributes:
         layer: its name.
+        channels: of its result; as many biases.
         bias_bytes: of the bias's deltas.
         weights: by ascending share; shares that take as much state as a larger one are left out.
     """
 
     layer: str
+    channels: int
     bias_bytes: int
     weights: tuple[WeightOption, ...]
 
@@ -62,13 +63,10 @@ def layer_options(graph: Graph, shares: Iterable[float] = SHARES) -> tuple[Layer
             trainable = spec.trainable(node, graph, bias=False, share=share)
             option = WeightOption(share, _channels(trainable), _state_bytes(trainable))
             weights[option.state_bytes] = option  # a larger share of as many bytes takes its place
-        found.append(LayerOptions(node.layer, _state_bytes(bias), tuple(weights.values())))
+        found.append(
+            LayerOptions(node.layer, _biases(bias), _state_bytes(bias), tuple(weights.values()))
+        )
     return tuple(found)
-
-
-def make_scheme(name: str, biases: Iterable[str], weights: Mapping[str, float]) -> Scheme:
-    """A scheme of these layers, in the order in which they are given."""
-    return Scheme(name, tuple(biases), dict(weights))
 
 
 def _channels(trainable: Trainable) -> tuple[int, ...]:
@@ -76,6 +74,10 @@ def _channels(trainable: Trainable) -> tuple[int, ...]:
     some = getattr(trainable.node.attributes, "trained_channels", None)
     delta = next(v for v in trainable.values if v.kind is Kind.STATE)
     return tuple(some) if some else tuple(range(delta.type.shape[-1]))
+
+
+def _biases(trainable: Trainable) -> int:
+    return next(v for v in trainable.values if v.kind is Kind.STATE).type.size
 
 
 def _state_bytes(trainable: Trainable) -> int:

@@ -58,12 +58,6 @@ def boundaries(graph: Graph) -> tuple[Boundary, ...]:
     return tuple(found)
 
 
-def boundary_before(graph: Graph, layers: Collection[str]) -> Boundary:
-    """The last boundary before the first of these layers."""
-    first = min(i for i, node in enumerate(graph.nodes) if node.layer in layers)
-    return [boundary for boundary in boundaries(graph) if boundary.index <= first][-1]
-
-
 def suffix(graph: Graph, boundary: Boundary) -> Graph:
     """The network behind a boundary: its input is the tensor there."""
     if boundary.index == 0:

@@ -65,16 +65,16 @@ class Solution:
         return self.bound - self.gain <= 1e-4 * max(abs(self.bound), 1e-12)
 
 
-#: Of a trained bias: a mantissa and an exponent a channel, which holds a delta of one byte.
-_CONSTANTS_A_BIAS_BYTE = 3
+#: Of a trained bias, a channel: a mantissa and an exponent.
+_CONSTANTS_A_BIAS = 3
 #: Of a trained weight: parameters of the nodes that learn.
 _CONSTANTS_A_WEIGHT = 120
 
 
 def constant_bytes(parts: Parts, choice: Choice) -> int:
     """Roughly what a choice adds to flash."""
-    biases = sum(parts.options[parts.index[layer]].bias_bytes for layer in choice.biases)
-    return _CONSTANTS_A_BIAS_BYTE * biases + _CONSTANTS_A_WEIGHT * len(choice.weights)
+    biases = sum(parts.options[parts.index[layer]].channels for layer in choice.biases)
+    return _CONSTANTS_A_BIAS * biases + _CONSTANTS_A_WEIGHT * len(choice.weights)
 
 
 def solve(costs: CostModel, contributions: Contributions, limits: Limits) -> Solution:
@@ -209,7 +209,7 @@ class _Problem:
     def _constants(self) -> Any:
         parts = self._costs.parts
         return sum(
-            _CONSTANTS_A_BIAS_BYTE * option.bias_bytes * self._trained[2 * i]
+            _CONSTANTS_A_BIAS * option.channels * self._trained[2 * i]
             + _CONSTANTS_A_WEIGHT * self._trained[2 * i + 1]
             for i, option in enumerate(parts.options)
         )
