@@ -20,7 +20,7 @@ from kilograd.search.choice import Choice
 from kilograd.search.cluster import Cluster
 from kilograd.search.contributions import average
 from kilograd.search.fisher import fisher_contributions
-from kilograd.search.measured import measured_contributions, plan_analysis
+from kilograd.search.measured import Analysis, measured_contributions
 from kilograd.search.options import layer_options
 from kilograd.search.prefix import boundaries, build_stages, run_stages, suffix
 from kilograd.search.runs import Outcome, RunStore
@@ -152,7 +152,7 @@ def test_what_is_trained_gains(graph, alone):
 
 
 def test_an_interrupted_analysis_goes_on_where_it_stopped(graph, tmp_path, alone, monkeypatch):
-    count = len(plan_analysis(layer_options(graph)).choices())
+    count = Analysis(tuple(layer_options(graph)[:-1])).runs
 
     def stop(done, total):
         assert total == count

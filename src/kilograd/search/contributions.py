@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+#: The unit of gains that can be compared between tasks.
+ACCURACY = "expected accuracy"
+
 
 @dataclass(frozen=True)
 class Contributions:
@@ -32,14 +35,19 @@ class Contributions:
 
 
 def average(several: Sequence[Contributions]) -> Contributions:
-    """The mean over tasks, each scaled so that its gains above zero sum to 1."""
+    """The mean over tasks.
+
+    Gains of accuracy count as they are: a task with little to gain says little. Others are first
+    scaled so that those above zero sum to 1, since each task's have a unit of their own.
+    """
     first = several[0]
     if len(several) == 1:
         return first
-    sums = [_positive_sum(one) or 1.0 for one in several]
+    is_accuracy = first.unit == ACCURACY
+    sums = [1.0 if is_accuracy else _positive_sum(one) or 1.0 for one in several]
     return Contributions(
         first.method,
-        "share of all gains",
+        first.unit if is_accuracy else "share of all gains",
         {
             name: sum(o.biases[name] / s for o, s in zip(several, sums, strict=True)) / len(several)
             for name in first.biases

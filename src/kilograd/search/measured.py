@@ -1,20 +1,23 @@
 """Contributions by training: each part of a network trained beside its head, and what it gains.
 
 As in MCUNetV3, section 2.2: the gain of the biases of the last k layers for every k, of each
-layer's own bias, and of a weight at each share of its channels on top of the biases from its layer
-on. All runs are short, use the arithmetic that ships, and are judged by validation samples.
+layer's own bias, and of a weight at each share of its channels on top of biases. These are the same
+for all weights behind them: on top of the biases from its own layer on, a late weight would seem to
+gain what the biases before it gain as well. All runs are short, use the arithmetic that ships, and
+are judged by validation samples.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from kilograd.data import Samples
 from kilograd.ir import Graph
 from kilograd.search.choice import Choice, Key
 from kilograd.search.cluster import Cluster
-from kilograd.search.contributions import Contributions
+from kilograd.search.contributions import ACCURACY, Contributions
 from kilograd.search.options import LayerOptions
 from kilograd.search.prefix import Boundary, boundaries, build_stages, run_stages, suffix
 from kilograd.search.runs import Material, Outcome, RunStore, short_run
@@ -22,46 +25,77 @@ from kilograd.search.tasks import Task
 
 #: A boundary is used where its tensor is no larger than this multiple of the smallest before it.
 _GROWTH = 1.5
+#: The biases that weights are measured on top of gain this share of what all can gain.
+_BASE_SHARE = 0.85
+
+
+#: What a choice of each run gave on one task.
+Outcomes = Mapping[Key, Outcome]
 
 
 @dataclass(frozen=True)
 class Analysis:
-    """All runs of an analysis.
+    """The runs of an analysis, those of biases first.
 
     Attributes:
-        alone: run of the head alone.
-        own: layer -> run of its bias, in forward order, without the head.
-        last: layer -> run of all biases from it on.
-        weights: layer -> share -> run of its weight and all biases from it on.
+        options: of all layers but the head, in forward order.
     """
 
-    alone: Choice
-    own: Mapping[str, Choice]
-    last: Mapping[str, Choice]
-    weights: Mapping[str, Mapping[float, Choice]]
+    options: tuple[LayerOptions, ...]
 
-    def choices(self) -> list[Choice]:
-        """Each run once, in an order that does not change."""
-        weights = (choice for shares in self.weights.values() for choice in shares.values())
-        return [self.alone, *self.own.values(), *self.last.values(), *weights]
+    @cached_property
+    def alone(self) -> Choice:
+        """The head alone."""
+        return Choice()
 
+    @cached_property
+    def own(self) -> dict[str, Choice]:
+        """Layer -> its bias."""
+        return {option.layer: Choice((option.layer,)) for option in self.options}
 
-def plan_analysis(options: Sequence[LayerOptions]) -> Analysis:
-    """The runs that tell what each option is worth; the head comes last in the options."""
-    names = tuple(option.layer for option in options[:-1])
-    last = {name: Choice(names[i:]) for i, name in enumerate(names)}
-    return Analysis(
-        Choice(),
-        {name: Choice((name,)) for name in names},
-        last,
-        {
+    @cached_property
+    def last(self) -> dict[str, Choice]:
+        """Layer -> all biases from it on."""
+        names = tuple(option.layer for option in self.options)
+        return {name: Choice(names[i:]) for i, name in enumerate(names)}
+
+    @property
+    def biases(self) -> list[Choice]:
+        """The first runs."""
+        return [self.alone, *self.own.values(), *self.last.values()]
+
+    @property
+    def runs(self) -> int:
+        """How many there are in all."""
+        return len(self.biases) + sum(len(option.weights) for option in self.options)
+
+    def base(self, tasks: Sequence[Outcomes]) -> str:
+        """The layer whose biases from it on are what weights are measured on top of.
+
+        The last one that gains most of what any number of biases gains, over all tasks.
+        """
+        gained = {
+            name: sum(found[choice.key].expected - found[Choice().key].expected for found in tasks)
+            for name, choice in self.last.items()
+        }
+        most = max(gained.values())
+        wanted = most - (1 - _BASE_SHARE) * abs(most)
+        return [name for name, gain in gained.items() if gain >= wanted][-1]
+
+    def below(self, layer: str, base: str) -> Choice:
+        """The biases that a layer's weight is measured on top of: never fewer than from it on."""
+        names = list(self.last)
+        return self.last[names[min(names.index(layer), names.index(base))]]
+
+    def weights(self, base: str) -> dict[str, dict[float, Choice]]:
+        """Layer -> share -> its weight, and the biases that it is measured on top of."""
+        return {
             option.layer: {
-                w.share: Choice(last[option.layer].biases, {option.layer: w.share})
+                w.share: Choice(self.below(option.layer, base).biases, {option.layer: w.share})
                 for w in option.weights
             }
-            for option in options[:-1]
-        },
-    )
+            for option in self.options
+        }
 
 
 def measured_contributions(
@@ -85,16 +119,32 @@ def measured_contributions(
         seed: of all runs.
         progress: told how many runs are done.
     """
-    analysis = plan_analysis(options)
+    analysis = Analysis(tuple(options[:-1]))
     runs = _Runs(graph, options[-1].layer, tasks, cluster, store, seed)
-    outcomes = runs.make(analysis.choices(), progress)
-    return [
-        contributions_of(analysis, {key: found[number] for key, found in outcomes.items()})
-        for number in range(len(tasks))
-    ]
+    counted = _counted(progress, analysis.runs)
+    first = runs.make(analysis.biases, counted(0))
+    base = analysis.base(_by_task(first, len(tasks)))
+    choices = [c for shares in analysis.weights(base).values() for c in shares.values()]
+    outcomes = {**first, **runs.make(choices, counted(len(analysis.biases)))}
+    return [contributions_of(analysis, base, one) for one in _by_task(outcomes, len(tasks))]
 
 
-def contributions_of(analysis: Analysis, outcomes: Mapping[Key, Outcome]) -> Contributions:
+def _by_task(outcomes: Mapping[Key, Sequence[Outcome]], tasks: int) -> list[Outcomes]:
+    return [{key: found[task] for key, found in outcomes.items()} for task in range(tasks)]
+
+
+def _counted(
+    progress: Callable[[int, int], None] | None, total: int
+) -> Callable[[int], Callable[[int], None]]:
+    """Progress of all runs, from that of a part of them and how many were before it."""
+
+    def count(before: int) -> Callable[[int], None]:
+        return lambda done: progress(before + done, total) if progress else None
+
+    return count
+
+
+def contributions_of(analysis: Analysis, base: str, outcomes: Outcomes) -> Contributions:
     """Gains from the outcomes of all runs on one task.
 
     What biases gain together is less than the sum of what each gains alone; each one's own gain is
@@ -110,14 +160,15 @@ def contributions_of(analysis: Analysis, outcomes: Mapping[Key, Outcome]) -> Con
     scale = most / total if total else 0.0
     return Contributions(
         "measured",
-        "expected accuracy",
+        ACCURACY,
         {name: gain * scale for name, gain in own.items()},
         {
             name: {
-                share: outcomes[choice.key].expected - last[name]
+                share: outcomes[choice.key].expected
+                - outcomes[analysis.below(name, base).key].expected
                 for share, choice in shares.items()
             }
-            for name, shares in analysis.weights.items()
+            for name, shares in analysis.weights(base).items()
         },
     )
 
@@ -144,7 +195,7 @@ class _Runs:
         self._boundaries = _useful(graph)
 
     def make(
-        self, choices: Sequence[Choice], progress: Callable[[int, int], None] | None
+        self, choices: Sequence[Choice], progress: Callable[[int], None]
     ) -> dict[Key, list[Outcome]]:
         """The outcomes of every choice, one a task."""
         found: dict[Key, list[Outcome]] = {}
@@ -156,16 +207,14 @@ class _Runs:
                 found[choice.key] = whole
             else:
                 missing.append(choice)
-        done = len(found)
-        if progress is not None:
-            progress(done, len(choices))
+        done = len(choices) - len(missing)
+        progress(done)
         for choice, outcomes in self._run(missing):
             for digest, outcome in zip(self._digests, outcomes, strict=True):
                 self._store.keep(choice, digest, self._seed, outcome)
             found[choice.key] = outcomes
             done += 1
-            if progress is not None:
-                progress(done, len(choices))
+            progress(done)
         return found
 
     def _run(self, choices: Sequence[Choice]) -> Iterable[tuple[Choice, list[Outcome]]]:

@@ -27,6 +27,8 @@ from kilograd.training.loop import Runner, TrainingOptions
 
 #: Steps that a short run has, in whole passes over its samples, at most so many passes.
 _STEPS, _MOST_EPOCHS = 1200, 12
+#: Of the softmax, tried on the validation samples: powers of two, four an octave.
+_TEMPERATURES = [2.0 ** (step / 4) for step in range(-12, 25)]
 
 
 @dataclass(frozen=True)
@@ -35,8 +37,10 @@ class Outcome:
 
     Attributes:
         accuracy: share of them that were classified rightly, in [0, 1].
-        expected: mean probability that the network gave to the right class: the accuracy of
-            guessing by its probabilities, which changes smoothly with what was learned.
+        expected: mean probability that the network gave to the right class, at the temperature
+            that explains the samples best: the accuracy of guessing by its probabilities. It
+            changes smoothly with what was learned, and not with mere confidence (temperature
+            scaling: Guo et al., "On Calibration of Modern Neural Networks", section 4.2).
     """
 
     accuracy: float
@@ -95,11 +99,18 @@ def _run(device: HostDevice, material: Material, seed: int) -> Outcome:
 def _judge(logits: NDArray[np.int32], labels: NDArray[np.int32]) -> Outcome:
     real = logits / float(1 << 16)
     real -= real.max(axis=1, keepdims=True)
-    probabilities = np.exp(real)
-    probabilities /= probabilities.sum(axis=1, keepdims=True)
-    right: NDArray[np.float64] = probabilities[np.arange(len(labels)), labels]
     hits: NDArray[np.bool_] = real.argmax(axis=1) == labels
-    return Outcome(float(hits.mean()), float(right.mean()))
+    tried = [_log_probabilities(real / temperature, labels) for temperature in _TEMPERATURES]
+    best = max(tried, key=lambda found: float(found.mean()))
+    return Outcome(float(hits.mean()), float(np.exp(best).mean()))
+
+
+def _log_probabilities(
+    logits: NDArray[np.float64], labels: NDArray[np.int32]
+) -> NDArray[np.float64]:
+    """Of the right classes; the largest logit of each row is 0."""
+    right: NDArray[np.float64] = logits[np.arange(len(labels)), labels]
+    return right - np.log(np.exp(logits).sum(axis=1))
 
 
 class RunStore:
@@ -151,6 +162,7 @@ class RunStore:
             "biases": choice.biases,
             "weights": choice.weights,
             "steps": [_STEPS, _MOST_EPOCHS],
+            "judged": "at the best temperature",
             "seed": seed,
         }
         name = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,213 @@
+"""Searches for schemes, trains them, and writes experiments/search/results.json.
+
+    python -m experiments.search.run [contributions] [schemes] [accuracy] [--only TEXT]
+
+Without arguments everything, in about four hours on two cores. Training runs of the analysis are
+kept in kilograd's cache, and cells of the table that were made with the same scheme are kept, so it
+can be stopped at any time. Needs the published checkpoints and data packs in ../shared.
+
+Schemes are chosen by training samples only. The nine packs' test samples are looked at once a
+scheme was written, and nothing is chosen by them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from itertools import groupby
+from typing import Any
+
+from joblib import Parallel, delayed
+
+from experiments.common.cells import Cell, recipe, run_cell
+from experiments.common.ledgers import Ledger, Row, chosen_parts, read_ledger, write_ledger
+from experiments.common.packs import PACKS, pack_path
+from experiments.common.paths import BACKBONES, checkpoint, require_shared
+from experiments.common.programs import BOARD, compiled, measure_anywhere
+from experiments.search import LEDGER
+from experiments.search.wanted import CLASSES, SEEDS, TASKS, Wanted, wanted
+from kilograd.data import load_dataset
+from kilograd.files import write_atomically
+from kilograd.frontend.open import input_spec, load_model
+from kilograd.passes import DEFAULT_SHARE
+from kilograd.scheme import Scheme, load_scheme
+from kilograd.search.calibration import Budgets, Space, find_scheme
+from kilograd.search.contributions import Contributions, average
+from kilograd.search.scheme_file import scheme_text
+from kilograd.search.search import Analyst
+from kilograd.search.tasks import Task, make_task
+from kilograd.targets import get_target
+
+
+def tasks_for(model: str) -> list[Task]:
+    """What contributions are measured on."""
+    spec = input_spec(load_model(checkpoint(model)))
+    return [make_task(load_dataset(pack_path(name), spec, test_limit=0)) for name in TASKS]
+
+
+def measure_contributions(ledger: Ledger, only: str) -> None:
+    """Every option of every backbone on each task."""
+    for model in BACKBONES:
+        if only not in model:
+            continue
+        tasks = tasks_for(model)
+        graph = load_model(checkpoint(model), max(task.classes for task in tasks))
+        found = Analyst().analyse(graph, tasks, _tell(model))
+        ledger.setdefault("contributions", {})[model] = {
+            task.name: {
+                "biases": _rounded(one.biases),
+                "weights": {
+                    layer: _rounded({str(share): gain for share, gain in shares.items()})
+                    for layer, shares in one.weights.items()
+                },
+                "unit": one.unit,
+                "digest": task.digest,
+            }
+            for task, one in zip(tasks, found, strict=True)
+        }
+        write_ledger(LEDGER, ledger)
+
+
+def _rounded(gains: Any) -> dict[str, float]:
+    return {name: round(float(gain), 6) for name, gain in gains.items()}
+
+
+def _tell(model: str) -> Callable[[str, int, int], None]:
+    def tell(what: str, done: int, total: int) -> None:
+        if done % 20 == 0 or done == total:
+            print(f"{model}: {done} of {total} {what}", flush=True)
+
+    return tell
+
+
+def contributions_of(ledger: Ledger, model: str) -> Contributions:
+    """The mean over the tasks, as the ledger has them."""
+    return average(
+        [
+            Contributions(
+                "measured",
+                row["unit"],
+                row["biases"],
+                {
+                    layer: {float(share): gain for share, gain in shares.items()}
+                    for layer, shares in row["weights"].items()
+                },
+            )
+            for row in ledger["contributions"][model].values()
+        ]
+    )
+
+
+def find_schemes(ledger: Ledger, only: str) -> None:
+    """The best scheme for every budget, written to its file."""
+    chosen = [one for one in wanted() if only in one.key]
+    for (model, streamed), several in groupby(chosen, lambda one: (one.model, one.streamed)):
+        graph = load_model(checkpoint(model), CLASSES)
+        space = Space(graph, get_target(BOARD), row_input=streamed, recompute=DEFAULT_SHARE)
+        contributions, tasks = contributions_of(ledger, model), tasks_for(model)
+        kind = "streamed" if streamed else "held"
+        for one in several:
+            budgets = Budgets(_budget(one))
+            found = find_scheme(space, contributions, budgets, one.name)
+            one.path.parent.mkdir(parents=True, exist_ok=True)
+            text = scheme_text(found, model, contributions, tasks, kind)
+            write_atomically(one.path, text.encode())
+            ledger.setdefault("schemes", {})[one.key] = {
+                "budget": budgets.sram,
+                "gain": found.solution.gain,
+                "bound": found.solution.bound,
+                "rounds": found.rounds,
+                "sram_total_bytes": found.measurement.sram_total_bytes,
+                "instructions_train_step": found.measurement.instructions_train_step,
+                "flash_bytes": found.measurement.flash_bytes,
+                "digest": digest_of(found.scheme),
+            }
+            write_ledger(LEDGER, ledger)
+            print(f"{one.key}: {found.measurement.sram_total_bytes:,} of {budgets.sram:,} B")
+
+
+def _budget(one: Wanted) -> int:
+    if one.sram is not None:
+        return one.sram
+    published = compiled(checkpoint(one.model), f"{one.model}/{one.like}", CLASSES, target=BOARD)
+    return measure_anywhere(published)[0].sram_total_bytes
+
+
+def digest_of(scheme: Scheme) -> str:
+    """Of what a scheme trains."""
+    what = [scheme.biases, dict(scheme.weights)]
+    return hashlib.sha256(json.dumps(what).encode()).hexdigest()[:16]
+
+
+def measure_accuracy(ledger: Ledger, only: str) -> None:
+    """Every scheme that was found, on every pack, with every seed."""
+    rows = ledger.setdefault("accuracy", {})
+    jobs = [job for job in _jobs(ledger) if only in job[0].key and not _is_done(rows, *job)]
+    print(f"{len(jobs)} cells of {len(SEEDS)} runs to do")
+    parallel = Parallel(n_jobs=-1, return_as="generator_unordered", max_nbytes=None)
+    for found in parallel(delayed(_run)(one, data) for one, data in jobs):
+        rows.update(found)
+        write_ledger(LEDGER, ledger)
+        for key, row in found.items():
+            print(f"{key}: {row['accuracy']:.4f}", flush=True)
+
+
+def _jobs(ledger: Ledger) -> Iterator[tuple[Wanted, str]]:
+    for one in wanted():
+        if one.key in ledger["schemes"]:
+            yield from ((one, data) for data in PACKS)
+
+
+def _cell(one: Wanted, data: str) -> Cell:
+    return Cell(checkpoint(one.model), pack_path(data), str(one.path), "device")
+
+
+def cell_key(one: Wanted, data: str, seed: int) -> str:
+    """Name of a run in the ledger."""
+    return f"{one.key} | {data} | seed {seed}"
+
+
+def _is_done(rows: Ledger, one: Wanted, data: str) -> bool:
+    wanted_row = _made_by(one, data)
+    return all(
+        wanted_row.items() <= rows.get(cell_key(one, data, seed), {}).items() for seed in SEEDS
+    )
+
+
+def _made_by(one: Wanted, data: str) -> Row:
+    """What a row follows from beside its seed."""
+    scheme = load_scheme(str(one.path), load_model(checkpoint(one.model), CLASSES))
+    return {"scheme": digest_of(scheme), "recipe": recipe(_cell(one, data))}
+
+
+def _run(one: Wanted, data: str) -> dict[str, Row]:
+    made_by = _made_by(one, data)
+    rows = run_cell(_cell(one, data), SEEDS)
+    return {
+        cell_key(one, data, seed): {**row, **made_by} for seed, row in zip(SEEDS, rows, strict=True)
+    }
+
+
+PARTS: dict[str, Callable[[Ledger, str], None]] = {
+    "contributions": measure_contributions,
+    "schemes": find_schemes,
+    "accuracy": measure_accuracy,
+}
+
+
+def main() -> None:
+    """Measure what the command line names."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser.add_argument("parts", nargs="*")
+    parser.add_argument("--only", default="", help="models or schemes with this in their name")
+    arguments = parser.parse_args()
+    require_shared()
+    ledger = read_ledger(LEDGER)
+    for part in chosen_parts(arguments.parts, PARTS):
+        PARTS[part](ledger, arguments.only)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+"""Which schemes are searched for, and what they are compared with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from experiments.common.paths import BACKBONES
+
+#: Schemes of the experiment, one file each.
+FOLDER = Path(__file__).parent / "schemes"
+#: Classes that SRAM is measured with.
+CLASSES = 10
+SEEDS = (0, 1, 2)
+#: What contributions are measured on: where the head alone is furthest from what can be learned.
+#: Only the training split of each is read, and a quarter of that is what schemes are judged by.
+TASKS = ("cifar10", "grocery81", "coco_vww_mini")
+
+#: Published schemes, from small to large.
+PUBLISHED = {
+    "mcunet-5fps": ("49kb", "99kb", "148kb"),
+    "mbv2-w0.35": ("49kb", "99kb", "138kb"),
+    "proxyless-w0.3": ("49kb", "98kb", "148kb"),
+}
+#: SRAM that MCUNet's published schemes took, samples held, when each bias had four bytes.
+WITH_WIDE_BIASES = {"49kb": 87_524, "99kb": 129_188, "148kb": 175_432}
+#: Share of that which schemes for less have.
+LESS = 0.8
+#: Budgets of MCUNet's front in KB, samples streamed.
+FRONT = (48, 64, 96, 128, 192, 256)
+FRONT_MODEL = "mcunet-5fps"
+#: Budgets in KB that are searched for with samples streamed, and the models that they are for.
+SMALL = {"proxyless-w0.3": (48, 64)}
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A scheme that is searched for.
+
+    Attributes:
+        model: name of a published checkpoint.
+        name: of the scheme's file.
+        streamed: whether samples come row by row.
+        like: name of the published scheme that it is compared with, if any.
+        sram: budget in bytes; None for what ``like`` measures.
+    """
+
+    model: str
+    name: str
+    streamed: bool
+    like: str | None = None
+    sram: int | None = None
+
+    @property
+    def key(self) -> str:
+        """Name in the ledger."""
+        return f"{self.model} | {self.name}"
+
+    @property
+    def path(self) -> Path:
+        """Of the scheme's file."""
+        return FOLDER / self.model / f"{self.name}.toml"
+
+
+def wanted() -> Iterator[Wanted]:
+    """All of them, each model's together."""
+    for model in BACKBONES:
+        for like in PUBLISHED[model]:
+            yield Wanted(model, f"as-{like}", streamed=False, like=like)
+        if model == FRONT_MODEL:
+            for like, before in WITH_WIDE_BIASES.items():
+                yield Wanted(model, f"below-{like}", False, like, int(LESS * before))
+        sizes = FRONT if model == FRONT_MODEL else SMALL.get(model, ())
+        for size in sizes:
+            yield Wanted(model, f"streamed-{size}KB", streamed=True, sram=size << 10)
