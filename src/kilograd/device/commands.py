@@ -1,7 +1,7 @@
 """The byte protocol of the firmware, and the part that all devices which speak it share.
 
 request: u8 command, u32 payload bytes, payload        all numbers little-endian
-reply:   u8 status,  u32 payload bytes, payload        status 0 done, 1 refused, 2 fault
+reply:   u8 status,  u32 payload bytes, payload        status 0 done, 1 refused (i32), 2 fault
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import numpy as np
 from kilograd.arch import FaultReport
 from kilograd.device.faults import fault_error
 from kilograd.device.protocol import (
+    REFUSALS,
     Counters,
     LearningRate,
     TrainingCounters,
@@ -43,6 +44,9 @@ _HEADER = struct.Struct("<BI")
 _INFO = struct.Struct("<4I")
 _COUNTERS = struct.Struct(f"<{len(fields(TrainingCounters))}I")
 _STEP = struct.Struct("<3iI")
+
+#: Why the command loop itself refuses a request.
+_LOOP_REFUSALS = {1: "the payload has the wrong length", 2: "unknown command"}
 
 #: Most int16 numbers that the firmware takes with one command.
 _MOST_NUMBERS = 64
@@ -139,8 +143,9 @@ class FirmwareDevice(ABC):
         if status == Status.OK:
             return reply
         if status == Status.REFUSED:
-            text = reply.decode("ascii", "replace")
-            raise DeviceError(f"{self.name}: the firmware refused command {command}: {text}")
+            raise DeviceError(
+                f"{self.name}: the firmware refused command {command}: {_reason(reply)}"
+            )
         self.close()
         if status == Status.FAULT and len(reply) == FaultReport.SIZE:
             report = FaultReport.unpack(reply)
@@ -235,6 +240,12 @@ class FirmwareDevice(ABC):
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _reason(reply: bytes) -> str:
+    """Why the firmware refused: what the network's C returned, or the command loop itself."""
+    code = int.from_bytes(reply, "little", signed=True)
+    return {**REFUSALS, **_LOOP_REFUSALS}.get(code, f"reason {code}")
 
 
 def _logits(reply: bytes) -> NDArray[np.int32]:

@@ -216,7 +216,7 @@ def check_label(label: int, classes: int) -> None:
 
 
 #: Why C refuses a call, by the number that kilograd.h gives it.
-_REFUSALS = {
+REFUSALS = {
     -1: "the network is not initialized",
     -2: "there is no whole sample",
     -3: "the label is no class",
@@ -227,7 +227,7 @@ _REFUSALS = {
 
 def refusal(device: str, code: int) -> DeviceError:
     """The error for a call that the network's C refused."""
-    return DeviceError(f"the network refused the call: {_REFUSALS.get(code, code)}", where=device)
+    return DeviceError(f"the network refused the call: {REFUSALS.get(code, code)}", where=device)
 
 
 def check_classes(count: int, class_count: int) -> None:

@@ -1,7 +1,7 @@
 /* The commands of the host.
  *
  * request: u8 command, u32 payload bytes, payload        all numbers little-endian
- * reply:   u8 status,  u32 payload bytes, payload        status 0 done, 1 refused (text), 2 fault
+ * reply:   u8 status,  u32 payload bytes, payload        status 0 done, 1 refused (i32), 2 fault
  */
 #include <stddef.h>
 
@@ -31,7 +31,8 @@ enum {
                                                                        -> the input once complete */
 };
 
-static const char wrong_length[] = "the payload has the wrong length";
+/* Why a request is refused: a negative kg_status, or one of these. */
+enum { DONE = 0, WRONG_LENGTH = 1, UNKNOWN_COMMAND = 2 };
 
 typedef struct {
     uint32_t unread; /* payload bytes that are still in the port */
@@ -51,36 +52,22 @@ static void take(request *from, void *to, uint32_t bytes)
     from->unread -= bytes;
 }
 
-static void refuse(request *from, const char *reason)
+static void refuse(request *from, int32_t reason)
 {
-    uint8_t dropped[16];
+    int32_t dropped[4];
     while (from->unread > 0) {
         take(from, dropped, from->unread < sizeof dropped ? from->unread : sizeof dropped);
     }
-    uint32_t bytes = 0;
-    while (reason[bytes] != 0)
-        bytes++;
-    kg_reply(KG_STATUS_REFUSED, reason, bytes);
+    dropped[0] = reason;
+    kg_reply(KG_STATUS_REFUSED, dropped, sizeof reason);
 }
 
-static const char *reason(kg_status error)
-{
-    switch (error) {
-    case KG_ERROR_NOT_INITIALIZED: return "the network is not initialized";
-    case KG_ERROR_SAMPLE: return "there is no whole sample";
-    case KG_ERROR_LABEL: return "the label is no class";
-    case KG_ERROR_RATE: return "the rate is out of range";
-    case KG_ERROR_CLASSES: return "there are not so many classes";
-    default: return "the call was refused";
-    }
-}
-
-static const char *reply_logits(const int32_t *logits)
+static int32_t reply_logits(const int32_t *logits)
 {
     if (logits == NULL)
-        return reason(kg_error());
+        return kg_error();
     kg_reply(KG_STATUS_OK, logits, KG_CLASS_COUNT * (uint32_t)sizeof(int32_t));
-    return NULL;
+    return DONE;
 }
 
 static uint32_t stack_high_water(void)
@@ -97,15 +84,15 @@ static void command_info(void)
     kg_reply(KG_STATUS_OK, info, sizeof info);
 }
 
-static const char *command_init(request *from)
+static int32_t command_init(request *from)
 {
     uint32_t seed;
     if (from->unread != sizeof seed)
-        return wrong_length;
+        return WRONG_LENGTH;
     take(from, &seed, sizeof seed);
     kg_init(seed);
     kg_reply(KG_STATUS_OK, NULL, 0);
-    return NULL;
+    return DONE;
 }
 
 /* The sample into memory, or row by row into the network. */
@@ -123,56 +110,56 @@ static void take_sample(request *from)
 #endif
 }
 
-static const char *command_predict(request *from)
+static int32_t command_predict(request *from)
 {
     if (from->unread != KG_INPUT_BYTES)
-        return wrong_length;
+        return WRONG_LENGTH;
     take_sample(from);
     return reply_logits(kg_predict());
 }
 
-static const char *command_train(request *from)
+static int32_t command_train(request *from)
 {
     struct {
         int32_t label;
         kg_learning_rate rate;
     } step;
     if (from->unread != sizeof step + KG_INPUT_BYTES)
-        return wrong_length;
+        return WRONG_LENGTH;
     take(from, &step, sizeof step);
     take_sample(from);
     return reply_logits(kg_train_step(step.label, step.rate));
 }
 
-static const char *command_write_state(request *from)
+static int32_t command_write_state(request *from)
 {
     if (from->unread != KG_STATE_BYTES)
-        return wrong_length;
+        return WRONG_LENGTH;
     take(from, kg_state(), KG_STATE_BYTES);
     kg_reply(KG_STATUS_OK, NULL, 0);
-    return NULL;
+    return DONE;
 }
 
-static const char *command_set_classes(request *from)
+static int32_t command_set_classes(request *from)
 {
     uint32_t classes;
     if (from->unread != sizeof classes)
-        return wrong_length;
+        return WRONG_LENGTH;
     take(from, &classes, sizeof classes);
     const kg_status error = kg_set_classes(classes);
     if (error != KG_OK)
-        return reason(error);
+        return error;
     kg_reply(KG_STATUS_OK, NULL, 0);
-    return NULL;
+    return DONE;
 }
 
 #ifdef HAS_FEATURES
-static const char *command_features(request *from)
+static int32_t command_features(request *from)
 {
     int16_t samples[64];
     const uint32_t bytes_each = KG_FEATURES_CHANNELS * (uint32_t)sizeof(int16_t);
     if (from->unread > sizeof samples || from->unread % bytes_each != 0)
-        return wrong_length;
+        return WRONG_LENGTH;
     const uint32_t count = from->unread / bytes_each;
     int32_t is_complete = 0;
     if (count == 0) {
@@ -182,12 +169,12 @@ static const char *command_features(request *from)
         is_complete = kg_features_push(samples, (int32_t)count);
     }
     kg_reply(KG_STATUS_OK, kg_input(), is_complete ? KG_INPUT_BYTES : 0);
-    return NULL;
+    return DONE;
 }
 #endif
 
-/* Returns why the request is refused, or NULL once it has been answered. */
-static const char *execute(uint8_t command, request *from)
+/* Returns why the request is refused, or DONE once it has been answered. */
+static int32_t execute(uint8_t command, request *from)
 {
     switch (command) {
     case COMMAND_INIT: return command_init(from);
@@ -201,7 +188,7 @@ static const char *execute(uint8_t command, request *from)
     default: break;
     }
     if (from->unread != 0)
-        return wrong_length;
+        return WRONG_LENGTH;
     if (command == COMMAND_INFO) {
         command_info();
     } else if (command == COMMAND_READ_STATE) {
@@ -212,9 +199,9 @@ static const char *execute(uint8_t command, request *from)
     } else if (command == COMMAND_COUNTERS) {
         kg_reply(KG_STATUS_OK, kg_get_counters(), sizeof(kg_counters));
     } else {
-        return "unknown command";
+        return UNKNOWN_COMMAND;
     }
-    return NULL;
+    return DONE;
 }
 
 void kg_command_loop(void)
@@ -228,8 +215,8 @@ void kg_command_loop(void)
             kg_reply(KG_STATUS_OK, NULL, 0);
             return;
         }
-        const char *refusal = execute(header[0], &from);
-        if (refusal != NULL)
+        const int32_t refusal = execute(header[0], &from);
+        if (refusal != DONE)
             refuse(&from, refusal);
     }
 }

@@ -5,6 +5,7 @@ from kilograd.ops.bias.op import (
     BiasDeltaAttributes,
     BiasUpdate,
     BiasUpdateAttributes,
+    bias_base_type,
     bias_delta_type,
 )
 
@@ -16,5 +17,6 @@ __all__ = [
     "BiasDeltaAttributes",
     "BiasUpdate",
     "BiasUpdateAttributes",
+    "bias_base_type",
     "bias_delta_type",
 ]

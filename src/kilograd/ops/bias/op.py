@@ -17,6 +17,7 @@ from kilograd.ir import DType, Quantization, TensorType
 from kilograd.ops.arithmetic import bias_limit, channel_mantissas
 from kilograd.ops.common.update import fixed_point_step, stepped_bias_delta
 from kilograd.ops.gradient_scale import EXPONENT, check_exponents, whole_exponent
+from kilograd.ops.operands import Operands
 from kilograd.ops.spec import (
     DSP,
     HOST,
@@ -33,6 +34,13 @@ from kilograd.ops.spec import (
     Use,
     required,
 )
+
+
+def bias_base_type(bias: TensorType, array: Array) -> TensorType:
+    """Type of the base that a bias with these contents becomes: 16 bits where they fit."""
+    limits = np.iinfo(np.int16)
+    fits = array.min() >= limits.min and array.max() <= limits.max
+    return TensorType(bias.shape, DType.INT16 if fits else DType.INT32, bias.quantization)
 
 
 def bias_delta_type(bias: TensorType) -> TensorType:
@@ -54,7 +62,8 @@ class BiasDeltaAttributes:
 class ApplyBiasDelta(OpSpec[BiasDeltaAttributes]):
     """bias = base + delta.
 
-    Inputs: base int32[C] (not there where it is zero), delta int16[C]. Output: the bias, int32[C].
+    Inputs: base int16[C] or int32[C] (not there where it is zero), delta int16[C]. Output: the
+    bias, int32[C].
     ``bias_update`` keeps the sum within what accumulators hold.
     """
 
@@ -66,14 +75,10 @@ class ApplyBiasDelta(OpSpec[BiasDeltaAttributes]):
     def infer(
         self, attributes: BiasDeltaAttributes, inputs: Sequence[TensorType]
     ) -> tuple[TensorType, ...]:
-        """The base's type."""
-        types = self.bind(attributes, inputs)
-        delta, base = types.delta, types.get("base")
-        bias = TensorType(delta.shape, DType.INT32, delta.quantization)
-        if delta.dtype is not DType.INT16 or base not in (None, bias):
-            msg = f"delta {delta} does not belong to the bias {base}"
-            raise ValueError(msg)
-        return (bias,)
+        """The delta's shape and scales."""
+        delta = self.bind(attributes, inputs).delta
+        _check_base(self.bind(attributes, inputs))
+        return (TensorType(delta.shape, DType.INT32, delta.quantization),)
 
     def reference(
         self,
@@ -86,30 +91,53 @@ class ApplyBiasDelta(OpSpec[BiasDeltaAttributes]):
         del inputs, context
         given = self.bind(attributes, arrays)
         delta: Array = given.delta.astype(np.int32)
-        return (given.base + delta if attributes.has_base else delta,)
+        return (given.base.astype(np.int32) + delta if attributes.has_base else delta,)
 
     def kernel(self, attributes: BiasDeltaAttributes, inputs: Sequence[TensorType]) -> Kernel:
         """kg_apply_bias_delta."""
-        fields = {"count": self.bind(attributes, inputs).delta.size}
+        types = self.bind(attributes, inputs)
+        fields = {"count": types.delta.size, "wide_base": _has_wide_base(types)}
         return Kernel("apply_bias_delta", fields, (Input("base"), Input("delta"), Output("bias")))
 
     def cases(self) -> Sequence[Case]:
-        """With a base and without."""
-        limit = bias_limit(27)
-        cases: list[Case] = []
-        for channels, has_base in ((7, True), (10, False)):
-            bias = _bias_type(channels)
-            inputs = (bias, bias_delta_type(bias)) if has_base else (bias_delta_type(bias),)
-            cases.append(
-                Case(
-                    "moved" if has_base else "fresh",
-                    BiasDeltaAttributes(has_base),
-                    inputs,
-                    low={"base": -limit, "delta": -32767} if has_base else {"delta": -32767},
-                    high={"base": limit} if has_base else {},
-                )
-            )
-        return cases
+        """With a wide base, with a narrow one and without."""
+        return [
+            _delta_case("wide", 7, DType.INT32),
+            _delta_case("narrow", 5, DType.INT16),
+            _fresh(),
+        ]
+
+
+def _delta_case(name: str, channels: int, base: DType) -> Case:
+    bias = _bias_type(channels, base)
+    limit = min(bias_limit(27), int(np.iinfo(base.value).max))
+    return Case(
+        name,
+        BiasDeltaAttributes(),
+        (bias, bias_delta_type(bias)),
+        low={"base": -limit, "delta": -32767},
+        high={"base": limit},
+    )
+
+
+def _fresh() -> Case:
+    delta = bias_delta_type(_bias_type(10))
+    return Case("fresh", BiasDeltaAttributes(has_base=False), (delta,), low={"delta": -32767})
+
+
+def _check_base(types: Operands[TensorType]) -> None:
+    """ValueError unless a delta and its base belong together."""
+    delta, base = types.delta, types.get("base")
+    known = base is None or base.dtype in (DType.INT16, DType.INT32)
+    if delta.dtype is not DType.INT16 or not known or (base and bias_delta_type(base) != delta):
+        msg = f"delta {delta} does not belong to the bias {base}"
+        raise ValueError(msg)
+
+
+def _has_wide_base(types: Operands[TensorType]) -> int:
+    """What kernels are told of the base."""
+    base = types.get("base")
+    return int(base is not None and base.dtype is DType.INT32)
 
 
 @dataclass(frozen=True)
@@ -131,9 +159,10 @@ class BiasUpdateAttributes:
 class BiasUpdate(OpSpec[BiasUpdateAttributes]):
     """d ← d − rate · 2^(exponents) · Σ gradient / scale(b), rounded stochastically.
 
-    Inputs: delta int16[C], base int32[C] (not there where it is zero), gradient int8[..., C], its
-    exponent, the loss exponent. The division by the bias scale is quantization-aware scaling: the
-    gradient for the quantized bias, times scale^−2 (MCUNetV3, section 2.1).
+    Inputs: delta int16[C], base int16[C] or int32[C] (not there where it is zero), gradient
+    int8[..., C], its exponent, the loss exponent. The division by the bias scale is
+    quantization-aware scaling: the gradient for the quantized bias, times scale^−2 (MCUNetV3,
+    section 2.1).
     """
 
     name = "bias_update"
@@ -153,13 +182,10 @@ class BiasUpdate(OpSpec[BiasUpdateAttributes]):
         bias_limit(attributes.terms)
         types = self.bind(attributes, inputs)
         delta, gradient = types.delta, types.gradient
-        if gradient.shape[-1:] != delta.shape or delta.dtype is not DType.INT16:
+        if gradient.shape[-1:] != delta.shape:
             msg = f"gradient {gradient.shape} does not end in the bias's channels {delta.shape}"
             raise ValueError(msg)
-        base = types.get("base")
-        if base is not None and bias_delta_type(base) != delta:
-            msg = f"delta {delta} does not belong to the bias {base}"
-            raise ValueError(msg)
+        _check_base(types)
         check_exponents(types)
         return (delta,)
 
@@ -172,7 +198,7 @@ class BiasUpdate(OpSpec[BiasUpdateAttributes]):
     ) -> tuple[Array, ...]:
         """Sum the gradient over positions, scale, round, saturate."""
         types, given = self.bind(attributes, inputs), self.bind(attributes, arrays)
-        delta, base = given.delta, given.base if attributes.has_base else 0
+        delta, base = given.delta, given.base.astype(np.int32) if attributes.has_base else 0
         summed = given.gradient.astype(np.int64).reshape(-1, delta.size).sum(axis=0)
         mantissas, exponents = channel_mantissas([1 / s for s in types.delta.scales])
         exponent = whole_exponent(given.gradient_exponent) + int(given.loss_exponent[0])
@@ -193,6 +219,7 @@ class BiasUpdate(OpSpec[BiasUpdateAttributes]):
             "mantissa": mantissas,
             "exponent": exponents,
             "rng_stream": attributes.rng_stream,
+            "wide_base": _has_wide_base(types),
         }
         arguments = (Control(), *(Input(operand.name) for operand in self.operands))
         return Kernel("bias_update", fields, arguments, {v: Use() for v in (PLAIN, DSP, HOST)})
@@ -204,20 +231,27 @@ class BiasUpdate(OpSpec[BiasUpdateAttributes]):
             bias_case("odd", (3, 5), 7, 27),
             bias_case("wide", (4, 4), 33, 576),
             bias_case("narrow", (2, 2), 5, 33_155),
+            bias_case("narrow_base", (2, 3), 6, 27, base=DType.INT16),
         ]
 
 
-def _bias_type(channels: int) -> TensorType:
+def _bias_type(channels: int, dtype: DType = DType.INT32) -> TensorType:
     scales = tuple(1e-5 * (1 + channel) for channel in range(channels))
-    return TensorType((channels,), DType.INT32, Quantization(scales, 0, 0))
+    return TensorType((channels,), dtype, Quantization(scales, 0, 0))
 
 
 def bias_case(
-    name: str, positions: tuple[int, int], channels: int, terms: int, *, has_base: bool = True
+    name: str,
+    positions: tuple[int, int],
+    channels: int,
+    terms: int,
+    *,
+    has_base: bool = True,
+    base: DType = DType.INT32,
 ) -> Case:
     """A bias step on a map of this many positions and channels."""
-    bias = _bias_type(channels)
-    limit = bias_limit(terms)
+    bias = _bias_type(channels, base)
+    limit = min(bias_limit(terms), int(np.iinfo(base.value).max))
     most = min(32767, limit // 2)
     gradient = TensorType((*positions, channels))
     return Case(

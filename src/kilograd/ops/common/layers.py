@@ -24,6 +24,7 @@ from kilograd.ops.bias import (
     ApplyBiasDelta,
     BiasDeltaAttributes,
     BiasUpdateAttributes,
+    bias_base_type,
     bias_delta_type,
 )
 from kilograd.ops.delta import NARROW, DeltaAttributes, Precision
@@ -133,7 +134,15 @@ def trained_bias(value: Value, layer: str) -> tuple[tuple[Node, ...], tuple[Valu
 
     A bias that is zero to begin with, that of a fresh head, has no base.
     """
-    return _moved(value, layer, _APPLY_BIAS_DELTA, bias_delta_type(value.type), BiasDeltaAttributes)
+    type_ = bias_base_type(value.type, value.array)
+    return _moved(
+        value,
+        replace(value, type=type_, data=value.array.astype(type_.dtype.numpy)),
+        layer,
+        _APPLY_BIAS_DELTA,
+        bias_delta_type(value.type),
+        BiasDeltaAttributes,
+    )
 
 
 def trained_weight(
@@ -145,6 +154,7 @@ def trained_weight(
     """
     return _moved(
         value,
+        value,
         layer,
         _APPLY_DELTA,
         delta_type(value.type, precision),
@@ -154,17 +164,21 @@ def trained_weight(
 
 def _moved(
     value: Value,
+    stored: Value,
     layer: str,
     operator: OpSpec[Any],
     type_: TensorType,
     attributes: Callable[[bool], Any],
 ) -> tuple[tuple[Node, ...], tuple[Value, ...]]:
-    """A parameter in parts: base (where it is not zero), delta of this type, and their sum."""
+    """A parameter in parts: base (where it is not zero), delta of this type, and their sum.
+
+    ``stored`` is the parameter in the type that its base has.
+    """
     delta = Value(
         f"{value.name}.delta", type_, Kind.STATE, np.zeros(type_.shape, type_.dtype.numpy)
     )
     whole = Value(value.name, value.type, Kind.ACTIVATION)
-    base = replace(value, name=f"{value.name}.base", kind=Kind.CONSTANT)
+    base = replace(stored, name=f"{value.name}.base", kind=Kind.CONSTANT)
     has_base = bool(value.array.any())
     parts = (base, delta) if has_base else (delta,)
     names = tuple(part.name for part in parts)

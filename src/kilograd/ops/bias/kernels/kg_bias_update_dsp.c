@@ -25,7 +25,7 @@ static inline void sum_four(const kg_bias_update_parameters *p, const int8_t *gr
 }
 
 void kg_bias_update_dsp(const kg_bias_update_parameters *p, const kg_control *control,
-                        int16_t *delta, const int32_t *base, const int8_t *gradient,
+                        int16_t *delta, const void *base, const int8_t *gradient,
                         const int32_t *gradient_exponent, const int32_t *loss_exponent)
 {
     const uint32_t key = kg_random_key(control, p->rng_stream);

@@ -3,7 +3,7 @@
 #include "kg_lanes_host.h"
 
 void kg_bias_update_host(const kg_bias_update_parameters *p, const kg_control *control,
-                         int16_t *delta, const int32_t *base, const int8_t *gradient,
+                         int16_t *delta, const void *base, const int8_t *gradient,
                          const int32_t *gradient_exponent, const int32_t *loss_exponent)
 {
     const uint32_t key = kg_random_key(control, p->rng_stream);
