@@ -25,6 +25,7 @@ from kilograd.cli.options import (
     KeepHeadOption,
     ModelArgument,
     RecomputeOption,
+    ReportOption,
     RowInputOption,
     SchemeOption,
     SeedOption,
@@ -269,6 +270,7 @@ def search(
         int | None, typer.Option(help="Use at most this many training samples.", min=1)
     ] = None,
     seed: SeedOption = 0,
+    report: ReportOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Find which weights should learn: the best scheme within a budget, for your data."""
@@ -291,6 +293,7 @@ def search(
             cluster=cluster,
             seed=seed,
             limit=limit,
+            report=report,
         ),
     )
     if as_json:
@@ -333,7 +336,7 @@ def train(
     ] = None,
     target: TargetOption = "cortex-m7",
     sram: SramOption = None,
-    report: Annotated[Path | None, typer.Option(help="Write an HTML report to this file.")] = None,
+    report: ReportOption = None,
     save: Annotated[Path | None, typer.Option(help="Write the trained state to this file.")] = None,
     stream: Annotated[
         bool,

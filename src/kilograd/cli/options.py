@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -43,6 +44,7 @@ TargetOption = Annotated[
 CompilerOption = Annotated[
     str, typer.Option(help="Build with zig, which comes with kilograd, or with gcc.")
 ]
+ReportOption = Annotated[Path | None, typer.Option(help="Write an HTML report to this file.")]
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on standard output.")
 ]

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import TextColumn, TimeRemainingColumn
 
 from kilograd.cli.blame import blame
+from kilograd.cli.search_report import write_search_report
 from kilograd.cli.sizes import parse_size
 from kilograd.cli.train import check_writable, progress_bar
 from kilograd.data import load_dataset
@@ -46,6 +47,7 @@ class SearchRequest:
     cluster: str | None
     seed: int
     limit: int | None
+    report: Path | None
 
 
 def search_model(console: Console, request: SearchRequest) -> dict[str, Any]:
@@ -56,7 +58,9 @@ def search_model(console: Console, request: SearchRequest) -> dict[str, Any]:
     budgets = _budgets(request, target)
     with blame("--method"):
         analyst = Analyst(request.method, Cluster(request.cluster), request.seed)
-    check_writable(request.output)
+    for path in (request.output, request.report):
+        if path is not None:
+            check_writable(path)
     tasks = [_load_task(path, request) for path in request.data]
     graph = load_model(request.model, max(task.classes for task in tasks))
     space = Space(graph, target, row_input=request.row_input, recompute=request.recompute)
@@ -81,6 +85,10 @@ def search_model(console: Console, request: SearchRequest) -> dict[str, Any]:
     for one in found:
         _show(console, one)
     console.print(f"written: {request.output}", markup=False, highlight=False)
+    if request.report is not None:
+        program = space.compile(found[-1].choice, found[-1].scheme.name)
+        write_search_report(request.report, program, contributions, tasks, found)
+        console.print(f"report: {request.report}", markup=False, highlight=False)
     return _summary(request, graph.name, contributions, tasks, found)
 
 
@@ -196,6 +204,7 @@ def _summary(
         "unit": contributions.unit,
         "input": "streamed" if request.row_input else "held",
         "output": str(request.output),
+        **({} if request.report is None else {"report": str(request.report)}),
         "data": {task.name: task.digest for task in tasks},
     }
     return {**shared, **schemes[0]} if request.pareto is None else {**shared, "front": schemes}

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from kilograd.measuring.ablation import Planned
     from kilograd.measuring.firmware import Measurement
     from kilograd.report.samples import Sample
+    from kilograd.report.searched import Searched
     from kilograd.training.loop import TrainingResult
 
 
@@ -29,6 +30,7 @@ class Report:
         samples: int8 [height, width, channels] with captions.
         sram_budget: Bytes that the firmware had to fit in, or None.
         optimizations: Plans of the same step, each with one more optimization; may be empty.
+        search: What a search found; None if the report is about no search.
     """
 
     title: str
@@ -40,3 +42,4 @@ class Report:
     samples: Sequence[Sample] = ()
     sram_budget: int | None = None
     optimizations: Sequence[Planned] = ()
+    search: Searched | None = None

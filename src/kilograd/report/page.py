@@ -14,6 +14,7 @@ from kilograd.report.memory_tables import KindRow, Peak, buffer_kinds, peak_buff
 from kilograd.report.network import network
 from kilograd.report.online import COLUMNS, ChangeRow, change_rows
 from kilograd.report.samples import Thumbnail, thumbnails
+from kilograd.report.searched import SearchSection, search_section
 from kilograd.report.templating import markup
 from kilograd.report.tiles import Tile, tiles
 from kilograd.report.waterfall import waterfall
@@ -113,6 +114,7 @@ class Page:
         tiles: Figures at the top.
         memory: The memory map and its tables.
         savings: What each optimization of the compiler saves.
+        search: What a search found.
         curve: The learning curve.
         change: What a change in the stream did.
         confusion: The confusions between classes.
@@ -128,6 +130,7 @@ class Page:
     tiles: tuple[Tile, ...]
     memory: Memory
     savings: Savings | None
+    search: SearchSection | None
     curve: Curve | None
     change: ChangeTable | None
     confusion: Confusion | None
@@ -149,6 +152,7 @@ def make_page(report: Report) -> Page:
         tiles=tiles(report),
         memory=Memory(markup(drawing), buffer_kinds(program), peak_buffers(program)),
         savings=_savings(report.optimizations),
+        search=None if report.search is None else search_section(report.search),
         curve=None if result is None else _curve(result),
         change=_change(result, report.class_names),
         confusion=None if result is None else confusion(result, report.class_names),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 #: The unit of gains that can be compared between tasks.
 ACCURACY = "expected accuracy"
@@ -19,12 +19,14 @@ class Contributions:
         biases: layer -> gain of training its bias, in forward order; the head is not among them,
             since it is always trained.
         weights: layer -> share of its input channels -> gain of training their weights.
+        last: layer -> gain of all biases from it on; empty where that was not measured.
     """
 
     method: str
     unit: str
     biases: Mapping[str, float]
     weights: Mapping[str, Mapping[float, float]]
+    last: Mapping[str, float] = field(default_factory=dict[str, float])
 
     def total(self, biases: Sequence[str], weights: Mapping[str, float]) -> float:
         """The sum of the gains of what a scheme trains, its head left out."""
@@ -59,6 +61,10 @@ def average(several: Sequence[Contributions]) -> Contributions:
                 for share in shares
             }
             for name, shares in first.weights.items()
+        },
+        {
+            name: sum(o.last[name] / s for o, s in zip(several, sums, strict=True)) / len(several)
+            for name in first.last
         },
     )
 
