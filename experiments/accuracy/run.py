@@ -67,7 +67,7 @@ def cells() -> Iterator[tuple[Cell, tuple[int, ...]]]:
         yield _cell(model, data, "head", "float32"), one
     for data, model in product(PACKS, BACKBONES):
         for scheme in OTHERS[model]:
-            yield _cell(model, data, scheme), SEEDS if model == mcunet else one
+            yield _cell(model, data, scheme), SEEDS
     for seed, data in product(SEEDS, PACKS):
         yield _cell(mcunet, data, "full"), (seed,)
 

@@ -27,7 +27,7 @@ from experiments.common.packs import PACKS, pack_path
 from experiments.common.paths import BACKBONES, checkpoint, require_shared
 from experiments.common.programs import BOARD, compiled, measure_anywhere
 from experiments.search import LEDGER
-from experiments.search.wanted import CLASSES, SEEDS, TASKS, Wanted, wanted
+from experiments.search.wanted import CLASSES, TASKS, Wanted, wanted
 from kilograd.data import load_dataset
 from kilograd.files import write_atomically
 from kilograd.frontend.open import input_spec, load_model
@@ -123,6 +123,10 @@ def find_schemes(ledger: Ledger, only: str) -> None:
                 "instructions_train_step": found.measurement.instructions_train_step,
                 "flash_bytes": found.measurement.flash_bytes,
                 "digest": digest_of(found.scheme),
+                "biases": len(found.choice.biases),
+                "weights": ", ".join(
+                    f"{share:g} {layer}" for layer, share in found.choice.weights.items()
+                ),
             }
             write_ledger(LEDGER, ledger)
             print(f"{one.key}: {found.measurement.sram_total_bytes:,} of {budgets.sram:,} B")
@@ -145,7 +149,7 @@ def measure_accuracy(ledger: Ledger, only: str) -> None:
     """Every scheme that was found, on every pack, with every seed."""
     rows = ledger.setdefault("accuracy", {})
     jobs = [job for job in _jobs(ledger) if only in job[0].key and not _is_done(rows, *job)]
-    print(f"{len(jobs)} cells of {len(SEEDS)} runs to do")
+    print(f"{sum(len(one.seeds) for one, _ in jobs)} runs to do")
     parallel = Parallel(n_jobs=-1, return_as="generator_unordered", max_nbytes=None)
     for found in parallel(delayed(_run)(one, data) for one, data in jobs):
         rows.update(found)
@@ -172,7 +176,7 @@ def cell_key(one: Wanted, data: str, seed: int) -> str:
 def _is_done(rows: Ledger, one: Wanted, data: str) -> bool:
     wanted_row = _made_by(one, data)
     return all(
-        wanted_row.items() <= rows.get(cell_key(one, data, seed), {}).items() for seed in SEEDS
+        wanted_row.items() <= rows.get(cell_key(one, data, seed), {}).items() for seed in one.seeds
     )
 
 
@@ -184,9 +188,10 @@ def _made_by(one: Wanted, data: str) -> Row:
 
 def _run(one: Wanted, data: str) -> dict[str, Row]:
     made_by = _made_by(one, data)
-    rows = run_cell(_cell(one, data), SEEDS)
+    rows = run_cell(_cell(one, data), one.seeds)
     return {
-        cell_key(one, data, seed): {**row, **made_by} for seed, row in zip(SEEDS, rows, strict=True)
+        cell_key(one, data, seed): {**row, **made_by}
+        for seed, row in zip(one.seeds, rows, strict=True)
     }
 
 

@@ -30,8 +30,8 @@ LESS = 0.8
 #: Budgets of MCUNet's front in KB, samples streamed.
 FRONT = (48, 64, 96, 128, 192, 256)
 FRONT_MODEL = "mcunet-5fps"
-#: Budgets in KB that are searched for with samples streamed, and the models that they are for.
-SMALL = {"proxyless-w0.3": (48, 64)}
+#: Budgets that are compared with other schemes, and so are run with every seed.
+COMPARED = (48, 64)
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,7 @@ class Wanted:
         streamed: whether samples come row by row.
         like: name of the published scheme that it is compared with, if any.
         sram: budget in bytes; None for what ``like`` measures.
+        seeds: that it is trained with.
     """
 
     model: str
@@ -51,6 +52,7 @@ class Wanted:
     streamed: bool
     like: str | None = None
     sram: int | None = None
+    seeds: tuple[int, ...] = SEEDS
 
     @property
     def key(self) -> str:
@@ -71,6 +73,11 @@ def wanted() -> Iterator[Wanted]:
         if model == FRONT_MODEL:
             for like, before in WITH_WIDE_BIASES.items():
                 yield Wanted(model, f"below-{like}", False, like, int(LESS * before))
-        sizes = FRONT if model == FRONT_MODEL else SMALL.get(model, ())
-        for size in sizes:
-            yield Wanted(model, f"streamed-{size}KB", streamed=True, sram=size << 10)
+            for size in FRONT:
+                yield streamed(size)
+
+
+def streamed(size: int) -> Wanted:
+    """A point of the front, by its budget in KB."""
+    seeds = SEEDS if size in COMPARED else SEEDS[:1]
+    return Wanted(FRONT_MODEL, f"streamed-{size}KB", True, sram=size << 10, seeds=seeds)

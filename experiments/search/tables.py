@@ -1,0 +1,181 @@
+"""Tables of searched schemes against others, from the ledgers of search, accuracy and memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from experiments import accuracy, memory
+from experiments.common.ledgers import Ledger, read_ledger
+from experiments.common.markdown import NOTHING, millions, table
+from experiments.common.packs import PACKS
+from experiments.search.wanted import (
+    FRONT,
+    FRONT_MODEL,
+    PUBLISHED,
+    SEEDS,
+    WITH_WIDE_BIASES,
+    Wanted,
+    streamed,
+    wanted,
+)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A published scheme and the one that was found for its SRAM.
+
+    Attributes:
+        model: name of the backbone.
+        name: of the published scheme.
+        sram: bytes that it takes.
+        sram_found: bytes that the other takes.
+        published: mean accuracy over packs and seeds in percent.
+        found: the same of the other.
+    """
+
+    model: str
+    name: str
+    sram: int
+    sram_found: int
+    published: float
+    found: float
+
+
+def found_accuracy(ledger: Ledger, one: Wanted) -> float | None:
+    """Mean over packs and seeds in percent; None while any is missing."""
+    rows = ledger.get("accuracy", {})
+    keys = [f"{one.key} | {data} | seed {seed}" for data in PACKS for seed in one.seeds]
+    if any(key not in rows for key in keys):
+        return None
+    return float(np.mean([100 * rows[key]["accuracy"] for key in keys]))
+
+
+def known_accuracy(model: str, scheme: str, seeds: Sequence[int] = SEEDS) -> float:
+    """Of a scheme in the accuracy ledger: mean over packs and seeds in percent."""
+    cells = read_ledger(accuracy.LEDGER)["cells"]
+    stems = [Path(pack.file).stem for pack in PACKS.values()]
+    keys = [f"{model} | {stem} | {scheme} | device | seed {s}" for stem in stems for s in seeds]
+    return float(np.mean([100 * cells[key]["accuracy"] for key in keys]))
+
+
+def known_memory(model: str, scheme: str, how: str) -> Ledger:
+    """A row of the memory ledger, for 10 classes."""
+    return read_ledger(memory.LEDGER)["sram"][f"{model} | {scheme} | {how} | 10"]
+
+
+def pairs(ledger: Ledger, prefix: str = "as-") -> Iterator[Pair]:
+    """Published schemes and what was found for their SRAM, or with ``below-`` for less."""
+    for one in wanted():
+        accuracy_found = found_accuracy(ledger, one)
+        if one.like is None or not one.name.startswith(prefix) or accuracy_found is None:
+            continue
+        sram = known_memory(one.model, one.like, "held")["sram_total_bytes"]
+        yield Pair(
+            one.model,
+            one.like,
+            sram,
+            ledger["schemes"][one.key]["sram_total_bytes"],
+            known_accuracy(one.model, f"{one.model}/{one.like}"),
+            accuracy_found,
+        )
+
+
+def published(ledger: Ledger) -> str:
+    """At the same SRAM."""
+    found = list(pairs(ledger))
+    rows = [_row(pair, f"{pair.model}/{pair.name}") for pair in found]
+    if len(found) == sum(len(names) for names in PUBLISHED.values()):
+        rows.append(_mean("mean of the nine", found))
+        rows.append(_mean("mean of the three 49kb", [p for p in found if p.name == "49kb"]))
+    header = ["published scheme", "SRAM (B)", "accuracy", "searched: SRAM (B)", "accuracy", "gain"]
+    return table(header, rows)
+
+
+def _row(pair: Pair, name: str) -> list[str]:
+    sram, sram_found = f"{pair.sram:,}", f"{pair.sram_found:,}"
+    gain = _signed(pair.found - pair.published)
+    return [name, sram, f"{pair.published:.2f}", sram_found, f"{pair.found:.2f}", gain]
+
+
+def _mean(name: str, several: Sequence[Pair]) -> list[str]:
+    before, after = (
+        float(np.mean([getattr(p, w) for p in several])) for w in ("published", "found")
+    )
+    gain = _signed(after - before)
+    return [f"**{name}**", NOTHING, f"{before:.2f}", NOTHING, f"{after:.2f}", gain]
+
+
+def _signed(points: float) -> str:
+    return f"{points:+.2f}".replace("-", "−")
+
+
+def below(ledger: Ledger) -> str:
+    """For a fifth less than what the published schemes once took."""
+    rows = [
+        [
+            f"{pair.model}/{pair.name}",
+            f"{WITH_WIDE_BIASES[pair.name]:,}",
+            f"{pair.published:.2f}",
+            f"{pair.sram_found:,}",
+            f"−{100 * (1 - pair.sram_found / WITH_WIDE_BIASES[pair.name]):.1f}%",
+            f"{pair.found:.2f}",
+        ]
+        for pair in pairs(ledger, "below-")
+    ]
+    header = ["published scheme", "SRAM with 32-bit biases (B)", "accuracy"]
+    return table([*header, "searched: SRAM (B)", "SRAM", "accuracy"], rows)
+
+
+def front(ledger: Ledger) -> str:
+    """For each budget, between the head alone and everything."""
+    rows: list[list[str]] = [_end("head", "streamed")]
+    for size in FRONT:
+        one = streamed(size)
+        found, learned = ledger.get("schemes", {}).get(one.key), found_accuracy(ledger, one)
+        if found is None or learned is None:
+            continue
+        rows.append(
+            [
+                f"searched, {size} KB",
+                f"{found['sram_total_bytes']:,}",
+                millions(found["instructions_train_step"]),
+                f"{learned:.2f}",
+                str(len(one.seeds)),
+            ]
+        )
+    rows.append(_end("full", "held"))
+    return table(["scheme", "SRAM (B)", "instructions a step", "accuracy", "seeds"], rows)
+
+
+def _end(scheme: str, how: str) -> list[str]:
+    row = known_memory(FRONT_MODEL, scheme, how)
+    return [
+        f"{scheme}, {how}",
+        f"{row['sram_total_bytes']:,}",
+        millions(row["instructions_train_step"]),
+        f"{known_accuracy(FRONT_MODEL, scheme):.2f}",
+        str(len(SEEDS)),
+    ]
+
+
+def layers(ledger: Ledger) -> str:
+    """What the scheme for each published one's SRAM trains."""
+    schemes = ledger.get("schemes", {})
+    rows = [
+        [one.key.replace(" | ", "/"), str(schemes[one.key]["biases"]), schemes[one.key]["weights"]]
+        for one in wanted()
+        if one.key in schemes
+    ]
+    return table(["scheme", "biases", "weights"], rows)
+
+
+TABLES = {
+    "search_published": published,
+    "search_below": below,
+    "search_front": front,
+    "search_layers": layers,
+}
