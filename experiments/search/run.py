@@ -1,6 +1,7 @@
 """Searches for schemes, trains them, and writes experiments/search/results.json.
 
-    python -m experiments.search.run [contributions] [schemes] [accuracy] [--only TEXT]
+    python -m experiments.search.run [contributions] [schemes] [accuracy] [solvers] [fisher] \
+        [--only TEXT]
 
 Without arguments everything, in about four hours on two cores. Training runs of the analysis are
 kept in kilograd's cache, and cells of the table that were made with the same scheme are kept, so it
@@ -17,87 +18,29 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator
 from itertools import groupby
-from typing import Any
 
 from joblib import Parallel, delayed
 
 from experiments.common.cells import Cell, recipe, run_cell
 from experiments.common.ledgers import Ledger, Row, chosen_parts, read_ledger, write_ledger
 from experiments.common.packs import PACKS, pack_path
-from experiments.common.paths import BACKBONES, checkpoint, require_shared
+from experiments.common.paths import checkpoint, require_shared
 from experiments.common.programs import BOARD, compiled, measure_anywhere
 from experiments.search import LEDGER
-from experiments.search.wanted import CLASSES, TASKS, Wanted, wanted
-from kilograd.data import load_dataset
+from experiments.search.contributions import (
+    contributions_of,
+    measure_contributions,
+    tasks_for,
+)
+from experiments.search.methods import compare_fisher, compare_solvers
+from experiments.search.wanted import CLASSES, Wanted, wanted
 from kilograd.files import write_atomically
-from kilograd.frontend.open import input_spec, load_model
+from kilograd.frontend.open import load_model
 from kilograd.passes import DEFAULT_SHARE
 from kilograd.scheme import Scheme, load_scheme
 from kilograd.search.calibration import Budgets, Space, find_scheme
-from kilograd.search.contributions import Contributions, average
 from kilograd.search.scheme_file import scheme_text
-from kilograd.search.search import Analyst
-from kilograd.search.tasks import Task, make_task
 from kilograd.targets import get_target
-
-
-def tasks_for(model: str) -> list[Task]:
-    """What contributions are measured on."""
-    spec = input_spec(load_model(checkpoint(model)))
-    return [make_task(load_dataset(pack_path(name), spec, test_limit=0)) for name in TASKS]
-
-
-def measure_contributions(ledger: Ledger, only: str) -> None:
-    """Every option of every backbone on each task."""
-    for model in BACKBONES:
-        if only not in model:
-            continue
-        tasks = tasks_for(model)
-        graph = load_model(checkpoint(model), max(task.classes for task in tasks))
-        found = Analyst().analyse(graph, tasks, _tell(model))
-        ledger.setdefault("contributions", {})[model] = {
-            task.name: {
-                "biases": _rounded(one.biases),
-                "weights": {
-                    layer: _rounded({str(share): gain for share, gain in shares.items()})
-                    for layer, shares in one.weights.items()
-                },
-                "unit": one.unit,
-                "digest": task.digest,
-            }
-            for task, one in zip(tasks, found, strict=True)
-        }
-        write_ledger(LEDGER, ledger)
-
-
-def _rounded(gains: Any) -> dict[str, float]:
-    return {name: round(float(gain), 6) for name, gain in gains.items()}
-
-
-def _tell(model: str) -> Callable[[str, int, int], None]:
-    def tell(what: str, done: int, total: int) -> None:
-        if done % 20 == 0 or done == total:
-            print(f"{model}: {done} of {total} {what}", flush=True)
-
-    return tell
-
-
-def contributions_of(ledger: Ledger, model: str) -> Contributions:
-    """The mean over the tasks, as the ledger has them."""
-    return average(
-        [
-            Contributions(
-                "measured",
-                row["unit"],
-                row["biases"],
-                {
-                    layer: {float(share): gain for share, gain in shares.items()}
-                    for layer, shares in row["weights"].items()
-                },
-            )
-            for row in ledger["contributions"][model].values()
-        ]
-    )
 
 
 def find_schemes(ledger: Ledger, only: str) -> None:
@@ -199,6 +142,8 @@ PARTS: dict[str, Callable[[Ledger, str], None]] = {
     "contributions": measure_contributions,
     "schemes": find_schemes,
     "accuracy": measure_accuracy,
+    "solvers": compare_solvers,
+    "fisher": compare_fisher,
 }
 
 

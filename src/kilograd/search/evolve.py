@@ -3,7 +3,8 @@
 The settings are those of the search that MCUNetV3 takes over from Once-for-All: a population of
 100, the best quarter of it as parents, half of the next generation by mutation (each gene with
 probability 0.1) and the rest by crossover, for 500 generations. A choice beyond the limits is
-repaired instead of drawn again: parts of it are frozen in a random order until it fits.
+repaired instead of drawn again: parts of it are frozen in a random order until it fits, and those
+that still fit are put back.
 """
 
 from __future__ import annotations
@@ -157,13 +158,19 @@ class _Space:
         )
 
     def _repaired(self, genes: list[int]) -> Genes:
-        """Parts are frozen in a random order until the limits are kept."""
+        """Parts are frozen in a random order until the limits are kept; what fits comes back."""
+        frozen: list[tuple[int, int]] = []
         for place in self._rng.permutation(len(genes)).tolist():
             if not genes[place]:
                 continue
             if self._is_allowed(tuple(genes)):
                 break
+            frozen.append((place, genes[place]))
             genes[place] = 0
+        for place, gene in frozen[:-1]:
+            genes[place] = gene
+            if not self._is_allowed(tuple(genes)):
+                genes[place] = 0
         return tuple(genes)
 
     def _is_allowed(self, genes: Genes) -> bool:
