@@ -40,7 +40,11 @@ def test_what_was_chosen_stands_out(partly):
     found = section(reported(partly, search=searched()), GAINS)
     drawn = bars(found)
     chosen = {title for title, css in drawn.items() if css == "w-trained"}
-    assert chosen == {"dw: bias: 0.1000", "project: bias: 0.1500", "<b>: 0.25 of its weights: 0.0200"}
+    assert chosen == {
+        "dw: bias: 0.1000",
+        "project: bias: 0.1500",
+        "<b>: 0.25 of its weights: 0.0200",
+    }
     assert len(drawn) == 3 * len(LAYERS)
     texts = [text.text for text in found.iter("text")]
     assert {"biases of all layers from this one on", "own bias", *LAYERS} <= set(texts)

@@ -93,10 +93,16 @@ def _run(device: HostDevice, material: Material, seed: int) -> Outcome:
         for index in generator.permutation(len(fit)).tolist():
             runner.step(index, int(fit.labels[index]), learning)
     logits = np.stack([device.predict(sample) for sample in validation.inputs])
-    return _judge(logits[:, : material.classes], validation.labels)
+    return judge(logits[:, : material.classes], validation.labels)
 
 
-def _judge(logits: NDArray[np.int32], labels: NDArray[np.int32]) -> Outcome:
+def judge(logits: NDArray[np.int32], labels: NDArray[np.int32]) -> Outcome:
+    """How good predictions are.
+
+    Args:
+        logits: [samples, classes], in units of 2^-16.
+        labels: [samples].
+    """
     real = logits / float(1 << 16)
     real -= real.max(axis=1, keepdims=True)
     hits: NDArray[np.bool_] = real.argmax(axis=1) == labels
