@@ -51,6 +51,7 @@ def as_row(one: Contributions) -> Row:
     return {
         "method": one.method,
         "unit": one.unit,
+        "layers": list(one.biases),
         "biases": _rounded(one.biases),
         "last": _rounded(one.last),
         "weights": {
@@ -65,16 +66,16 @@ def _rounded(gains: Mapping[str, float]) -> dict[str, float]:
 
 
 def from_row(row: Any) -> Contributions:
-    """Contributions that the ledger has, as they were."""
+    """Contributions that the ledger has, as they were; the ledger sorts its names."""
     return Contributions(
         row["method"],
         row["unit"],
-        row["biases"],
+        {layer: row["biases"][layer] for layer in row["layers"]},
         {
-            layer: {float(share): gain for share, gain in shares.items()}
-            for layer, shares in row["weights"].items()
+            layer: {float(share): gain for share, gain in row["weights"][layer].items()}
+            for layer in row["layers"]
         },
-        row["last"],
+        {layer: row["last"][layer] for layer in row["layers"] if layer in row["last"]},
     )
 
 

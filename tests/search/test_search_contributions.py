@@ -20,11 +20,11 @@ def analysis():
 
 def outcomes(analysis, last, weights=()):
     """Of all runs, where training more biases gains these, from the last layer on."""
-    found = {analysis.alone.key: Outcome(0, 0.25)}
+    found = {analysis.alone.key: Outcome(0, 0, 0.25)}
     for name, choice in analysis.own.items():
-        found[choice.key] = Outcome(0, 0.25 + last[name] / 2)
+        found[choice.key] = Outcome(0, 0, 0.25 + last[name] / 2)
     for name, choice in analysis.last.items():
-        found[choice.key] = Outcome(0, 0.25 + last[name])
+        found[choice.key] = Outcome(0, 0, 0.25 + last[name])
     found.update(weights)
     return found
 
@@ -50,13 +50,13 @@ def test_biases_that_gain_nothing_are_still_a_base(analysis):
 def test_gains_are_differences(analysis):
     base = "c"
     weights = {
-        choice.key: Outcome(0, 0.25 + LAST["c"] + 0.1 * share)
+        choice.key: Outcome(0, 0, 0.25 + LAST["c"] + 0.1 * share)
         for name in "cd"
         for share, choice in analysis.weights(base)[name].items()
     }
     for name in "ab":
         for share, choice in analysis.weights(base)[name].items():
-            weights[choice.key] = Outcome(0, 0.25 + LAST[name] - 0.1 * share)
+            weights[choice.key] = Outcome(0, 0, 0.25 + LAST[name] - 0.1 * share)
     found = contributions_of(analysis, base, outcomes(analysis, LAST, weights))
     assert found.weights["d"] == pytest.approx({0.5: 0.05, 1.0: 0.1})
     assert found.weights["a"] == pytest.approx({0.5: -0.05, 1.0: -0.1})
@@ -91,6 +91,7 @@ def test_mere_confidence_is_no_gain():
     labels = logits.argmax(axis=1).astype(np.int32)
     labels[::5] = 0
     found, sure = judge(logits, labels), judge(logits * 4, labels)
-    assert sure.expected == pytest.approx(found.expected, rel=1e-9)
+    assert sure.calibrated == pytest.approx(found.calibrated, rel=1e-9)
     assert sure.accuracy == found.accuracy
-    assert 0.25 < found.expected < found.accuracy
+    assert sure.expected > found.expected
+    assert 0.25 < found.calibrated < found.accuracy

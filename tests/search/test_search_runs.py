@@ -106,8 +106,8 @@ def test_outcomes_are_kept_by_content(graph, tmp_path):
     store = RunStore(graph, tmp_path)
     choice = Choice(("head",), {})
     assert store.find(choice, "task", 0) is None
-    store.keep(choice, "task", 0, Outcome(0.5, 0.25))
-    assert store.find(choice, "task", 0) == Outcome(0.5, 0.25)
+    store.keep(choice, "task", 0, Outcome(0.5, 0.25, 0.2))
+    assert store.find(choice, "task", 0) == Outcome(0.5, 0.25, 0.2)
     for other in ((Choice(), "task", 0), (choice, "other", 0), (choice, "task", 1)):
         assert store.find(*other) is None
     (path,) = tmp_path.rglob("*.json")
@@ -119,7 +119,7 @@ def test_outcomes_that_cannot_be_kept_are_an_error(graph, tmp_path):
     (tmp_path / "file").write_text("", encoding="utf-8")
     store = RunStore(graph, tmp_path / "file")
     with pytest.raises(UserError) as caught:
-        store.keep(Choice(), "task", 0, Outcome(0.5, 0.25))
+        store.keep(Choice(), "task", 0, Outcome(0.5, 0.25, 0.2))
     assert "results of runs cannot be kept" in str(caught.value)
     assert "finished runs stay" in str(caught.value)
 

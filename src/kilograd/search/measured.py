@@ -75,7 +75,9 @@ class Analysis:
         The last one that gains most of what any number of biases gains, over all tasks.
         """
         gained = {
-            name: sum(found[choice.key].expected - found[Choice().key].expected for found in tasks)
+            name: sum(
+                found[choice.key].calibrated - found[self.alone.key].calibrated for found in tasks
+            )
             for name, choice in self.last.items()
         }
         most = max(gained.values())
@@ -150,10 +152,10 @@ def contributions_of(analysis: Analysis, base: str, outcomes: Outcomes) -> Contr
     What biases gain together is less than the sum of what each gains alone; each one's own gain is
     scaled so that they sum to the most that the biases of the last layers gained.
     """
-    alone = outcomes[analysis.alone.key].expected
-    last = {name: outcomes[choice.key].expected for name, choice in analysis.last.items()}
+    alone = outcomes[analysis.alone.key].calibrated
+    last = {name: outcomes[choice.key].calibrated for name, choice in analysis.last.items()}
     own = {
-        name: max(0.0, outcomes[choice.key].expected - alone)
+        name: max(0.0, outcomes[choice.key].calibrated - alone)
         for name, choice in analysis.own.items()
     }
     most, total = max(0.0, max(last.values()) - alone), sum(own.values())
@@ -164,8 +166,8 @@ def contributions_of(analysis: Analysis, base: str, outcomes: Outcomes) -> Contr
         {name: gain * scale for name, gain in own.items()},
         {
             name: {
-                share: outcomes[choice.key].expected
-                - outcomes[analysis.below(name, base).key].expected
+                share: outcomes[choice.key].calibrated
+                - outcomes[analysis.below(name, base).key].calibrated
                 for share, choice in shares.items()
             }
             for name, shares in analysis.weights(base).items()

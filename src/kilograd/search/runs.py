@@ -37,14 +37,16 @@ class Outcome:
 
     Attributes:
         accuracy: share of them that were classified rightly, in [0, 1].
-        expected: mean probability that the network gave to the right class, at the temperature
-            that explains the samples best: the accuracy of guessing by its probabilities. It
-            changes smoothly with what was learned, and not with mere confidence (temperature
-            scaling: Guo et al., "On Calibration of Modern Neural Networks", section 4.2).
+        expected: mean probability that the network gave to the right class: the accuracy of
+            guessing by its probabilities, which changes smoothly with what was learned, but also
+            with mere confidence.
+        calibrated: geometric mean of the same probabilities at the temperature of the softmax that
+            makes it largest (Guo et al., "On Calibration of Modern Neural Networks", section 4.2).
     """
 
     accuracy: float
     expected: float
+    calibrated: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,9 +108,9 @@ def judge(logits: NDArray[np.int32], labels: NDArray[np.int32]) -> Outcome:
     real = logits / float(1 << 16)
     real -= real.max(axis=1, keepdims=True)
     hits: NDArray[np.bool_] = real.argmax(axis=1) == labels
-    tried = [_log_probabilities(real / temperature, labels) for temperature in _TEMPERATURES]
-    best = max(tried, key=lambda found: float(found.mean()))
-    return Outcome(float(hits.mean()), float(np.exp(best).mean()))
+    best = max(float(_log_probabilities(real / t, labels).mean()) for t in _TEMPERATURES)
+    expected = np.exp(_log_probabilities(real, labels)).mean()
+    return Outcome(float(hits.mean()), float(expected), float(np.exp(best)))
 
 
 def _log_probabilities(
@@ -139,7 +141,8 @@ class RunStore:
         """The outcome of a run that was made before; None where there is none, or no whole one."""
         try:
             contents = json.loads(self._path(choice, task, seed).read_text(encoding="utf-8"))
-            return Outcome(float(contents["accuracy"]), float(contents["expected"]))
+            kept = (contents[name] for name in ("accuracy", "expected", "calibrated"))
+            return Outcome(*map(float, kept))
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
@@ -168,7 +171,6 @@ class RunStore:
             "biases": choice.biases,
             "weights": choice.weights,
             "steps": [_STEPS, _MOST_EPOCHS],
-            "judged": "at the best temperature",
             "seed": seed,
         }
         name = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
