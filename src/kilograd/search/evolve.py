@@ -160,7 +160,8 @@ class _Space:
     def _repaired(self, genes: list[int]) -> Genes:
         """Parts are frozen in a random order until the limits are kept; what fits comes back."""
         frozen: list[tuple[int, int]] = []
-        for place in self._rng.permutation(len(genes)).tolist():
+        order: list[int] = self._rng.permutation(len(genes)).tolist()
+        for place in order:
             if not genes[place]:
                 continue
             if self._is_allowed(tuple(genes)):
