@@ -3,7 +3,7 @@
 The public interface, in the order in which it is used::
 
     model = load_model("kilograd-48", classes=2)
-    scheme = load_scheme("last:3", model)
+    scheme = load_scheme("last:3", model)  # or search_scheme(model, [dataset], target).scheme
     program = compile_model(model, scheme, get_target("cortex-m7"))
     with open_device(program, "host") as device:
         result = train(device, dataset, TrainingOptions(epochs=3))
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from kilograd.measuring.equivalence import verify_devices as verify
     from kilograd.measuring.firmware import Measurement, measure
     from kilograd.scheme import Scheme, load_scheme
+    from kilograd.search.search import search_scheme
     from kilograd.targets import Target, get_target
     from kilograd.training.loop import TrainingOptions, TrainingResult, evaluate, train
 
@@ -63,6 +64,7 @@ _WHERE = {
     "load_scheme": ("kilograd.scheme", "load_scheme"),
     "measure": ("kilograd.measuring.firmware", "measure"),
     "open_device": ("kilograd.device.open", "open_device"),
+    "search_scheme": ("kilograd.search.search", "search_scheme"),
     "train": ("kilograd.training.loop", "train"),
     "verify": ("kilograd.measuring.equivalence", "verify_devices"),
 }
@@ -106,6 +108,7 @@ __all__ = [
     "load_scheme",
     "measure",
     "open_device",
+    "search_scheme",
     "train",
     "verify",
 ]

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 from search_cases import small_dataset, small_graph
 
+import kilograd
 from kilograd.compiler import Optimization, compile_model
 from kilograd.data import Dataset, Samples
 from kilograd.device.host import HostDevice
 from kilograd.device.protocol import LearningRate
-from kilograd.errors import DataError, UserError
+from kilograd.errors import BudgetError, DataError, UserError
 from kilograd.ops import REGISTRY
 from kilograd.ops.context import StepContext
 from kilograd.scheme import Scheme
@@ -24,6 +25,7 @@ from kilograd.search.measured import Analysis, measured_contributions
 from kilograd.search.options import layer_options
 from kilograd.search.prefix import boundaries, build_stages, run_stages, suffix
 from kilograd.search.runs import Outcome, RunStore
+from kilograd.search.search import Analyst
 from kilograd.search.tasks import make_task
 from kilograd.toolchain import build_host_library
 from networks import blobs
@@ -211,3 +213,17 @@ def test_gradients_tell_what_matters(graph):
     assert np.corrcoef(*whole)[0, 1] > 0.8
     repeated = fisher_contributions(graph, options, task.fit, epochs=1)
     assert repeated == found
+
+
+def test_the_public_function_finds_a_scheme(graph):
+    target = kilograd.get_target("cortex-m7")
+    analyst = Analyst("fisher")
+    found = kilograd.search_scheme(graph, [small_dataset(graph)], target, analyst=analyst)
+    smaller = kilograd.search_scheme(
+        graph, [small_dataset(graph)], target, sram=3000, analyst=analyst, name="small"
+    )
+    assert smaller.scheme.name == "small"
+    assert smaller.measurement.sram_total_bytes <= 3000
+    assert smaller.solution.gain < found.solution.gain
+    with pytest.raises(BudgetError, match="the smallest possible plan takes"):
+        kilograd.search_scheme(graph, [small_dataset(graph)], target, sram=100)

@@ -6,15 +6,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from kilograd.data import Dataset
 from kilograd.errors import UserError
 from kilograd.ir import Graph
+from kilograd.passes import DEFAULT_SHARE
+from kilograd.search.calibration import Budgets, Found, Space, check_possible, find_scheme
 from kilograd.search.cluster import THIS_COMPUTER, Cluster
 from kilograd.search.contributions import Contributions, average
 from kilograd.search.fisher import fisher_contributions
 from kilograd.search.measured import measured_contributions
 from kilograd.search.options import layer_options
 from kilograd.search.runs import RunStore
-from kilograd.search.tasks import Task
+from kilograd.search.tasks import Task, make_task
+from kilograd.targets import Target
 
 METHODS = ("measured", "fisher")
 
@@ -80,6 +84,46 @@ class Analyst:
     ) -> Contributions:
         """The mean over the tasks: one scheme for all of them."""
         return average(self.analyse(graph, tasks, progress))
+
+
+def search_scheme(
+    model: Graph,
+    datasets: Sequence[Dataset],
+    target: Target,
+    *,
+    name: str = "searched",
+    sram: int | None = None,
+    instructions: int | None = None,
+    flash: int | None = None,
+    row_input: bool = False,
+    recompute: float = DEFAULT_SHARE,
+    analyst: Analyst | None = None,
+) -> Found:
+    """Find which weights should learn: the best scheme within budgets, for some data sets.
+
+    Args:
+        model: the forward graph, with as many classes as the data set with the most.
+        datasets: what is learned; one scheme is found for all of them, by their training samples.
+        target: of the firmware.
+        name: of the scheme.
+        sram: most bytes, all of it; None for all that the target has.
+        instructions: most of a training step, emulated; None for any number.
+        flash: most bytes; None for all that the target has.
+        row_input: whether samples arrive in rows.
+        recompute: as for `compile_model`.
+        analyst: how contributions are found; by short training runs if None.
+
+    Raises:
+        DataError: a data set has one class only, or too few samples to hold any back.
+        BudgetError: the head alone takes more.
+        TargetError: no firmware can be built for the target.
+    """
+    tasks = [make_task(dataset) for dataset in datasets]
+    space = Space(model, target, row_input=row_input, recompute=recompute)
+    budgets = Budgets(target.data_bytes if sram is None else sram, instructions, flash)
+    check_possible(space, budgets)
+    contributions = (analyst or Analyst()).average(model, tasks)
+    return find_scheme(space, contributions, budgets, name)
 
 
 def _named(progress: Progress | None, what: str) -> Callable[[int, int], None] | None:
