@@ -46,8 +46,9 @@ def test_a_found_scheme_fits_when_it_is_measured(kilograd, task, tmp_path):
 
 def test_a_front_has_a_file_for_each_budget(kilograd, task, tmp_path):
     model, data = task
+    page = tmp_path / "page.html"
     options = ("--method", "fisher", "--pareto", "12KB..24KB", "--json", "-o", tmp_path / "front")
-    outcome = kilograd("search", model, "--data", data, *options)
+    outcome = kilograd("search", model, "--data", data, *options, "--report", page)
     assert outcome.code == 0, outcome.err
     front = outcome.json["front"]
     assert [one["budget"] for one in front] == [12 << 10, 16 << 10, 24 << 10]
@@ -56,6 +57,10 @@ def test_a_front_has_a_file_for_each_budget(kilograd, task, tmp_path):
     assert all(one["sram_total_bytes"] <= one["budget"] for one in front)
     for one in front:
         assert (tmp_path / "front" / f"{one['scheme']}.toml").is_file()
+    shown = page.read_text(encoding="utf-8")
+    assert outcome.json["report"] == str(page)
+    assert "The best scheme for each budget" in shown
+    assert all(f"{one['sram_total_bytes']:,}" in shown for one in front)
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from kilograd.report.svg import (
     rectangle,
     shortened,
     steps,
+    text_width,
 )
 
 if TYPE_CHECKING:
@@ -78,7 +79,8 @@ def worth(found: Searched) -> str:
     panels.append([*_frame(axes, shares), *_weights(axes, layers), *_names(axes, layers)])
     text = f"What training each of {len(layers)} layers gains, as {found.unit}"
     parts = [part for panel in panels for part in panel]
-    return drawing(_WIDTH, axes.bottom + _NAME_ROOM, text, parts)
+    room = min(_NAME_ROOM, max(text_width(layer.layer, _NAME_FONT) for layer in layers))
+    return drawing(_WIDTH, axes.bottom + room + 12, text, parts)
 
 
 def _axes(layers: Sequence[Worth], number: int, gains: Sequence[float]) -> _Axes:
