@@ -14,8 +14,6 @@ scheme was written, and nothing is chosen by them.
 from __future__ import annotations
 
 import argparse
-import hashlib
-import json
 from collections.abc import Callable, Iterator
 from itertools import groupby
 
@@ -33,11 +31,11 @@ from experiments.search.contributions import (
     tasks_for,
 )
 from experiments.search.methods import compare_fisher, compare_solvers
-from experiments.search.wanted import CLASSES, Wanted, wanted
+from experiments.search.wanted import CLASSES, Wanted, digest_of, wanted
 from kilograd.files import write_atomically
 from kilograd.frontend.open import load_model
 from kilograd.passes import DEFAULT_SHARE
-from kilograd.scheme import Scheme, load_scheme
+from kilograd.scheme import load_scheme
 from kilograd.search.calibration import Budgets, Space, find_scheme
 from kilograd.search.scheme_file import scheme_text
 from kilograd.targets import get_target
@@ -65,7 +63,7 @@ def find_schemes(ledger: Ledger, only: str) -> None:
                 "sram_total_bytes": found.measurement.sram_total_bytes,
                 "instructions_train_step": found.measurement.instructions_train_step,
                 "flash_bytes": found.measurement.flash_bytes,
-                "digest": digest_of(found.scheme),
+                "digest": digest_of(found.scheme.biases, found.scheme.weights),
                 "biases": len(found.choice.biases),
                 "weights": ", ".join(
                     f"{share:g} {layer}" for layer, share in found.choice.weights.items()
@@ -80,12 +78,6 @@ def _budget(one: Wanted) -> int:
         return one.sram
     published = compiled(checkpoint(one.model), f"{one.model}/{one.like}", CLASSES, target=BOARD)
     return measure_anywhere(published)[0].sram_total_bytes
-
-
-def digest_of(scheme: Scheme) -> str:
-    """Of what a scheme trains."""
-    what = [scheme.biases, dict(scheme.weights)]
-    return hashlib.sha256(json.dumps(what).encode()).hexdigest()[:16]
 
 
 def measure_accuracy(ledger: Ledger, only: str) -> None:
@@ -126,7 +118,7 @@ def _is_done(rows: Ledger, one: Wanted, data: str) -> bool:
 def _made_by(one: Wanted, data: str) -> Row:
     """What a row follows from beside its seed."""
     scheme = load_scheme(str(one.path), load_model(checkpoint(one.model), CLASSES))
-    return {"scheme": digest_of(scheme), "recipe": recipe(_cell(one, data))}
+    return {"scheme": digest_of(scheme.biases, scheme.weights), "recipe": recipe(_cell(one, data))}
 
 
 def _run(one: Wanted, data: str) -> dict[str, Row]:

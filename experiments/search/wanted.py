@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -81,3 +83,9 @@ def streamed(size: int) -> Wanted:
     """A point of the front, by its budget in KB."""
     seeds = SEEDS if size in COMPARED else SEEDS[:1]
     return Wanted(FRONT_MODEL, f"streamed-{size}KB", True, sram=size << 10, seeds=seeds)
+
+
+def digest_of(biases: Sequence[str], weights: Mapping[str, float]) -> str:
+    """Of what a scheme trains."""
+    text = json.dumps([list(biases), dict(weights)])
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
