@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kilograd.search.contributions import ACCURACY, Contributions, average
+from kilograd.search.contributions import PROBABILITY, Contributions, average
 from kilograd.search.measured import Analysis, contributions_of
 from kilograd.search.options import LayerOptions, WeightOption
 from kilograd.search.runs import Outcome, judge
@@ -70,12 +70,12 @@ def contributions(unit, gain):
     return Contributions("method", unit, {"a": gain}, {"a": {1.0: 3 * gain}}, {"a": gain})
 
 
-def test_gains_of_accuracy_count_as_they_are():
-    found = average([contributions(ACCURACY, 0.3), contributions(ACCURACY, 0.1)])
+def test_gains_of_probability_count_as_they_are():
+    found = average([contributions(PROBABILITY, 0.3), contributions(PROBABILITY, 0.1)])
     assert found.biases["a"] == pytest.approx(0.2)
     assert found.weights["a"][1.0] == pytest.approx(0.6)
     assert found.last["a"] == pytest.approx(0.2)
-    assert found.unit == ACCURACY
+    assert found.unit == PROBABILITY
 
 
 def test_other_gains_count_by_their_share():
@@ -95,3 +95,13 @@ def test_mere_confidence_is_no_gain():
     assert sure.accuracy == found.accuracy
     assert sure.expected > found.expected
     assert 0.25 < found.calibrated < found.accuracy
+
+
+def test_noise_of_shares_is_smoothed_away():
+    exact = {share: 0.4 * share**0.5 for share in (0.125, 0.25, 0.5, 1.0)}
+    noisy = {**exact, 0.125: exact[0.125] + 0.1, 1.0: exact[1.0] - 0.1}
+    found = Contributions("measured", PROBABILITY, {"a": 0.1}, {"a": exact, "b": noisy}).smoothed()
+    assert found.weights["a"] == pytest.approx(exact)
+    gains = list(found.weights["b"].values())
+    assert gains == sorted(gains)
+    assert found.biases == {"a": 0.1}

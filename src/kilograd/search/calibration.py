@@ -136,7 +136,7 @@ def find_scheme(
         BudgetError: the head alone takes more; says how much.
     """
     check_possible(space, budgets)
-    search = _Search(space, contributions, budgets, name)
+    search = _Search(space, contributions.smoothed(), budgets, name)
     for _ in range(_SOLUTIONS):
         text = search.advance()
         if on_round is not None and text:

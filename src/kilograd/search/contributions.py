@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 #: The unit of gains that can be compared between tasks.
-ACCURACY = "expected accuracy"
+PROBABILITY = "probability of the right class"
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,19 @@ class Contributions:
     weights: Mapping[str, Mapping[float, float]]
     last: Mapping[str, float] = field(default_factory=dict[str, float])
 
+    def smoothed(self) -> Contributions:
+        """The same with the gains of each weight on a curve, g · √share.
+
+        One short run says little more than its noise, and a solver would pick what noise favours.
+        Gains of weights follow the root of the share closely (docs/search.md): g is the best fit
+        of all shares of a layer, by least squares.
+        """
+        fitted: dict[str, dict[float, float]] = {}
+        for layer, shares in self.weights.items():
+            gain = sum(g * share**0.5 for share, g in shares.items()) / sum(shares)
+            fitted[layer] = {share: gain * share**0.5 for share in shares}
+        return replace(self, weights=fitted)
+
     def total(self, biases: Sequence[str], weights: Mapping[str, float]) -> float:
         """The sum of the gains of what a scheme trains, its head left out."""
         gained = sum(self.biases[name] for name in biases if name in self.biases)
@@ -39,17 +52,17 @@ class Contributions:
 def average(several: Sequence[Contributions]) -> Contributions:
     """The mean over tasks.
 
-    Gains of accuracy count as they are: a task with little to gain says little. Others are first
+    Gains of probability count as they are: a task with little to gain says little. Others are first
     scaled so that those above zero sum to 1, since each task's have a unit of their own.
     """
     first = several[0]
     if len(several) == 1:
         return first
-    is_accuracy = first.unit == ACCURACY
-    sums = [1.0 if is_accuracy else _positive_sum(one) or 1.0 for one in several]
+    is_comparable = first.unit == PROBABILITY
+    sums = [1.0 if is_comparable else _positive_sum(one) or 1.0 for one in several]
     return Contributions(
         first.method,
-        first.unit if is_accuracy else "share of all gains",
+        first.unit if is_comparable else "share of all gains",
         {
             name: sum(o.biases[name] / s for o, s in zip(several, sums, strict=True)) / len(several)
             for name in first.biases

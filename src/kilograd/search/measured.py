@@ -17,7 +17,7 @@ from kilograd.data import Samples
 from kilograd.ir import Graph
 from kilograd.search.choice import Choice, Key
 from kilograd.search.cluster import Cluster
-from kilograd.search.contributions import ACCURACY, Contributions
+from kilograd.search.contributions import PROBABILITY, Contributions
 from kilograd.search.options import LayerOptions
 from kilograd.search.prefix import Boundary, boundaries, build_stages, run_stages, suffix
 from kilograd.search.runs import Material, Outcome, RunStore, short_run
@@ -162,7 +162,7 @@ def contributions_of(analysis: Analysis, base: str, outcomes: Outcomes) -> Contr
     scale = most / total if total else 0.0
     return Contributions(
         "measured",
-        ACCURACY,
+        PROBABILITY,
         {name: gain * scale for name, gain in own.items()},
         {
             name: {
