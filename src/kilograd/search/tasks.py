@@ -13,7 +13,7 @@ from kilograd.data.choose import choose_balanced, split_by_class
 from kilograd.errors import DataError
 
 #: Most samples that a short run learns from, and is judged by.
-MOST_SAMPLES, MOST_VALIDATION = 480, 480
+MOST_SAMPLES, MOST_VALIDATION = 960, 480
 #: Share of the training split that schemes are judged by.
 VALIDATION_SHARE = 0.25
 
