@@ -25,8 +25,8 @@ from kilograd.toolchain import build_host_library
 from kilograd.toolchain.job import cache_directory
 from kilograd.training.loop import Runner, TrainingOptions
 
-#: Steps that a run has, in whole passes over its samples, at most so many passes. A thousand are too
-#: few: what learns fast then, such as projections, gains nothing in the end (docs/search.md).
+#: Steps that a run has, in whole passes over its samples, at most so many passes. A thousand are
+#: too few: what learns fast then, such as projections, gains nothing in the end (docs/search.md).
 _STEPS, _MOST_EPOCHS = 4000, 12
 #: Of the softmax, tried on the validation samples: powers of two, four an octave.
 _TEMPERATURES = [2.0 ** (step / 4) for step in range(-12, 25)]
