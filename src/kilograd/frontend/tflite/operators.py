@@ -118,6 +118,16 @@ def _convolution(reads: Reads) -> Mapping[str, Option]:
     return {"strides": _strides(options), "dilations": dilations, "pads": pads}
 
 
+def _depthwise(reads: Reads) -> Mapping[str, Option]:
+    read = _convolution(reads)
+    multiplier = int(reads.needed_options().DepthMultiplier())
+    given, made = reads.tensor(0).shape[3], reads.tensor(1).shape[3]
+    if multiplier not in {0, made // max(given, 1)}:
+        msg = f"it makes {made} channels of {given}, and its options say {multiplier} of each"
+        raise DamagedError(msg)
+    return read
+
+
 def _pool(reads: Reads) -> Mapping[str, Option]:
     options = reads.needed_options()
     window = int(options.FilterHeight()), int(options.FilterWidth())
@@ -147,7 +157,7 @@ def _constant_numbers(reads: Reads, name: str) -> Mapping[str, Option]:
 
 OPERATORS: Mapping[str, Operator] = {
     "CONV_2D": Operator("conv", "Conv2DOptions", _convolution),
-    "DEPTHWISE_CONV_2D": Operator("depthwise", "DepthwiseConv2DOptions", _convolution),
+    "DEPTHWISE_CONV_2D": Operator("depthwise", "DepthwiseConv2DOptions", _depthwise),
     "FULLY_CONNECTED": Operator("dense", "FullyConnectedOptions", _dense),
     "ADD": Operator("add", "AddOptions"),
     "AVERAGE_POOL_2D": Operator("average_pool", "Pool2DOptions", _pool),

@@ -11,7 +11,7 @@ from __future__ import annotations
 import importlib
 import math
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -37,10 +37,15 @@ _HEADER_BYTES = 8
 _IDENTIFIER = b"TFL3"
 _SCHEMA_VERSION = 3
 
-#: Element types of NumPy, by their names in lower case; constants of others have no contents here.
-_DTYPES = frozenset(
-    f"{kind}{bits}" for kind in ("int", "uint", "float") for bits in (8, 16, 32, 64)
-) - {"float8"} | {"bool"}
+#: Element types of NumPy by their names here; constants of others have no contents.
+_DTYPES: Mapping[str, Any] = {
+    name: np.dtype(name).newbyteorder("<")
+    for name in (
+        *("int8", "int16", "int32", "int64"),
+        *("uint8", "uint16", "uint32", "uint64"),
+        *("float16", "float32", "float64", "bool"),
+    )
+}
 
 #: What following a wrong offset, or reading a field of another type, may raise.
 _MALFORMED = (
@@ -268,10 +273,9 @@ def _array(data: NDArray[np.uint8], dtype: str, shape: tuple[int, ...]) -> NDArr
     """Contents in the type and shape of their tensor."""
     if dtype not in _DTYPES:
         return None
-    element: Any = np.dtype(dtype).newbyteorder("<")
+    element = _DTYPES[dtype]
     size = math.prod(shape) * int(element.itemsize)
     if data.size != size:
         msg = f"its contents are {data.size} bytes, and its shape {list(shape)} takes {size}"
         raise DamagedError(msg)
-    array: NDArray[Any] = data.view(element).reshape(shape)
-    return array
+    return data.view(element).reshape(shape)

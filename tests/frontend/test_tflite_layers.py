@@ -1,0 +1,328 @@
+"""What each layer of a .tflite file becomes; with its interpreter at hand, also its bytes."""
+
+import numpy as np
+import pytest
+from micro import assert_same_bytes
+from tflite_files import RELU, RELU6, SAME, VALID, Draft, small_network
+
+from kilograd.compiler import compile_model
+from kilograd.frontend.lowering.names import LayerNames, layer_name, model_name
+from kilograd.frontend.lowering.quantization import int8_range, scale_of_float32_product
+from kilograd.frontend.open import class_names, input_spec, load_model
+from kilograd.ir import Quantization
+from kilograd.measuring.equivalence import verify_devices
+from kilograd.ops.common.window import Window
+from kilograd.passes.verify import verify
+from kilograd.scheme import layers, load_scheme
+from kilograd.targets import get_target
+
+
+def ended(draft, x):
+    """The draft with a head behind a map."""
+    _, height, width, channels = draft.tensors[x].shape
+    if (height, width) != (1, 1):
+        x = draft.pool(x, (height, width), (1, 1, 1, channels))
+    draft.dense(x, 3)
+    return draft
+
+
+def convolution(shape, result, taps, strides, padding):
+    draft = Draft(shape)
+    return ended(draft, draft.conv(0, (1, *result), 4, taps, strides, padding))
+
+
+def several_filters():
+    draft = Draft((1, 6, 6, 1))
+    return ended(draft, draft.depthwise(0, (1, 3, 3), 5, (4, 3), (2, 2)))
+
+
+def padded():
+    """Two layers that read one padded map, and padding around padding."""
+    draft = Draft((1, 5, 6, 3), seed=4)
+    x = draft.pad(0, ((0, 0), (1, 0), (2, 1), (0, 0)))
+    a = draft.conv(x, (1, 4, 7), 3, (3, 3), (1, 1), VALID)
+    b = draft.depthwise(x, (1, 4, 7), 3, (3, 3), (1, 1), VALID)
+    x = draft.pad(draft.add(a, b), ((0, 0), (0, 1), (0, 0), (0, 0)))
+    x = draft.pad(x, ((0, 0), (1, 0), (0, 0), (0, 0)))
+    return ended(draft, draft.conv(x, (1, 6, 7), 4, (3, 3), (1, 1), SAME))
+
+
+def hidden_dense():
+    draft = Draft((1, 5, 4, 2))
+    x = draft.dense(draft.conv(0, (1, 5, 4), 3), 6)
+    x = draft.dense(x, 7, scales=7, FusedActivationFunction=RELU, zero=-128)
+    draft.softmax(draft.dense(x, 3))
+    return draft
+
+
+def flattened():
+    draft = Draft((1, 5, 4, 2))
+    x = draft.reshape(draft.conv(0, (1, 5, 4), 3), (1, 60))
+    draft.dense(draft.dense(x, 6), 3)
+    return draft
+
+
+def without_bias():
+    draft = Draft((1, 8))
+    draft.dense(draft.dense(0, 6), 3)
+    draft.operators[0].inputs[2] = -1
+    draft.operators[1].inputs.pop()
+    return draft
+
+
+def convolution_as_head():
+    draft = Draft()
+    x = draft.pool(draft.conv(0, (1, 6, 6), 4), (6, 6), (1, 1, 1, 4), StrideH=2, StrideW=2)
+    x = draft.conv(x, (1, 1, 1), 3, (1, 1))
+    draft.softmax(draft.reshape(x, (1, 3)))
+    return draft
+
+
+def float_ends():
+    draft = Draft((1, 36), dtype="float32")
+    draft.tensors[0].scales = draft.tensors[0].zeros = ()
+    x = draft.append("QUANTIZE", [0], (1, 36), scale=0.01, zero=4)
+    x = draft.reshape(x, (1, 6, 6, 1))
+    x = draft.dense(draft.conv(x, (1, 3, 3), 4, strides=(2, 2)), 5)
+    x = draft.append("LOGISTIC", [draft.dense(x, 3)], (1, 3), scale=1 / 256, zero=-128)
+    draft.append("DEQUANTIZE", [x], (1, 3))
+    draft.tensors[-1].dtype = "float32"
+    return draft
+
+
+def clamped():
+    draft = Draft()
+    x = draft.conv(0, (1, 6, 6), 4, FusedActivationFunction=RELU6, scale=6 / 255, zero=-128)
+    return ended(draft, draft.add(x, x, FusedActivationFunction=RELU, zero=-128))
+
+
+def dead_channels():
+    """Weights of zero with a scale that has gone to nothing, and a bias past an accumulator."""
+    draft = Draft()
+    x = draft.conv(0, (1, 6, 6), 6)
+    weight, bias = (draft.tensors[number] for number in draft.operators[0].inputs[1:])
+    weight.data[2] = 0
+    weight.scales = (*weight.scales[:2], 1e-9, *weight.scales[3:])
+    bias.data[2] = 2**31 - 1
+    return ended(draft, x)
+
+
+DRAFTS = {
+    "everything": small_network,
+    "same": lambda: convolution((1, 7, 5, 2), (7, 5), (3, 3), (1, 1), SAME),
+    "odd padding": lambda: convolution((1, 6, 8, 2), (3, 4), (3, 3), (2, 2), SAME),
+    "even window": lambda: convolution((1, 6, 5, 2), (6, 5), (4, 2), (1, 1), SAME),
+    "stride above window": lambda: convolution((1, 7, 8, 3), (3, 3), (1, 2), (3, 3), SAME),
+    "valid": lambda: convolution((1, 7, 8, 3), (3, 4), (3, 2), (2, 2), VALID),
+    "pointwise": lambda: convolution((1, 4, 5, 3), (4, 5), (1, 1), (1, 1), SAME),
+    "strided pointwise": lambda: convolution((1, 4, 5, 3), (2, 3), (1, 1), (2, 2), SAME),
+    "one column": lambda: convolution((1, 9, 1, 3), (5, 1), (3, 1), (2, 1), SAME),
+    "one row": lambda: convolution((1, 1, 9, 3), (1, 4), (1, 3), (1, 2), VALID),
+    "several filters": several_filters,
+    "padded": padded,
+    "hidden dense": hidden_dense,
+    "flattened": flattened,
+    "without bias": without_bias,
+    "convolution as head": convolution_as_head,
+    "float ends": float_ends,
+    "clamped": clamped,
+    "dead channels": dead_channels,
+}
+
+
+@pytest.fixture
+def load(tmp_path):
+    """The graph of a draft, verified."""
+
+    def loaded(draft, classes=None):
+        graph = load_model(str(draft.write(tmp_path / "net.tflite")), classes)
+        verify(graph, "reading")
+        return graph
+
+    return loaded
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize("what", DRAFTS)
+def test_bytes_are_those_of_tensorflow_lite_micro(what, tmp_path):
+    assert_same_bytes(DRAFTS[what]().write(tmp_path / "net.tflite"), 6)
+
+
+def windows(graph):
+    return [
+        node.attributes.window for node in graph.nodes if node.operator in {"conv", "depthwise"}
+    ]
+
+
+def operators(graph):
+    return [node.operator for node in graph.nodes]
+
+
+def test_every_layer_arrives(load):
+    draft = small_network()
+    graph = load(draft)
+    assert graph.name == "net"
+    assert graph.inputs[0].type.shape == (6, 6, 3)
+    assert graph.inputs[0].type.quantization == Quantization((float(np.float32(0.05)),), -3)
+    assert operators(graph) == [
+        *("conv", "depthwise", "pointwise", "add", "conv", "average_pool", "dense")
+    ]
+    assert layers(graph) == ["layer0", "layer1", "layer2", "layer5", "head"]
+    assert graph.nodes[3].inputs == ("layer0", "layer2")
+    weight, bias = (draft.tensors[number] for number in draft.operators[0].inputs[1:])
+    assert np.array_equal(graph.values["layer0.weight"].array, weight.data)
+    assert np.array_equal(graph.values["layer0.bias"].array, bias.data)
+    assert graph.type_of("layer0.weight").scales == weight.scales
+    assert graph.type_of("layer0").zero_point == -128
+    assert graph.type_of(graph.outputs[0]).shape == (3,)
+    spec = input_spec(graph)
+    assert (spec.height, spec.width, spec.channels) == (6, 6, 3)
+
+
+def test_files_do_not_name_their_classes(tmp_path):
+    assert class_names(str(small_network().write(tmp_path / "net.tflite"))) == ()
+
+
+def test_padding_goes_into_the_windows_behind_it(load):
+    graph = load(padded())
+    assert windows(graph) == [
+        Window(3, 3, 1, 1, 0, 2, 1),
+        Window(3, 3, 1, 1, 0, 2, 1),
+        Window(3, 3, 1, 2, 2, 1, 1),
+    ]
+    assert operators(graph) == ["conv", "depthwise", "add", "conv", "average_pool", "dense"]
+
+
+def test_the_odd_row_of_padding_goes_below_and_the_odd_column_right(load):
+    assert windows(load(DRAFTS["odd padding"]())) == [Window(3, 3, 2, 0, 1, 0, 1)]
+    assert windows(load(DRAFTS["even window"]())) == [Window(4, 2, 1, 1, 2, 0, 1)]
+
+
+def test_any_stride_serves_along_one_position(load):
+    assert windows(load(DRAFTS["one column"]())) == [Window(3, 1, 2, 1, 1, 0, 0)]
+    assert windows(load(DRAFTS["one row"]())) == [Window(1, 3, 2)]
+
+
+def test_several_filters_on_one_channel_are_a_convolution(load):
+    draft = several_filters()
+    graph = load(draft)
+    assert operators(graph) == ["conv", "average_pool", "dense"]
+    weight = draft.tensors[draft.operators[0].inputs[1]].data
+    assert np.array_equal(graph.values["layer0.weight"].array[..., 0], weight[0].transpose(2, 0, 1))
+
+
+def test_a_dense_layer_is_a_convolution_over_the_map(load):
+    for draft, window in ((hidden_dense(), Window(5, 4)), (flattened(), Window(5, 4))):
+        graph = load(draft)
+        assert window in windows(graph)
+        assert "dense" not in operators(graph)[:-1]
+    assert operators(load(hidden_dense())) == ["conv", "conv", "pointwise", "dense"]
+
+
+def test_a_dense_layer_without_a_bias_has_one_of_zeros(load):
+    graph = load(without_bias())
+    assert not graph.values["layer0.bias"].array.any()
+    assert not graph.values["head.bias"].array.any()
+
+
+def test_ends_that_a_device_does_not_compute_are_taken_off(load):
+    graph = load(float_ends())
+    assert graph.inputs[0].type.shape == (6, 6, 1)
+    assert graph.inputs[0].type.quantization == Quantization((float(np.float32(0.01)),), 4)
+    assert operators(graph) == ["conv", "conv", "dense"]
+    assert operators(load(convolution_as_head())) == ["conv", "average_pool", "dense"]
+
+
+def test_layers_that_the_result_does_not_need_are_left_out(load):
+    draft = small_network()
+    result = draft.outputs
+    draft.append("MAX_POOL_2D", [0], (1, 3, 3, 3), "Pool2DOptions", **_POOL)
+    draft.outputs = result
+    assert load(draft) == load(small_network())
+
+
+_POOL = {"Padding": VALID, "StrideH": 2, "StrideW": 2, "FilterHeight": 2, "FilterWidth": 2}
+
+
+def test_a_fresh_head_replaces_that_of_the_file(load):
+    graph = load(small_network(), 7)
+    assert graph.type_of(graph.outputs[0]).shape == (7,)
+    assert graph.nodes[-1].layer == "head"
+    assert not graph.values["head.weight"].array.any()
+    draft = small_network()
+    draft.operators[-2].options["FusedActivationFunction"] = RELU
+    assert load(draft, 7) == graph
+
+
+def test_one_scale_serves_all_channels(load):
+    draft = Draft()
+    x = draft.conv(0, (1, 6, 6), 4, scales=1)
+    graph = load(ended(draft, x))
+    assert graph.type_of("layer0.weight").scales == draft.tensors[1].scales * 4
+
+
+def test_scales_along_a_dimension_that_is_not_there_lie_along_the_first(load):
+    draft = small_network()
+    weight, bias = (draft.tensors[number] for number in draft.operators[0].inputs[1:])
+    bias.scales, bias.zeros, bias.axis = weight.scales, (0,) * 4, 3
+    weight.axis = 4
+    assert load(draft) == load(small_network())
+
+
+def test_a_training_step_is_the_same_on_the_host(load):
+    graph = load(small_network(), 3)
+    program = compile_model(graph, load_scheme("full", graph), get_target("cortex-m7"))
+    assert verify_devices(program, ["reference", "host"], steps=2).identical
+
+
+def test_names_are_those_that_the_author_gave():
+    for tensor, name in {
+        "net/activation/Relu;net/batch_normalization/FusedBatchNormV3;net/conv2d_1/BiasAdd/"
+        "ReadVariableOp/resource;net/conv2d_1/BiasAdd;net/conv2d_4/Conv2D": "conv2d_1",
+        "net/activation/Relu;net/depthwise_conv2d_3/depthwise;net/conv2d/Conv2D": "conv2d",
+        "MobilenetV1/MobilenetV1/Conv2d_1_pointwise/Relu6": "Conv2d_1_pointwise",
+        "net/conv/BiasAdd/ReadVariableOp/resource1": "conv",
+        "net/depthwise_conv2d/depthwise2": "depthwise_conv2d",
+        "model/activation_2/Relu;model/add/add": "add",
+        "input.11_te_transform": "input_11_te_transform",
+        "956": "layer_956",
+        "net/Größe ‰": "Gr_e",
+        "x" * 99: "x" * 48,
+        "StatefulPartitionedCall:0": "",
+        "Relu": "",
+        "": "",
+    }.items():
+        assert layer_name(tensor) == name
+
+
+def test_names_are_given_once():
+    names = LayerNames()
+    assert [names.choose("net/a/Relu", "conv") for _ in range(3)] == ["a", "a_2", "a_3"]
+    assert names.choose("a_2", "conv") == "a_2_2"
+    assert names.choose("", "conv") == "conv"
+    assert names.choose("head", "conv") == "head_2"
+    assert names.choose("input", "conv") == "input_2"
+
+
+def test_names_of_models_can_stand_in_c():
+    assert model_name("v1 (final)") == "v1__final_"
+    assert model_name("*/") == "model__"
+    assert model_name("") == "model"
+
+
+def test_activations_leave_the_range_that_tensorflow_lite_computes():
+    assert int8_range("none", Quantization((0.1,), 3)) == (-128, 127)
+    assert int8_range("relu", Quantization((0.1,), -128)) == (-128, 127)
+    assert int8_range("relu", Quantization((0.1,), 3)) == (3, 127)
+    assert int8_range("relu6", Quantization((6 / 255,), -128)) == (-128, 127)
+    assert int8_range("relu6", Quantization((0.1,), -128)) == (-128, -68)
+    assert int8_range("relu_n1_to_1", Quantization((0.02,), 0)) == (-50, 50)
+    assert int8_range("relu6", Quantization((1e-15,), 0)) == (0, 127)
+    assert int8_range("tanh", Quantization((0.1,), 0)) is None
+
+
+def test_the_scale_of_a_dense_accumulator_is_a_product_of_floats():
+    x, weight = float(np.float32(0.0123)), float(np.float32(0.00456))
+    scale = scale_of_float32_product(x, weight)
+    assert scale != pytest.approx(weight, rel=1e-9)
+    assert x * scale == pytest.approx(float(np.float32(x) * np.float32(weight)), rel=2**-51)
