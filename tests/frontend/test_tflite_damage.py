@@ -20,11 +20,11 @@ from kilograd.passes.verify import verify
 CONTENT = small_network().content()
 
 
-def outcome(path, content):
+def outcome(path, content, classes=None):
     """The graph, which is valid, or the error about it."""
     path.write_bytes(content)
     try:
-        graph = load_model(str(path))
+        graph = load_model(str(path), classes)
     except ModelError as error:
         return error
     verify(graph, "reading")
@@ -258,3 +258,43 @@ def test_a_file_with_wrong_bytes(tmp_path_factory, place, given_bytes):
 def test_a_file_of_random_bytes(tmp_path_factory, rest):
     path = tmp_path_factory.getbasetemp() / "random.tflite"
     assert isinstance(outcome(path, CONTENT[:8] + rest), ModelError)
+
+
+NUMBERS = st.one_of(st.integers(-3, 9), st.sampled_from([127, 128, 2**16, 2**31 - 1, -(2**31)]))
+BYTES = st.integers(-128, 127)
+REALS = st.sampled_from([0.0, -1.0, 1e-45, 1e-30, 1e-9, 0.05, 1.0, 1e9, 3e38, np.inf, np.nan])
+
+
+@st.composite
+def mistakes(draw):
+    """A network with one of every layer in which a few numbers are others."""
+    draft = small_network()
+    for _ in range(draw(st.integers(1, 3))):
+        tensor = draw(st.sampled_from(draft.tensors))
+        operator = draw(st.sampled_from(draft.operators))
+        what = draw(st.integers(0, 7))
+        if what == 0:
+            tensor.shape = tuple(draw(st.lists(NUMBERS, max_size=5)))
+        elif what == 1:
+            tensor.scales = tuple(draw(st.lists(REALS, max_size=5)))
+        elif what == 2:
+            tensor.zeros = tuple(draw(st.lists(st.integers(-(2**63), 2**63 - 1), max_size=2)))
+        elif what == 3:
+            tensor.axis = draw(NUMBERS)
+        elif what == 4:
+            tensor.dtype = draw(st.sampled_from(["int32", "float16", "bool", "int4", "string"]))
+        elif what == 5 and operator.options:
+            operator.options[draw(st.sampled_from(sorted(operator.options)))] = draw(BYTES)
+        elif what == 6:
+            operator.inputs = draw(st.lists(st.integers(-1, len(draft.tensors) - 1), max_size=4))
+        else:
+            size = 0 if tensor.data is None else tensor.data.size
+            tensor.buffer = draw(st.integers(0, 9)) if size else None
+    return draft.content()
+
+
+@settings(max_examples=400)
+@given(mistakes(), st.sampled_from([None, 5]))
+def test_a_file_with_wrong_numbers(tmp_path_factory, content, classes):
+    path = tmp_path_factory.getbasetemp() / "numbers.tflite"
+    assert isinstance(outcome(path, content, classes), (Graph, ModelError))
