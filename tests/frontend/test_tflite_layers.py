@@ -90,6 +90,14 @@ def float_ends():
     return draft
 
 
+def unsigned_ends():
+    draft = Draft((1, 8), dtype="uint8", zero=125)
+    x = draft.append("QUANTIZE", [0], (1, 8), scale=0.05, zero=-3)
+    x = draft.append("QUANTIZE", [draft.dense(draft.dense(x, 6), 3)], (1, 3), zero=128)
+    draft.tensors[x].dtype = "uint8"
+    return draft
+
+
 def clamped():
     draft = Draft()
     x = draft.conv(0, (1, 6, 6), 4, FusedActivationFunction=RELU6, scale=6 / 255, zero=-128)
@@ -125,6 +133,7 @@ DRAFTS = {
     "without bias": without_bias,
     "convolution as head": convolution_as_head,
     "float ends": float_ends,
+    "unsigned ends": unsigned_ends,
     "clamped": clamped,
     "dead channels": dead_channels,
 }
@@ -231,6 +240,12 @@ def test_ends_that_a_device_does_not_compute_are_taken_off(load):
     assert graph.inputs[0].type.quantization == Quantization((float(np.float32(0.01)),), 4)
     assert operators(graph) == ["conv", "conv", "dense"]
     assert operators(load(convolution_as_head())) == ["conv", "average_pool", "dense"]
+
+
+def test_the_batch_may_be_open(load):
+    draft = small_network()
+    draft.tensors[0].signature = (-1, 6, 6, 3)
+    assert load(draft) == load(small_network())
 
 
 def test_layers_that_the_result_does_not_need_are_left_out(load):

@@ -199,9 +199,13 @@ REFUSED = {
         changed(lambda d: setattr(d.tensors[0], "shape", (4, 6, 6, 3))),
         ["the network reads 4 samples at a time", "a batch of 1"],
     ),
-    "open shape": (
+    "no shape": (
         ending(lambda d: d.append("ADD", [0, 0], (), "AddOptions"), ()),
-        ["the network's input has the shape [], and kilograd reads a batch of maps"],
+        ["the network's input has the shape [], and kilograd reads maps of one height"],
+    ),
+    "open extent": (
+        changed(lambda d: setattr(d.tensors[0], "signature", (-1, -1, 6, 3))),
+        ["the network's input has no fixed shape", "an input of fixed shape"],
     ),
     "huge shape": (
         changed(lambda d: setattr(d.tensors[0], "shape", (1, 6, 2**30, 3))),
@@ -335,6 +339,13 @@ REFUSED = {
         changed(lambda d: d.operators[-2].options.update(FusedActivationFunction=RELU)),
         ["the last layer must have no activation, and it has relu", "give a number of classes"],
     ),
+    "head of one value": (
+        changed(lambda d: setattr(d, "operators", [*d.operators[:-2], _one_value(d)])),
+        [
+            "the last layer makes one value, and kilograd's makes one for each class",
+            "give a number",
+        ],
+    ),
     "layers out of order": (
         changed(lambda d: d.operators.insert(0, d.operators.pop(3))),
         ["layer 0 (ADD, layer3): its input 0 is neither the sample nor made by a layer before"],
@@ -357,6 +368,11 @@ REFUSED = {
 def _wrong_axis(draft, x):
     draft.tensors[draft.operators[0].inputs[1]].axis = 1
     return x
+
+
+def _one_value(draft):
+    draft.dense(draft.operators[-2].inputs[0], 1)
+    return draft.operators[-1]
 
 
 @pytest.mark.parametrize("what", REFUSED)

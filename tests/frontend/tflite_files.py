@@ -26,6 +26,7 @@ class DraftTensor:
     axis: int = 0
     data: np.ndarray | None = None
     buffer: int | None = None
+    signature: tuple[int, ...] = ()
 
 
 @dataclass
@@ -226,7 +227,9 @@ class _Writer:
                 number = len(self._buffers) - 1
         name = b.CreateString(tensor.name)
         shape = b.CreateNumpyVector(np.array(tensor.shape, np.int32))
-        quantization = None
+        signature = quantization = None
+        if tensor.signature:
+            signature = b.CreateNumpyVector(np.array(tensor.signature, np.int32))
         if tensor.scales:
             quantization = self._table(
                 "QuantizationParameters",
@@ -237,6 +240,7 @@ class _Writer:
         return self._table(
             "Tensor",
             Shape=shape,
+            ShapeSignature=signature,
             Type=getattr(tflite.TensorType, tensor.dtype.upper()),
             Buffer=number,
             Name=name,

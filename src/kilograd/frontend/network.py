@@ -42,12 +42,14 @@ class Tensor:
 
     Attributes:
         name: as the file has it; may be empty, and need not be unique.
-        shape: with the batch; empty where the file leaves it open.
+        shape: with the batch.
         dtype: NumPy's name of the element type, or the file's where NumPy has none.
         scales: of the quantization; empty for tensors that are not quantized.
         zero_points: none, one, or as many as scales.
         axis: along which several scales lie.
         data: contents of a constant, else None.
+        is_open: whether the file leaves an extent open other than the batch; the shape then has
+            some number in its place.
     """
 
     name: str
@@ -57,6 +59,7 @@ class Tensor:
     zero_points: tuple[int, ...] = ()
     axis: int = 0
     data: NDArray[Any] | None = field(default=None, repr=False)
+    is_open: bool = False
 
     @property
     def zero_point(self) -> int:

@@ -29,6 +29,8 @@ from kilograd.ops.common.window import Window
 #: Largest extent of a map, to refuse what no device can hold before it is built.
 _MAX_EXTENT = 65536
 
+_FRESH_HEAD = "give a number of classes, for which a new last layer is made"
+
 #: Scales below this, or above its inverse, are damage.
 _SMALLEST_SCALE = 2.0**-50
 
@@ -114,10 +116,12 @@ class Lowering:
 
     def _sample_shape(self, sample: int) -> tuple[int, int, int]:
         shape = self._network.tensors[sample].shape
-        if not 2 <= len(shape) <= 4:  # noqa: PLR2004 - the batch, and one to three more
+        given = self._network.tensors[self._network.inputs[0]]
+        if given.is_open or not 2 <= len(shape) <= 4:  # noqa: PLR2004 - batch, and one to three
+            stated = "no fixed shape" if given.is_open else f"the shape {list(shape)}"
             raise self._refuser.network(
-                f"the network's input has the shape {list(shape)}, and kilograd reads a batch of "
-                "maps (height, width, channels)",
+                f"the network's input has {stated}, and kilograd reads maps of one height, width "
+                "and number of channels",
                 "convert the network with an input of fixed shape",
             )
         if shape[0] != 1:
@@ -353,7 +357,14 @@ class Lowering:
             raise self._refuser.layer(
                 number,
                 f"the last layer must have no activation, and it has {layer.activation}",
-                "give a number of classes, for which a new last layer is made",
+                _FRESH_HEAD,
+            )
+        if len(weight) < 2:  # noqa: PLR2004 - to tell apart
+            raise self._refuser.layer(
+                number,
+                "the last layer makes one value, and kilograd's makes one for each class, of which "
+                "there are at least two",
+                _FRESH_HEAD,
             )
         p = self._parameters.read(number, weight.reshape(len(weight), -1), 0)
         return self._builder.dense("head", x, p)

@@ -230,7 +230,9 @@ class _Reader:
         if len(scales) > 1 and shape[axis : axis + 1] != (len(scales),):
             msg = f"it has {len(scales)} scales along dimension {axis} of the shape {list(shape)}"
             raise DamagedError(msg)
-        return Tensor(self._text(tensor.Name()), shape, dtype, scales, zeros, axis, data)
+        is_open = any(extent < 0 for extent in self._numbers(tensor, "ShapeSignature")[1:])
+        name = self._text(tensor.Name())
+        return Tensor(name, shape, dtype, scales, zeros, axis, data, is_open)
 
     def _layer(self, operator: Any, names: list[str], tensors: list[Tensor]) -> Layer:
         file_operator = names[int(operator.OpcodeIndex())]
