@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from micro import assert_same_bytes
 from tflite_files import RELU, RELU6, SAME, VALID, Draft, small_network
 
@@ -341,3 +343,48 @@ def test_the_scale_of_a_dense_accumulator_is_a_product_of_floats():
     scale = scale_of_float32_product(x, weight)
     assert scale != pytest.approx(weight, rel=1e-9)
     assert x * scale == pytest.approx(float(np.float32(x) * np.float32(weight)), rel=2**-51)
+
+
+@st.composite
+def random_networks(draw):
+    """A few layers of any geometry that is carried, with scales that differ a lot."""
+    extent = st.integers(1, 9)
+    draft = Draft(
+        (1, draw(extent), draw(extent), draw(st.integers(1, 5))),
+        scale=draw(st.floats(0.004, 0.3)),
+        zero=draw(st.integers(-128, 127)),
+        seed=draw(st.integers(0, 2**32 - 1)),
+    )
+    x = 0
+    for _ in range(draw(st.integers(1, 4))):
+        _, height, width, channels = draft.tensors[x].shape
+        chosen = {"scale": draw(st.floats(0.004, 2)), "zero": draw(st.integers(-128, 127))}
+        taps = draw(st.integers(1, min(4, height))), draw(st.integers(1, min(4, width)))
+        stride, padding = draw(st.integers(1, 3)), draw(st.sampled_from([SAME, VALID]))
+        rows, columns = (
+            -(-extent // stride) if padding == SAME else (extent - tap) // stride + 1
+            for extent, tap in zip((height, width), taps, strict=True)
+        )
+        geometry = {"taps": taps, "strides": (stride, stride), "padding": padding}
+        kind = draw(st.sampled_from(["conv", "depthwise", "add", "dense"]))
+        if kind == "conv":
+            scales = draw(st.sampled_from([None, 1]))
+            outputs = draw(st.integers(1, 6))
+            x = draft.conv(x, (1, rows, columns), outputs, scales=scales, **geometry, **chosen)
+        elif kind == "depthwise":
+            outputs = channels if channels > 1 else draw(st.integers(1, 4))
+            x = draft.depthwise(x, (1, rows, columns), outputs, **geometry, **chosen)
+        elif kind == "add":
+            y = draft.conv(x, (1, height, width), channels, (1, 1), scale=draw(st.floats(0.004, 2)))
+            x = draft.add(x, y, **chosen)
+        else:
+            x = draft.reshape(draft.dense(x, 5, **chosen), (1, 1, 1, 5))
+    return ended(draft, x)
+
+
+@pytest.mark.oracle
+@settings(max_examples=100)
+@given(random_networks())
+def test_bytes_of_random_networks(tmp_path_factory, draft):
+    path = tmp_path_factory.getbasetemp() / "random.tflite"
+    assert_same_bytes(draft.write(path), 2)

@@ -92,7 +92,7 @@ def dilated(draft):
 
 
 def grouped(draft):
-    weight = draft.weights((4, 3, 3, 1), 0)
+    weight = draft.weights(0, (4, 3, 3, 1), 0)
     table = "Conv2DOptions"
     options = draft.window((1, 1), 0)
     return draft.append("CONV_2D", [0, *weight], (1, 6, 6, 4), table, **options)
@@ -136,7 +136,7 @@ def reshaped(draft):
 
 
 def several_rows(draft):
-    weight = draft.weights((4, 3), 0, 1)
+    weight = draft.weights(0, (4, 3), 0, 1)
     return draft.append("FULLY_CONNECTED", [0, *weight], (36, 4), "FullyConnectedOptions")
 
 

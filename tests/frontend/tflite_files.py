@@ -73,7 +73,7 @@ class Draft:
         (scale,), (zero,) = self.tensors[x].scales, self.tensors[x].zeros
         return self.append(operator, [x, *more], shape, scale=scale, zero=zero, **options)
 
-    def weights(self, shape, axis, scales=None):
+    def weights(self, x, shape, axis, scales=None):
         """Random weights and biases; `scales` of 1 makes them per tensor."""
         outputs = shape[axis]
         data = self.rng.integers(-127, 128, shape).astype(np.int8)
@@ -81,15 +81,20 @@ class Draft:
             float(np.float32(s)) for s in self.rng.uniform(1e-3, 4e-3, scales or outputs)
         )
         bias = self.rng.integers(-300, 300, outputs).astype(np.int32)
-        return [self.constant("weight", data, chosen, axis), self.constant("bias", bias)]
+        (given,) = self.tensors[x].scales or (1.0,)
+        products = tuple(given * scale for scale in chosen)
+        return [
+            self.constant("weight", data, chosen, axis),
+            self.constant("bias", bias, products),
+        ]
 
     def conv(self, x, shape, outputs, taps=(3, 3), strides=(1, 1), padding=SAME, scales=None, **o):
-        given = self.weights((outputs, *taps, self.tensors[x].shape[3]), 0, scales)
+        given = self.weights(x, (outputs, *taps, self.tensors[x].shape[3]), 0, scales)
         options = self.window(strides, padding) | o
         return self.append("CONV_2D", [x, *given], (*shape, outputs), "Conv2DOptions", **options)
 
     def depthwise(self, x, shape, outputs, taps=(3, 3), strides=(1, 1), padding=SAME, **o):
-        given = self.weights((1, *taps, outputs), 3)
+        given = self.weights(x, (1, *taps, outputs), 3)
         multiplier = outputs // self.tensors[x].shape[3]
         options = self.window(strides, padding) | {"DepthMultiplier": multiplier} | o
         return self.append(
@@ -108,7 +113,7 @@ class Draft:
 
     def dense(self, x, outputs, scales=1, **options):
         inputs = int(np.prod(self.tensors[x].shape))
-        given = self.weights((outputs, inputs), 0, scales)
+        given = self.weights(x, (outputs, inputs), 0, scales)
         table = "FullyConnectedOptions"
         return self.append("FULLY_CONNECTED", [x, *given], (1, outputs), table, **options)
 
