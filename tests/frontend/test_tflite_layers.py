@@ -271,6 +271,18 @@ def test_a_fresh_head_replaces_that_of_the_file(load):
     assert load(draft, 7) == graph
 
 
+def test_data_chooses_the_classes_of_a_network_with_one_value(kilograd, tmp_path):
+    draft = Draft()
+    draft.dense(draft.pool(draft.conv(0, (1, 6, 6), 4), (6, 6), (1, 1, 1, 4)), 1)
+    path = draft.write(tmp_path / "net.tflite")
+    kilograd("inspect", path).refused("give a number of classes")
+    inputs = np.random.default_rng(1).normal(size=(12, 6, 6, 3)).astype(np.float32)
+    labels, split = np.arange(12) % 3, np.arange(12) // 9
+    np.savez(tmp_path / "data.npz", inputs=inputs, labels=labels, split=split)
+    outcome = kilograd("train", path, "--data", tmp_path / "data.npz", "--json")
+    assert outcome.json["scheme"] == "head"
+
+
 def test_one_scale_serves_all_channels(load):
     draft = Draft()
     x = draft.conv(0, (1, 6, 6), 4, scales=1)
