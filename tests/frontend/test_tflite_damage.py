@@ -104,6 +104,14 @@ DAMAGED = {
         lambda d: setattr(constant(d, 0, 1), "zeros", (0, 0)),
         "tensor 1: it has 4 scales and 2 zero points",
     ),
+    "sparse": (
+        lambda d: setattr(d.tensors[1], "is_sparse", True),
+        "tensor 1: it is stored as a sparse tensor, which is not read",
+    ),
+    "contents elsewhere": (
+        lambda d: setattr(d, "buffer_offset", 10**10),
+        "buffer 0: its contents lie behind the flatbuffer",
+    ),
     "stride": (
         lambda d: d.operators[0].options.update(StrideH=0),
         "operator 0 (CONV_2D): its strides are 0 and 1",

@@ -306,6 +306,30 @@ REFUSED = {
         ["its 3×3 window has padding of 3, 0, 0 and 0", "must be smaller than the window"],
     ),
     "padding by a variable": (ending(padded_by_a_variable), ["its padding is not a constant"]),
+    "padding of five dimensions": (
+        ending(lambda d: d.like("PAD", 0, (1, 6, 6, 3), _pads(d, np.zeros((5, 2))))),
+        ["its padding is [0, 0, 0, 0, 0, 0, 0, 0, 0, 0]"],
+    ),
+    "much padding": (
+        ending(lambda d: d.pad(0, ((0, 0), (0, 10**6), (0, 0), (0, 0)))),
+        ["its padding is more than 65536"],
+    ),
+    "no map": (
+        changed(lambda d: d.operators[3].inputs.__setitem__(0, -1)),
+        ["layer 3 (ADD, layer3): its first input is left out"],
+    ),
+    "several results": (
+        changed(lambda d: d.operators[3].outputs.append(d.tensor("more", (1,)))),
+        ["layer 3 (ADD, layer3): it makes 2 tensors, and kilograd's layers make one"],
+    ),
+    "result that is a constant": (
+        set_result(2, data=np.zeros((1, 6, 6, 4), np.int8)),
+        ["layer 2 (CONV_2D, layer2): its result is an input or a constant"],
+    ),
+    "weight of three dimensions": (
+        changed(lambda d: setattr(d.tensors[d.operators[-2].inputs[1]], "shape", (3, 5, 1))),
+        ["its weight has the shape [3, 5, 1]"],
+    ),
     "map in another shape": (
         ending(reshaped),
         ["it reads a map of 6×6×4 in another shape, [1, 4, 9, 4]", "does not reshape maps"],
@@ -368,6 +392,10 @@ REFUSED = {
 def _wrong_axis(draft, x):
     draft.tensors[draft.operators[0].inputs[1]].axis = 1
     return x
+
+
+def _pads(draft, pads):
+    return draft.constant("pads", pads.astype(np.int32))
 
 
 def _one_value(draft):

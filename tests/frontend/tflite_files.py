@@ -27,6 +27,7 @@ class DraftTensor:
     data: np.ndarray | None = None
     buffer: int | None = None
     signature: tuple[int, ...] = ()
+    is_sparse: bool = False
 
 
 @dataclass
@@ -48,6 +49,7 @@ class Draft:
         self.tensors: list[DraftTensor] = []
         self.operators: list[DraftOperator] = []
         self.version, self.identifier, self.subgraphs = 3, b"TFL3", 1
+        self.buffer_offset: int | None = None  # of contents behind the flatbuffer
         self.inputs = [self.tensor("sample", shape, dtype, (scale,), (zero,))]
         self.outputs: list[int] = []
 
@@ -220,7 +222,7 @@ class _Writer:
         given = None
         if data is not None and data.size:
             given = self._builder.CreateNumpyVector(np.frombuffer(data.tobytes(), np.uint8))
-        return self._table("Buffer", Data=given)
+        return self._table("Buffer", Data=given, Offset=self._draft.buffer_offset)
 
     def _tensor(self, tensor: DraftTensor) -> int:
         b = self._builder
@@ -242,8 +244,10 @@ class _Writer:
                 ZeroPoint=b.CreateNumpyVector(np.array(tensor.zeros, np.int64)),
                 QuantizedDimension=tensor.axis,
             )
+        sparsity = self._table("SparsityParameters") if tensor.is_sparse else None
         return self._table(
             "Tensor",
+            Sparsity=sparsity,
             Shape=shape,
             ShapeSignature=signature,
             Type=getattr(tflite.TensorType, tensor.dtype.upper()),

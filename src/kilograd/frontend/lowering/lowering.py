@@ -104,9 +104,11 @@ class Lowering:
     def _check_type(self, number: int) -> None:
         """Refuse a layer that has no map, or one that is not int8."""
         layer = self._network.layers[number]
-        if not layer.inputs or layer.inputs[0] < 0 or len(layer.outputs) != 1:
+        if not layer.inputs or layer.inputs[0] < 0:
+            raise self._refuser.layer(number, "its first input is left out")
+        if len(layer.outputs) != 1:
             raise self._refuser.layer(
-                number, f"it has {len(layer.inputs)} inputs and {len(layer.outputs)} outputs"
+                number, f"it makes {len(layer.outputs)} tensors, and kilograd's layers make one"
             )
         for what, tensor in (("input", self._tensor(layer)), ("result", self._result(number))):
             if tensor.dtype != "int8":
