@@ -143,7 +143,7 @@ def parse_count(text: str, option: str) -> int:
 
 
 def _load_task(path: Path, request: SearchRequest) -> Task:
-    spec = input_spec(load_model(request.model))
+    spec = input_spec(load_model(request.model, 2))  # the head may be one that is replaced
     # Test samples are not even decoded: nothing is chosen by them.
     dataset = load_dataset(path, spec, limit=request.limit, test_limit=0, seed=request.seed)
     return make_task(dataset, request.seed)

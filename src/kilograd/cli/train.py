@@ -82,7 +82,7 @@ def train_model(console: Console, request: TrainRequest) -> dict[str, Any]:
         if path is not None:
             check_writable(path)
     budget = request.budgets.sram
-    spec = input_spec(load_model(request.model))
+    spec = input_spec(load_model(request.model, 2))  # the head may be one that is replaced
     dataset = load_dataset(
         request.data,
         spec,

@@ -10,8 +10,10 @@ from kilograd.errors import ModelError
 from kilograd.features import features_of
 from kilograd.frontend.checkpoint import read_checkpoint
 from kilograd.frontend.fetch import resolve_model
+from kilograd.frontend.lowering import lower
 from kilograd.frontend.mcunet import build_graph
 from kilograd.frontend.native import load_native, native_classes
+from kilograd.frontend.tflite import read_tflite
 from kilograd.ir import Graph
 
 #: The backbone for images that comes with kilograd.
@@ -27,8 +29,8 @@ def load_model(text: str, classes: int | None = None) -> Graph:
     """The forward graph of a model.
 
     Args:
-        text: a path (.pkl checkpoint or kilograd's .npz), the name of a published checkpoint,
-            or of a backbone that comes with kilograd (``BACKBONES``).
+        text: a path (.tflite, kilograd's .npz, or a .pkl checkpoint), the name of a published
+            checkpoint, or of a backbone that comes with kilograd (``BACKBONES``).
         classes: of a freshly initialised head; None keeps the head that the model came with.
 
     Raises:
@@ -44,6 +46,8 @@ def load_model(text: str, classes: int | None = None) -> Graph:
     path = _resolved(text)
     if path.suffix == ".npz":
         return load_native(path, classes)
+    if path.suffix == ".tflite":
+        return lower(read_tflite(path), str(path), classes)
     return build_graph(read_checkpoint(Path(path)), classes)
 
 

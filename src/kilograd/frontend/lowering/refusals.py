@@ -1,0 +1,115 @@
+"""What kilograd cannot carry, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from kilograd.errors import ModelError
+from kilograd.frontend.lowering.names import layer_name
+from kilograd.frontend.network import Network
+
+_INT8 = (
+    "convert it with full integer quantization: a representative dataset, and int8 operators only "
+    "(TFLITE_BUILTINS_INT8)"
+)
+_GLOBAL = "make the pool's window as large as its map, as AveragePooling2D(pool_size=...) does"
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why something cannot be carried, and what helps."""
+
+    reason: str
+    hint: str | None = None
+
+
+#: By the neutral name of an operator, or the file's.
+_OPERATORS: Mapping[str, Refusal] = {
+    "max_pool": Refusal(
+        "kilograd has no max pooling", "use a convolution with a stride of 2 instead of the pool"
+    ),
+    "mean": Refusal(
+        "a mean rescales its result, which kilograd's average pool does not",
+        "replace GlobalAveragePooling2D by AveragePooling2D with a window as large as the map",
+    ),
+    "quantize": Refusal("kilograd does not rescale a map between two layers"),
+    "dequantize": Refusal("its result is float32, and kilograd computes with int8", _INT8),
+    "softmax": Refusal("a softmax can only follow the last layer"),
+    "log_softmax": Refusal("a softmax can only follow the last layer"),
+    "logistic": Refusal("a sigmoid can only follow the last layer"),
+    "TRANSPOSE": Refusal(
+        "kilograd does not reorder the dimensions of a map",
+        "export the network with its channels last",
+    ),
+    "SVDF": Refusal("kilograd has no recurrent layers, and this one keeps a state"),
+    **dict.fromkeys(
+        (
+            "LSTM",
+            "UNIDIRECTIONAL_SEQUENCE_LSTM",
+            "BIDIRECTIONAL_SEQUENCE_LSTM",
+            "RNN",
+            "UNIDIRECTIONAL_SEQUENCE_RNN",
+            "BIDIRECTIONAL_SEQUENCE_RNN",
+        ),
+        Refusal("kilograd has no recurrent layers"),
+    ),
+}
+
+_FLOAT = Refusal("and kilograd computes with int8", _INT8)
+
+#: By the element type of a map or a weight.
+_TYPES: Mapping[str, Refusal] = {
+    "float32": _FLOAT,
+    "float16": _FLOAT,
+    "int16": _FLOAT,
+    "uint8": Refusal(
+        "as networks were quantized before 2019, and kilograd computes with int8",
+        "convert the network again with TensorFlow 2",
+    ),
+    "hybrid": Refusal(
+        "though its weight is int8 (dynamic range quantization), and kilograd computes with int8 "
+        "throughout",
+        _INT8,
+    ),
+}
+
+
+class Refuser:
+    """Makes the errors about one network.
+
+    Args:
+        network: whose layers are refused.
+        where: its file.
+    """
+
+    def __init__(self, network: Network, where: str) -> None:
+        self._network = network
+        self._where = where
+
+    def network(self, reason: str, hint: str | None = None) -> ModelError:
+        """The network as a whole."""
+        return ModelError(reason, where=self._where, hint=hint)
+
+    def layer(self, number: int, reason: str, hint: str | None = None) -> ModelError:
+        """One layer, for a reason."""
+        layer = self._network.layers[number]
+        name = layer_name(self._network.tensors[layer.outputs[0]].name) if layer.outputs else ""
+        title = f"{layer.file_operator}, {name}" if name else layer.file_operator
+        return ModelError(f"layer {number} ({title}): {reason}", where=self._where, hint=hint)
+
+    def operator(self, number: int) -> ModelError:
+        """A layer for its operator."""
+        operator = self._network.layers[number].operator
+        refusal = _OPERATORS.get(operator, Refusal("kilograd has no such operator"))
+        return self.layer(number, refusal.reason, refusal.hint)
+
+    def dtype(self, number: int, what: str, dtype: str) -> ModelError:
+        """A layer for an element type, or for a float32 map beside an int8 weight ("hybrid")."""
+        refusal = _TYPES.get(dtype, Refusal("and kilograd computes with int8"))
+        given = "float32" if dtype == "hybrid" else dtype
+        return self.layer(number, f"its {what} is {given}, {refusal.reason}", refusal.hint)
+
+    def pool_window(self, number: int) -> ModelError:
+        """An average pool of less than the whole map."""
+        return self.layer(number, "kilograd's average pool is over the whole map", _GLOBAL)

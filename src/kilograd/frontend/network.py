@@ -1,0 +1,123 @@
+"""A network as its file describes it: what every file format is read into.
+
+A reader checks that a file is sound; ``kilograd.frontend.lowering`` decides what can be carried.
+Maps are [batch, height, width, channels]. What a layer reads beside its map, and its options:
+
+=============== ================================ ==============================================
+operator        further inputs                   options
+=============== ================================ ==============================================
+conv            weight [O, kh, kw, I], bias      strides, dilations, pads
+depthwise       weight [1, kh, kw, C · m], bias  strides, dilations, pads
+dense           weight [O, I], bias              has_float32_product, weights_format
+average_pool,   none                             strides, pads, window
+max_pool
+pad             what a format has                pads, of every axis; absent if not constant
+mean            what a format has                axes; absent if not constant
+=============== ================================ ==============================================
+
+``strides``, ``dilations`` and ``window`` are (vertical, horizontal). ``pads`` are (before, after)
+of one axis after the other: for windows those of height and width, so top, bottom, left, right.
+``has_float32_product`` says that the scale of a dense layer's accumulator is the product of the
+scales of map and weight rounded to float32. ``weights_format`` is absent for the plain order.
+
+Other operators have neutral names too where several formats know them: add, reshape, softmax,
+log_softmax, logistic, quantize, dequantize.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from numpy.typing import NDArray
+
+Option = int | float | str | bool | tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """What a layer reads or makes.
+
+    Attributes:
+        name: as the file has it; may be empty, and need not be unique.
+        shape: with the batch.
+        dtype: NumPy's name of the element type, or the file's where NumPy has none.
+        scales: of the quantization; empty for tensors that are not quantized.
+        zero_points: none, one, or as many as scales.
+        axis: along which several scales lie.
+        data: contents of a constant, else None.
+        is_open: whether the file leaves an extent open other than the batch; the shape then has
+            some number in its place.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    scales: tuple[float, ...] = ()
+    zero_points: tuple[int, ...] = ()
+    axis: int = 0
+    data: NDArray[Any] | None = field(default=None, repr=False)
+    is_open: bool = False
+
+    @property
+    def zero_point(self) -> int:
+        """Of a tensor that has one, or none."""
+        return self.zero_points[0] if self.zero_points else 0
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One operator applied to tensors.
+
+    Attributes:
+        operator: neutral name, or the file's own for what has none.
+        inputs: numbers of tensors; -1 for one that is left out.
+        outputs: numbers of tensors.
+        activation: fused into the result: none, relu, relu6, relu_n1_to_1, or the file's name.
+        options: see above.
+        file_operator: what the file calls the operator; messages use it.
+    """
+
+    operator: str
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    activation: str
+    options: Mapping[str, Option]
+    file_operator: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "options", MappingProxyType(dict(self.options)))
+
+    def pair(self, option: str) -> tuple[int, int]:
+        """An option of two numbers, such as strides."""
+        first, second = self.numbers(option)
+        return first, second
+
+    def numbers(self, option: str) -> tuple[int, ...]:
+        """An option that is a tuple."""
+        value = self.options[option]
+        if not isinstance(value, tuple):
+            msg = f"{option} of {self.file_operator} is {value!r}, not a tuple"
+            raise TypeError(msg)
+        return value
+
+
+@dataclass(frozen=True)
+class Network:
+    """Layers in an order in which they can run.
+
+    Attributes:
+        name: of the model.
+        tensors: layers know them by their place here.
+        layers: in order.
+        inputs: numbers of the tensors that a sample is put into.
+        outputs: numbers of the tensors that hold the result.
+    """
+
+    name: str
+    tensors: tuple[Tensor, ...]
+    layers: tuple[Layer, ...]
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]

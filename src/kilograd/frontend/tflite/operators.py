@@ -1,0 +1,174 @@
+"""What TensorFlow Lite's operators are called here, and what their options say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from kilograd.frontend.network import Option, Tensor
+
+#: In a list of axes, or of two pads for each of them.
+_MOST_NUMBERS = 16
+
+
+class DamagedError(Exception):
+    """Something in a file that contradicts the format or the rest of the file."""
+
+
+@dataclass(frozen=True)
+class Reads:
+    """What the options of a layer are understood with.
+
+    Attributes:
+        options: the flatbuffer's table of them; None where the file has none.
+        inputs: tensors; None for one that is left out.
+        outputs: tensors.
+    """
+
+    options: Any
+    inputs: Sequence[Tensor | None]
+    outputs: Sequence[Tensor]
+
+    def tensor(self, place: int) -> Tensor:
+        """One of the inputs that may not be left out.
+
+        Raises:
+            DamagedError: when it is.
+        """
+        tensor = self.inputs[place] if place < len(self.inputs) else None
+        if tensor is None:
+            msg = f"it has no input {place}"
+            raise DamagedError(msg)
+        return tensor
+
+    def map_extents(self, place: int) -> tuple[int, int]:
+        """Height and width of an input, or of a filter.
+
+        Raises:
+            DamagedError: when it has other than four dimensions.
+        """
+        shape = self.tensor(place).shape
+        if len(shape) != 4:  # noqa: PLR2004 - batch, height, width, channels
+            msg = f"its input {place} has {len(shape)} dimensions, not 4"
+            raise DamagedError(msg)
+        return shape[1], shape[2]
+
+    def needed_options(self) -> Any:
+        """The table of options.
+
+        Raises:
+            DamagedError: when the file has none.
+        """
+        if self.options is None:
+            msg = "it has no options"
+            raise DamagedError(msg)
+        return self.options
+
+
+@dataclass(frozen=True)
+class Operator:
+    """An operator that has a neutral name.
+
+    Attributes:
+        name: the neutral one.
+        options_class: of the flatbuffer's table; None where nothing in it matters.
+        read: the neutral options.
+    """
+
+    name: str
+    options_class: str | None = None
+    read: Callable[[Reads], Mapping[str, Option]] = lambda _: {}
+
+
+def _pads(
+    options: Any, extents: tuple[int, int], taps: tuple[int, int], dilations: tuple[int, int]
+) -> tuple[int, ...]:
+    """Padding that SAME stands for: the odd row goes below, the odd column to the right."""
+    padding = int(options.Padding())
+    if padding not in {0, 1}:
+        msg = f"its padding has the unknown code {padding}"
+        raise DamagedError(msg)
+    is_same = padding == 0
+    pads: list[int] = []
+    for extent, tap, dilation, stride in zip(
+        extents, taps, dilations, _strides(options), strict=True
+    ):
+        span = (tap - 1) * dilation + 1
+        total = max((-(-extent // stride) - 1) * stride + span - extent, 0) if is_same else 0
+        pads += [total // 2, total - total // 2]
+    return tuple(pads)
+
+
+def _strides(options: Any) -> tuple[int, int]:
+    strides = int(options.StrideH()), int(options.StrideW())
+    if min(strides) < 1:
+        msg = f"its strides are {strides[0]} and {strides[1]}"
+        raise DamagedError(msg)
+    return strides
+
+
+def _convolution(reads: Reads) -> Mapping[str, Option]:
+    options = reads.needed_options()
+    dilations = int(options.DilationHFactor()), int(options.DilationWFactor())
+    if min(dilations) < 1:
+        msg = f"its dilations are {dilations[0]} and {dilations[1]}"
+        raise DamagedError(msg)
+    pads = _pads(options, reads.map_extents(0), reads.map_extents(1), dilations)
+    return {"strides": _strides(options), "dilations": dilations, "pads": pads}
+
+
+def _depthwise(reads: Reads) -> Mapping[str, Option]:
+    read = _convolution(reads)
+    multiplier = int(reads.needed_options().DepthMultiplier())
+    given, made = reads.tensor(0).shape[3], reads.tensor(1).shape[3]
+    if multiplier not in {0, made // max(given, 1)}:
+        msg = f"it makes {made} channels of {given}, and its options say {multiplier} of each"
+        raise DamagedError(msg)
+    return read
+
+
+def _pool(reads: Reads) -> Mapping[str, Option]:
+    options = reads.needed_options()
+    window = int(options.FilterHeight()), int(options.FilterWidth())
+    if min(window) < 1:
+        msg = f"its window is {window[0]}×{window[1]}"
+        raise DamagedError(msg)
+    pads = _pads(options, reads.map_extents(0), window, (1, 1))
+    return {"strides": _strides(options), "window": window, "pads": pads}
+
+
+def _dense(reads: Reads) -> Mapping[str, Option]:
+    # The C++ multiplies two floats here, and doubles for convolutions and scales per channel.
+    options: dict[str, Option] = {"has_float32_product": len(reads.tensor(1).scales) == 1}
+    weights_format = int(reads.options.WeightsFormat()) if reads.options is not None else 0
+    return options if not weights_format else options | {"weights_format": weights_format}
+
+
+def _constant_numbers(reads: Reads, name: str) -> Mapping[str, Option]:
+    data = reads.tensor(1).data
+    if data is None:
+        return {}
+    if data.size > _MOST_NUMBERS or data.dtype.kind != "i":
+        msg = f"its input 1 is {data.dtype} of shape {list(data.shape)}"
+        raise DamagedError(msg)
+    return {name: tuple(int(number) for number in data.ravel())}
+
+
+OPERATORS: Mapping[str, Operator] = {
+    "CONV_2D": Operator("conv", "Conv2DOptions", _convolution),
+    "DEPTHWISE_CONV_2D": Operator("depthwise", "DepthwiseConv2DOptions", _depthwise),
+    "FULLY_CONNECTED": Operator("dense", "FullyConnectedOptions", _dense),
+    "ADD": Operator("add", "AddOptions"),
+    "AVERAGE_POOL_2D": Operator("average_pool", "Pool2DOptions", _pool),
+    "MAX_POOL_2D": Operator("max_pool", "Pool2DOptions", _pool),
+    "MEAN": Operator("mean", None, lambda reads: _constant_numbers(reads, "axes")),
+    "PAD": Operator("pad", None, lambda reads: _constant_numbers(reads, "pads")),
+    "RESHAPE": Operator("reshape"),
+    "SOFTMAX": Operator("softmax"),
+    "LOG_SOFTMAX": Operator("log_softmax"),
+    "LOGISTIC": Operator("logistic"),
+    "QUANTIZE": Operator("quantize"),
+    "DEQUANTIZE": Operator("dequantize"),
+}
+"""By the name in TensorFlow Lite's schema."""

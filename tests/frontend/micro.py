@@ -1,0 +1,92 @@
+"""TensorFlow Lite Micro, whose bytes networks from .tflite files must have."""
+
+import numpy as np
+import pytest
+
+from kilograd.frontend.lowering import Lowering
+from kilograd.frontend.lowering.ends import find_ends
+from kilograd.frontend.lowering.refusals import Refuser
+from kilograd.frontend.tflite import read_tflite
+from kilograd.ir import Quantization
+from kilograd.ops import REGISTRY
+from kilograd.ops.pointwise.op import PointwiseAttributes
+from kilograd.ops.spec import StepContext
+
+#: For every tensor of a small file, which the interpreter keeps.
+_ARENA_BYTES = 1 << 20
+
+
+def assert_same_bytes(path, count=4, classes=None):
+    """Compare every tensor that layers make with TensorFlow Lite Micro's.
+
+    With classes given, the head is another, and is not compared.
+    """
+    runtime = pytest.importorskip("tflite_micro.python.tflite_micro.runtime")
+    config = runtime.InterpreterConfig.kPreserveAllTensors
+    content = path.read_bytes()
+    micro = runtime.Interpreter.from_bytes(
+        content, arena_size=_ARENA_BYTES + 10 * len(content), intrepreter_config=config
+    )
+    network = read_tflite(path)
+    ends = find_ends(network, Refuser(network, path.name))
+    lowering = Lowering(network, path.name)
+    graph = lowering.graph(classes)
+    computed = {number for layer in network.layers for number in layer.outputs}
+    compared = computed.intersection(lowering.values) - set(lowering.pads)
+    covered = {graph.nodes[-1].layer, *(lowering.values[number] for number in compared)}
+    assert covered >= {node.layer for node in graph.nodes}
+    (head,) = network.layers[ends.head].outputs
+    for sample in samples(network.tensors[network.inputs[0]], count):
+        micro.set_input(sample, 0)
+        micro.invoke()
+        expected = {
+            number: np.array(micro.GetTensor(number, 0)["tensor_data"]).ravel()
+            for number in compared | {head}
+        }
+        given = expected.get(ends.sample, sample).reshape(graph.inputs[0].type.shape)
+        known = known_tensors(graph, given)
+        for number in compared:
+            value = lowering.values[number]
+            assert np.array_equal(known[value].ravel(), expected[number]), (number, value)
+        if classes is None:
+            logits = int8_logits(graph, known, network.tensors[head])
+            assert np.array_equal(logits.ravel(), expected[head])
+
+
+def samples(tensor, count):
+    """Noise, and maps that are smooth enough to leave the zero point, by turns."""
+    rng = np.random.default_rng(1)
+    for number in range(count):
+        if tensor.dtype == "float32":
+            yield rng.uniform(-1, 1, tensor.shape).astype(np.float32)
+            continue
+        kind = np.iinfo(tensor.dtype)
+        values = rng.integers(kind.min, kind.max + 1, tensor.shape)
+        if number % 2:
+            noise = rng.normal(rng.uniform(-60, 60), rng.uniform(5, 60), tensor.shape)
+            values = np.clip(noise + tensor.zero_point, kind.min, kind.max)
+        yield values.astype(tensor.dtype)
+
+
+def run(spec, attributes, types, arrays):
+    (result,) = spec.reference(attributes, types, arrays, StepContext())
+    return result
+
+
+def known_tensors(graph, sample):
+    """Every value of a run of the reference arithmetic, node by node."""
+    known = {name: value.data for name, value in graph.values.items() if value.data is not None}
+    known[graph.inputs[0].name] = sample
+    for node in graph.nodes:
+        reads = [known[name] for name in node.inputs]
+        types = graph.types(node.inputs)
+        known[node.outputs[0]] = run(REGISTRY[node.operator], node.attributes, types, reads)
+    return known
+
+
+def int8_logits(graph, known, tensor):
+    """What the head would make if its result were the file's."""
+    (head,) = (node for node in graph.nodes if node.layer == "head")
+    attributes = PointwiseAttributes(Quantization(tensor.scales, tensor.zero_point))
+    reads = [known[name] for name in head.inputs]
+    return run(REGISTRY["pointwise"], attributes, graph.types(head.inputs), reads)

@@ -1,0 +1,347 @@
+"""What each layer of a .tflite file becomes; with its interpreter at hand, also its bytes."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from micro import assert_same_bytes
+from tflite_files import RELU, RELU6, SAME, VALID, Draft, small_network
+
+from kilograd.compiler import compile_model
+from kilograd.frontend.open import class_names, input_spec, load_model
+from kilograd.ir import Quantization
+from kilograd.measuring.equivalence import verify_devices
+from kilograd.ops.common.window import Window
+from kilograd.passes.verify import verify
+from kilograd.scheme import layers, load_scheme
+from kilograd.targets import get_target
+
+
+def ended(draft, x):
+    """The draft with a head behind a map."""
+    _, height, width, channels = draft.tensors[x].shape
+    if (height, width) != (1, 1):
+        x = draft.pool(x, (height, width), (1, 1, 1, channels))
+    draft.dense(x, 3)
+    return draft
+
+
+def convolution(shape, result, taps, strides, padding):
+    draft = Draft(shape)
+    return ended(draft, draft.conv(0, (1, *result), 4, taps, strides, padding))
+
+
+def several_filters():
+    draft = Draft((1, 6, 6, 1))
+    return ended(draft, draft.depthwise(0, (1, 3, 3), 5, (4, 3), (2, 2)))
+
+
+def padded():
+    """Two layers that read one padded map, and padding around padding."""
+    draft = Draft((1, 5, 6, 3), seed=4)
+    x = draft.pad(0, ((0, 0), (1, 0), (2, 1), (0, 0)))
+    a = draft.conv(x, (1, 4, 7), 3, (3, 3), (1, 1), VALID)
+    b = draft.depthwise(x, (1, 4, 7), 3, (3, 3), (1, 1), VALID)
+    x = draft.pad(draft.add(a, b), ((0, 0), (0, 1), (0, 0), (0, 0)))
+    x = draft.pad(x, ((0, 0), (1, 0), (0, 0), (0, 0)))
+    return ended(draft, draft.conv(x, (1, 6, 7), 4, (3, 3), (1, 1), SAME))
+
+
+def hidden_dense():
+    draft = Draft((1, 5, 4, 2))
+    x = draft.dense(draft.conv(0, (1, 5, 4), 3), 6)
+    x = draft.dense(x, 7, scales=7, FusedActivationFunction=RELU, zero=-128)
+    draft.softmax(draft.dense(x, 3))
+    return draft
+
+
+def flattened():
+    draft = Draft((1, 5, 4, 2))
+    x = draft.reshape(draft.conv(0, (1, 5, 4), 3), (1, 60))
+    draft.dense(draft.dense(x, 6), 3)
+    return draft
+
+
+def without_bias():
+    draft = Draft((1, 8))
+    draft.dense(draft.dense(0, 6), 3)
+    draft.operators[0].inputs[2] = -1
+    draft.operators[1].inputs.pop()
+    return draft
+
+
+def convolution_as_head():
+    draft = Draft()
+    x = draft.pool(draft.conv(0, (1, 6, 6), 4), (6, 6), (1, 1, 1, 4), StrideH=2, StrideW=2)
+    x = draft.conv(x, (1, 1, 1), 3, (1, 1))
+    draft.softmax(draft.reshape(x, (1, 3)))
+    return draft
+
+
+def float_ends():
+    draft = Draft((1, 36), dtype="float32")
+    draft.tensors[0].scales = draft.tensors[0].zeros = ()
+    x = draft.append("QUANTIZE", [0], (1, 36), scale=0.01, zero=4)
+    x = draft.reshape(x, (1, 6, 6, 1))
+    x = draft.dense(draft.conv(x, (1, 3, 3), 4, strides=(2, 2)), 5)
+    x = draft.append("LOGISTIC", [draft.dense(x, 3)], (1, 3), scale=1 / 256, zero=-128)
+    draft.append("DEQUANTIZE", [x], (1, 3))
+    draft.tensors[-1].dtype = "float32"
+    return draft
+
+
+def unsigned_ends():
+    draft = Draft((1, 8), dtype="uint8", zero=125)
+    x = draft.append("QUANTIZE", [0], (1, 8), scale=0.05, zero=-3)
+    x = draft.append("QUANTIZE", [draft.dense(draft.dense(x, 6), 3)], (1, 3), zero=128)
+    draft.tensors[x].dtype = "uint8"
+    return draft
+
+
+def clamped():
+    draft = Draft()
+    x = draft.conv(0, (1, 6, 6), 4, FusedActivationFunction=RELU6, scale=6 / 255, zero=-128)
+    return ended(draft, draft.add(x, x, FusedActivationFunction=RELU, zero=-128))
+
+
+def dead_channels():
+    """Weights of zero with a scale that has gone to nothing, and a bias past an accumulator."""
+    draft = Draft()
+    x = draft.conv(0, (1, 6, 6), 6)
+    weight, bias = (draft.tensors[number] for number in draft.operators[0].inputs[1:])
+    weight.data[2] = 0
+    weight.scales = (*weight.scales[:2], 1e-9, *weight.scales[3:])
+    bias.data[2] = 2**31 - 1
+    return ended(draft, x)
+
+
+DRAFTS = {
+    "everything": small_network,
+    "same": lambda: convolution((1, 7, 5, 2), (7, 5), (3, 3), (1, 1), SAME),
+    "odd padding": lambda: convolution((1, 6, 8, 2), (3, 4), (3, 3), (2, 2), SAME),
+    "even window": lambda: convolution((1, 6, 5, 2), (6, 5), (4, 2), (1, 1), SAME),
+    "stride above window": lambda: convolution((1, 7, 8, 3), (3, 3), (1, 2), (3, 3), SAME),
+    "valid": lambda: convolution((1, 7, 8, 3), (3, 4), (3, 2), (2, 2), VALID),
+    "pointwise": lambda: convolution((1, 4, 5, 3), (4, 5), (1, 1), (1, 1), SAME),
+    "strided pointwise": lambda: convolution((1, 4, 5, 3), (2, 3), (1, 1), (2, 2), SAME),
+    "one column": lambda: convolution((1, 9, 1, 3), (5, 1), (3, 1), (2, 1), SAME),
+    "one row": lambda: convolution((1, 1, 9, 3), (1, 4), (1, 3), (1, 2), VALID),
+    "several filters": several_filters,
+    "padded": padded,
+    "hidden dense": hidden_dense,
+    "flattened": flattened,
+    "without bias": without_bias,
+    "convolution as head": convolution_as_head,
+    "float ends": float_ends,
+    "unsigned ends": unsigned_ends,
+    "clamped": clamped,
+    "dead channels": dead_channels,
+}
+
+
+@pytest.fixture
+def load(tmp_path):
+    """The graph of a draft, verified."""
+
+    def loaded(draft, classes=None):
+        graph = load_model(str(draft.write(tmp_path / "net.tflite")), classes)
+        verify(graph, "reading")
+        return graph
+
+    return loaded
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize("what", DRAFTS)
+def test_bytes_are_those_of_tensorflow_lite_micro(what, tmp_path):
+    assert_same_bytes(DRAFTS[what]().write(tmp_path / "net.tflite"), 6)
+
+
+def windows(graph):
+    return [
+        node.attributes.window for node in graph.nodes if node.operator in {"conv", "depthwise"}
+    ]
+
+
+def operators(graph):
+    return [node.operator for node in graph.nodes]
+
+
+def test_every_layer_arrives(load):
+    draft = small_network()
+    graph = load(draft)
+    assert graph.name == "net"
+    assert graph.inputs[0].type.shape == (6, 6, 3)
+    assert graph.inputs[0].type.quantization == Quantization((float(np.float32(0.05)),), -3)
+    assert operators(graph) == [
+        *("conv", "depthwise", "pointwise", "add", "conv", "average_pool", "dense")
+    ]
+    assert layers(graph) == ["layer0", "layer1", "layer2", "layer5", "head"]
+    assert graph.nodes[3].inputs == ("layer0", "layer2")
+    weight, bias = (draft.tensors[number] for number in draft.operators[0].inputs[1:])
+    assert np.array_equal(graph.values["layer0.weight"].array, weight.data)
+    assert np.array_equal(graph.values["layer0.bias"].array, bias.data)
+    assert graph.type_of("layer0.weight").scales == weight.scales
+    assert graph.type_of("layer0").zero_point == -128
+    assert graph.type_of(graph.outputs[0]).shape == (3,)
+    spec = input_spec(graph)
+    assert (spec.height, spec.width, spec.channels) == (6, 6, 3)
+
+
+def test_files_do_not_name_their_classes(tmp_path):
+    assert class_names(str(small_network().write(tmp_path / "net.tflite"))) == ()
+
+
+def test_padding_goes_into_the_windows_behind_it(load):
+    graph = load(padded())
+    assert windows(graph) == [
+        Window(3, 3, 1, 1, 0, 2, 1),
+        Window(3, 3, 1, 1, 0, 2, 1),
+        Window(3, 3, 1, 2, 2, 1, 1),
+    ]
+    assert operators(graph) == ["conv", "depthwise", "add", "conv", "average_pool", "dense"]
+
+
+def test_the_odd_row_of_padding_goes_below_and_the_odd_column_right(load):
+    assert windows(load(DRAFTS["odd padding"]())) == [Window(3, 3, 2, 0, 1, 0, 1)]
+    assert windows(load(DRAFTS["even window"]())) == [Window(4, 2, 1, 1, 2, 0, 1)]
+
+
+def test_any_stride_serves_along_one_position(load):
+    assert windows(load(DRAFTS["one column"]())) == [Window(3, 1, 2, 1, 1, 0, 0)]
+    assert windows(load(DRAFTS["one row"]())) == [Window(1, 3, 2)]
+
+
+def test_several_filters_on_one_channel_are_a_convolution(load):
+    draft = several_filters()
+    graph = load(draft)
+    assert operators(graph) == ["conv", "average_pool", "dense"]
+    weight = draft.tensors[draft.operators[0].inputs[1]].data
+    assert np.array_equal(graph.values["layer0.weight"].array[..., 0], weight[0].transpose(2, 0, 1))
+
+
+def test_a_dense_layer_is_a_convolution_over_the_map(load):
+    for draft, window in ((hidden_dense(), Window(5, 4)), (flattened(), Window(5, 4))):
+        graph = load(draft)
+        assert window in windows(graph)
+        assert "dense" not in operators(graph)[:-1]
+    assert operators(load(hidden_dense())) == ["conv", "conv", "pointwise", "dense"]
+
+
+def test_a_dense_layer_without_a_bias_has_one_of_zeros(load):
+    graph = load(without_bias())
+    assert not graph.values["layer0.bias"].array.any()
+    assert not graph.values["head.bias"].array.any()
+
+
+def test_ends_that_a_device_does_not_compute_are_taken_off(load):
+    graph = load(float_ends())
+    assert graph.inputs[0].type.shape == (6, 6, 1)
+    assert graph.inputs[0].type.quantization == Quantization((float(np.float32(0.01)),), 4)
+    assert operators(graph) == ["conv", "conv", "dense"]
+    assert operators(load(convolution_as_head())) == ["conv", "average_pool", "dense"]
+
+
+def test_the_batch_may_be_open(load):
+    draft = small_network()
+    draft.tensors[0].signature = (-1, 6, 6, 3)
+    assert load(draft) == load(small_network())
+
+
+def test_layers_that_the_result_does_not_need_are_left_out(load):
+    draft = small_network()
+    result = draft.outputs
+    draft.append("MAX_POOL_2D", [0], (1, 3, 3, 3), "Pool2DOptions", **_POOL)
+    draft.outputs = result
+    assert load(draft) == load(small_network())
+
+
+_POOL = {"Padding": VALID, "StrideH": 2, "StrideW": 2, "FilterHeight": 2, "FilterWidth": 2}
+
+
+def test_a_fresh_head_replaces_that_of_the_file(load):
+    graph = load(small_network(), 7)
+    assert graph.type_of(graph.outputs[0]).shape == (7,)
+    assert graph.nodes[-1].layer == "head"
+    assert not graph.values["head.weight"].array.any()
+    draft = small_network()
+    draft.operators[-2].options["FusedActivationFunction"] = RELU
+    assert load(draft, 7) == graph
+
+
+def test_data_chooses_the_classes_of_a_network_with_one_value(kilograd, tmp_path):
+    draft = Draft()
+    draft.dense(draft.pool(draft.conv(0, (1, 6, 6), 4), (6, 6), (1, 1, 1, 4)), 1)
+    path = draft.write(tmp_path / "net.tflite")
+    kilograd("inspect", path).refused("give a number of classes")
+    inputs = np.random.default_rng(1).normal(size=(12, 6, 6, 3)).astype(np.float32)
+    labels, split = np.arange(12) % 3, np.arange(12) // 9
+    np.savez(tmp_path / "data.npz", inputs=inputs, labels=labels, split=split)
+    outcome = kilograd("train", path, "--data", tmp_path / "data.npz", "--json")
+    assert outcome.json["scheme"] == "head"
+
+
+def test_one_scale_serves_all_channels(load):
+    draft = Draft()
+    x = draft.conv(0, (1, 6, 6), 4, scales=1)
+    graph = load(ended(draft, x))
+    assert graph.type_of("layer0.weight").scales == draft.tensors[1].scales * 4
+
+
+def test_scales_along_a_dimension_that_is_not_there_lie_along_the_first(load):
+    draft = small_network()
+    weight, bias = (draft.tensors[number] for number in draft.operators[0].inputs[1:])
+    bias.scales, bias.zeros, bias.axis = weight.scales, (0,) * 4, 3
+    weight.axis = 4
+    assert load(draft) == load(small_network())
+
+
+def test_a_training_step_is_the_same_on_the_host(load):
+    graph = load(small_network(), 3)
+    program = compile_model(graph, load_scheme("full", graph), get_target("cortex-m7"))
+    assert verify_devices(program, ["reference", "host"], steps=2).identical
+
+
+@st.composite
+def random_networks(draw):
+    """A few layers of any geometry that is carried, with scales that differ a lot."""
+    extent = st.integers(1, 9)
+    draft = Draft(
+        (1, draw(extent), draw(extent), draw(st.integers(1, 5))),
+        scale=draw(st.floats(0.004, 0.3)),
+        zero=draw(st.integers(-128, 127)),
+        seed=draw(st.integers(0, 2**32 - 1)),
+    )
+    x = 0
+    for _ in range(draw(st.integers(1, 4))):
+        _, height, width, channels = draft.tensors[x].shape
+        chosen = {"scale": draw(st.floats(0.004, 2)), "zero": draw(st.integers(-128, 127))}
+        taps = draw(st.integers(1, min(4, height))), draw(st.integers(1, min(4, width)))
+        stride, padding = draw(st.integers(1, 3)), draw(st.sampled_from([SAME, VALID]))
+        rows, columns = (
+            -(-extent // stride) if padding == SAME else (extent - tap) // stride + 1
+            for extent, tap in zip((height, width), taps, strict=True)
+        )
+        geometry = {"taps": taps, "strides": (stride, stride), "padding": padding}
+        kind = draw(st.sampled_from(["conv", "depthwise", "add", "dense"]))
+        if kind == "conv":
+            scales = draw(st.sampled_from([None, 1]))
+            outputs = draw(st.integers(1, 6))
+            x = draft.conv(x, (1, rows, columns), outputs, scales=scales, **geometry, **chosen)
+        elif kind == "depthwise":
+            outputs = channels if channels > 1 else draw(st.integers(1, 4))
+            x = draft.depthwise(x, (1, rows, columns), outputs, **geometry, **chosen)
+        elif kind == "add":
+            y = draft.conv(x, (1, height, width), channels, (1, 1), scale=draw(st.floats(0.004, 2)))
+            x = draft.add(x, y, **chosen)
+        else:
+            x = draft.reshape(draft.dense(x, 5, **chosen), (1, 1, 1, 5))
+    return ended(draft, x)
+
+
+@pytest.mark.oracle
+@settings(max_examples=100)
+@given(random_networks())
+def test_bytes_of_random_networks(tmp_path_factory, draft):
+    path = tmp_path_factory.getbasetemp() / "random.tflite"
+    assert_same_bytes(draft.write(path), 2)

@@ -1,0 +1,47 @@
+"""Published files that import, against TensorFlow Lite Micro: every byte of every activation."""
+
+from contextlib import suppress
+
+import pytest
+from micro import assert_same_bytes
+
+from conftest import MODELS
+from kilograd.errors import ModelError
+from kilograd.frontend.open import load_model
+
+pytestmark = pytest.mark.oracle
+
+IMPORTED = (
+    "mlperftiny_kws_ref_model",
+    "mlperftiny_pretrainedResnet_quant",
+    "mlperftiny_vww_96_int8",
+    "tflm_person_detect",
+    "zoo/mltk__autoencoder_example",
+    "zoo/mltk__keyword_spotting_alexa",
+    "zoo/tiny__model_ToyCar_quant_fullint_micro_intio",
+    "zoo/tiny__str_ww_ref_model",
+)
+
+
+#: These make one value, so they need another head.
+REGRESSIONS = ("zoo/tflite-micro__hello_world_int8",)
+
+
+@pytest.mark.parametrize("name", [*IMPORTED, *REGRESSIONS])
+def test_every_tensor_has_the_bytes_of_tensorflow_lite_micro(name):
+    path = MODELS / f"{name}.tflite"
+    if not path.is_file():
+        pytest.skip(f"no models at {MODELS}")
+    assert_same_bytes(path, classes=2 if name in REGRESSIONS else None)
+
+
+def test_no_other_file_imports():
+    files = sorted(MODELS.rglob("*.tflite"))
+    if not files:
+        pytest.skip(f"no models at {MODELS}")
+    imported = set()
+    for path in files:
+        with suppress(ModelError):
+            load_model(str(path))
+            imported.add(path.relative_to(MODELS).with_suffix("").as_posix())
+    assert imported == set(IMPORTED)
