@@ -9,11 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kilograd.ir import Quantization
-from kilograd.ops.arithmetic import (
-    bias_limit,
-    multiply_by_quantized_multiplier,
-    quantize_multiplier,
-)
+from kilograd.ops.arithmetic import bias_limit
 
 #: Of a weight in int8.
 _LARGEST = 127
@@ -105,36 +101,21 @@ class _Layer:
 
     def results(
         self, weight: NDArray[Any], bias: NDArray[Any], scales: NDArray[np.float64]
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """The lowest and highest int8 result of each channel, over all inputs."""
         least, most = -128 - self.given.zero_point, 127 - self.given.zero_point
-        terms, offset = weight.astype(np.int64), bias.astype(np.int64)
-        low = np.minimum(terms * least, terms * most).sum(axis=1) + offset
-        high = np.maximum(terms * least, terms * most).sum(axis=1) + offset
-        pairs = [
-            quantize_multiplier(self.given.scale * float(scale) / self.output.scale)
-            for scale in scales
-        ]
-        multipliers = np.array([multiplier for multiplier, _ in pairs], np.int64)
-        shifts = np.array([shift for _, shift in pairs], np.int64)
-        return self._int8(low, multipliers, shifts), self._int8(high, multipliers, shifts)
+        real = weight.astype(np.float64)
+        unit = self.given.scale * scales / self.output.scale
 
-    def _int8(
-        self,
-        accumulator: NDArray[np.int64],
-        multiplier: NDArray[np.int64],
-        shift: NDArray[np.int64],
-    ) -> NDArray[np.int64]:
-        """As kernels requantize, and beyond the limit of their accumulators as TensorFlow Lite."""
-        within = multiply_by_quantized_multiplier(accumulator, multiplier, shift)
-        right = np.maximum(-shift, 0)
-        high = (accumulator * multiplier + (1 << 30)) >> 31
-        beyond = (high + (np.left_shift(1, right) >> 1) - ((high < 0) & (right > 0))) >> right
-        scaled = np.where(shift > 0, within, beyond)
-        return np.clip(scaled + self.output.zero_point, -128, 127)
+        def result(accumulator: NDArray[np.float64]) -> NDArray[np.float64]:
+            return np.clip(np.rint(accumulator * unit) + self.output.zero_point, -128, 127)
+
+        low = np.minimum(real * least, real * most).sum(axis=1)
+        high = np.maximum(real * least, real * most).sum(axis=1)
+        return result(low + bias), result(high + bias)
 
     def bias_of(
-        self, constant: NDArray[np.int64], scales: NDArray[np.float64]
+        self, constant: NDArray[np.float64], scales: NDArray[np.float64]
     ) -> NDArray[np.float64]:
         """The bias that makes each channel's constant without any weights."""
         unit = self.given.scale * scales / self.output.scale
