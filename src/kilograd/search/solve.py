@@ -154,7 +154,8 @@ class _Problem:
             [self._share(solver, i) for i in range(len(self._shares))],
         )
         gain = self._contributions.total(choice.biases, choice.weights)
-        return Solution(choice, gain, solver.best_objective_bound / _RESOLUTION * total)
+        bound = solver.best_objective_bound / _RESOLUTION * total
+        return Solution(choice, gain, max(bound, gain))  # but for the rounding of gains
 
     def _share(self, solver: Any, layer: int) -> float:
         options = self._costs.parts.options[layer].weights
