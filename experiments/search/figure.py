@@ -14,6 +14,7 @@ from experiments.common.ledgers import Ledger
 from experiments.common.paths import BACKBONES, DOCS
 from experiments.search import LEDGER
 from experiments.search.contributions import contributions_of
+from experiments.search.methods import EVERY
 from experiments.search.tables import found_accuracy, known_accuracy, known_memory, pairs
 from experiments.search.wanted import FRONT, FRONT_MODEL, TASKS, streamed
 
@@ -22,7 +23,7 @@ _SHARES = {0.125: "#cfe0f1", 0.25: "#94bce2", 0.5: "#5592cd", 1.0: charts.BLUE}
 
 
 def gains(ledger: Ledger) -> dict[str, Any]:
-    """What training each part of MCUNet gains, in points of expected accuracy."""
+    """What training each part of MCUNet gains, in points of calibrated probability."""
     found = contributions_of(ledger, FRONT_MODEL)
     return {
         "last": {layer: _points(gain) for layer, gain in found.last.items()},
@@ -59,7 +60,8 @@ def draw_gains(figures: dict[str, Any]) -> Figure:
         axes.grid(visible=False, axis="x")
     handles = [Patch(color=c, label=f"{share:g} of channels") for share, c in _SHARES.items()]
     charts.heading_with_keys(figure, "What training each part of MCUNet gains", handles, 4)
-    charts.note(figure, f"Expected accuracy on validation parts of {', '.join(TASKS)}.")
+    note = "Probability of the right class at the best temperature, geometric mean,\n"
+    charts.note(figure, f"{note}on validation parts of {', '.join(TASKS)}.")
     return figure
 
 
@@ -159,7 +161,7 @@ def draw_solvers(figures: dict[str, Any]) -> Figure:
     axes.axhline(100, color=charts.INK, linewidth=1)
     for color, (model, series) in zip(colors, figures.items(), strict=True):
         evolved, random = series["evolution"], series["random"]
-        axes.plot([10 * i for i in range(len(evolved))], evolved, color=color, label=model)
+        axes.plot([EVERY * i for i in range(len(evolved))], evolved, color=color, label=model)
         axes.plot(range(len(random)), random, color=color, linestyle=":")
     axes.set_xlabel("generations of 100 schemes")
     axes.set_ylabel("% of the exact solution")

@@ -22,7 +22,7 @@ from kilograd.search.solve import Limits, solve
 from kilograd.targets import get_target
 
 #: Of an evolution's history, every so many generations.
-_EVERY = 10
+EVERY = 10
 
 
 def compare_solvers(ledger: Ledger, only: str) -> None:
@@ -42,7 +42,7 @@ def compare_solvers(ledger: Ledger, only: str) -> None:
             "limit": limits.memory_bytes,
             "exact": exact.gain,
             "bound": exact.bound,
-            "evolution": list(evolved.history[::_EVERY]),
+            "evolution": list(evolved.history[::EVERY]),
             "random": list(random.history),
         }
         write_ledger(LEDGER, ledger)

@@ -28,7 +28,9 @@ def searched(*, is_last_known=True, points=2):
         for place, layer in enumerate(LAYERS)
     )
     found = (point("8KB", 8000, 0.2), point("12KB", 12_000, 0.3))
-    return Searched("expected accuracy", ("petals & leaves",), "measured", layers, found[-points:])
+    return Searched(
+        "probability of the right class", ("petals & leaves",), "measured", layers, found[-points:]
+    )
 
 
 def bars(node):

@@ -24,6 +24,7 @@ from kilograd.cli.options import (
     JsonOption,
     KeepHeadOption,
     ModelArgument,
+    ParetoOption,
     RecomputeOption,
     ReportOption,
     RowInputOption,
@@ -238,10 +239,7 @@ def search(
             "all that the target has."
         ),
     ] = None,
-    pareto: Annotated[
-        str | None,
-        typer.Option(help="Find a scheme for each of several budgets, such as 48KB..256KB."),
-    ] = None,
+    pareto: ParetoOption = None,
     instructions: Annotated[
         str | None,
         typer.Option(help="Let a training step take at most this many instructions, such as 60M."),

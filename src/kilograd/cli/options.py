@@ -44,6 +44,10 @@ TargetOption = Annotated[
 CompilerOption = Annotated[
     str, typer.Option(help="Build with zig, which comes with kilograd, or with gcc.")
 ]
+ParetoOption = Annotated[
+    str | None,
+    typer.Option(help="Find a scheme for each of several budgets, such as 48KB..256KB."),
+]
 ReportOption = Annotated[Path | None, typer.Option(help="Write an HTML report to this file.")]
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on standard output.")

@@ -21,7 +21,7 @@ from kilograd.ops.spec import NoAttributes
 LOGIT_SCALE = 2.0**-16
 
 #: Scales below this, or above its inverse, are damage; products of two fit any exponent.
-_SMALLEST_SCALE = 2.0**-50
+SMALLEST_SCALE = 2.0**-50
 
 
 class GraphBuilder:
@@ -85,7 +85,7 @@ class GraphBuilder:
         *,
         is_int8: bool = True,
     ) -> list[str]:
-        if not np.all((p.scales >= _SMALLEST_SCALE) & (p.scales <= 1 / _SMALLEST_SCALE)):
+        if not np.all((p.scales >= SMALLEST_SCALE) & (p.scales <= 1 / SMALLEST_SCALE)):
             raise ModelError(
                 f"layer {layer}: its weight scales must lie between 2^-50 and 2^50",
                 where=self._name,

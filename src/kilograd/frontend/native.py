@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from kilograd.errors import ModelError
 from kilograd.features import Features, parse_features
 from kilograd.frontend.builder import GraphBuilder, Parameters, fresh_head
+from kilograd.frontend.malformed import MALFORMED
 from kilograd.ir import Graph, Quantization, TensorType
 from kilograd.npz import NpzError, read_npz
 from kilograd.ops.common.window import Window
@@ -38,17 +39,6 @@ _MAX_BYTES = 256 * 1024**2
 _MAX_EXTENT = 4096
 
 _LAYER_NAME = re.compile(r"(?=.{1,64}$)[A-Za-z]\w*(\.\w+)*", re.ASCII)
-
-#: What reading a structure of other types than expected may raise.
-_MALFORMED = (
-    LookupError,
-    ValueError,
-    TypeError,
-    AttributeError,
-    ArithmeticError,
-    RuntimeError,
-    MemoryError,
-)
 
 
 def load_native(path: Path, classes: int | None = None) -> Graph:
@@ -69,7 +59,7 @@ def load_native(path: Path, classes: int | None = None) -> Graph:
         raise
     except NpzError as error:
         raise _not_a_model(path, str(error)) from error
-    except _MALFORMED as error:
+    except MALFORMED as error:
         raise _not_a_model(path, f"{type(error).__name__}: {error}") from error
 
 
@@ -87,7 +77,7 @@ def native_classes(path: Path) -> tuple[str, ...]:
         raise
     except NpzError as error:
         raise _not_a_model(path, str(error)) from error
-    except _MALFORMED as error:
+    except MALFORMED as error:
         raise _not_a_model(path, f"{type(error).__name__}: {error}") from error
     different = len(set(names))
     if names and not different == len(names) == count:

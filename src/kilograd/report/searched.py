@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kilograd.report.front import front
@@ -94,14 +94,10 @@ class SearchSection:
 
     found: Searched
     gains: Markup
-    front: Markup | None = field(default=None)
+    front: Markup | None
 
 
 def search_section(found: Searched) -> SearchSection:
     """Draw both plots."""
-    several = len(found.points) > 1
-    return SearchSection(
-        found,
-        markup(worth(found)),
-        markup(front(found)) if several else None,
-    )
+    drawn = markup(front(found)) if len(found.points) > 1 else None
+    return SearchSection(found, markup(worth(found)), drawn)

@@ -172,7 +172,7 @@ def contributions_of(analysis: Analysis, base: str, outcomes: Outcomes) -> Contr
             }
             for name, shares in analysis.weights(base).items()
         },
-        {name: expected - alone for name, expected in last.items()},
+        {name: reached - alone for name, reached in last.items()},
     )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from kilograd.errors import ModelError
-from kilograd.frontend.builder import GraphBuilder, fresh_head
+from kilograd.frontend.builder import SMALLEST_SCALE, GraphBuilder, fresh_head
 from kilograd.frontend.lowering.ends import Ends, find_ends
 from kilograd.frontend.lowering.names import LayerNames, model_name
 from kilograd.frontend.lowering.parameters import ParameterReader
@@ -30,9 +30,6 @@ from kilograd.ops.common.window import Window
 _MAX_EXTENT = 65536
 
 _FRESH_HEAD = "give a number of classes, for which a new last layer is made"
-
-#: Scales below this, or above its inverse, are damage.
-_SMALLEST_SCALE = 2.0**-50
 
 
 def lower(network: Network, where: str, classes: int | None = None) -> Graph:
@@ -377,6 +374,6 @@ def _is_quantized(tensor: Tensor) -> bool:
     return (
         tensor.dtype == "int8"
         and len(tensor.scales) == 1
-        and _SMALLEST_SCALE <= tensor.scales[0] <= 1 / _SMALLEST_SCALE
+        and SMALLEST_SCALE <= tensor.scales[0] <= 1 / SMALLEST_SCALE
         and -128 <= tensor.zero_point <= 127  # noqa: PLR2004 - int8
     )

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kilograd.errors import ModelError
+from kilograd.frontend.malformed import MALFORMED
 from kilograd.frontend.network import Layer, Network, Tensor
 from kilograd.frontend.tflite.operators import OPERATORS, DamagedError, Reads
 
@@ -47,18 +48,6 @@ _DTYPES: Mapping[str, Any] = {
     )
 }
 
-#: What following a wrong offset, or reading a field of another type, may raise.
-_MALFORMED = (
-    struct.error,
-    LookupError,
-    ValueError,
-    TypeError,
-    AttributeError,
-    ArithmeticError,
-    RuntimeError,
-    MemoryError,
-)
-
 
 def read_tflite(path: Path) -> Network:
     """The network in a .tflite file.
@@ -76,7 +65,7 @@ def read_tflite(path: Path) -> Network:
         return reader.network()
     except DamagedError as error:
         found = str(error)
-    except _MALFORMED as error:
+    except (struct.error, *MALFORMED) as error:
         found = f"{type(error).__name__}: {error}"
     raise ModelError(
         f"this .tflite file is damaged: {reader.place}: {found}",

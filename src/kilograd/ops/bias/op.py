@@ -76,9 +76,9 @@ class ApplyBiasDelta(OpSpec[BiasDeltaAttributes]):
         self, attributes: BiasDeltaAttributes, inputs: Sequence[TensorType]
     ) -> tuple[TensorType, ...]:
         """The delta's shape and scales."""
-        delta = self.bind(attributes, inputs).delta
-        _check_base(self.bind(attributes, inputs))
-        return (TensorType(delta.shape, DType.INT32, delta.quantization),)
+        types = self.bind(attributes, inputs)
+        _check_base(types)
+        return (TensorType(types.delta.shape, DType.INT32, types.delta.quantization),)
 
     def reference(
         self,

@@ -1,0 +1,85 @@
+"""The ledger of searched schemes: what is wrong with it is told, what is missing is not shown."""
+
+import pytest
+
+from experiments.common.packs import PACKS
+from experiments.search import check, tables, wanted
+from experiments.search.contributions import as_row, from_row
+from kilograd.search.contributions import Contributions
+
+AS_49KB = next(one for one in wanted.wanted() if one.key == "mcunet-5fps | as-49kb")
+
+
+def accuracies(one, digest, accuracy):
+    row = {"accuracy": accuracy, "scheme": digest}
+    return {f"{one.key} | {data} | seed {seed}": row for data in PACKS for seed in one.seeds}
+
+
+@pytest.fixture
+def ledger(tmp_path, monkeypatch):
+    """A whole ledger of one scheme, with its file."""
+    monkeypatch.setattr(wanted, "FOLDER", tmp_path)
+    AS_49KB.path.parent.mkdir()
+    AS_49KB.path.write_text('[bias]\nlayers = ["a", "head"]\n[weights]\nhead = 1.0\n')
+    digest = wanted.digest_of(["a", "head"], {"head": 1.0})
+    scheme = {
+        "budget": 78_576,
+        "sram_total_bytes": 77_000,
+        "gain": 0.1,
+        "bound": 0.1,
+        "digest": digest,
+        "biases": 1,
+        "weights": "",
+    }
+    return {
+        "schemes": {AS_49KB.key: scheme},
+        "accuracy": accuracies(AS_49KB, digest, 0.82),
+        "solvers": {"m": {"exact": 1.0, "evolution": [0.5, 0.995]}},
+    }
+
+
+def test_a_whole_ledger_has_nothing_wrong(ledger):
+    assert not list(check.complaints(ledger))
+
+
+@pytest.mark.parametrize(
+    ("part", "change", "complaint"),
+    [
+        ("schemes", {"sram_total_bytes": 78_577}, "takes more than its budget"),
+        ("schemes", {"gain": 0.2}, "gains more than is possible"),
+        ("schemes", {"digest": "other"}, "is not what its file says"),
+        ("accuracy", {"scheme": "other"}, "was run with another scheme"),
+        ("solvers", {"evolution": [0.98]}, "evolution found 0.9800, the exact solution is 1.0000"),
+        ("solvers", {"evolution": [1.01]}, "evolution found 1.0100, the exact solution is 1.0000"),
+    ],
+)
+def test_what_is_wrong_is_told(ledger, part, change, complaint):
+    key = next(iter(ledger[part]))
+    ledger[part][key] = {**ledger[part][key], **change}
+    assert complaint in "; ".join(check.complaints(ledger))
+
+
+def test_a_front_that_falls_is_told(ledger):
+    for size, accuracy in ((64, 0.8), (96, 0.7)):
+        one = wanted.streamed(size)
+        ledger["accuracy"].update(accuracies(one, "x", accuracy))
+    assert "front: 96 KB learns less than the budget below it" in list(check.complaints(ledger))
+
+
+def test_a_scheme_stands_beside_the_published_one(ledger):
+    (pair,) = tables.pairs(ledger)
+    assert (pair.name, pair.sram_found, pair.found) == ("49kb", 77_000, pytest.approx(82.0))
+    row = tables.published(ledger).splitlines()[-1]
+    assert "| mcunet-5fps/49kb |" in row
+    assert f"+{pair.found - pair.published:.2f}" in row
+    ledger["accuracy"].popitem()
+    assert not list(tables.pairs(ledger))
+
+
+def test_contributions_come_back_in_forward_order():
+
+    found = Contributions("measured", "u", {"b": 0.5, "a": 0.25}, {"b": {1.0: 0.1}, "a": {}}, {})
+    row = as_row(found)
+    sorted_row = {**row, "biases": dict(sorted(row["biases"].items()))}
+    assert from_row(sorted_row) == found
+    assert list(from_row(sorted_row).biases) == ["b", "a"]
