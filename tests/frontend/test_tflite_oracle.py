@@ -5,11 +5,13 @@ from contextlib import suppress
 import pytest
 from micro import assert_same_bytes
 
-from conftest import MODELS
+from experiments.common.paths import SHARED
 from kilograd.errors import ModelError
 from kilograd.frontend.open import load_model
 
 pytestmark = pytest.mark.oracle
+
+MODELS = SHARED / "models"
 
 IMPORTED = (
     "mlperftiny_kws_ref_model",
