@@ -9,16 +9,21 @@ from kilograd.errors import ModelError
 from kilograd.frontend.builder import GraphBuilder
 from kilograd.frontend.constant_channels import Parameters, rescale_constant_channels
 from kilograd.ir import Quantization
-from kilograd.ops.arithmetic import bias_limit
+from kilograd.ops.arithmetic import bias_limit, quantize_multiplier
 
 GIVEN, OUTPUT = Quantization((0.05,), 3), Quantization((0.02,), -5)
 
 
-def results(p, q):
-    """What each channel gives for the inputs q, by the definition."""
-    accumulator = p.weight.astype(np.int64) @ (q.astype(np.int64) - GIVEN.zero_point) + p.bias
-    real = accumulator * (GIVEN.scale * p.scales / OUTPUT.scale)
-    return np.clip(np.rint(real) + OUTPUT.zero_point, -128, 127).astype(int)
+def results(p, q, given=GIVEN, output=OUTPUT):
+    """What each channel gives for the inputs q, in integers of any size."""
+    accumulator = p.weight.astype(np.int64) @ (q.astype(np.int64) - given.zero_point) + p.bias
+    made = []
+    for total, scale in zip(accumulator.tolist(), p.scales.tolist(), strict=True):
+        multiplier, shift = quantize_multiplier(given.scale * scale / output.scale)
+        high = ((total << max(shift, 0)) * multiplier + (1 << 30)) >> 31
+        right = max(-shift, 0)
+        made.append((high + ((1 << right) >> 1) - (high < 0 < right)) >> right)
+    return np.clip(np.array(made) + output.zero_point, -128, 127).astype(int)
 
 
 @st.composite
@@ -67,6 +72,18 @@ def test_the_layer_of_which_most_is_dead():
     assert results(found, np.zeros(2, int)).tolist() == results(p, np.zeros(2, int)).tolist()
     assert (found.scales == 0.004).all()
     assert not found.weight[:7].any()
+
+
+def test_a_constant_is_that_of_fixed_point():
+    """It rounds twice, and so differs from real numbers near a half, as this channel's bias is."""
+    output = Quantization((0.025263728573918343,), -83)
+    given = Quantization((0.08644892275333405,), 3)
+    scales = np.array([1.0274291639689181e-08, 0.004, 0.004])
+    p = Parameters(np.zeros((3, 2), np.int8), np.array([2**31 - 1, 0, 0], np.int32), scales)
+    found = rescale_constant_channels(p, 0, given, output, is_int8=True)
+    nothing = np.zeros(2, int)
+    assert results(p, nothing, given, output)[0] == -8
+    assert results(found, nothing, given, output)[0] == -8
 
 
 def test_weights_do_not_wrap_around():

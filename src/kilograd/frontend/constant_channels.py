@@ -9,7 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kilograd.ir import Quantization
-from kilograd.ops.arithmetic import bias_limit
+from kilograd.ops.arithmetic import (
+    bias_limit,
+    multiply_by_quantized_multiplier,
+    quantize_multiplier,
+)
 
 #: Of a weight in int8.
 _LARGEST = 127
@@ -101,21 +105,35 @@ class _Layer:
 
     def results(
         self, weight: NDArray[Any], bias: NDArray[Any], scales: NDArray[np.float64]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """The lowest and highest int8 result of each channel, over all inputs."""
         least, most = -128 - self.given.zero_point, 127 - self.given.zero_point
-        real = weight.astype(np.float64)
-        unit = self.given.scale * scales / self.output.scale
+        terms, offset = weight.astype(np.int64), bias.astype(np.int64)
+        low = np.minimum(terms * least, terms * most).sum(axis=1) + offset
+        high = np.maximum(terms * least, terms * most).sum(axis=1) + offset
+        pairs = [
+            quantize_multiplier(self.given.scale * float(scale) / self.output.scale)
+            for scale in scales
+        ]
+        multiplier, shift = np.array(pairs, np.int64).T
+        return self._int8(low, multiplier, shift), self._int8(high, multiplier, shift)
 
-        def result(accumulator: NDArray[np.float64]) -> NDArray[np.float64]:
-            return np.clip(np.rint(accumulator * unit) + self.output.zero_point, -128, 127)
-
-        low = np.minimum(real * least, real * most).sum(axis=1)
-        high = np.maximum(real * least, real * most).sum(axis=1)
-        return result(low + bias), result(high + bias)
+    def _int8(
+        self,
+        accumulator: NDArray[np.int64],
+        multiplier: NDArray[np.int64],
+        shift: NDArray[np.int64],
+    ) -> NDArray[np.int64]:
+        """As kernels requantize, and beyond the limit of their accumulators as TensorFlow Lite."""
+        within = multiply_by_quantized_multiplier(accumulator, multiplier, shift)
+        right = np.maximum(-shift, 0)
+        high = (accumulator * multiplier + (1 << 30)) >> 31
+        beyond = (high + (np.left_shift(1, right) >> 1) - ((high < 0) & (right > 0))) >> right
+        scaled = np.where(shift > 0, within, beyond)
+        return np.clip(scaled + self.output.zero_point, -128, 127)
 
     def bias_of(
-        self, constant: NDArray[np.float64], scales: NDArray[np.float64]
+        self, constant: NDArray[np.int64], scales: NDArray[np.float64]
     ) -> NDArray[np.float64]:
         """The bias that makes each channel's constant without any weights."""
         unit = self.given.scale * scales / self.output.scale
