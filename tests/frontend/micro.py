@@ -34,7 +34,7 @@ def assert_same_bytes(path, count=4, classes=None):
     computed = {number for layer in network.layers for number in layer.outputs}
     compared = computed.intersection(lowering.values) - set(lowering.pads)
     covered = {graph.nodes[-1].layer, *(lowering.values[number] for number in compared)}
-    assert covered >= {node.layer for node in graph.nodes}
+    assert covered >= {node.layer for node in graph.nodes if node.operator != "reshape"}
     (head,) = network.layers[ends.head].outputs
     for sample in samples(network.tensors[network.inputs[0]], count):
         micro.set_input(sample, 0)

@@ -15,6 +15,11 @@ from kilograd.ops.add.op import AddAttributes
 from kilograd.ops.common.window import Window
 from kilograd.ops.common.windowed import WindowedAttributes
 from kilograd.ops.pointwise.op import PointwiseAttributes
+from kilograd.ops.pool.mean import MeanAttributes
+from kilograd.ops.pool.window import PoolWindow
+from kilograd.ops.pool.windowed import PoolAttributes
+from kilograd.ops.requantize.op import RequantizeAttributes
+from kilograd.ops.reshape.op import ReshapeAttributes
 from kilograd.ops.spec import NoAttributes
 
 #: Scale of logits: Q16.
@@ -63,6 +68,26 @@ class GraphBuilder:
     def average_pool(self, layer: str, x: str) -> str:
         """Global average pooling."""
         return self.append(layer, "average_pool", [x], NoAttributes())
+
+    def windowed_average_pool(self, layer: str, x: str, window: PoolWindow) -> str:
+        """Average pooling under windows."""
+        return self.append(layer, "windowed_average_pool", [x], PoolAttributes(window))
+
+    def max_pool(self, layer: str, x: str, window: PoolWindow) -> str:
+        """Max pooling."""
+        return self.append(layer, "max_pool", [x], PoolAttributes(window))
+
+    def mean(self, layer: str, x: str, output: Quantization) -> str:
+        """Mean over the whole map with a quantization of its own."""
+        return self.append(layer, "mean", [x], MeanAttributes(output))
+
+    def requantize(self, layer: str, x: str, output: Quantization) -> str:
+        """The same numbers in another quantization."""
+        return self.append(layer, "requantize", [x], RequantizeAttributes(output))
+
+    def reshape(self, layer: str, x: str, shape: tuple[int, ...]) -> str:
+        """The same elements in another shape."""
+        return self.append(layer, "reshape", [x], ReshapeAttributes(shape))
 
     def dense(self, layer: str, x: str, p: Parameters) -> str:
         """Dense layer with int32 logits."""

@@ -115,8 +115,9 @@ class _Layer:
             quantize_multiplier(self.given.scale * float(scale) / self.output.scale)
             for scale in scales
         ]
-        multiplier, shift = np.array(pairs, np.int64).T
-        return self._int8(low, multiplier, shift), self._int8(high, multiplier, shift)
+        multipliers = np.array([multiplier for multiplier, _ in pairs], np.int64)
+        shifts = np.array([shift for _, shift in pairs], np.int64)
+        return self._int8(low, multipliers, shifts), self._int8(high, multipliers, shifts)
 
     def _int8(
         self,

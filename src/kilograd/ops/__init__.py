@@ -18,10 +18,25 @@ from kilograd.ops import (
     loss,
     pointwise,
     pool,
+    requantize,
+    reshape,
 )
 from kilograd.ops.spec import KernelCall, OpSpec, Role
 
-_ROOMS = (conv, pointwise, depthwise, add, pool, loss, bias, clamp, gradient_scale, delta)
+_ROOMS = (
+    conv,
+    pointwise,
+    depthwise,
+    add,
+    pool,
+    requantize,
+    reshape,
+    loss,
+    bias,
+    clamp,
+    gradient_scale,
+    delta,
+)
 
 #: Every operator by name.
 REGISTRY: Mapping[str, OpSpec[Any]] = MappingProxyType(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from kilograd.errors import ModelError
@@ -13,7 +13,6 @@ _INT8 = (
     "convert it with full integer quantization: a representative dataset, and int8 operators only "
     "(TFLITE_BUILTINS_INT8)"
 )
-_GLOBAL = "make the pool's window as large as its map, as AveragePooling2D(pool_size=...) does"
 
 
 @dataclass(frozen=True)
@@ -26,19 +25,11 @@ class Refusal:
 
 #: By the neutral name of an operator, or the file's.
 _OPERATORS: Mapping[str, Refusal] = {
-    "max_pool": Refusal(
-        "kilograd has no max pooling", "use a convolution with a stride of 2 instead of the pool"
-    ),
-    "mean": Refusal(
-        "a mean rescales its result, which kilograd's average pool does not",
-        "replace GlobalAveragePooling2D by AveragePooling2D with a window as large as the map",
-    ),
-    "quantize": Refusal("kilograd does not rescale a map between two layers"),
     "dequantize": Refusal("its result is float32, and kilograd computes with int8", _INT8),
     "softmax": Refusal("a softmax can only follow the last layer"),
     "log_softmax": Refusal("a softmax can only follow the last layer"),
     "logistic": Refusal("a sigmoid can only follow the last layer"),
-    "TRANSPOSE": Refusal(
+    "transpose": Refusal(
         "kilograd does not reorder the dimensions of a map",
         "export the network with its channels last",
     ),
@@ -110,6 +101,11 @@ class Refuser:
         given = "float32" if dtype == "hybrid" else dtype
         return self.layer(number, f"its {what} is {given}, {refusal.reason}", refusal.hint)
 
-    def pool_window(self, number: int) -> ModelError:
-        """An average pool of less than the whole map."""
-        return self.layer(number, "kilograd's average pool is over the whole map", _GLOBAL)
+    def padding(self, number: int, window: Sequence[int], pads: Sequence[int]) -> ModelError:
+        """A window whose padding is as large as itself."""
+        top, bottom, left, right = pads
+        return self.layer(
+            number,
+            f"its {window[0]}×{window[1]} window has padding of {top}, {bottom}, {left} and "
+            f"{right} (top, bottom, left, right), and padding must be smaller than the window",
+        )

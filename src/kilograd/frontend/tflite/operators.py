@@ -165,6 +165,7 @@ OPERATORS: Mapping[str, Operator] = {
     "MEAN": Operator("mean", None, lambda reads: _constant_numbers(reads, "axes")),
     "PAD": Operator("pad", None, lambda reads: _constant_numbers(reads, "pads")),
     "RESHAPE": Operator("reshape"),
+    "TRANSPOSE": Operator("transpose"),
     "SOFTMAX": Operator("softmax"),
     "LOG_SOFTMAX": Operator("log_softmax"),
     "LOGISTIC": Operator("logistic"),
