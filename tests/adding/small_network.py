@@ -31,7 +31,7 @@ def network() -> Graph:
 
     builder = GraphBuilder("small", 9, 8, 3, Quantization((0.02,), 3))
     x = builder.conv("stem", "input", parameters(8, 3, 3, 3), Window.same(3), OUTPUT)
-    x = builder.append("pool1", "max_pool", [x], NoAttributes())
+    x = builder.append("pool1", "halving", [x], NoAttributes())
     x = builder.pointwise("mix", x, parameters(12, 8), OUTPUT)
     x = builder.average_pool("pool2", x)
     return builder.finish(builder.dense("head", x, parameters(4, 12)))

@@ -81,6 +81,10 @@ class GraphBuilder:
         """Mean over the whole map with a quantization of its own."""
         return self.append(layer, "mean", [x], MeanAttributes(output))
 
+    def concatenate(self, layer: str, a: str, b: str) -> str:
+        """Two maps side by side in their channels."""
+        return self.append(layer, "concatenate", [a, b], NoAttributes())
+
     def requantize(self, layer: str, x: str, output: Quantization) -> str:
         """The same numbers in another quantization."""
         return self.append(layer, "requantize", [x], RequantizeAttributes(output))

@@ -13,6 +13,7 @@ average_pool,   none                             strides, pads, window
 max_pool
 pad             what a format has                pads, of every axis; absent if not constant
 mean            what a format has                axes; absent if not constant
+concatenate     further maps                     axis
 =============== ================================ ==============================================
 
 ``strides``, ``dilations`` and ``window`` are (vertical, horizontal). ``pads`` are (before, after)

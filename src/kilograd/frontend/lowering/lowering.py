@@ -51,6 +51,7 @@ class Lowering(HeadBuilder):
             "depthwise": self._depthwise,
             "dense": self._dense,
             "add": self._add,
+            "concatenate": self._concatenate,
             "average_pool": self._average_pool,
             "max_pool": self._max_pool,
             "mean": self._mean,
@@ -179,6 +180,23 @@ class Lowering(HeadBuilder):
     def _add(self, number: int, layer: Layer) -> str:
         a, b = (self._read(number, layer, place) for place in (0, 1))
         return self._builder.add(self._name(number), a, b, self._quantization(number))
+
+    def _concatenate(self, number: int, layer: Layer) -> str:
+        """Two at a time."""
+        axis, rank = layer.options["axis"], len(self._result(number).shape)
+        x = self._read(number, layer)
+        if axis not in {rank - 1, -1}:
+            raise self._refuser.layer(
+                number,
+                f"it joins its maps along dimension {axis}, and kilograd does so along the last, "
+                "their channels",
+            )
+        self._check_same_scale(number, layer)
+        for place in range(1, len(layer.inputs)):
+            other = self._read(number, layer, place)
+            self._check_same_scale(number, layer, place)
+            x = self._builder.concatenate(self._name(number), x, other)
+        return x
 
     def _average_pool(self, number: int, layer: Layer) -> str:
         x = self._read_map(number, layer)

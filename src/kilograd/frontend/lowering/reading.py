@@ -124,8 +124,8 @@ class LayerReader:
             )
         return value
 
-    def _check_same_scale(self, number: int, layer: Layer) -> None:
-        x, result = self._tensor(layer), self._result(number)
+    def _check_same_scale(self, number: int, layer: Layer, place: int = 0) -> None:
+        x, result = self._tensor(layer, place), self._result(number)
         if (x.scales, x.zero_point) != (result.scales, result.zero_point):
             raise self._refuser.layer(
                 number, "its result has another scale or zero point than its input"
