@@ -7,63 +7,32 @@ after a fault of kilograd itself.
 
 from __future__ import annotations
 
-import json
-import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from kilograd import __version__
 from kilograd.cli.options import (
     ClassesOption,
     CompilerOption,
-    DeviceOption,
     FlashOption,
+    InputRangeOption,
     JsonOption,
     KeepHeadOption,
     ModelArgument,
-    ParetoOption,
     RecomputeOption,
-    ReportOption,
     RowInputOption,
     SchemeOption,
     SeedOption,
     SramOption,
     TargetOption,
+    parse_range,
 )
+from kilograd.cli.root import app, console, print_json
+from kilograd.cli.search_command import search
 from kilograd.cli.sizes import Budgets
+from kilograd.cli.train_command import train
 from kilograd.errors import KilogradError
-
-app = typer.Typer(
-    name="kilograd",
-    help="Train int8 networks inside a microcontroller.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
-console = Console(stderr=True)
-
-
-def _print_json(contents: dict[str, Any]) -> None:
-    sys.stdout.write(json.dumps(contents) + "\n")
-
-
-def _version(value: bool) -> None:  # noqa: FBT001 - typer's callback
-    if value:
-        sys.stdout.write(f"kilograd {__version__}\n")
-        raise typer.Exit
-
-
-@app.callback()
-def _root(
-    version: Annotated[  # noqa: FBT002 - a flag
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
-    ] = False,
-) -> None:
-    del version
 
 
 @app.command()
@@ -81,7 +50,7 @@ def demo(
 
     result = run_demo(console, report=output, epochs=epochs, seed=seed)
     if as_json:
-        _print_json(result)
+        print_json(result)
 
 
 @app.command()
@@ -98,7 +67,7 @@ def inspect(
 
     result = inspect_model(console, model, classes)
     if as_json:
-        _print_json(result)
+        print_json(result)
 
 
 @app.command()
@@ -116,7 +85,7 @@ def fetch(
     path = fetch_model(name, destination)
     console.print(f"{name}: {path}", markup=False, highlight=False)
     if as_json:
-        _print_json({"name": name, "path": str(path)})
+        print_json({"name": name, "path": str(path)})
 
 
 @app.command(name="compile")
@@ -137,6 +106,7 @@ def compile_command(
             "several models."
         ),
     ] = "kg",
+    input_range: InputRangeOption = None,
     class_names: Annotated[
         str | None,
         typer.Option(
@@ -153,10 +123,11 @@ def compile_command(
 
     chosen = Output(output, prefix, class_names)
     count = None if keep_head else classes if class_names is None else len(chosen.names())
-    named = NamedModel(model, scheme, count, row_input, recompute / 100)
+    pixels = parse_range(input_range)
+    named = NamedModel(model, scheme, count, row_input, recompute / 100, pixels)
     result = write_sources(console, named, target, chosen, Budgets.parse(sram, flash))
     if as_json:
-        _print_json(result)
+        print_json(result)
 
 
 @app.command()
@@ -183,7 +154,7 @@ def verify(
     named = NamedModel(model, scheme, None if keep_head else classes, row_input, recompute / 100)
     result = verify_model(console, named, steps, devices, target, seed)
     if as_json:
-        _print_json(result)
+        print_json(result)
     if not result["identical"]:
         raise KilogradError(
             f"the devices differ from step {result['first_difference']} on; please report it"
@@ -212,188 +183,8 @@ def measure(
     named = NamedModel(model, scheme, None if keep_head else classes, row_input, recompute / 100)
     result = measure_model(console, named, target, compiler, Budgets.parse(sram, flash))
     if as_json:
-        _print_json(result)
+        print_json(result)
 
 
-@app.command()
-def search(
-    model: ModelArgument,
-    *,
-    data: Annotated[
-        list[Path],
-        typer.Option(
-            help="Choose for this folder of images or WAV files, or this .npz pack. Name several "
-            "for one scheme that suits all of them."
-        ),
-    ],
-    output: Annotated[
-        Path,
-        typer.Option(
-            "--output", "-o", help="Write the scheme to this file; with --pareto, to this folder."
-        ),
-    ],
-    sram: Annotated[
-        str | None,
-        typer.Option(
-            help="Find a scheme that takes at most this much SRAM, such as 128KB. The default is "
-            "all that the target has."
-        ),
-    ] = None,
-    pareto: ParetoOption = None,
-    instructions: Annotated[
-        str | None,
-        typer.Option(help="Let a training step take at most this many instructions, such as 60M."),
-    ] = None,
-    flash: Annotated[
-        str | None, typer.Option(help="Let the firmware take at most this much flash.")
-    ] = None,
-    method: Annotated[
-        str,
-        typer.Option(
-            help="Tell what each part of the network is worth by many short training runs "
-            "(measured), or in a minute from its gradients (fisher)."
-        ),
-    ] = "measured",
-    row_input: RowInputOption = False,
-    recompute: RecomputeOption = 5,
-    target: TargetOption = "cortex-m7",
-    cluster: Annotated[
-        str | None,
-        typer.Option(
-            help="Make the runs on this cluster, dask://host:port or ray://host:port. The default "
-            "is this computer, on all cores."
-        ),
-    ] = None,
-    limit: Annotated[
-        int | None, typer.Option(help="Use at most this many training samples.", min=1)
-    ] = None,
-    seed: SeedOption = 0,
-    report: ReportOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Find which weights should learn: the best scheme within a budget, for your data."""
-    from kilograd.cli.search import SearchRequest, search_model  # noqa: PLC0415 - commands start fast
-
-    result = search_model(
-        console,
-        SearchRequest(
-            model=model,
-            data=data,
-            output=output,
-            sram=sram,
-            flash=flash,
-            instructions=instructions,
-            pareto=pareto,
-            row_input=row_input,
-            recompute=recompute / 100,
-            target=target,
-            method=method,
-            cluster=cluster,
-            seed=seed,
-            limit=limit,
-            report=report,
-        ),
-    )
-    if as_json:
-        _print_json(result)
-
-
-@app.command()
-def train(
-    model: ModelArgument,
-    *,
-    data: Annotated[
-        Path,
-        typer.Option(help="Learn from a folder of images or WAV files, or from an .npz pack."),
-    ],
-    scheme: SchemeOption = "head",
-    device: DeviceOption = "host",
-    epochs: Annotated[
-        int | None,
-        typer.Option(
-            help="Pass over the training samples this many times. The default is 1.", min=1
-        ),
-    ] = None,
-    lr: Annotated[
-        float | None,
-        typer.Option(help="Set the highest learning rate. The default depends on the scheme."),
-    ] = None,
-    schedule: Annotated[
-        str | None,
-        typer.Option(
-            help="Let the learning rate follow a cosine or stay constant. The default is cosine."
-        ),
-    ] = None,
-    seed: SeedOption = 0,
-    limit: Annotated[
-        int | None,
-        typer.Option(help="Use at most this many training and this many test samples.", min=1),
-    ] = None,
-    test_limit: Annotated[
-        int | None, typer.Option(help="Use at most this many test samples.", min=1)
-    ] = None,
-    target: TargetOption = "cortex-m7",
-    sram: SramOption = None,
-    report: ReportOption = None,
-    save: Annotated[Path | None, typer.Option(help="Write the trained state to this file.")] = None,
-    stream: Annotated[
-        bool,
-        typer.Option(
-            "--stream", help="Train online: see each sample once, at a constant learning rate."
-        ),
-    ] = False,
-    new_class: Annotated[
-        str | None, typer.Option(help="With --stream, let this class appear only at the change.")
-    ] = None,
-    drift: Annotated[
-        str | None,
-        typer.Option(
-            help="With --stream, let the samples drift from the change on, such as by "
-            "brightness:40 or noise:20, in pixel units."
-        ),
-    ] = None,
-    change_at: Annotated[
-        float | None,
-        typer.Option(
-            help="With --stream, let this share of the samples come before the change. The default "
-            "is 0.5."
-        ),
-    ] = None,
-    repeats: Annotated[
-        int | None,
-        typer.Option(
-            help="With --stream, take this many training steps on each sample, which a firmware "
-            "then has to keep. The default is 1.",
-            min=1,
-        ),
-    ] = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Train on a device and show what was learned."""
-    from kilograd.cli.online import OnlineRequest  # noqa: PLC0415 - commands start fast
-    from kilograd.cli.train import TrainRequest, train_model  # noqa: PLC0415 - starts fast
-    from kilograd.training.loop import DEFAULT_RATE, TrainingOptions  # noqa: PLC0415 - commands start fast
-
-    request = TrainRequest(
-        model=model,
-        scheme=scheme,
-        data=data,
-        device=device,
-        options=TrainingOptions(
-            1 if epochs is None else epochs,
-            DEFAULT_RATE if lr is None else lr,
-            "cosine" if schedule is None else schedule,
-            seed,
-        ),
-        has_rate=lr is not None,
-        limit=limit,
-        test_limit=limit if test_limit is None else test_limit,
-        target=target,
-        budgets=Budgets.parse(sram),
-        report=report,
-        save=save,
-        stream=OnlineRequest(stream, new_class, drift, change_at, repeats, epochs, schedule),
-    )
-    result = train_model(console, request)
-    if as_json:
-        _print_json(result)
+app.command()(search)
+app.command()(train)

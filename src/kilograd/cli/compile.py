@@ -14,7 +14,7 @@ from kilograd.compiler import Program, compile_model
 from kilograd.export import export_c
 from kilograd.export.deployment import named_classes
 from kilograd.export.prefix import check_prefix
-from kilograd.frontend.open import load_model
+from kilograd.frontend.open import check_classes, load_model
 from kilograd.measuring.budget import check_planned
 from kilograd.passes import DEFAULT_SHARE
 from kilograd.scheme import load_scheme
@@ -31,6 +31,8 @@ class NamedModel:
         classes: of a new head; None for the head that the model came with.
         row_input: whether images arrive in rows.
         recompute: of a step's multiply-accumulates, those that may be done twice.
+        pixel_range: numbers that the darkest and the brightest pixel stand for; None for the
+            model's.
     """
 
     model: str
@@ -38,10 +40,13 @@ class NamedModel:
     classes: int | None
     row_input: bool = False
     recompute: float = DEFAULT_SHARE
+    pixel_range: tuple[float, float] | None = None
 
     def compile(self, target: Target) -> Program:
         """Load, select, compile."""
-        graph = load_model(self.model, self.classes)
+        with blame("--classes"):
+            check_classes(self.classes)
+        graph = load_model(self.model, self.classes, self.pixel_range)
         scheme = load_scheme(self.scheme, graph)
         return compile_model(
             graph, scheme, target, row_input=self.row_input, recompute=self.recompute

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from kilograd.errors import UserError
 
 ModelArgument = Annotated[
     str,
@@ -48,6 +51,21 @@ ParetoOption = Annotated[
     str | None,
     typer.Option(help="Find a scheme for each of several budgets, such as 48KB..256KB."),
 ]
+InputRangeOption = Annotated[
+    str | None,
+    typer.Option(
+        "--input-range",
+        help="Let the darkest and the brightest pixel stand for these numbers, such as 0,1 or "
+        "-1,1. The default is what the model says, or the ends of what its input can hold.",
+    ),
+]
+FreshHeadOption = Annotated[
+    bool,
+    typer.Option(
+        "--fresh-head",
+        help="Start with a new last layer even where the model's own has as many classes.",
+    ),
+]
 ReportOption = Annotated[Path | None, typer.Option(help="Write an HTML report to this file.")]
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on standard output.")
@@ -78,3 +96,25 @@ SeedOption = Annotated[
         help="Seed the order of the samples and the stochastic rounding.", min=0, max=2**32 - 1
     ),
 ]
+
+
+def parse_range(text: str | None) -> tuple[float, float] | None:
+    """Two numbers with a comma between them.
+
+    Raises:
+        UserError: names the option.
+    """
+    if text is None:
+        return None
+    parts = text.split(",")
+    try:
+        low, high = float(parts[0]), float(parts[-1])
+    except ValueError:
+        low = high = math.nan
+    if len(parts) != 2 or not -math.inf < low < high < math.inf:  # noqa: PLR2004 - from, to
+        raise UserError(
+            f"{text!r} is not a range of two numbers that rises",
+            where="--input-range",
+            hint="write 0,1 or -1,1 or 0,255",
+        )
+    return low, high

@@ -47,6 +47,7 @@ class SearchRequest:
     cluster: str | None
     seed: int
     limit: int | None
+    pixel_range: tuple[float, float] | None  # None is what the model says
     report: Path | None
 
 
@@ -143,7 +144,8 @@ def parse_count(text: str, option: str) -> int:
 
 
 def _load_task(path: Path, request: SearchRequest) -> Task:
-    spec = input_spec(load_model(request.model, 2))  # the head may be one that is replaced
+    # The head may be one that is replaced.
+    spec = input_spec(load_model(request.model, 2, request.pixel_range))
     # Test samples are not even decoded: nothing is chosen by them.
     dataset = load_dataset(path, spec, limit=request.limit, test_limit=0, seed=request.seed)
     return make_task(dataset, request.seed)

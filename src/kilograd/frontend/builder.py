@@ -9,7 +9,17 @@ import numpy as np
 
 from kilograd.errors import ModelError
 from kilograd.frontend.constant_channels import Parameters, rescale_constant_channels
-from kilograd.ir import DType, Graph, InputFeatures, Kind, Node, Quantization, TensorType, Value
+from kilograd.ir import (
+    PIXEL_RANGE,
+    DType,
+    Graph,
+    InputFeatures,
+    Kind,
+    Node,
+    Quantization,
+    TensorType,
+    Value,
+)
 from kilograd.ops import REGISTRY
 from kilograd.ops.add.op import AddAttributes
 from kilograd.ops.common.window import Window
@@ -99,10 +109,22 @@ class GraphBuilder:
         reads = self._layer_inputs(layer, x, p, 0, output, is_int8=False)
         return self.append(layer, "dense", reads, PointwiseAttributes(output))
 
-    def finish(self, logits: str, features: InputFeatures | None = None) -> Graph:
-        """The graph so far, and what its input is made of: see ``Graph.features``."""
+    def finish(
+        self,
+        logits: str,
+        features: InputFeatures | None = None,
+        pixel_range: tuple[float, float] = PIXEL_RANGE,
+    ) -> Graph:
+        """The graph so far, and what its input is made of: see ``Graph``."""
         nodes = tuple(self._nodes)
-        return Graph(self._name, self._values, nodes, (logits,), features=features)
+        return Graph(
+            self._name,
+            self._values,
+            nodes,
+            (logits,),
+            features=features,
+            pixel_range=pixel_range,
+        )
 
     def _layer_inputs(
         self,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from importlib.resources import as_file, files
 from pathlib import Path
 
@@ -25,21 +27,41 @@ BACKBONES = (EMBEDDED, "kilograd-kws", "kilograd-motion")
 _MAX_CLASSES = 65536
 
 
-def load_model(text: str, classes: int | None = None) -> Graph:
+def load_model(
+    text: str, classes: int | None = None, pixel_range: tuple[float, float] | None = None
+) -> Graph:
     """The forward graph of a model.
 
     Args:
         text: a path (.tflite, kilograd's .npz, or a .pkl checkpoint), the name of a published
             checkpoint, or of a backbone that comes with kilograd (``BACKBONES``).
         classes: of a freshly initialised head; None keeps the head that the model came with.
+        pixel_range: real values that the darkest and the brightest pixel stand for; None is what
+            the model says, or all of its int8 where its file says nothing.
 
     Raises:
         ModelError: when there is no such model, or it cannot be used.
     """
+    graph = _load(text, classes)
+    if pixel_range is None:
+        return graph
+    if not all(map(math.isfinite, pixel_range)) or pixel_range[0] >= pixel_range[1]:
+        raise ModelError("the range of pixels must rise, from one finite number to another")
+    return replace(graph, pixel_range=pixel_range)
+
+
+def check_classes(classes: int | None) -> None:
+    """Refuse a number of classes that no head can have.
+
+    Raises:
+        ModelError: it is below 2 or too large.
+    """
     if classes is not None and not 2 <= classes <= _MAX_CLASSES:  # noqa: PLR2004 - to tell apart
-        raise ModelError(
-            f"a network needs 2 to {_MAX_CLASSES} classes, not {classes}", where="--classes"
-        )
+        raise ModelError(f"a network needs 2 to {_MAX_CLASSES} classes, not {classes}")
+
+
+def _load(text: str, classes: int | None) -> Graph:
+    check_classes(classes)
     if text in BACKBONES:
         with as_file(files("kilograd") / "backbones" / f"{text}.npz") as path:
             return load_native(path, classes)
@@ -74,7 +96,9 @@ def input_spec(graph: Graph) -> InputSpec:
     type_ = graph.inputs[0].type
     height, width, channels = type_.shape
     features = features_of(graph)
-    return InputSpec(height, width, channels, type_.scale, type_.zero_point, features)
+    return InputSpec(
+        height, width, channels, type_.scale, type_.zero_point, features, graph.pixel_range
+    )
 
 
 def _resolved(text: str) -> Path:

@@ -12,6 +12,7 @@ from kilograd.frontend.builder import GraphBuilder
 from kilograd.frontend.lowering.ends import find_ends, is_trivial_transpose
 from kilograd.frontend.lowering.head import HeadBuilder
 from kilograd.frontend.lowering.names import model_name
+from kilograd.frontend.lowering.quantization import int8_ends
 from kilograd.frontend.lowering.reading import is_quantized
 from kilograd.frontend.lowering.windows import (
     NO_PADS,
@@ -71,13 +72,13 @@ class Lowering(HeadBuilder):
         name = model_name(self._network.name)
         height, width, channels = self._sample_shape(ends.sample)
         try:
-            self._builder = GraphBuilder(
-                name, height, width, channels, self._sample_quantization(ends.sample)
-            )
+            self._sample = self._sample_quantization(ends.sample)
+            self._builder = GraphBuilder(name, height, width, channels, self._sample)
             self.values[ends.sample] = "input"
             for number in ends.body:
                 self._append(number)
-            return self._builder.finish(self._head(ends, classes))
+            logits = self._head(ends, classes)
+            return self._builder.finish(logits, pixel_range=int8_ends(self._sample))
         except ModelError as error:  # the builder knows the model's name, not its file
             raise ModelError(error.what, where=self._where, hint=error.hint) from error
 
