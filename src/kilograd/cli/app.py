@@ -21,12 +21,12 @@ from kilograd.cli.options import (
     KeepHeadOption,
     ModelArgument,
     RecomputeOption,
+    ResolutionOption,
     RowInputOption,
     SchemeOption,
     SeedOption,
     SramOption,
     TargetOption,
-    parse_range,
 )
 from kilograd.cli.root import app, console, print_json
 from kilograd.cli.search_command import search
@@ -60,12 +60,14 @@ def inspect(
     classes: Annotated[
         int | None, typer.Option(help="Show a new head with this many classes.", min=2)
     ] = None,
+    resolution: ResolutionOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List a model's layers with their shapes, parameters and multiply-accumulates."""
+    """List a model's layers, which of them can be trained, and what that costs."""
     from kilograd.cli.inspect import inspect_model  # noqa: PLC0415 - commands start fast
+    from kilograd.cli.source import ModelSource  # noqa: PLC0415 - commands start fast
 
-    result = inspect_model(console, model, classes)
+    result = inspect_model(console, ModelSource(model, resolution=resolution), classes)
     if as_json:
         print_json(result)
 
@@ -107,6 +109,7 @@ def compile_command(
         ),
     ] = "kg",
     input_range: InputRangeOption = None,
+    resolution: ResolutionOption = None,
     class_names: Annotated[
         str | None,
         typer.Option(
@@ -120,11 +123,12 @@ def compile_command(
 ) -> None:
     """Write a training step as self-contained C, with an example, a README and a build file."""
     from kilograd.cli.compile import NamedModel, Output, write_sources  # noqa: PLC0415 - commands start fast
+    from kilograd.cli.source import ModelSource  # noqa: PLC0415 - commands start fast
 
     chosen = Output(output, prefix, class_names)
     count = None if keep_head else classes if class_names is None else len(chosen.names())
-    pixels = parse_range(input_range)
-    named = NamedModel(model, scheme, count, row_input, recompute / 100, pixels)
+    source = ModelSource(model, input_range, resolution)
+    named = NamedModel(source, scheme, count, row_input, recompute / 100)
     result = write_sources(console, named, target, chosen, Budgets.parse(sram, flash))
     if as_json:
         print_json(result)
@@ -137,6 +141,7 @@ def verify(
     scheme: SchemeOption = "head",
     classes: ClassesOption = 10,
     keep_head: KeepHeadOption = False,
+    resolution: ResolutionOption = None,
     row_input: RowInputOption = False,
     recompute: RecomputeOption = 5,
     steps: Annotated[int, typer.Option(help="Compare this many training steps.", min=1)] = 5,
@@ -149,9 +154,11 @@ def verify(
 ) -> None:
     """Train the same steps on several devices and compare every bit."""
     from kilograd.cli.compile import NamedModel  # noqa: PLC0415 - commands start fast
+    from kilograd.cli.source import ModelSource  # noqa: PLC0415 - commands start fast
     from kilograd.cli.verify import verify_model  # noqa: PLC0415 - commands start fast
 
-    named = NamedModel(model, scheme, None if keep_head else classes, row_input, recompute / 100)
+    source, count = ModelSource(model, resolution=resolution), None if keep_head else classes
+    named = NamedModel(source, scheme, count, row_input, recompute / 100)
     result = verify_model(console, named, steps, devices, target, seed)
     if as_json:
         print_json(result)
@@ -168,6 +175,7 @@ def measure(
     scheme: SchemeOption = "head",
     classes: ClassesOption = 10,
     keep_head: KeepHeadOption = False,
+    resolution: ResolutionOption = None,
     row_input: RowInputOption = False,
     recompute: RecomputeOption = 5,
     target: TargetOption = "cortex-m7",
@@ -179,8 +187,10 @@ def measure(
     """Measure the SRAM, flash and instructions of an emulated inference and training step."""
     from kilograd.cli.compile import NamedModel  # noqa: PLC0415 - commands start fast
     from kilograd.cli.measure import measure_model  # noqa: PLC0415 - commands start fast
+    from kilograd.cli.source import ModelSource  # noqa: PLC0415 - commands start fast
 
-    named = NamedModel(model, scheme, None if keep_head else classes, row_input, recompute / 100)
+    source, count = ModelSource(model, resolution=resolution), None if keep_head else classes
+    named = NamedModel(source, scheme, count, row_input, recompute / 100)
     result = measure_model(console, named, target, compiler, Budgets.parse(sram, flash))
     if as_json:
         print_json(result)

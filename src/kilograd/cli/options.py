@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Annotated
 
 import typer
-
-from kilograd.errors import UserError
 
 ModelArgument = Annotated[
     str,
@@ -59,6 +56,13 @@ InputRangeOption = Annotated[
         "-1,1. The default is what the model says, or the ends of what its input can hold.",
     ),
 ]
+ResolutionOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Read samples of this height and width, such as 96 or 96x128; networks that end in an "
+        "average over the whole map can. The default is what the model was made for."
+    ),
+]
 FreshHeadOption = Annotated[
     bool,
     typer.Option(
@@ -96,25 +100,3 @@ SeedOption = Annotated[
         help="Seed the order of the samples and the stochastic rounding.", min=0, max=2**32 - 1
     ),
 ]
-
-
-def parse_range(text: str | None) -> tuple[float, float] | None:
-    """Two numbers with a comma between them.
-
-    Raises:
-        UserError: names the option.
-    """
-    if text is None:
-        return None
-    parts = text.split(",")
-    try:
-        low, high = float(parts[0]), float(parts[-1])
-    except ValueError:
-        low = high = math.nan
-    if len(parts) != 2 or not -math.inf < low < high < math.inf:  # noqa: PLR2004 - from, to
-        raise UserError(
-            f"{text!r} is not a range of two numbers that rises",
-            where="--input-range",
-            hint="write 0,1 or -1,1 or 0,255",
-        )
-    return low, high

@@ -14,10 +14,10 @@ from kilograd.cli.options import (
     ParetoOption,
     RecomputeOption,
     ReportOption,
+    ResolutionOption,
     RowInputOption,
     SeedOption,
     TargetOption,
-    parse_range,
 )
 from kilograd.cli.root import console, print_json
 
@@ -74,17 +74,19 @@ def search(
         int | None, typer.Option(help="Use at most this many training samples.", min=1)
     ] = None,
     input_range: InputRangeOption = None,
+    resolution: ResolutionOption = None,
     seed: SeedOption = 0,
     report: ReportOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Find which weights should learn: the best scheme within a budget, for your data."""
     from kilograd.cli.search import SearchRequest, search_model  # noqa: PLC0415 - commands start fast
+    from kilograd.cli.source import ModelSource  # noqa: PLC0415 - commands start fast
 
     result = search_model(
         console,
         SearchRequest(
-            model=model,
+            source=ModelSource(model, input_range, resolution),
             data=data,
             output=output,
             sram=sram,
@@ -98,7 +100,6 @@ def search(
             cluster=cluster,
             seed=seed,
             limit=limit,
-            pixel_range=parse_range(input_range),
             report=report,
         ),
     )

@@ -32,12 +32,13 @@ from kilograd.cli.online import (
     show_online,
 )
 from kilograd.cli.sizes import Budgets
+from kilograd.cli.source import ModelSource
 from kilograd.compiler import Program, compile_model
 from kilograd.data import Dataset, load_dataset, with_class_order
 from kilograd.device.open import check_device
 from kilograd.errors import ModelError, UserError
 from kilograd.files import write_atomically
-from kilograd.frontend.open import class_names, input_spec, load_model
+from kilograd.frontend.open import class_names, input_spec
 from kilograd.ir import Graph
 from kilograd.measuring.ablation import Planned, steps
 from kilograd.measuring.firmware import Measurement
@@ -57,11 +58,10 @@ _SHOWN_SAMPLES = 12
 class TrainRequest:
     """What to train on what; see the command's options."""
 
-    model: str
+    source: ModelSource
     scheme: str
     data: Path
     has_fresh_head: bool
-    pixel_range: tuple[float, float] | None  # None is what the model says
     device: str
     options: TrainingOptions
     has_rate: bool  # whether options.rate was asked for; else it follows from the scheme
@@ -86,7 +86,7 @@ def train_model(console: Console, request: TrainRequest) -> dict[str, Any]:
             check_writable(path)
     budget = request.budgets.sram
     # The head may be one that is replaced.
-    spec = input_spec(load_model(request.model, 2, request.pixel_range))
+    spec = input_spec(request.source.load(2))
     dataset = load_dataset(
         request.data,
         spec,
@@ -102,7 +102,7 @@ def train_model(console: Console, request: TrainRequest) -> dict[str, Any]:
     if stream is not None:
         dataset = stream.dataset
     if own is None:
-        graph = load_model(request.model, len(dataset.class_names), request.pixel_range)
+        graph = request.source.load(len(dataset.class_names))
     else:
         graph = own.graph
         console.print(own.text, markup=False, highlight=False)
@@ -147,11 +147,11 @@ def _own_head(request: TrainRequest, dataset: Dataset) -> _OwnHead | None:
     What a model calls its classes decides. Files such as .tflite do not say, and have theirs in
     the order of the data's names, as far as anybody can know.
     """
-    known = class_names(request.model)
+    known = class_names(request.source.model)
     if known and sorted(known) != sorted(dataset.class_names):
         return None
     try:
-        graph = load_model(request.model, None, request.pixel_range)
+        graph = request.source.load()
     except ModelError:  # a head that cannot be carried
         return None
     count = graph.type_of(graph.outputs[0]).size

@@ -14,11 +14,11 @@ from kilograd.cli.options import (
     JsonOption,
     ModelArgument,
     ReportOption,
+    ResolutionOption,
     SchemeOption,
     SeedOption,
     SramOption,
     TargetOption,
-    parse_range,
 )
 from kilograd.cli.root import console, print_json
 from kilograd.cli.sizes import Budgets
@@ -51,6 +51,7 @@ def train(
     ] = None,
     fresh_head: FreshHeadOption = False,
     input_range: InputRangeOption = None,
+    resolution: ResolutionOption = None,
     seed: SeedOption = 0,
     limit: Annotated[
         int | None,
@@ -98,15 +99,15 @@ def train(
 ) -> None:
     """Train on a device and show what was learned."""
     from kilograd.cli.online import OnlineRequest  # noqa: PLC0415 - commands start fast
+    from kilograd.cli.source import ModelSource  # noqa: PLC0415 - commands start fast
     from kilograd.cli.train import TrainRequest, train_model  # noqa: PLC0415 - starts fast
     from kilograd.training.loop import DEFAULT_RATE, TrainingOptions  # noqa: PLC0415 - commands start fast
 
     request = TrainRequest(
-        model=model,
+        source=ModelSource(model, input_range, resolution),
         scheme=scheme,
         data=data,
         has_fresh_head=fresh_head,
-        pixel_range=parse_range(input_range),
         device=device,
         options=TrainingOptions(
             1 if epochs is None else epochs,

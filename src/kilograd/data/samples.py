@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from kilograd.features import Features
 
 _MAX_SIDE = 4096
-_CHANNELS = (1, 3)
+
+#: Of grey and of coloured images.
+IMAGE_CHANNELS = (1, 3)
+
 _PIXEL_SCALE = 1 / 127.5
 
 
@@ -96,7 +99,7 @@ class InputSpec:
         Raises:
             DataError: the input has other than one or three channels.
         """
-        if self.channels not in _CHANNELS:
+        if self.channels not in IMAGE_CHANNELS:
             raise DataError(
                 f"the network reads {self.channels} channels, and images have 1 or 3",
                 hint="put samples as the network reads them into an .npz pack: inputs and labels",

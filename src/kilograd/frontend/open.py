@@ -15,6 +15,7 @@ from kilograd.frontend.fetch import resolve_model
 from kilograd.frontend.lowering import lower
 from kilograd.frontend.mcunet import build_graph
 from kilograd.frontend.native import load_native, native_classes
+from kilograd.frontend.resolution import at_resolution
 from kilograd.frontend.tflite import read_tflite
 from kilograd.ir import Graph
 
@@ -28,7 +29,11 @@ _MAX_CLASSES = 65536
 
 
 def load_model(
-    text: str, classes: int | None = None, pixel_range: tuple[float, float] | None = None
+    text: str,
+    classes: int | None = None,
+    *,
+    pixel_range: tuple[float, float] | None = None,
+    resolution: tuple[int, int] | None = None,
 ) -> Graph:
     """The forward graph of a model.
 
@@ -38,11 +43,14 @@ def load_model(
         classes: of a freshly initialised head; None keeps the head that the model came with.
         pixel_range: real values that the darkest and the brightest pixel stand for; None is what
             the model says, or all of its int8 where its file says nothing.
+        resolution: height and width of the samples; None is what the model was made for.
 
     Raises:
         ModelError: when there is no such model, or it cannot be used.
     """
     graph = _load(text, classes)
+    if resolution is not None:
+        graph = at_resolution(graph, *resolution)
     if pixel_range is None:
         return graph
     if not all(map(math.isfinite, pixel_range)) or pixel_range[0] >= pixel_range[1]:
