@@ -16,7 +16,8 @@ from kilograd.errors import KilogradError
 from kilograd.frontend.open import load_model
 from kilograd.scheme import load_scheme
 from kilograd.targets import get_target
-from kilograd.training.loop import DEFAULT_HEAD_RATE, TrainingOptions
+from kilograd.training.loop import TrainingOptions
+from kilograd.training.rate import DEFAULT_HEAD_RATE
 from networks import LAYERS, blobs, native_model, tiny_graph
 
 MEASURED = {

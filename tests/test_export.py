@@ -18,7 +18,7 @@ from kilograd.export.prefix import check_prefix, renamed
 from kilograd.frontend.open import load_model
 from kilograd.scheme import load_scheme
 from kilograd.targets import get_target
-from kilograd.training.loop import default_rate
+from kilograd.training.rate import default_rate
 from networks import native_model, tiny_graph
 
 

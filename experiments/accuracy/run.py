@@ -26,7 +26,8 @@ from experiments.common.ledgers import Ledger, Row, read_ledger, write_ledger
 from experiments.common.packs import PACKS, pack_path
 from experiments.common.paths import BACKBONES, checkpoint
 from kilograd.errors import KilogradError
-from kilograd.training.loop import DEFAULT_HEAD_RATE, DEFAULT_RATE
+from kilograd.training.loop import DEFAULT_RATE
+from kilograd.training.rate import DEFAULT_HEAD_RATE
 
 #: Each backbone's scheme that the comparisons are made with, and its other published ones.
 MAIN = {

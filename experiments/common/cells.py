@@ -13,7 +13,8 @@ from experiments.common.packs import load_pack, pack_of
 from experiments.common.programs import BOARD, compiled, measure_anywhere, open_cached
 from kilograd.data import Dataset
 from kilograd.errors import UserError
-from kilograd.training.loop import TrainingOptions, TrainingResult, default_rate, train
+from kilograd.training.loop import TrainingOptions, TrainingResult, train
+from kilograd.training.rate import default_rate
 
 ARITHMETICS = ("device", "float32")
 

@@ -34,7 +34,8 @@ from kilograd.measuring.firmware import measure
 from kilograd.scheme import load_scheme, published_schemes
 from kilograd.targets import get_target
 from kilograd.toolchain import build_host_library
-from kilograd.training.loop import DEFAULT_HEAD_RATE, DEFAULT_RATE, TrainingOptions, train
+from kilograd.training.loop import DEFAULT_RATE, TrainingOptions, train
+from kilograd.training.rate import DEFAULT_HEAD_RATE
 
 CLASSES = 10
 

@@ -39,7 +39,8 @@ from kilograd.frontend.open import input_spec, load_model
 from kilograd.measuring.firmware import measure
 from kilograd.memory.state_layout import StateHeader
 from kilograd.toolchain import build_host_library
-from kilograd.training.loop import TrainingOptions, TrainingResult, default_rate, train
+from kilograd.training.loop import TrainingOptions, TrainingResult, train
+from kilograd.training.rate import default_rate
 
 SEEDS = (0, 1, 2)
 TEST_SPLIT = 2

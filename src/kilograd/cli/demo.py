@@ -14,7 +14,8 @@ from kilograd.frontend.open import EMBEDDED, input_spec, load_model
 from kilograd.report import terminal_memory_map
 from kilograd.scheme import load_scheme
 from kilograd.targets import get_target
-from kilograd.training.loop import TrainingOptions, default_rate
+from kilograd.training.loop import TrainingOptions
+from kilograd.training.rate import default_rate
 
 #: The reference part: an STM32F746 has 256 KB of SRAM beside its 64 KB of tightly coupled memory.
 SRAM_BUDGET = 256 * 1024

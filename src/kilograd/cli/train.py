@@ -46,8 +46,9 @@ from kilograd.report import Report, write_report
 from kilograd.scheme import load_scheme
 from kilograd.targets import get_target
 from kilograd.training.divergence import Divergence
-from kilograd.training.loop import Evaluation, TrainingOptions, TrainingResult, default_rate
+from kilograd.training.loop import Evaluation, TrainingOptions, TrainingResult
 from kilograd.training.online import OnlineResult, Stream, make_online
+from kilograd.training.rate import default_rate
 from kilograd.training.run import run_training
 
 _SHOWN_CLASSES = 12

@@ -16,7 +16,7 @@ from kilograd.features import features_of
 from kilograd.frontend.open import input_spec
 from kilograd.measuring.firmware import Measurement
 from kilograd.ops.arithmetic import mix
-from kilograd.training.loop import default_rate
+from kilograd.training.rate import default_rate
 
 #: Of ``kg_selftest.c``.
 _SEED = 1

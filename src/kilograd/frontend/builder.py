@@ -114,6 +114,8 @@ class GraphBuilder:
         logits: str,
         features: InputFeatures | None = None,
         pixel_range: tuple[float, float] = PIXEL_RANGE,
+        *,
+        is_foreign: bool = False,
     ) -> Graph:
         """The graph so far, and what its input is made of: see ``Graph``."""
         nodes = tuple(self._nodes)
@@ -124,6 +126,7 @@ class GraphBuilder:
             (logits,),
             features=features,
             pixel_range=pixel_range,
+            is_foreign=is_foreign,
         )
 
     def _layer_inputs(

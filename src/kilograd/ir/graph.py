@@ -83,6 +83,8 @@ class Graph:
             kernel runs changes how much scratch it takes, not what it computes.
         pixel_range: real values that the darkest and the brightest pixel stand for, where samples
             are images.
+        is_foreign: whether the network comes from a file of another tool, of which nobody knows
+            the learning rate that suits it.
     """
 
     name: str
@@ -94,6 +96,7 @@ class Graph:
     row_groups: tuple[RowGroup, ...] = ()
     target_features: frozenset[str] = frozenset()
     pixel_range: tuple[float, float] = PIXEL_RANGE
+    is_foreign: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "values", MappingProxyType(dict(self.values)))

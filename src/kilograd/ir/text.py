@@ -68,6 +68,8 @@ def print_graph(graph: Graph, operators: Mapping[str, OperatorForm] | None = Non
     lines += ["", *(_print_node(node, operators) for node in graph.nodes), ""]
     if graph.target_features:
         lines.append(f"target {', '.join(map(_word, sorted(graph.target_features)))}")
+    if graph.is_foreign:
+        lines.append("foreign")
     if graph.pixel_range != PIXEL_RANGE:
         lines.append("pixels {!r}, {!r}".format(*graph.pixel_range))
     if graph.features is not None:
@@ -125,6 +127,7 @@ def parse_graph(
         tuple(reader.row_groups),
         frozenset(reader.target_features),
         reader.pixel_range,
+        reader.is_foreign,
     )
 
 
@@ -202,6 +205,7 @@ class _Reader:
         self.row_groups: list[RowGroup] = []
         self.target_features: list[str] = []
         self.pixel_range = PIXEL_RANGE
+        self.is_foreign = False
         self._statements: dict[str, Callable[[Line], None]] = {
             "graph": self._graph,
             "node": self._node,
@@ -212,6 +216,7 @@ class _Reader:
             "features": self._features,
             "target": self._target,
             "pixels": self._pixels,
+            "foreign": self._foreign,
             **{kind.value: self._value for kind in Kind},
         }
 
@@ -222,9 +227,8 @@ class _Reader:
             raise line.error(first, keyword)
         if keyword.text not in self._statements:
             kinds = ", ".join(kind.value for kind in Kind)
-            raise line.error(
-                f"expected {kinds}, node, target, pixels, features, update, rows or output", keyword
-            )
+            others = "node, target, foreign, pixels, features, update, rows or output"
+            raise line.error(f"expected {kinds}, {others}", keyword)
         self._keyword = keyword.text
         self._statements[keyword.text](line)
         line.end()
@@ -247,6 +251,10 @@ class _Reader:
         self.target_features.append(line.name("a feature of the target").text)
         while line.accept(","):
             self.target_features.append(line.name("a feature of the target").text)
+
+    def _foreign(self, line: Line) -> None:
+        del line
+        self.is_foreign = True
 
     def _pixels(self, line: Line) -> None:
         low = line.number(float)

@@ -11,25 +11,13 @@ from typing import Generic, Protocol, TypeVar, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from kilograd.compiler import Program
 from kilograd.data import Dataset, Samples
 from kilograd.device.protocol import DEFAULT_RATE, Device, LearningRate, check_label
 from kilograd.errors import DataError
 from kilograd.training.divergence import Divergence, DivergenceMonitor, Listener
 
-#: ``DEFAULT_RATE`` where nothing but the head is trained: features that stay bear larger steps.
-DEFAULT_HEAD_RATE = 0.004
-
 #: Names a sample of a run.
 Key = TypeVar("Key", bound=Hashable)
-
-
-def default_rate(program: Program) -> float:
-    """The learning rate for what a program trains, when nobody names one."""
-    trained = {*program.scheme.biases, *program.scheme.weights}
-    graph = program.graph
-    head = graph.producer()[graph.outputs[0]].layer
-    return DEFAULT_HEAD_RATE if trained == {head} else DEFAULT_RATE
 
 
 @runtime_checkable
