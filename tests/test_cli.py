@@ -267,7 +267,7 @@ def test_fetch_from_a_local_folder(kilograd, published, monkeypatch):
 
 
 def test_a_fault_of_kilograd_is_exit_code_1(kilograd, model, monkeypatch):
-    def fail(*_arguments):
+    def fail(*_arguments, **_options):
         raise KilogradError("it [bold]broke[/]")
 
     monkeypatch.setattr("kilograd.cli.source.load_model", fail)
@@ -277,7 +277,7 @@ def test_a_fault_of_kilograd_is_exit_code_1(kilograd, model, monkeypatch):
 
 
 def test_an_interrupt(kilograd, model, monkeypatch):
-    def interrupt(*_arguments):
+    def interrupt(*_arguments, **_options):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("kilograd.cli.source.load_model", interrupt)

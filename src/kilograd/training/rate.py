@@ -36,7 +36,7 @@ _OF_FEATURES, _OF_FEATURES_ALONE = 0.75, 1.5
 #: Rate · E‖∂z/∂θ‖² from a trained head on.
 _OF_ALL = 4.0
 #: Above this, the rounding of single steps does harm, whatever the features are.
-_MOST = 0.06
+_MOST = 0.05
 #: Samples that are made up, for features and for gradients.
 _FEW, _MANY = 8, 64
 #: Blocks along each side of a made-up sample.
