@@ -105,6 +105,21 @@ class Layer:
 
 
 @dataclass(frozen=True)
+class Advice:
+    """What the user of a file format can do about what is refused; for hints.
+
+    Attributes:
+        int8: to have maps and weights in int8.
+        unsigned: to have them in int8 instead of uint8.
+        narrow: to have weights from -127 to 127.
+    """
+
+    int8: str = "quantize the maps and the weights to int8"
+    unsigned: str = "quantize the maps and the weights to int8"
+    narrow: str = "quantize the weights in the narrow range"
+
+
+@dataclass(frozen=True)
 class Network:
     """Layers in an order in which they can run.
 
@@ -114,6 +129,7 @@ class Network:
         layers: in order.
         inputs: numbers of the tensors that a sample is put into.
         outputs: numbers of the tensors that hold the result.
+        advice: of the file's format.
     """
 
     name: str
@@ -121,3 +137,4 @@ class Network:
     layers: tuple[Layer, ...]
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
+    advice: Advice = Advice()

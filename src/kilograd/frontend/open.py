@@ -13,6 +13,7 @@ from kilograd.frontend.fetch import resolve_model
 from kilograd.frontend.lowering import lower
 from kilograd.frontend.mcunet import build_graph
 from kilograd.frontend.native import load_native, native_classes
+from kilograd.frontend.onnx import read_onnx
 from kilograd.frontend.tflite import read_tflite
 from kilograd.ir import Graph
 
@@ -29,8 +30,8 @@ def load_model(text: str, classes: int | None = None) -> Graph:
     """The forward graph of a model.
 
     Args:
-        text: a path (.tflite, kilograd's .npz, or a .pkl checkpoint), the name of a published
-            checkpoint, or of a backbone that comes with kilograd (``BACKBONES``).
+        text: a path (.tflite, .onnx, kilograd's .npz, or a .pkl checkpoint), the name of a
+            published checkpoint, or of a backbone that comes with kilograd (``BACKBONES``).
         classes: of a freshly initialised head; None keeps the head that the model came with.
 
     Raises:
@@ -48,6 +49,8 @@ def load_model(text: str, classes: int | None = None) -> Graph:
         return load_native(path, classes)
     if path.suffix == ".tflite":
         return lower(read_tflite(path), str(path), classes)
+    if path.suffix == ".onnx":
+        return lower(read_onnx(path), str(path), classes)
     return build_graph(read_checkpoint(Path(path)), classes)
 
 

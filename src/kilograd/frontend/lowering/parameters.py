@@ -67,7 +67,7 @@ class ParameterReader:
             raise self._refuser.layer(
                 number,
                 f"{lowest} of its weights are -128, and kilograd's run from -127 to 127",
-                "quantize the weights in the narrow range, as TensorFlow's converter does",
+                self._network.advice.narrow,
             )
         tensor = self._input(number, 1)
         outputs = tensor.shape[axis] if tensor is not None else 0

@@ -1,0 +1,21 @@
+"""What reading an .onnx file raises on the way, before the file's name is known."""
+
+from __future__ import annotations
+
+
+class DamagedError(Exception):
+    """Something in a file that contradicts the format or the rest of the file."""
+
+
+class RefusedError(Exception):
+    """Something sound that kilograd does not read.
+
+    Args:
+        reason: a sentence.
+        hint: what helps, if anything does.
+    """
+
+    def __init__(self, reason: str, hint: str | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.hint = hint
