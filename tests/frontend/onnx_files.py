@@ -129,26 +129,32 @@ class Draft:
         channels = self.shapes[x][1]
         return self.conv(x, channels, window, group=channels, **options)
 
-    def relu(self, x):
-        """Clamp the result of the layer before at 0: its zero point becomes the lowest number."""
+    def activate(self, x, operator="Relu", more=(), scale=None, zero=-128, **attributes):
+        """Put an operator between the layer before and its QuantizeLinear, which is another."""
         quantize = self.nodes[-1]
-        scale, _ = self.quantizations[x]
-        self.quantizations[x] = (scale, -128)
-        zero = 0 if self.dtype is np.uint8 else -128
-        self.constant(f"{x}.zero", self.dtype(zero))
-        real = self.unused("relu")
-        self.nodes.insert(-1, helper.make_node("Relu", [quantize.input[0]], [real], f"node_{real}"))
-        quantize.input[0] = real
+        scale = float(np.float32(scale or self.quantizations[x][0]))
+        self.quantizations[x] = (scale, zero)
+        self.constant(f"{x}.scale", np.float32(scale))
+        self.constant(f"{x}.zero", self.dtype(zero + (128 if self.dtype is np.uint8 else 0)))
+        made = self.unused(operator.lower())
+        operands = [quantize.input[0], *more]
+        node = helper.make_node(operator, operands, [made], f"node_{made}", **attributes)
+        self.nodes.insert(-1, node)
+        quantize.input[0] = made
         return x
 
-    def gemm(self, x, outputs, bias="int32", transposed=True):
+    def relu(self, x):
+        """Clamp the result of the layer before at 0: its zero point becomes the lowest number."""
+        return self.activate(x)
+
+    def gemm(self, x, outputs, bias="int32", *, transposed=True):
         inputs = self.shapes[x][1]
         shape, axis = ((outputs, inputs), 0) if transposed else ((inputs, outputs), 1)
         more, spread = self.weights(x, shape, axis, bias)
         options = {"transB": int(transposed)}
         return self.append("Gemm", [x], (1, outputs), spread, more=more, **options)
 
-    def matmul(self, x, outputs, bias=True):
+    def matmul(self, x, outputs, *, bias=True):
         """MatMul and, with a bias, an Add behind it."""
         more, spread = self.weights(x, (self.shapes[x][1], outputs), 1, "float32")
         real = self.node("MatMul", [self.dequantize(x), more[0]], [self.unused("matmul")])

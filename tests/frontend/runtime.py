@@ -40,12 +40,12 @@ class Comparison:
     Attributes:
         alone: each layer, given what onnxruntime gave to it.
         chained: each layer behind kilograd's own layers.
-        same_class: share of the samples with the same largest logit.
+        same_class: samples whose largest logit is the same.
     """
 
     alone: Difference
     chained: Difference
-    same_class: float
+    same_class: int
 
 
 def session(model, outputs=(), *, optimized=False):
@@ -66,22 +66,22 @@ def session(model, outputs=(), *, optimized=False):
 
 
 def stored(array, shape):
-    """An array of a file in the order and shape in which kilograd stores it."""
-    moved = np.moveaxis(array, 1, -1) if array.ndim > 2 else array
-    return np.ascontiguousarray(moved).reshape(shape)
+    """A sample's array with its channels first as kilograd stores it."""
+    height, width, channels = shape
+    return np.ascontiguousarray(np.moveaxis(array.reshape(channels, height, width), 0, -1))
 
 
 def signed(array):
     return (array.astype(np.int16) - 128).astype(np.int8) if array.dtype == np.uint8 else array
 
 
-def compare(content, samples, *, flattened=(), optimized=False):
+def compare(content, samples, *, channels_last=(), optimized=False):
     """Run a network on float samples, here and there.
 
     Args:
         content: bytes of the file.
         samples: float32, in the shape of the file's input.
-        flattened: names of vectors that were maps, which the two store in different orders.
+        channels_last: names of tensors that have their channels last in the file.
         optimized: whether onnxruntime uses its integer kernels.
     """
     model = onnx.load_from_string(content)
@@ -97,20 +97,21 @@ def compare(content, samples, *, flattened=(), optimized=False):
         if number in lowering.values or number == head
     }
     types = {t.name: t.data_type for t in model.graph.initializer}
-    zeros = {n.output[0]: n.input[2] for n in model.graph.node if n.op_type == "QuantizeLinear"}
-    outputs = [(name, types[zeros[name]]) for name in numbers]
+    zeros = {n.output[0]: n.input[2:] for n in model.graph.node if n.op_type == "QuantizeLinear"}
+    outputs = [(n, types[zeros[n][0]] if zeros[n] else onnx.TensorProto.UINT8) for n in numbers]
     runtime = session(model, outputs, optimized=optimized)
-    result = Comparison(Difference(), Difference(), 0.0)
+    result = Comparison(Difference(), Difference(), 0)
     for sample in samples:
         found = runtime.run([*numbers], {model.graph.input[0].name: sample})
         theirs = {}
         for (name, number), array in zip(numbers.items(), found, strict=True):
-            if number == head or name in flattened:
+            if number == head:
                 continue
             value = lowering.values[number]
             shape = graph.type_of(value).shape
             if np.size(array) == np.prod(shape):  # less than that before it is padded
-                theirs[value] = stored(signed(array), shape)
+                int8 = signed(array)
+                theirs[value] = int8[0] if name in channels_last else stored(int8, shape)
         logits = signed(found[list(numbers.values()).index(head)])
         known = known_tensors(graph, theirs["input"])
         constants = {n: v.data for n, v in graph.values.items() if v.data is not None}
@@ -128,7 +129,7 @@ def compare(content, samples, *, flattened=(), optimized=False):
         result.chained.add(ours, logits)
         best = known[graph.nodes[-1].outputs[0]].argmax()
         # Logits of onnxruntime are int8, of which several can be the largest.
-        result.same_class += (logits.ravel()[best] == logits.max()) / len(samples)
+        result.same_class += int(logits.ravel()[best] == logits.max())
     return result
 
 

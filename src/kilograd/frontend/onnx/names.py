@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
-#: What exporters and onnxruntime hang on the name of a weight.
-_BEHIND_WEIGHT = re.compile(r"([._/](weight|kernel|quantized|fused|fold(ed)?|bn|transposed|\d+))+$")
+#: Weights are named after their modules; exporters and onnxruntime hang more on that.
+_WEIGHT = re.compile(r"(.+)[._/](?:weight|kernel)(?:[^A-Za-z].*)?")
 
-#: Likewise on the name of a node's result.
+#: What they hang on the name of a node's result.
 _BEHIND_RESULT = re.compile(r"(_output_\d+|_QuantizeLinear_Output|_DequantizeLinear_Output)+$")
 
 
@@ -20,7 +20,6 @@ def author_name(result: str, weight: str = "") -> str:
         weight: name of the initializer that it reads, which PyTorch names after the module:
             ``features.0.weight``.
     """
-    if re.search(r"[._/](weight|kernel)", weight):
-        stem = _BEHIND_WEIGHT.sub("", weight)
-        return stem.replace("/", ".").replace(":", ".").strip(".")
-    return _BEHIND_RESULT.sub("", result).strip("/").replace("/", ".")
+    named = _WEIGHT.fullmatch(weight)
+    stem = named[1] if named else _BEHIND_RESULT.sub("", result)
+    return stem.strip("/.").replace("/", ".")
