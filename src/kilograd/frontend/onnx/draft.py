@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kilograd.frontend.network import Layer, Tensor
-from kilograd.frontend.onnx.errors import DamagedError, RefusedError
+from kilograd.frontend.onnx.errors import DamagedError, RefusedError, shown
 from kilograd.frontend.onnx.graph import Node
 from kilograd.frontend.onnx.maps import Map
 from kilograd.frontend.onnx.values import Constant, Dequantized, Pending, Step, Stored, Value
@@ -57,7 +57,7 @@ class Draft:
         if not name:
             return None
         if name not in self.values:
-            msg = f"it reads {name!r}, which no node before it makes"
+            msg = f"it reads {shown(name)}, which no node before it makes"
             raise DamagedError(msg)
         return self.values[name]
 

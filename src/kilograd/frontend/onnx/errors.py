@@ -2,6 +2,16 @@
 
 from __future__ import annotations
 
+#: Characters of what a file says that a message repeats.
+_SHOWN = 80
+
+
+def shown(value: object) -> str:
+    """Something that a file says, in one line of a message."""
+    text = " ".join(str(value)[: 4 * _SHOWN].split())
+    text = "".join(letter if letter.isprintable() else "?" for letter in text)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+
 
 class DamagedError(Exception):
     """Something in a file that contradicts the format or the rest of the file."""

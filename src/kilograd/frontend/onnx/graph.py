@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kilograd.frontend.onnx.errors import DamagedError, RefusedError
+from kilograd.frontend.onnx.errors import DamagedError, RefusedError, shown
 from kilograd.frontend.onnx.wire import check_fields
 
 Attribute = int | float | str | tuple[int, ...] | tuple[float, ...] | NDArray[Any]
@@ -25,6 +25,9 @@ _MAX_ENTRIES = 20_000
 
 #: Most dimensions of a tensor.
 _MAX_RANK = 8
+
+#: Most characters of a name.
+_MAX_NAME = 4096
 
 #: Most numbers in an attribute; they are strides, pads, axes.
 _MAX_NUMBERS = 64
@@ -71,7 +74,7 @@ class Node:
         """An attribute that is a whole number."""
         value = self.attributes.get(name, default)
         if not isinstance(value, int):
-            msg = f"its attribute {name} is {value!r}"
+            msg = f"its attribute {name} is {shown(value)}"
             raise DamagedError(msg)
         return value
 
@@ -81,7 +84,7 @@ class Node:
         numbers = value if isinstance(value, tuple) else ()
         whole = tuple(number for number in numbers if isinstance(number, int))
         if len(whole) != len(default or numbers) or len(whole) != len(numbers):
-            msg = f"its attribute {name} is {value!r}"
+            msg = f"its attribute {name} is {shown(value)}"
             raise DamagedError(msg)
         return whole
 
@@ -151,13 +154,15 @@ def parse(content: bytes) -> OnnxGraph:
         raise RefusedError("it stores weights as sparse tensors, which are not read")
     constants: dict[str, NDArray[Any]] = {}
     for tensor in graph.initializer:
-        if tensor.name in constants:
-            msg = f"it has two constants of the name {tensor.name!r}"
+        name = _text(tensor.name)
+        if name in constants:
+            msg = f"it has two constants of the name {shown(name)}"
             raise DamagedError(msg)
-        constants[tensor.name] = array(tensor)
+        constants[name] = array(tensor)
     nodes = tuple(_node(node) for node in graph.node)
+    outputs = tuple(_text(entry.name) for entry in graph.output)
     inputs = tuple(_input(entry) for entry in graph.input if entry.name not in constants)
-    return OnnxGraph(opset, nodes, constants, inputs, tuple(entry.name for entry in graph.output))
+    return OnnxGraph(opset, nodes, constants, inputs, outputs)
 
 
 def _opset(model: Any) -> int:
@@ -180,16 +185,24 @@ _OWN = ("", "ai.onnx")
 
 
 def _node(node: Any) -> Node:
-    operator = node.op_type if node.domain in _OWN else f"{node.domain}.{node.op_type}"
+    operator = _text(node.op_type)
+    if node.domain not in _OWN:
+        operator = f"{_text(node.domain)}.{operator}"
     attributes: dict[str, Attribute] = {}
     for attribute in node.attribute:
         value = _attribute(attribute)
         if value is not None:
-            attributes[str(attribute.name)] = value
-    return Node(
-        operator, str(node.name), tuple(map(str, node.input)), tuple(map(str, node.output)),
-        attributes,
-    )  # fmt: skip
+            attributes[_text(attribute.name)] = value
+    inputs, outputs = tuple(map(_text, node.input)), tuple(map(_text, node.output))
+    return Node(operator, _text(node.name), inputs, outputs, attributes)
+
+
+def _text(name: Any) -> str:
+    """A name."""
+    if len(name) > _MAX_NAME:
+        msg = f"it has a name of {len(name):,} characters, more than {_MAX_NAME:,}"
+        raise DamagedError(msg)
+    return str(name)
 
 
 def _attribute(attribute: Any) -> Attribute | None:
@@ -205,7 +218,7 @@ def _attribute(attribute: Any) -> Attribute | None:
     if kind in {attribute.INTS, attribute.FLOATS}:
         values = attribute.ints if kind == attribute.INTS else attribute.floats
         if len(values) > _MAX_NUMBERS:
-            msg = f"an attribute {attribute.name} has {len(values)} numbers"
+            msg = f"an attribute {shown(attribute.name)} has {len(values)} numbers"
             raise DamagedError(msg)
         return tuple(values)
     return None
@@ -218,11 +231,11 @@ def _input(entry: Any) -> GraphInput:
         int(dim.dim_value) if dim.HasField("dim_value") else None for dim in tensor.shape.dim
     ]
     if len(extents) > _MAX_RANK or any(extent is not None and extent < 1 for extent in extents):
-        msg = f"its input {entry.name} has the shape {extents[: _MAX_RANK + 1]}"
+        msg = f"its input {shown(entry.name)} has the shape {extents[: _MAX_RANK + 1]}"
         raise DamagedError(msg)
     shape = tuple(1 if extent is None else extent for extent in extents)
     is_open = None in extents[1:] or not tensor.HasField("shape")
-    return GraphInput(str(entry.name), dtype, shape, is_open)
+    return GraphInput(_text(entry.name), dtype, shape, is_open)
 
 
 def array(tensor: Any) -> NDArray[Any]:
@@ -232,7 +245,7 @@ def array(tensor: Any) -> NDArray[Any]:
         DamagedError: when they do not fit its shape.
         RefusedError: when they lie in another file, or have a type that NumPy lacks.
     """
-    name = str(tensor.name)
+    name = shown(tensor.name)
     if int(tensor.data_location) == _EXTERNAL or tensor.external_data:
         raise RefusedError(
             f"the constant {name} lies in another file, and only files that hold all of the "

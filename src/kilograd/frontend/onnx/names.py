@@ -10,6 +10,9 @@ _WEIGHT = re.compile(r"(.+)[._/](?:weight|kernel)(?:[^A-Za-z].*)?")
 #: What they hang on the name of a node's result.
 _BEHIND_RESULT = re.compile(r"(_output_\d+|_QuantizeLinear_Output|_DequantizeLinear_Output)+$")
 
+#: Characters of a name that are looked at.
+_LONGEST = 200
+
 
 def author_name(result: str, weight: str = "") -> str:
     """A name for a layer.
@@ -20,6 +23,6 @@ def author_name(result: str, weight: str = "") -> str:
         weight: name of the initializer that it reads, which PyTorch names after the module:
             ``features.0.weight``.
     """
-    named = _WEIGHT.fullmatch(weight)
-    stem = named[1] if named else _BEHIND_RESULT.sub("", result)
+    named = _WEIGHT.fullmatch(weight[:_LONGEST])
+    stem = named[1] if named else _BEHIND_RESULT.sub("", result[:_LONGEST])
     return stem.strip("/.").replace("/", ".")

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from kilograd.frontend.network import Option
 from kilograd.frontend.onnx.draft import Draft
-from kilograd.frontend.onnx.errors import DamagedError, RefusedError
+from kilograd.frontend.onnx.errors import DamagedError, RefusedError, shown
 from kilograd.frontend.onnx.graph import Node
 from kilograd.frontend.onnx.maps import Map
 from kilograd.frontend.onnx.names import author_name
@@ -77,7 +77,7 @@ def _gemm(draft: Draft, node: Node) -> Value:
     for name in ("alpha", "beta"):
         factor = node.attributes.get(name, 1.0)
         if factor != 1 and (name == "alpha" or len(node.inputs) > 2):  # noqa: PLR2004 - has a bias
-            raise RefusedError(f"it multiplies by {name}, which is {factor!r}", _SIMPLIFY)
+            raise RefusedError(f"it multiplies by {name}, which is {shown(factor)}", _SIMPLIFY)
     if node.whole("transA", 0):
         raise RefusedError("it transposes its input", _SIMPLIFY)
     return _dense(draft, node, is_transposed=bool(node.whole("transB", 0)))
@@ -111,7 +111,7 @@ def _by_position(w: Constant, x: Map, outputs: int) -> Constant:
     channels, positions = x.order
     count = w.data.shape[outputs]
     data: NDArray[Any] = np.moveaxis(w.data, outputs, 0).reshape(count, channels, positions)
-    stored: NDArray[Any] = data.swapaxes(1, 2).reshape(count, -1)
+    stored: NDArray[Any] = np.transpose(data, (0, 2, 1)).reshape(count, -1)
     return replace(w, data=np.moveaxis(stored, 0, outputs))
 
 
@@ -226,7 +226,7 @@ def _pad(draft: Draft, node: Node) -> Value:
     x = draft.read(node)
     mode = node.attributes.get("mode", "constant")
     if mode != "constant":
-        raise RefusedError(f"it pads by {mode}, and kilograd pads with zeros")
+        raise RefusedError(f"it pads by {shown(mode)}, and kilograd pads with zeros")
     if draft.scalar(node, 2, "padding", 0.0) != 0:
         raise RefusedError("it pads with a number that is not 0")
     rank = len(x.map.shape)

@@ -15,7 +15,7 @@ from kilograd.frontend.content import read_content
 from kilograd.frontend.malformed import MALFORMED
 from kilograd.frontend.network import Advice, Layer, Network, Tensor
 from kilograd.frontend.onnx.draft import Draft
-from kilograd.frontend.onnx.errors import DamagedError, RefusedError
+from kilograd.frontend.onnx.errors import DamagedError, RefusedError, shown
 from kilograd.frontend.onnx.graph import GraphInput, Node, OnnxGraph, parse
 from kilograd.frontend.onnx.maps import Map
 from kilograd.frontend.onnx.operators import OPERATORS
@@ -58,7 +58,7 @@ def read_onnx(path: Path) -> Network:
     except DamagedError as error:
         found = str(error)
     except MALFORMED as error:
-        found = f"{type(error).__name__}: {error}"
+        found = f"{type(error).__name__}: {shown(error)}"
     place = f"{reader.place}: " if reader.place else ""
     raise ModelError(
         f"this .onnx file is damaged: {place}{found}",
@@ -97,7 +97,7 @@ class Reader:
         inputs = tuple(self._input(draft, graph, entry) for entry in graph.inputs)
         for number, node in enumerate(graph.nodes):
             title = f"{node.operator}, {node.name}" if node.name else node.operator
-            self.place = f"node {number} ({title})"
+            self.place = f"node {number} ({shown(title)})"
             self._append(draft, node)
         self.place = ""
         outputs = tuple(self._output(draft, output) for output in graph.outputs)
@@ -105,7 +105,7 @@ class Reader:
 
     def _name(self, draft: Draft, name: str, value: Value) -> None:
         if name in draft.values:
-            msg = f"another node, or a constant, makes {name!r}"
+            msg = f"another node, or a constant, makes {shown(name)}"
             raise DamagedError(msg)
         draft.values[name] = value
         if isinstance(value, Stored):
@@ -130,10 +130,10 @@ class Reader:
         """Number of the tensor that holds a result."""
         value = draft.values.get(name)
         if value is None:
-            msg = f"no node makes its output {name!r}"
+            msg = f"no node makes its output {shown(name)}"
             raise DamagedError(msg)
         if isinstance(value, Constant):
-            raise RefusedError(f"its output {name} is a constant")
+            raise RefusedError(f"its output {shown(name)} is a constant")
         if isinstance(value, Pending):
             return draft.emit(value, "float32", (), ()).number
         if isinstance(value, Dequantized):

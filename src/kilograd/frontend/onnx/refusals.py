@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from kilograd.frontend.onnx.errors import RefusedError
+from kilograd.frontend.onnx.errors import RefusedError, shown
 from kilograd.frontend.onnx.graph import OnnxGraph
 
 _QUANTIZE = "quantize it with kilograd quantize"
@@ -45,7 +45,7 @@ def refused_operators(graph: OnnxGraph) -> None:
         name = operator.rsplit(".", 1)[-1]
         if name.startswith(_QOPERATOR):
             raise RefusedError(
-                f"layer {operator}{', ' + node.name if node.name else ''} is of the QOperator "
+                f"layer {shown(operator)}, {shown(node.name)}, is of the QOperator "
                 "format, in which the operators themselves are of integers, and the QDQ format is "
                 "read",
                 "quantize the network with kilograd quantize, or with quant_format=QuantFormat.QDQ",

@@ -88,7 +88,7 @@ def store_bias(
         raise DamagedError(msg)
     scales = np.array(draft.tensors[weight_number].scales or (1.0,), np.float64)
     unit = np.resize(draft.tensors[x.number].scales[0] * scales, outputs)
-    if constant.scales:
+    if constant.scales:  # of int32, as dequantized constants other than weights are
         steps = stated.astype(np.int64) - np.array(constant.zero_points)
         given = np.resize(constant.scales, outputs)
         ratio = np.where(np.abs(given / unit - 1) < _SAME_SCALE, 1.0, given / unit)

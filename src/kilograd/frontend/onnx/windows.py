@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kilograd.frontend.onnx.errors import DamagedError, RefusedError
+from kilograd.frontend.onnx.errors import DamagedError, RefusedError, shown
 from kilograd.frontend.onnx.graph import Node
 from kilograd.frontend.onnx.maps import Map
 
@@ -105,7 +105,7 @@ def _pads(
     if kind == "VALID":
         return [(0, 0)] * directions
     if kind not in {"SAME_UPPER", "SAME_LOWER"}:
-        msg = f"its padding is {kind!r}"
+        msg = f"its padding is {shown(kind)}"
         raise DamagedError(msg)
     result: list[tuple[int, int]] = []
     for extent, tap, stride, dilation in zip(x.positions, window, strides, dilations, strict=True):

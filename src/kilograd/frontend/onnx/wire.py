@@ -13,6 +13,9 @@ from kilograd.frontend.onnx.errors import DamagedError
 #: Most fields of a file; a network of a thousand layers has some ten thousand.
 _MAX_FIELDS = 1_000_000
 
+#: Most bytes of lists of numbers, which become eight times as many; weights are stored as bytes.
+_MAX_LISTED = 8 * 1024**2
+
 _VARINT, _EIGHT_BYTES, _LENGTH, _FOUR_BYTES = 0, 1, 2, 5
 _FIXED = {_EIGHT_BYTES: 8, _FOUR_BYTES: 4}
 
@@ -21,7 +24,7 @@ _VARINT_BYTES = 10
 
 
 def check_fields(content: bytes, descriptor: Any) -> None:
-    """Refuse a message that has too many fields, or ends within one.
+    """Refuse a message that has too many fields or numbers, or ends within one.
 
     Args:
         content: the message.
@@ -30,38 +33,48 @@ def check_fields(content: bytes, descriptor: Any) -> None:
     Raises:
         DamagedError: for such a message.
     """
-    fields = 0
+    fields = listed = 0
     messages = [(descriptor, 0, len(content))]
     while messages:
         descriptor, place, end = messages.pop()
-        inner = {
-            number: field.message_type
-            for number, field in descriptor.fields_by_number.items()
-            if field.message_type is not None
-        }
+        known = descriptor.fields_by_number
         while place < end:
             fields += 1
             if fields > _MAX_FIELDS:
                 msg = f"it has more than {_MAX_FIELDS:,} fields"
                 raise DamagedError(msg)
-            tag, place = _varint(content, place, end)
-            number, kind = tag >> 3, tag & 7
-            if kind == _VARINT:
-                _, place = _varint(content, place, end)
-                continue
-            if kind == _LENGTH:
-                size, place = _varint(content, place, end)
-                if number in inner:
-                    messages.append((inner[number], place, place + size))
-            elif kind in _FIXED:
-                size = _FIXED[kind]
-            else:
-                msg = f"it has a field of the unknown kind {kind}"
+            number, kind, place, behind = _field(content, place, end)
+            field = known.get(number)
+            if kind == _LENGTH and field is not None:
+                if field.message_type is not None:
+                    messages.append((field.message_type, place, behind))
+                elif field.type not in {field.TYPE_STRING, field.TYPE_BYTES}:
+                    listed += behind - place
+            if listed > _MAX_LISTED:
+                msg = f"its lists of numbers have more than {_MAX_LISTED:,} bytes"
                 raise DamagedError(msg)
-            place += size
-            if place > end:
-                msg = "it ends within a field"
-                raise DamagedError(msg)
+            place = behind
+
+
+def _field(content: bytes, place: int, end: int) -> tuple[int, int, int, int]:
+    """Number and kind of a field, and where its contents begin and end."""
+    tag, place = _varint(content, place, end)
+    kind = tag & 7
+    behind = place
+    if kind == _VARINT:
+        _, behind = _varint(content, place, end)
+    elif kind == _LENGTH:
+        size, place = _varint(content, place, end)
+        behind = place + size
+    elif kind in _FIXED:
+        behind = place + _FIXED[kind]
+    else:
+        msg = f"it has a field of the unknown kind {kind}"
+        raise DamagedError(msg)
+    if behind > end:
+        msg = "it ends within a field"
+        raise DamagedError(msg)
+    return tag >> 3, kind, place, behind
 
 
 def _varint(content: bytes, place: int, end: int) -> tuple[int, int]:
