@@ -117,8 +117,10 @@ class Draft:
         batch, channels, *extents = self.shapes[x]
         more, spread = self.weights(x, (outputs, channels // group, *window), bias=bias)
         half = len(window)
+        dilations = o.get("dilations", (1,) * half)
         made = [
-            (extent + pads[i] + pads[i + half] - window[i]) // strides[i] + 1
+            (extent + pads[i] + pads[i + half] - (window[i] - 1) * dilations[i] - 1) // strides[i]
+            + 1
             for i, extent in enumerate(extents)
         ]
         options = {"strides": strides, "pads": pads, "group": group} | o
