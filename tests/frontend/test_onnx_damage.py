@@ -392,7 +392,7 @@ def mistakes(draw):
     return draft.content()
 
 
-@settings(max_examples=600, deadline=2000)
+@settings(max_examples=600)
 @given(mistakes(), st.sampled_from([None, 3]))
 def test_a_network_with_mistakes(tmp_path_factory, content, classes):
     path = tmp_path_factory.getbasetemp() / "mistakes.onnx"

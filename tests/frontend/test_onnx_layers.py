@@ -406,6 +406,7 @@ NAMES = {
     ("x", "net/conv1/kernel:0_quantized"): "net.conv1",
     ("/features/0/Conv_output_0", "onnx::Conv_12_quantized"): "features.0.Conv",
     ("add_1", ""): "add_1",
+    ("y", "ConvBnFusion_W_features.0.0.weight_quantized"): "features.0.0",
     ("linear_QuantizeLinear_Output", ""): "linear",
     ("y", "stem.weight_bias_fused"): "stem",
 }

@@ -17,15 +17,26 @@ from rich.console import Console
 
 from kilograd import __version__
 from kilograd.cli.options import (
+    CalibrationLimitOption,
+    CalibrationOption,
+    ChangeAtOption,
     ClassesOption,
+    ClassNamesOption,
+    ComparedDataOption,
     CompilerOption,
     DeviceOption,
+    DriftOption,
     FlashOption,
+    InputRangeOption,
     JsonOption,
     KeepHeadOption,
     ModelArgument,
+    NewClassOption,
+    OnlineOption,
     ParetoOption,
+    PrefixOption,
     RecomputeOption,
+    RepeatsOption,
     ReportOption,
     RowInputOption,
     SchemeOption,
@@ -119,6 +130,33 @@ def fetch(
         _print_json({"name": name, "path": str(path)})
 
 
+@app.command()
+def quantize(
+    model: Annotated[
+        Path, typer.Argument(metavar="MODEL", help="Quantize this float network, an .onnx file.")
+    ],
+    *,
+    calibration: CalibrationOption,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Write the int8 network to this .onnx file.")
+    ],
+    data: ComparedDataOption = None,
+    input_range: InputRangeOption = "-1,1",
+    limit: CalibrationLimitOption = 200,
+    test_limit: Annotated[
+        int, typer.Option(help="Compare on at most this many samples.", min=1)
+    ] = 1000,
+    as_json: JsonOption = False,
+) -> None:
+    """Make an int8 network of a float ONNX network."""
+    from kilograd.cli.quantize import QuantizeRequest, quantize_model  # noqa: PLC0415 - commands start fast
+
+    request = QuantizeRequest(model, calibration, output, data, input_range, limit, test_limit)
+    result = quantize_model(console, request)
+    if as_json:
+        _print_json(result)
+
+
 @app.command(name="compile")
 def compile_command(
     model: ModelArgument,
@@ -130,20 +168,8 @@ def compile_command(
     row_input: RowInputOption = False,
     recompute: RecomputeOption = 5,
     target: TargetOption = "portable",
-    prefix: Annotated[
-        str,
-        typer.Option(
-            help="Let every file and symbol begin with this word, so that one firmware can hold "
-            "several models."
-        ),
-    ] = "kg",
-    class_names: Annotated[
-        str | None,
-        typer.Option(
-            help="Put the names of the classes into the C, separated by commas, in the order of "
-            "the labels; --classes is then their number."
-        ),
-    ] = None,
+    prefix: PrefixOption = "kg",
+    class_names: ClassNamesOption = None,
     sram: SramOption = None,
     flash: FlashOption = None,
     as_json: JsonOption = False,
@@ -336,37 +362,11 @@ def train(
     sram: SramOption = None,
     report: ReportOption = None,
     save: Annotated[Path | None, typer.Option(help="Write the trained state to this file.")] = None,
-    stream: Annotated[
-        bool,
-        typer.Option(
-            "--stream", help="Train online: see each sample once, at a constant learning rate."
-        ),
-    ] = False,
-    new_class: Annotated[
-        str | None, typer.Option(help="With --stream, let this class appear only at the change.")
-    ] = None,
-    drift: Annotated[
-        str | None,
-        typer.Option(
-            help="With --stream, let the samples drift from the change on, such as by "
-            "brightness:40 or noise:20, in pixel units."
-        ),
-    ] = None,
-    change_at: Annotated[
-        float | None,
-        typer.Option(
-            help="With --stream, let this share of the samples come before the change. The default "
-            "is 0.5."
-        ),
-    ] = None,
-    repeats: Annotated[
-        int | None,
-        typer.Option(
-            help="With --stream, take this many training steps on each sample, which a firmware "
-            "then has to keep. The default is 1.",
-            min=1,
-        ),
-    ] = None,
+    stream: OnlineOption = False,
+    new_class: NewClassOption = None,
+    drift: DriftOption = None,
+    change_at: ChangeAtOption = None,
+    repeats: RepeatsOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Train on a device and show what was learned."""

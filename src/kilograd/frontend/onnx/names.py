@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-#: Weights are named after their modules; exporters and onnxruntime hang more on that.
-_WEIGHT = re.compile(r"(.+)[._/](?:weight|kernel)(?:[^A-Za-z].*)?")
+#: Weights are named after their modules; exporters and onnxruntime hang more on that, at both ends.
+_WEIGHT = re.compile(r"(?:Conv\w+Fusion_W_)?(.+)[._/](?:weight|kernel)(?:[^A-Za-z].*)?")
 
 #: What they hang on the name of a node's result.
 _BEHIND_RESULT = re.compile(r"(_output_\d+|_QuantizeLinear_Output|_DequantizeLinear_Output)+$")

@@ -42,27 +42,50 @@ def read_onnx(path: Path) -> Network:
     Raises:
         ModelError: when it is no such file, or damaged, or not quantized to int8 in the QDQ format.
     """
-    content = read_content(path, _MAX_BYTES)
+    return network_of(read_content(path, _MAX_BYTES), path.stem, str(path))
+
+
+def network_of(content: bytes, name: str, where: str) -> Network:
+    """The network in the contents of an .onnx file.
+
+    Args:
+        content: bytes of the file.
+        name: of the network.
+        where: the file, for messages.
+
+    Raises:
+        ModelError: as for ``read_onnx``.
+    """
     reader = Reader()
     try:
-        return reader.network(content, path.stem)
-    except RefusedError as error:
-        place = f"{reader.place}: " if reader.place else ""
-        raise ModelError(f"{place}{error.reason}", where=str(path), hint=error.hint) from error
-    except ImportError as error:
-        raise ModelError(
+        return reader.network(content, name)
+    except (DamagedError, RefusedError, ImportError, *MALFORMED) as error:
+        raise in_words(error, where, reader.place) from error
+
+
+def in_words(error: Exception, where: str, place: str = "") -> ModelError:
+    """What went wrong while a file was read, as its user is told.
+
+    Args:
+        error: what was raised.
+        where: the file.
+        place: the node that was being read, if any.
+    """
+    before = f"{place}: " if place else ""
+    if isinstance(error, RefusedError):
+        return ModelError(f"{before}{error.reason}", where=where, hint=error.hint)
+    if isinstance(error, ImportError):
+        return ModelError(
             "reading .onnx files needs the package onnx, which is not installed",
-            where=str(path),
+            where=where,
             hint="pip install 'kilograd[onnx]'",
-        ) from error
-    except DamagedError as error:
-        found = str(error)
-    except MALFORMED as error:
+        )
+    found = str(error)
+    if not isinstance(error, DamagedError):
         found = f"{type(error).__name__}: {shown(error)}"
-    place = f"{reader.place}: " if reader.place else ""
-    raise ModelError(
-        f"this .onnx file is damaged: {place}{found}",
-        where=str(path),
+    return ModelError(
+        f"this .onnx file is damaged: {before}{found}",
+        where=where,
         hint="export the network again, or copy the file again",
     )
 
@@ -112,7 +135,7 @@ class Reader:
             self.numbers[name] = value.number
 
     def _input(self, draft: Draft, graph: OnnxGraph, entry: GraphInput) -> int:
-        map_ = Map(entry.shape, is_channels_last=_is_channels_last(graph, entry))
+        map_ = Map(entry.shape, is_channels_last=begins_with_channels_last(graph, entry))
         number = draft.store(Tensor(entry.name, map_.stored, entry.dtype, is_open=entry.is_open))
         self._name(draft, entry.name, Stored(number, map_))
         return number
@@ -145,7 +168,7 @@ class Reader:
         return value.number
 
 
-def _is_channels_last(graph: OnnxGraph, entry: GraphInput) -> bool:
+def begins_with_channels_last(graph: OnnxGraph, entry: GraphInput) -> bool:
     """Whether the first thing that happens to a sample is that its channels are put first."""
     readers: dict[str, list[Node]] = {}
     for node in graph.nodes:

@@ -1,0 +1,186 @@
+"""Samples as a float network reads them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kilograd.data import InputSpec, Samples, load_dataset
+from kilograd.data.choose import split_by_class
+from kilograd.data.images import SUFFIXES, decode_images
+from kilograd.data.pack import read_pack
+from kilograd.errors import DataError
+from kilograd.frontend.onnx.maps import Map
+
+#: With this quantization the int8 of an image is its pixel less 128.
+_PIXELS = (1 / 127.5, -1)
+_PIXEL_ZERO = 128
+
+_HIGHEST_PIXEL = 255
+
+#: Of the labelled samples of a pack that does not tell train from test.
+_TEST_SHARE = 0.25
+
+#: Batch, height, width, channels.
+_RANK = 4
+
+
+@dataclass(frozen=True)
+class PixelRange:
+    """What the pixels of an image are for a network.
+
+    Attributes:
+        low: real number that stands for the pixel 0.
+        high: real number that stands for the pixel 255.
+    """
+
+    low: float = -1.0
+    high: float = 1.0
+
+    def __post_init__(self) -> None:
+        is_finite = math.isfinite(self.low) and math.isfinite(self.high)
+        if not is_finite or self.low >= self.high:
+            raise DataError(
+                f"pixels cannot stand for {self.low:g} to {self.high:g}: the two must be finite "
+                "numbers, the lower one first"
+            )
+
+    def apply(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Real numbers of pixels."""
+        share = pixels.astype(np.float64) / _HIGHEST_PIXEL
+        return (self.low + share * (self.high - self.low)).astype(np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class FloatSamples:
+    """Samples of a float network.
+
+    Attributes:
+        inputs: float32 [n, height, width, channels].
+        labels: int32 [n]; None where nobody says what the samples are.
+        classes: how many there are; 0 without labels.
+    """
+
+    inputs: NDArray[np.float32]
+    labels: NDArray[np.int32] | None
+    classes: int
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+    def as_read(self, map_: Map) -> NDArray[np.float32]:
+        """Inputs in the order in which a file has them.
+
+        Args:
+            map_: the network's input.
+
+        Returns:
+            float32 [n, 1, ...]: with a batch of one for each sample.
+        """
+        moved = self.inputs
+        if map_.is_map and not map_.is_channels_last:
+            moved = np.moveaxis(moved, -1, 1)
+        return np.ascontiguousarray(moved).reshape(len(self), *map_.shape)
+
+
+def read_samples(
+    path: Path, map_: Map, pixels: PixelRange, limit: int, *, is_test: bool = False
+) -> FloatSamples:
+    """Samples of a folder or a pack.
+
+    Args:
+        path: a folder of images, one folder of images for each class, or an .npz pack of images or
+            of real numbers, ``inputs``, which are what the network reads.
+        map_: the network's input.
+        pixels: what a pixel stands for; real numbers are taken as they are.
+        limit: most samples, balanced over the classes.
+        is_test: whether the samples are those that a dataset holds back for testing.
+
+    Raises:
+        DataError: names what cannot be read, or does not suit the network.
+    """
+    real = _real_inputs(path) if path.suffix == ".npz" and path.is_file() else None
+    if real is not None:
+        return _from_pack(path, real, map_, limit, is_test=is_test)
+    height, width, channels = map_.stored[1:] if map_.is_map else (1, 1, map_.channels)
+    spec = InputSpec(height, width, channels, *_PIXELS)
+    plain = _plain_images(path)
+    if plain:
+        files = [plain[int(place)] for place in np.linspace(0, len(plain) - 1, limit)]
+        int8 = decode_images([(str(file), file) for file in dict.fromkeys(files)], spec)
+        return FloatSamples(_reals(int8, pixels), None, 0)
+    dataset = load_dataset(
+        path, spec, limit=0 if is_test else limit, test_limit=limit if is_test else 0
+    )
+    held: Samples = dataset.test if is_test else dataset.train
+    return FloatSamples(_reals(held.inputs, pixels), held.labels, len(dataset.class_names))
+
+
+def _reals(inputs: NDArray[np.int8], pixels: PixelRange) -> NDArray[np.float32]:
+    return pixels.apply((inputs.astype(np.int16) + _PIXEL_ZERO).astype(np.uint8))
+
+
+def _plain_images(path: Path) -> list[Path]:
+    """Images that lie in a folder itself, without classes."""
+    if not path.is_dir():
+        return []
+    return sorted(
+        file
+        for file in path.iterdir()
+        if file.suffix.lower() in SUFFIXES and file.name[0] not in "._" and file.is_file()
+    )
+
+
+def _real_inputs(path: Path) -> NDArray[Any] | None:
+    """The array ``inputs`` of a pack, if it has one."""
+    inputs = read_pack(path, ("inputs",)).arrays.get("inputs")
+    if inputs is not None and inputs.dtype.kind != "f":
+        raise DataError(
+            f"inputs is {inputs.dtype}, and a float network is calibrated with real numbers",
+            where=str(path),
+            hint="store the samples as float32, as the network reads them",
+        )
+    return inputs
+
+
+def _from_pack(
+    path: Path, inputs: NDArray[Any], map_: Map, limit: int, *, is_test: bool
+) -> FloatSamples:
+    """Real samples and their labels, which may be missing."""
+    shape = map_.stored[1:] if map_.is_map else (1, 1, map_.channels)
+    if inputs.ndim != _RANK or inputs.shape[1:] != tuple(shape):
+        wanted = ", ".join(map(str, shape))
+        raise DataError(
+            f"inputs has the shape {list(inputs.shape)} instead of [n, {wanted}]",
+            where=str(path),
+            hint="samples are [n, height, width, channels]; a vector is 1×1×channels",
+        )
+    pack = read_pack(path, ("labels", "split", "class_names"))
+    count = len(inputs)
+    labels = pack.integers("labels") if "labels" in pack.arrays else None
+    split = pack.integers("split") if "split" in pack.arrays else None
+    for name, array in (("split", split), ("labels", labels)):
+        if array is not None and len(array) != count:
+            raise DataError(f"{name} has {len(array)} entries for {count} inputs", where=str(path))
+    names = pack.class_names(labels) if labels is not None and count else ()
+    if labels is not None and not ((labels >= 0) & (labels < len(names))).all():
+        raise DataError(f"a label lies outside 0 to {len(names) - 1}", where=str(path))
+    kept: NDArray[Any] = np.arange(count)
+    if split is not None:
+        kept = np.flatnonzero(split == int(is_test))
+    elif labels is not None:
+        parts = split_by_class(labels.tolist(), names, share=_TEST_SHARE, seed=0)
+        kept = np.array(parts[int(is_test)], np.int64)
+    elif is_test:
+        kept = kept[:0]
+    kept = kept[np.unique(np.linspace(0, len(kept) - 1, limit).astype(int))] if len(kept) else kept
+    chosen = inputs[kept].astype(np.float32)
+    if not np.isfinite(chosen).all():
+        raise DataError("inputs holds NaN or infinity", where=str(path))
+    known = None if labels is None else labels[kept].astype(np.int32)
+    return FloatSamples(chosen, known, len(names))
