@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 from onnx_files import Draft, small_network
 from runtime import compare, samples
@@ -56,6 +58,20 @@ def flattened_through_float():
     draft.activate(x, "Flatten", axis=-3)
     draft.shapes[x] = (1, 30)
     return ended(draft, draft.gemm(draft.relu(x), 6))
+
+
+def flattened_samples():
+    draft = Draft((1, 3, 4, 5))
+    return ended(draft, draft.gemm(draft.flatten("sample_q"), 6))
+
+
+def flattened_float_samples():
+    draft = Draft((1, 3, 4, 5))
+    quantize = draft.nodes[-1]
+    draft.nodes.insert(0, helper.make_node("Flatten", ["sample"], ["flat"]))
+    quantize.input[0] = "flat"
+    draft.shapes["sample_q"] = (1, 60)
+    return ended(draft, draft.gemm("sample_q", 6))
 
 
 def biases(kind):
@@ -244,6 +260,8 @@ DRAFTS = {
     "flattened": flattened,
     "flattened by reshaping": flattened_by_reshaping,
     "flattened through float": flattened_through_float,
+    "flattened samples": flattened_samples,
+    "flattened float samples": flattened_float_samples,
     "float biases": biases("float32"),
     "without biases": biases(None),
     "bias of another scale": bias_of_another_scale,
@@ -355,6 +373,13 @@ def test_a_dense_layer_reads_a_flattened_map_in_the_order_in_which_it_is_stored(
     assert graph.nodes[1].attributes.window == Window(3, 2)
 
 
+@pytest.mark.parametrize("make", [flattened_samples, flattened_float_samples])
+def test_a_network_that_flattens_its_samples_reads_them_as_maps(load, make):
+    graph = load(make())
+    assert graph.inputs[0].type.shape == (4, 5, 3)
+    assert [node.operator for node in graph.nodes] == ["conv", "dense"]
+
+
 def test_unsigned_maps_are_signed_ones_with_another_zero_point(load):
     assert load(unsigned()) == load(small_network())
 
@@ -464,3 +489,51 @@ def test_an_average_over_all_of_a_map_that_rescales_is_a_mean(records):
 @pytest.mark.parametrize(("result", "weight"), NAMES)
 def test_layers_have_the_names_of_their_modules(result, weight):
     assert author_name(result, weight) == NAMES[result, weight]
+
+
+@st.composite
+def random_networks(draw):
+    """A few layers of any geometry that is carried."""
+    extent = st.integers(1, 9)
+    shape = (1, draw(st.integers(1, 5)), draw(extent), draw(extent))
+    draft = Draft(
+        shape,
+        scale=draw(st.floats(0.004, 0.3)),
+        zero=draw(st.integers(-128, 127)),
+        seed=draw(st.integers(0, 2**32 - 1)),
+        opset=draw(st.sampled_from([13, 17, 18, 20, 21, 23, 25, 27])),
+        dtype=draw(st.sampled_from([np.int8, np.uint8])),
+    )
+    x = "sample_q"
+    for _ in range(draw(st.integers(1, 4))):
+        _, channels, height, width = draft.shapes[x]
+        window = draw(st.integers(1, min(4, height))), draw(st.integers(1, min(4, width)))
+        pads = [draw(st.integers(0, tap - 1)) for tap in window * 2]
+        stride = draw(st.integers(1, 3))
+        geometry = {"window": window, "pads": pads, "strides": (stride, stride)}
+        bias = draw(st.sampled_from(["int32", "float32", None]))
+        kind = draw(st.sampled_from(["conv", "depthwise", "add", "dense"]))
+        if kind == "conv":
+            x = draft.conv(x, draw(st.integers(1, 6)), bias=bias, **geometry)
+        elif kind == "depthwise":
+            x = draft.depthwise(x, bias=bias, **geometry)
+        elif kind == "add":
+            x = draft.add(x, draft.conv(x, channels, (1, 1), bias=bias))
+        else:
+            x = draft.gemm(draft.flatten(x), 5, bias, transposed=draw(st.booleans()))
+            x = draft.like("Reshape", x, (1, 5, 1, 1), [draft.constant(x + "s", [1, 5, 1, 1])])
+        if kind != "add" and draw(st.booleans()) and draft.nodes[-1].op_type == "QuantizeLinear":
+            x = draft.relu(x) if kind != "dense" else x
+    return ended(draft, x)
+
+
+@pytest.mark.oracle
+@settings(max_examples=60)
+@given(random_networks())
+def test_numbers_of_random_networks(draft):
+    shape = draft.shapes["sample_q"]
+    scale, zero = draft.quantizations["sample_q"]
+    rng = np.random.default_rng(1)
+    maps = [(rng.integers(-128, 128, shape) - zero) * np.float32(scale) for _ in range(6)]
+    found = compare(draft.content(), [sample.astype(np.float32) for sample in maps])
+    assert found.alone.most <= 1  # in how many elements depends on how many halves there are

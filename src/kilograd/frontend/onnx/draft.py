@@ -133,6 +133,8 @@ class Draft:
             step = Step("reshape", (value.number,), {}, map_)
             return Pending((step,), node.operator, node.outputs[0])
         if isinstance(value, Stored):
+            if not map_.is_map:  # all layers that read vectors also read maps
+                return Stored(value.number, map_)
             tensor = replace(self.tensors[value.number], shape=map_.stored)
             made = self.store(tensor)
             if value.number in self.unsigned:
@@ -158,6 +160,8 @@ class Draft:
             zero_points: as many.
         """
         made = -1
+        if self._only_flattens(value, scales, zero_points):
+            return Stored(value.steps[0].inputs[0], value.map)
         for place, step in enumerate(value.steps):
             is_last = place == len(value.steps) - 1
             given = step.inputs if place == 0 else (made, *step.inputs)
@@ -170,6 +174,15 @@ class Draft:
             title = value.file_operator
             self.layers.append(Layer(operator, given, (made,), activation, options, title))
         return Stored(made, value.map)
+
+    def _only_flattens(
+        self, value: Pending, scales: tuple[float, ...], zero_points: tuple[int, ...]
+    ) -> bool:
+        """Whether a map becomes a vector and is the same otherwise: layers read it as it is."""
+        if value.map.is_map or any(step.operator != "reshape" for step in value.steps):
+            return False
+        x = self.tensors[value.steps[0].inputs[0]]
+        return (x.scales, x.zero_points) == (scales, zero_points)
 
     def _mean(self, step: Step, given: int, result: Tensor) -> tuple[str, Any]:
         """A mean of the whole map that does not rescale is an average pool."""

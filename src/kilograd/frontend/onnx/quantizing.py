@@ -63,7 +63,7 @@ def quantize(draft: Draft, node: Node) -> Value:
     else:
         tensor = draft.tensors[value.number]
         result = Tensor(
-            tensor.name, value.map.stored, given.dtype, given.scales, given.zero_points, given.axis
+            tensor.name, tensor.shape, given.dtype, given.scales, given.zero_points, given.axis
         )
         made = Stored(draft.store(result), value.map)
         layer = Layer("quantize", (value.number,), (made.number,), "none", {}, node.operator)
