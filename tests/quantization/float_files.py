@@ -58,9 +58,9 @@ class FloatDraft:
         return path
 
 
-def float_network(classes=2, **options):
+def float_network(classes=2, draft=None, **options):
     """A pad, batch normalizations, ReLU6, a depthwise layer, a join, a pool, a dense layer."""
-    draft = FloatDraft(**options)
+    draft = draft or FloatDraft(**options)
     draft.add("Pad", draft.constant("pads", np.array([0, 0, 0, 0, 0, 0, 1, 1])))
     draft.conv("stem", (6, 3, 3, 3), 0, strides=[2, 2])
     draft.normalize(6, "stem.norm")

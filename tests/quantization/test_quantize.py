@@ -53,7 +53,7 @@ def test_a_float_network_becomes_one_that_kilograd_trains(kilograd, network, ima
     assert found["layers"] == 6
     assert found["calibration_samples"] == 24
     assert found["compared_samples"] == 8
-    assert found["input_range"] == [-1, 1]
+    assert found["input_range"] == "-1,1"
     assert found["bytes"] == made.stat().st_size
     assert abs(found["accuracy_before"] - found["accuracy_after"]) <= 1 / 8
     graph = load_model(str(made))
@@ -105,14 +105,35 @@ def test_another_dataset_may_be_compared_on(kilograd, network, images, tmp_path)
     assert "accuracy_after" in found
 
 
-def test_the_range_of_the_pixels_is_that_of_the_first_map(kilograd, network, images, tmp_path):
-    made = tmp_path / "int8.onnx"
-    arguments = ("quantize", network, "--calibration", images, "-o", made, "--json")
-    found = kilograd(*arguments, "--input-range", "0,1").json
-    assert found["input_range"] == [0, 1]
-    quantization = load_model(str(made)).inputs[0].type.quantization
-    assert quantization.zero_point == -128
-    assert quantization.scales[0] == pytest.approx(1 / 255, rel=0.1)
+@pytest.mark.parametrize("shape", [(1, 3, 8, 8), (1, 8, 8, 3)])
+def test_pixels_of_another_range_have_a_layer(kilograd, images, tmp_path, shape):
+    """Such a network reads what any other does, and says the same."""
+    draft = FloatDraft(shape)
+    if shape[-1] == 3:
+        draft.add("Transpose", perm=(0, 3, 1, 2))
+    draft = float_network(draft=draft)
+    path, made = draft.write(tmp_path / "float.onnx"), tmp_path / "int8.onnx"
+    arguments = ("quantize", path, "--calibration", images, "-o", made, "--json")
+    text = "0,1,-2,2.5,0,255"
+    found = kilograd(*arguments, "--input-range", text).json
+    assert found["input_range"] == text
+    assert found["layers"] == 7
+    assert found["same_class"] > 0.8
+    graph = load_model(str(made))
+    assert (graph.nodes[0].layer, graph.nodes[0].operator) == ("pixels", "depthwise")
+    spec = input_spec(graph)
+    ends = [spec.scale * (end - spec.zero_point) for end in (-128, 127)]
+    assert np.allclose(ends, [-0.83, 1.0], atol=0.02)  # of the pictures, the darkest of which is 21
+    network = read_float_network(path)
+    behind = network.with_pixels(PixelRange.parse(text))
+    usual = read_samples(images, network.map, 4).as_read(network.map)
+    low, high = np.array([0, -2, 0]), np.array([1, 2.5, 255])
+    shaped = (-1, 1, 1) if shape[1] == 3 else (3,)
+    real = (usual + 1) / 2 * (high - low).reshape(shaped) + low.reshape(shaped)
+    expected = network.predict(real.astype(np.float32))
+    assert np.allclose(behind.predict(usual), expected, rtol=1e-4, atol=1e-3)
+    axis = 2 if shape[1] == 3 else -1
+    assert np.allclose(PixelRange.parse(text).usual_of(real, axis), usual, atol=1e-5)
 
 
 def test_bad_input_leaves_no_file(kilograd, network, images, tmp_path):
@@ -126,8 +147,12 @@ def test_bad_input_leaves_no_file(kilograd, network, images, tmp_path):
     kilograd("quantize", network, "--calibration", tmp_path / "no", "-o", made).refused(
         "there is no such file or folder"
     )
-    for text in ("1", "a,b", "1,0", "nan,1", "0,inf"):
+    for text in ("1", "a,b", "1,0", "nan,1", "0,inf", "0,1,2", "0,1,0,1"):
         kilograd("quantize", network, *common, "--input-range", text).refused("--input-range: ")
+    pack = real_pack(tmp_path / "real.npz")
+    kilograd(
+        "quantize", network, "--calibration", pack, "-o", made, "--input-range", "0,1"
+    ).refused("--input-range: the samples are real numbers")
     kilograd("quantize", network, "--calibration", images, "-o", tmp_path / "x.tflite").refused(
         "--output: x.tflite does not end in .onnx"
     )
@@ -205,18 +230,25 @@ def test_weights_are_symmetric_and_leave_the_lowest_number_out(network):
         assert not data[f"{stem}_zero_point"].any()
 
 
-def test_pixels_are_spread_over_the_range():
-    pixels = np.array([0, 51, 255], np.uint8)
-    assert PixelRange().apply(pixels).tolist() == [-1, np.float32(-0.6), 1]
-    assert PixelRange(0, 255).apply(pixels).tolist() == [0, 51, 255]
-    with pytest.raises(DataError, match="pixels cannot stand for 1 to 1"):
-        PixelRange(1, 1)
+def test_pixels_stand_for_numbers_from_minus_one_to_one(tmp_path):
+    for name, pixels in (("a", [0, 255]), ("b", [128, 51])):
+        (tmp_path / name).mkdir()
+        for number, pixel in enumerate(pixels):
+            Image.new("RGB", (4, 4), (pixel,) * 3).save(tmp_path / name / f"{number}.png")
+    held = [read_samples(tmp_path, Map((1, 3, 4, 4)), 9, is_test=test) for test in (False, True)]
+    assert all(part.are_pixels for part in held)
+    found = {float(sample.flat[0]) for part in held for sample in part.inputs}
+    expected = np.array([0, 255, 128, 51]) / 127.5 - 1
+    assert np.allclose(sorted(found), sorted(expected))
+    for text in ("1,1", "1", ""):
+        with pytest.raises(DataError):
+            PixelRange.parse(text)
 
 
 def test_samples_are_in_the_order_of_the_file(tmp_path):
     pack = real_pack(tmp_path / "real.npz")
     inputs = np.load(pack)["inputs"]
-    first = read_samples(pack, Map((1, 3, 8, 8)), PixelRange(), 100)
+    first = read_samples(pack, Map((1, 3, 8, 8)), 100)
     assert len(first) == 18
     assert first.classes == 2
     as_read = first.as_read(Map((1, 3, 8, 8)))
@@ -226,13 +258,9 @@ def test_samples_are_in_the_order_of_the_file(tmp_path):
     last = Map((1, 8, 8, 3), is_channels_last=True)
     assert np.array_equal(first.as_read(last)[:, 0], first.inputs)
     vectors = real_pack(tmp_path / "v.npz", inputs=np.ones((24, 1, 1, 5)), labels=None)
-    assert read_samples(vectors, Map((1, 5)), PixelRange(), 9).as_read(Map((1, 5))).shape == (
-        *(9, 1, 5),
-    )
+    assert read_samples(vectors, Map((1, 5)), 9).as_read(Map((1, 5))).shape == (*(9, 1, 5),)
     rows = real_pack(tmp_path / "r.npz", inputs=np.ones((24, 1, 7, 5)), labels=None)
-    assert read_samples(rows, Map((1, 5, 7)), PixelRange(), 9).as_read(Map((1, 5, 7))).shape == (
-        *(9, 1, 5, 7),
-    )
+    assert read_samples(rows, Map((1, 5, 7)), 9).as_read(Map((1, 5, 7))).shape == (*(9, 1, 5, 7),)
 
 
 PACKS = {
@@ -248,9 +276,7 @@ PACKS = {
 def test_packs_that_do_not_suit_the_network(what, tmp_path):
     changes, text = PACKS[what]
     with pytest.raises(DataError) as error:
-        read_samples(
-            real_pack(tmp_path / "bad.npz", **changes), Map((1, 3, 8, 8)), PixelRange(), 99
-        )
+        read_samples(real_pack(tmp_path / "bad.npz", **changes), Map((1, 3, 8, 8)), 99)
     assert text in str(error.value)
 
 

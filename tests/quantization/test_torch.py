@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import kilograd
-from kilograd.errors import ModelError
+from kilograd.errors import DataError, ModelError
 from kilograd.frontend.open import load_model
 from kilograd.measuring.equivalence import verify_devices
 
@@ -93,12 +93,12 @@ def module():
     return trained(nn.Sequential(nn.AvgPool2d(8), nn.Flatten()))
 
 
-def agreement(module, graph, count=200):
+def agreement(module, graph, count=200, change=lambda x: x):
     """Shares of the same class, and of the right class, in float and in int8."""
     inputs, labels = samples(count, 999)
     with torch.no_grad():
         theirs = module(torch.from_numpy(inputs)).numpy().argmax(1)
-    int8 = kilograd.input_spec(graph).quantize(inputs.transpose(0, 2, 3, 1))
+    int8 = kilograd.input_spec(graph).quantize(change(inputs).transpose(0, 2, 3, 1))
     program = kilograd.compile_model(graph, kilograd.load_scheme("head", graph))
     with kilograd.open_device(program, "host") as device:
         device.initialize(seed=1)
@@ -143,6 +143,19 @@ def test_a_mean_over_the_map(pool):
     same, float_accuracy, int8_accuracy = agreement(module, graph)
     assert same > 0.97
     assert int8_accuracy > float_accuracy - 0.03
+
+
+def test_pixels_may_stand_for_other_numbers(module):
+    """The graph reads -1 to 1 where the module reads -3 to 5."""
+    inputs = samples(100, 1)[0]
+    graph = kilograd.from_torch(module, inputs, input_range=(-3.0, 5.0))
+    assert graph.nodes[0].layer == "pixels"
+    plain = kilograd.from_torch(module, inputs)
+    assert graph.inputs[0].type.scale == pytest.approx(plain.inputs[0].type.scale / 4, rel=1e-3)
+    same, _, _ = agreement(module, graph, change=lambda x: (x - 1) / 4)
+    assert same > 0.95
+    with pytest.raises(DataError, match="each channel needs two finite numbers"):
+        kilograd.from_torch(module, inputs, input_range=(1.0, 1.0))
 
 
 def refused(module, calibration):

@@ -97,8 +97,9 @@ ComparedDataOption = Annotated[
 InputRangeOption = Annotated[
     str,
     typer.Option(
-        help="Let the pixels of images stand for numbers from LOW,HIGH, as they did when the "
-        "network was trained."
+        help="Say which two numbers the darkest and the brightest pixel of an image were when the "
+        "network was trained, or two for each channel. Where they are not -1,1, the result begins "
+        "with a layer that makes them."
     ),
 ]
 OnlineOption = Annotated[

@@ -45,7 +45,6 @@ class QuantizeRequest:
 
 def quantize_model(console: Console, request: QuantizeRequest) -> dict[str, Any]:
     """Calibrate, quantize, check; show and return the outcome."""
-    pixels = _pixel_range(request.input_range)
     if request.output.suffix != ".onnx":
         raise UserError(
             f"{request.output.name} does not end in .onnx",
@@ -54,20 +53,21 @@ def quantize_model(console: Console, request: QuantizeRequest) -> dict[str, Any]
         )
     check_writable(request.output)
     network = read_float_network(request.model)
-    samples = read_samples(request.calibration, network.map, pixels, request.limit)
-    notes = {"kilograd.input_range": f"{pixels.low:g},{pixels.high:g}"}
+    samples = read_samples(request.calibration, network.map, request.limit)
+    tested = read_samples(
+        request.data or request.calibration, network.map, request.test_limit, is_test=True
+    )
+    network = _with_pixels(network, request.input_range, samples, tested)
+    notes = {"kilograd.input_range": request.input_range}
     content = quantize_network(network, samples.as_read(network.map), notes)
     graph = _readable(content, request)
-    tested = read_samples(
-        request.data or request.calibration, network.map, pixels, request.test_limit, is_test=True
-    )
     result = {
         "model": str(request.model),
         "output": str(request.output),
         "bytes": len(content),
         "layers": len(graph.nodes),
         "calibration_samples": len(samples),
-        "input_range": [pixels.low, pixels.high],
+        "input_range": request.input_range,
         **_compared(network, content, tested or samples, is_held_back=len(tested) > 0),
     }
     write_atomically(request.output, content)
@@ -75,15 +75,17 @@ def quantize_model(console: Console, request: QuantizeRequest) -> dict[str, Any]
     return result
 
 
-def _pixel_range(text: str) -> PixelRange:
+def _with_pixels(network: FloatNetwork, text: str, *samples: FloatSamples) -> FloatNetwork:
+    """The network behind what turns pixels into what it reads, if the samples have any."""
     with blame("--input-range"):
-        try:
-            low, high = (float(part) for part in text.split(","))
-        except ValueError as error:
+        pixels = PixelRange.parse(text)
+        if all(part.are_pixels for part in samples):
+            return network.with_pixels(pixels)
+        if not pixels.is_usual:
             raise UserError(
-                f"{text!r} is not a range of two numbers", hint="write -1,1 or 0,1"
-            ) from error
-        return PixelRange(low, high)
+                "the samples are real numbers, which are taken as they are, and have no pixels"
+            )
+    return network
 
 
 def _readable(content: bytes, request: QuantizeRequest) -> Any:

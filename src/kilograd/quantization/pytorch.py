@@ -13,6 +13,7 @@ from kilograd.files import write_atomically
 from kilograd.frontend.lowering import lower
 from kilograd.frontend.onnx import network_of
 from kilograd.ir import Graph
+from kilograd.quantization.pixels import PixelRange
 from kilograd.quantization.quantize import float_network, quantize_network
 
 _NAME = "torch"
@@ -23,6 +24,7 @@ def from_torch(
     calibration: Any,
     classes: int | None = None,
     *,
+    input_range: tuple[float, float] | None = None,
     name: str | None = None,
     save: Path | None = None,
 ) -> Graph:
@@ -36,10 +38,14 @@ def from_torch(
         calibration: some hundred samples as the module reads them, a float tensor or array
             [samples, channels, height, width].
         classes: of a freshly initialised head; None keeps the module's own last layer.
+        input_range: what the darkest and the brightest pixel of an image are for the module, such
+            as (0, 1). The graph then reads pixels as kilograd's other networks do, -1 to 1, behind
+            a layer that turns them into these. None where the samples are no images, or -1 to 1.
         name: of the graph; the module's class if None.
         save: also writes the quantized network to this .onnx file.
 
     Raises:
+        DataError: when ``input_range`` is none, or the module does not read images.
         ModelError: when PyTorch, onnxscript or onnxruntime is missing, the module cannot be
             exported or quantized, or has a layer that kilograd cannot carry.
     """
@@ -64,6 +70,9 @@ def from_torch(
         ) from error
     finally:
         module.train(was_training)
+    if input_range is not None:
+        pixels = PixelRange(input_range[:1], input_range[1:])
+        network, samples = network.with_pixels(pixels), pixels.usual_of(samples, 2)
     content = quantize_network(network, samples, {"kilograd.source": f"torch {torch.__version__}"})
     graph = lower(network_of(content, title, title), title, classes)
     if save is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from kilograd.frontend.onnx.errors import DamagedError, RefusedError
 from kilograd.frontend.onnx.graph import parse
 from kilograd.frontend.onnx.maps import Map
 from kilograd.frontend.onnx.reader import begins_with_channels_last, in_words
+from kilograd.quantization.pixels import PixelRange
 from kilograd.version import VERSION
 
 #: Largest extent of a sample.
@@ -39,6 +40,26 @@ class FloatNetwork:
     where: str
     input_name: str
     map: Map
+
+    def with_pixels(self, pixels: PixelRange) -> FloatNetwork:
+        """The network behind a layer that turns pixels into what it reads.
+
+        Args:
+            pixels: what they are for the network.
+
+        Returns:
+            a network that reads -1 to 1; the same if this one does.
+
+        Raises:
+            DataError: when the network does not read images of so many channels.
+        """
+        pixels.check(self.map)
+        if pixels.is_usual:
+            return self
+        onnx: Any = _package("onnx", self.where)
+        model = onnx.load_from_string(self.content)
+        pixels.put_before(model, self.map)
+        return replace(self, content=model.SerializeToString())
 
     def predict(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
         """What the network makes of samples.

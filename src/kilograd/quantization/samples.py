@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,39 +20,13 @@ from kilograd.frontend.onnx.maps import Map
 _PIXELS = (1 / 127.5, -1)
 _PIXEL_ZERO = 128
 
-_HIGHEST_PIXEL = 255
+_HALF_OF_PIXELS = 127.5
 
 #: Of the labelled samples of a pack that does not tell train from test.
 _TEST_SHARE = 0.25
 
 #: Batch, height, width, channels.
 _RANK = 4
-
-
-@dataclass(frozen=True)
-class PixelRange:
-    """What the pixels of an image are for a network.
-
-    Attributes:
-        low: real number that stands for the pixel 0.
-        high: real number that stands for the pixel 255.
-    """
-
-    low: float = -1.0
-    high: float = 1.0
-
-    def __post_init__(self) -> None:
-        is_finite = math.isfinite(self.low) and math.isfinite(self.high)
-        if not is_finite or self.low >= self.high:
-            raise DataError(
-                f"pixels cannot stand for {self.low:g} to {self.high:g}: the two must be finite "
-                "numbers, the lower one first"
-            )
-
-    def apply(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Real numbers of pixels."""
-        share = pixels.astype(np.float64) / _HIGHEST_PIXEL
-        return (self.low + share * (self.high - self.low)).astype(np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,11 +37,13 @@ class FloatSamples:
         inputs: float32 [n, height, width, channels].
         labels: int32 [n]; None where nobody says what the samples are.
         classes: how many there are; 0 without labels.
+        are_pixels: whether they are images, whose pixels stand for -1 to 1.
     """
 
     inputs: NDArray[np.float32]
     labels: NDArray[np.int32] | None
     classes: int
+    are_pixels: bool = False
 
     def __len__(self) -> int:
         return len(self.inputs)
@@ -88,16 +63,13 @@ class FloatSamples:
         return np.ascontiguousarray(moved).reshape(len(self), *map_.shape)
 
 
-def read_samples(
-    path: Path, map_: Map, pixels: PixelRange, limit: int, *, is_test: bool = False
-) -> FloatSamples:
+def read_samples(path: Path, map_: Map, limit: int, *, is_test: bool = False) -> FloatSamples:
     """Samples of a folder or a pack.
 
     Args:
         path: a folder of images, one folder of images for each class, or an .npz pack of images or
             of real numbers, ``inputs``, which are what the network reads.
         map_: the network's input.
-        pixels: what a pixel stands for; real numbers are taken as they are.
         limit: most samples, balanced over the classes.
         is_test: whether the samples are those that a dataset holds back for testing.
 
@@ -113,16 +85,19 @@ def read_samples(
     if plain:
         files = [plain[int(place)] for place in np.linspace(0, len(plain) - 1, limit)]
         int8 = decode_images([(str(file), file) for file in dict.fromkeys(files)], spec)
-        return FloatSamples(_reals(int8, pixels), None, 0)
+        return FloatSamples(_reals(int8), None, 0, are_pixels=True)
     dataset = load_dataset(
         path, spec, limit=0 if is_test else limit, test_limit=limit if is_test else 0
     )
     held: Samples = dataset.test if is_test else dataset.train
-    return FloatSamples(_reals(held.inputs, pixels), held.labels, len(dataset.class_names))
+    classes = len(dataset.class_names)
+    return FloatSamples(_reals(held.inputs), held.labels, classes, are_pixels=True)
 
 
-def _reals(inputs: NDArray[np.int8], pixels: PixelRange) -> NDArray[np.float32]:
-    return pixels.apply((inputs.astype(np.int16) + _PIXEL_ZERO).astype(np.uint8))
+def _reals(inputs: NDArray[np.int8]) -> NDArray[np.float32]:
+    """What the pixels of images stand for."""
+    pixels = inputs.astype(np.float64) + _PIXEL_ZERO
+    return (pixels / _HALF_OF_PIXELS - 1).astype(np.float32)
 
 
 def _plain_images(path: Path) -> list[Path]:
