@@ -4,6 +4,7 @@ import sys
 
 import numpy as np
 import pytest
+from runtime import compare
 
 import kilograd
 from kilograd.errors import DataError, ModelError
@@ -125,6 +126,18 @@ def test_a_module_becomes_a_graph(module, tmp_path):
     assert int8_accuracy > float_accuracy - 0.03
     assert float_accuracy > 0.9
     assert load_model(str(path)).nodes == graph.nodes
+
+
+@pytest.mark.oracle
+def test_the_figures_of_the_page_on_onnx_files(module, tmp_path):
+    path = tmp_path / "int8.onnx"
+    kilograd.from_torch(module, samples(100, 1)[0], save=path)
+    found = compare(path.read_bytes(), list(samples(100, 999)[0][:, None]))
+    assert found.alone.most == 1
+    assert found.alone.share < 0.003
+    assert found.chained.most <= 5
+    assert found.chained.share < 0.02
+    assert found.same_class >= 99
 
 
 def test_it_is_trained_as_any_other(module):
