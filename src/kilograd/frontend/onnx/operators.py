@@ -137,7 +137,7 @@ def _add(draft: Draft, node: Node) -> Value:
 
 def _lacks_bias(value: Pending) -> bool:
     (step, *more) = value.steps
-    return not more and step.operator == "dense" and len(step.inputs) == 2  # noqa: PLR2004
+    return not more and step.operator == "dense" and len(step.inputs) == 2  # noqa: PLR2004 - no bias
 
 
 def _with_bias(draft: Draft, value: Pending, constant: Constant) -> Value:
