@@ -21,8 +21,8 @@ from kilograd.toolchain import build_host_library
 
 ROOT = Path(__file__).parents[1]
 ADDED = ROOT / "tests" / "adding"
-ROOM = Path("src", "kilograd", "ops", "max_pool")
-OPERATORS = ("max_pool", "max_pool_input_gradient")
+ROOM = Path("src", "kilograd", "ops", "halving")
+OPERATORS = ("halving", "halving_input_gradient")
 #: Shapes that each of them is tested on.
 CASES = 4
 PAGES = [*sorted((ROOT / "docs").glob("*.md")), *sorted(ROOT.glob("*.md"))]
@@ -31,13 +31,14 @@ LEFT_OUT = shutil.ignore_patterns(".venv", "build", "__pycache__", ".git", "*.eg
 
 @pytest.fixture
 def copy(tmp_path):
-    """The repository with the max pool's room, the lines that register it, and the target."""
+    """The repository with the room of halving, the lines that register it, and the target."""
     for name in ("src", "tests"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=LEFT_OUT)
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
-    shutil.copytree(ADDED / "max_pool", tmp_path / ROOM)
-    replace(tmp_path / ROOM.parent / "__init__.py", "\n    loss,\n", "\n    loss,\n    max_pool,\n")
-    replace(tmp_path / ROOM.parent / "__init__.py", "_ROOMS = (", "_ROOMS = (max_pool, ")
+    shutil.copytree(ADDED / "halving", tmp_path / ROOM)
+    rooms = tmp_path / ROOM.parent / "__init__.py"
+    replace(rooms, "\n    loss,\n    pointwise", "\n    halving,\n    loss,\n    pointwise")
+    replace(rooms, "_ROOMS = (", "_ROOMS = (halving, ")
     shutil.copy(ADDED / "nrf52832.toml", tmp_path / "src" / "kilograd" / "targets")
     return tmp_path
 
@@ -69,7 +70,7 @@ class Outcome:
 def registry_tests(copy):
     """What the tests that follow from the registry say of the new operators, by file."""
     report = copy / "report.xml"
-    options = ("-p", "no:cacheprovider", "-q", "-n", "0", "-k", "max_pool", "--junitxml", report)
+    options = ("-p", "no:cacheprovider", "-q", "-n", "0", "-k", "halving", "--junitxml", report)
     files = ("test_operators", "test_operator_gradients")
     done = run(copy, "-m", "pytest", *options, *(f"tests/{file}.py" for file in files))
     assert done.returncode in (0, 1), done.stdout + done.stderr
@@ -91,7 +92,7 @@ def test_the_new_operator_and_target_work(copy):
     outcomes = registry_tests(copy)
     assert not any(outcome.failed for outcome in outcomes.values()), outcomes
     assert all(outcomes["test_operators"].counts[operator] >= CASES for operator in OPERATORS)
-    assert outcomes["test_operator_gradients"].counts["max_pool"] >= CASES
+    assert outcomes["test_operator_gradients"].counts["halving"] >= CASES
     trained = run(copy, "tests/adding/small_network.py", "nrf52832")
     assert trained.returncode == 0, trained.stderr
     assert trained.stdout.startswith("nrf52832: ")
@@ -104,14 +105,14 @@ def test_a_wrong_gradient_is_found_even_where_python_and_c_agree(copy):
         "largest = np.zeros(gradient.shape, np.int64)",
     )
     replace(
-        copy / ROOM / "kernels" / "kg_max_pool_input_gradient_plain.c",
-        "result[i + kg_max_pool_largest(p, x + i)] = *gradient++;",
+        copy / ROOM / "kernels" / "kg_halving_input_gradient_plain.c",
+        "result[i + kg_halving_largest(p, x + i)] = *gradient++;",
         "result[i + 0 * x[i]] = *gradient++;",
     )
     outcomes = registry_tests(copy)
     assert not outcomes["test_operators"].failed
-    assert outcomes["test_operators"].counts["max_pool_input_gradient"] >= CASES
-    assert any("max_pool" in name for name in outcomes["test_operator_gradients"].failed)
+    assert outcomes["test_operators"].counts["halving_input_gradient"] >= CASES
+    assert any("halving" in name for name in outcomes["test_operator_gradients"].failed)
 
 
 def blocks(page, language):
@@ -128,9 +129,9 @@ def bare(text):
 def test_the_pages_show_the_files():
     assert blocks("adding-a-target.md", "toml") == [(ADDED / "nrf52832.toml").read_text()]
     page = (ROOT / "docs" / "adding-an-operator.md").read_text(encoding="utf-8")
-    for path in (ADDED / "max_pool").rglob("*"):
+    for path in (ADDED / "halving").rglob("*"):
         assert path.is_dir() or path.name in page, path.name
-    operator = bare((ADDED / "max_pool" / "op.py").read_text(encoding="utf-8"))
+    operator = bare((ADDED / "halving" / "op.py").read_text(encoding="utf-8"))
     shown = [block for block in blocks("adding-an-operator.md", "python") if "uses" not in block]
     assert len(shown) == 3
     for block in shown:

@@ -269,7 +269,7 @@ def test_a_fault_of_kilograd_is_exit_code_1(kilograd, model, monkeypatch):
     def fail(*_arguments):
         raise KilogradError("it [bold]broke[/]")
 
-    monkeypatch.setattr("kilograd.cli.inspect.load_model", fail)
+    monkeypatch.setattr("kilograd.cli.source.load_model", fail)
     outcome = kilograd("inspect", model)
     assert (outcome.code, outcome.out) == (1, "")
     assert "fault: it [bold]broke[/]" in outcome.err
@@ -279,7 +279,7 @@ def test_an_interrupt(kilograd, model, monkeypatch):
     def interrupt(*_arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("kilograd.cli.inspect.load_model", interrupt)
+    monkeypatch.setattr("kilograd.cli.source.load_model", interrupt)
     assert kilograd("inspect", model).code == 130
 
 

@@ -39,7 +39,7 @@ def test_real_values_are_rounded_half_up_and_clamped():
     [
         ((0, 4, 3, 1.0, 0), "the input size 0x4 is outside 1..4096 pixels"),
         ((4, 9999, 3, 1.0, 0), "the input size 4x9999 is outside 1..4096 pixels"),
-        ((4, 4, 2, 1.0, 0), "the input has 2 channels; images have 1 or 3"),
+        ((4, 4, 0, 1.0, 0), "the input has 0 channels"),
         ((4, 4, 3, 0.0, 0), "the input scale 0.0 is not a finite number above 0"),
         ((4, 4, 3, float("nan"), 0), "the input scale nan is not a finite number above 0"),
         ((4, 4, 3, 1.0, 128), "the input zero point 128 is outside -128..127"),

@@ -184,6 +184,67 @@ def pooled(operator, *more, **attributes):
     return make
 
 
+def rescaled(operator, shape, more=(), **attributes):
+    """An operator on a map of [1, 5, 8, 8] whose result has another scale."""
+
+    def make():
+        draft = Draft()
+        x = draft.conv("sample_q", 5)
+        scale, _ = draft.quantizations[x]
+        given = [draft.constant(f"more{i}", np.array(data)) for i, data in enumerate(more)]
+        return ended(
+            draft, draft.append(operator, [x], shape, 30 * scale, more=given, **attributes)
+        )
+
+    return make
+
+
+def relu_of_its_own():
+    draft = Draft()
+    x = draft.conv("sample_q", 4)
+    scale, _ = draft.quantizations[x]
+    return ended(draft, draft.append("Relu", [x], draft.shapes[x], 25 * scale, -128))
+
+
+def joined():
+    """Maps of different scales side by side, one of them twice."""
+    draft = Draft()
+    x, y = draft.conv("sample_q", 4), draft.conv("sample_q", 3)
+    spread = 40 * max(draft.quantizations[x][0], draft.quantizations[y][0])
+    return ended(draft, draft.append("Concat", [x, y, x], (1, 11, 8, 8), spread, axis=1))
+
+
+def windowed(operator, **attributes):
+    def make():
+        draft = Draft((1, 3, 8, 9))
+        x = draft.conv("sample_q", 4)
+        options = {"kernel_shape": [3, 2], "strides": [2, 3], "pads": [1, 0, 1, 1]} | attributes
+        return ended(draft, draft.like(operator, x, (1, 4, 4, 3), **options))
+
+    return make
+
+
+def head_on_a_map():
+    draft = Draft((1, 3, 6, 4))
+    x = draft.conv("sample_q", 5, strides=(2, 2))
+    return draft.finish(draft.gemm(draft.flatten(x), 4))
+
+
+def one_value():
+    draft = Draft((1, 3, 6, 4))
+    x = draft.flatten(draft.pool(draft.conv("sample_q", 5)))
+    return draft.finish(draft.gemm(x, 1), "Sigmoid")
+
+
+def lowest_weights():
+    draft = convolution()
+    name = next(name for name in draft.constants if name.endswith("weight_quantized"))
+    weight = np.array(data(draft, name))
+    weight[:, 0, 0] = -128
+    draft.constant(name, weight)
+    return draft
+
+
 def opset(version):
     return lambda: small_network(opset=version)
 
@@ -275,6 +336,18 @@ DRAFTS = {
     "global average": pooled("GlobalAveragePool"),
     "mean": pooled("ReduceMean", [2, 3]),
     "mean without dimensions": pooled("ReduceMean", [-1, -2], keepdims=0),
+    "rescaled global average": rescaled("GlobalAveragePool", (1, 5, 1, 1)),
+    "rescaled average": rescaled("AveragePool", (1, 5, 1, 1), kernel_shape=[8, 8]),
+    "rescaled mean": rescaled("ReduceMean", (1, 5), [[2, 3]], keepdims=0),
+    "rescaled largest": rescaled("MaxPool", (1, 5, 4, 4), kernel_shape=[2, 2], strides=[2, 2]),
+    "rescaled flattened": rescaled("Flatten", (1, 320)),
+    "relu of its own": relu_of_its_own,
+    "joined": joined,
+    "largest": windowed("MaxPool"),
+    "average under windows": windowed("AveragePool"),
+    "head on a map": head_on_a_map,
+    "one value": one_value,
+    "lowest weights": lowest_weights,
     "opset 13": opset(13),
     "opset 21": opset(21),
     "opset 25": opset(25),
@@ -304,7 +377,8 @@ def test_every_tensor_is_within_one_step_of_onnxruntime(what):
     found = compare(draft.content(), list(samples(shape, 40)), channels_last=last)
     assert found.alone.elements > 0
     assert found.alone.most <= 1
-    assert found.alone.share < 0.01
+    # Averages over few elements are often halves, which go different ways.
+    assert found.alone.share < (0.02 if what == "average under windows" else 0.01)
     assert found.chained.most <= 2
     assert found.chained.share < 0.02
     assert found.same_class >= 39
@@ -452,9 +526,12 @@ def test_maps_that_are_joined_pooled_and_averaged_are_read_into_records(records)
     assert dict(found["average_pool"].options) == pool
     assert dict(found["concatenate"].options) == {"axis": 3}
     assert len(found["concatenate"].inputs) == 3
+    requantized = [layer.outputs[0] for layer in layers if layer.operator == "quantize"][1:]
+    assert found["concatenate"].inputs == tuple(requantized)
     assert dict(found["mean"].options) == {"axes": (1, 2)}
     shapes = [network.tensors[layer.outputs[0]].shape for layer in layers]
-    assert shapes[2:6] == [(1, 4, 4, 4), (1, 4, 4, 4), (1, 4, 4, 12), (1, 1, 1, 12)]
+    assert shapes[2:7] == [(1, 4, 4, 4)] * 5
+    assert shapes[7:9] == [(1, 4, 4, 12), (1, 1, 1, 12)]
 
 
 def test_a_window_that_reaches_beyond_the_map_is_padded(records):

@@ -91,12 +91,6 @@ def variable_weight(draft):
     node(draft, "Conv").input[1] = node(draft, "Conv").input[0]
 
 
-def lowest_weight(draft):
-    data = np.ones((4, 3, 3, 3), np.int8)
-    data[0, 0, 0, :2] = -128
-    constant(draft, "weight_quantized", data)
-
-
 def not_quantized(draft):
     """The first convolution's result goes on as float."""
     convs = [n for n in draft.nodes if n.op_type == "Conv"]
@@ -144,6 +138,16 @@ def joined(axis):
         return draft.append("Concat", [x, x], (1, 512), axis=axis)
 
     return append
+
+
+def joined_maps(draft, axis):
+    x = draft.conv("sample_q", 4)
+    return draft.append("Concat", [x, x], (1, 4, 8, 16), axis=axis)
+
+
+def pool_that_rescales(draft):
+    x = draft.conv("sample_q", 4)
+    return draft.append("AveragePool", [x], (1, 4, 7, 7), 1.0, kernel_shape=[2, 2])
 
 
 def broadcast(draft):
@@ -201,10 +205,6 @@ REFUSED = {
         ["layer 1 (Conv, conv_3): its weight is float32", "kilograd quantize"],
     ),
     "variable weight": (changed(variable_weight), ["its weight is not a constant"]),
-    "lowest weight": (
-        changed(lowest_weight),
-        ["layer 1 (Conv, layer_1): 2 of its weights are -128", "as QuantType.QInt8"],
-    ),
     "weights with a zero point": (
         changed(lambda d: constant(d, "weight.zero", np.ones(4, np.int8))),
         ["layer 1 (Conv, layer_1): its weight has a zero point"],
@@ -255,10 +255,6 @@ REFUSED = {
         activation("Clip", -128, 0, 4),
         ["layer 1 (Conv, layer_1): kilograd has no activation Clip(0, 4)"],
     ),
-    "relu that rescales": (
-        ending(lambda d: d.append("Relu", [d.conv("sample_q", 4)], (1, 4, 8, 8), 1.0, -128)),
-        ["layer 2 (Relu, relu_6): kilograd does not rescale a map between two layers"],
-    ),
     "swish": (of_map("HardSwish"), ["no activation but the clamp to int8", "ReLU6"]),
     "softmax": (of_map("Softmax"), ["(Softmax, softmax_6): a softmax can only follow the last"]),
     "sigmoid": (of_map("Sigmoid"), ["a sigmoid can only follow the last layer"]),
@@ -277,6 +273,14 @@ REFUSED = {
     "channels last": (
         ending(transposed_map),
         ["it reads a map that was transposed to have its channels last"],
+    ),
+    "pool that rescales": (
+        ending(pool_that_rescales),
+        ["layer 2 (AveragePool, averagepool_6): its result has another scale or zero point"],
+    ),
+    "joined along the width": (
+        ending(lambda d: joined_maps(d, -1)),
+        ["it joins its maps along dimension 2, and kilograd does so along the last"],
     ),
     "joined vectors": (ending(joined(1)), ["it joins flattened maps", "join the maps, then"]),
     "groups": (
@@ -326,7 +330,7 @@ REFUSED = {
     ),
     "last layer": (
         lambda: last_layer(Draft()),
-        ["the last layer must read one value of each channel, and it reads a map of 8×8×3"],
+        ["the last layer must make one value for each class, and it slides a window of 3×3"],
     ),
 }
 

@@ -115,6 +115,79 @@ def dead_channels():
     return ended(draft, x)
 
 
+def pool(operator, window, strides, padding, result, shape=(1, 7, 8, 3)):
+    draft = Draft(shape)
+    options = {"StrideH": strides[0], "StrideW": strides[1], "Padding": padding}
+    x = draft.conv(0, (1, *shape[1:3]), 5)
+    return ended(draft, draft.pool(x, window, (1, *result, 5), operator, **options))
+
+
+def mean(**options):
+    """Over a map that needs a layer before it."""
+    draft = Draft((1, 7, 5, 2))
+    draft.dense(draft.mean(draft.conv(0, (1, 7, 5), 6), (1, 2), (1, 6), **options), 3)
+    return draft
+
+
+def requantized():
+    draft = Draft()
+    x = draft.append("QUANTIZE", [draft.conv(0, (1, 6, 6), 4)], (1, 6, 6, 4), scale=0.11, zero=-50)
+    y = draft.append("QUANTIZE", [x], (1, 6, 6, 4), scale=0.02, zero=100)
+    return ended(draft, draft.add(x, y))
+
+
+def other_extents():
+    draft = Draft()
+    x = draft.reshape(draft.conv(0, (1, 6, 6), 4), (1, 4, 9, 4))
+    return ended(draft, draft.conv(x, (1, 4, 9), 2))
+
+
+def joined():
+    draft = Draft()
+    quantization = {"scale": 0.05, "zero": -3}
+    maps = [0, *(draft.conv(0, (1, 6, 6), n, (1, 1), **quantization) for n in (2, 5))]
+    return ended(draft, draft.concatenate(maps, 3, (1, 6, 6, 10)))
+
+
+def head_on_a_map():
+    draft = Draft((1, 5, 4, 2))
+    draft.dense(draft.conv(0, (1, 5, 4), 3), 4)
+    return draft
+
+
+def convolution_over_the_map():
+    draft = Draft((1, 5, 4, 2))
+    x = draft.conv(0, (1, 5, 4), 3)
+    draft.conv(x, (1, 1, 1), 4, (5, 4), padding=VALID)
+    return draft
+
+
+def sigmoid():
+    draft = Draft((1, 5, 4, 2))
+    x = draft.dense(draft.conv(0, (1, 5, 4), 3), 1)
+    draft.append("LOGISTIC", [x], (1, 1), scale=1 / 256, zero=-128)
+    return draft
+
+
+def channels_first_at_the_end():
+    draft = Draft()
+    x = draft.pool(draft.conv(0, (1, 6, 6), 4), (6, 6), (1, 1, 1, 4))
+    order = draft.constant("order", np.array([0, 3, 1, 2], np.int32))
+    x = draft.like("TRANSPOSE", x, (1, 4, 1, 1), order)
+    draft.dense(draft.reshape(x, (1, 4)), 3)
+    return draft
+
+
+def lowest_weights():
+    draft = small_network()
+    for place in (0, 1, 2, 5, 8):
+        weight = draft.tensors[draft.operators[place].inputs[1]]
+        weight.data = np.where(weight.data % 3, weight.data, -128).astype(np.int8)
+    return draft
+
+
+AVERAGE, MAX = "AVERAGE_POOL_2D", "MAX_POOL_2D"
+
 DRAFTS = {
     "everything": small_network,
     "same": lambda: convolution((1, 7, 5, 2), (7, 5), (3, 3), (1, 1), SAME),
@@ -136,6 +209,23 @@ DRAFTS = {
     "unsigned ends": unsigned_ends,
     "clamped": clamped,
     "dead channels": dead_channels,
+    "average pool": lambda: pool(AVERAGE, (2, 2), (2, 2), VALID, (3, 4)),
+    "padded average pool": lambda: pool(AVERAGE, (3, 3), (2, 2), SAME, (4, 4)),
+    "average pool of unequal strides": lambda: pool(AVERAGE, (2, 3), (1, 3), VALID, (6, 2)),
+    "max pool": lambda: pool(MAX, (2, 2), (2, 2), VALID, (3, 4)),
+    "padded max pool": lambda: pool(MAX, (3, 4), (2, 3), SAME, (4, 3)),
+    "max pool down": lambda: pool(MAX, (4, 1), (3, 1), SAME, (3, 8)),
+    "mean": mean,
+    "mean of the same scale": lambda: mean(scale=0.07, zero=5, KeepDims=False),
+    "coarse mean": lambda: mean(scale=1.3, zero=-128),
+    "requantized": requantized,
+    "map of other extents": other_extents,
+    "joined": joined,
+    "head on a map": head_on_a_map,
+    "convolution over the map": convolution_over_the_map,
+    "sigmoid": sigmoid,
+    "channels first at the end": channels_first_at_the_end,
+    "lowest weights": lowest_weights,
 }
 
 
@@ -302,6 +392,9 @@ def test_a_training_step_is_the_same_on_the_host(load):
     assert verify_devices(program, ["reference", "host"], steps=2).identical
 
 
+_KINDS = ("conv", "depthwise", "add", "dense", AVERAGE, MAX, "mean", "quantize")
+
+
 @st.composite
 def random_networks(draw):
     """A few layers of any geometry that is carried, with scales that differ a lot."""
@@ -323,7 +416,7 @@ def random_networks(draw):
             for extent, tap in zip((height, width), taps, strict=True)
         )
         geometry = {"taps": taps, "strides": (stride, stride), "padding": padding}
-        kind = draw(st.sampled_from(["conv", "depthwise", "add", "dense"]))
+        kind = draw(st.sampled_from(_KINDS))
         if kind == "conv":
             scales = draw(st.sampled_from([None, 1]))
             outputs = draw(st.integers(1, 6))
@@ -334,6 +427,13 @@ def random_networks(draw):
         elif kind == "add":
             y = draft.conv(x, (1, height, width), channels, (1, 1), scale=draw(st.floats(0.004, 2)))
             x = draft.add(x, y, **chosen)
+        elif kind in {AVERAGE, MAX}:
+            shape, options = (1, rows, columns, channels), {"StrideH": stride, "StrideW": stride}
+            x = draft.pool(x, taps, shape, kind, Padding=padding, **options)
+        elif kind == "mean":
+            x = draft.mean(x, (1, 2), (1, 1, 1, channels), KeepDims=True, **chosen)
+        elif kind == "quantize":
+            x = draft.append("QUANTIZE", [x], draft.tensors[x].shape, **chosen)
         else:
             x = draft.reshape(draft.dense(x, 5, **chosen), (1, 1, 1, 5))
     return ended(draft, x)

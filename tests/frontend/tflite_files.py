@@ -41,6 +41,9 @@ class DraftOperator:
     options: dict[str, float] = field(default_factory=dict)
 
 
+_JOIN = {"table": "ConcatenationOptions"}
+
+
 class Draft:
     """A network in the making; each method appends a layer and returns its result's number."""
 
@@ -129,6 +132,14 @@ class Draft:
 
     def add(self, a, b, **options):
         return self.append("ADD", [a, b], self.tensors[a].shape, "AddOptions", **options)
+
+    def mean(self, x, axes, shape, scale=0.03, zero=-9, **options):
+        numbers = self.constant("axes", np.array(axes, np.int32))
+        quantization = {"scale": scale, "zero": zero}
+        return self.append("MEAN", [x, numbers], shape, "ReducerOptions", **quantization, **options)
+
+    def concatenate(self, maps, axis, shape):
+        return self.like("CONCATENATION", *maps[:1], shape, *maps[1:], **_JOIN, Axis=axis)
 
     def softmax(self, x):
         """The end of a classifier."""

@@ -58,10 +58,6 @@ def float_network(draft):
     weight.data, weight.dtype = weight.data.astype(np.float32), "float32"
 
 
-def lowest_weight(draft):
-    draft.tensors[draft.operators[0].inputs[1]].data[0, 0, 0, :2] = -128
-
-
 def second_input(draft):
     draft.inputs.append(draft.tensor("mask", (1, 6, 6, 3), "int8", (0.1,), (0,)))
 
@@ -93,11 +89,6 @@ def grouped(draft):
     return draft.append("CONV_2D", [0, *weight], (1, 6, 6, 4), table, **options)
 
 
-def mean(draft):
-    axes = draft.constant("axes", np.array([1, 2], np.int32))
-    return draft.append("MEAN", [0, axes], (1, 3), "ReducerOptions", name="net/gap/Mean")
-
-
 def rescaling_pool(draft):
     x = draft.pool(0, (6, 6), (1, 1, 1, 3))
     draft.tensors[x].scales = (0.06,)
@@ -123,11 +114,6 @@ def padded_by_a_variable(draft):
     x = draft.pad(0, ((0, 0), (1, 1), (1, 1), (0, 0)))
     draft.tensors[draft.operators[0].inputs[1]].data = None
     return draft.conv(x, (1, 6, 6), 4, padding=VALID)
-
-
-def reshaped(draft):
-    x = draft.reshape(draft.conv(0, (1, 6, 6), 4), (1, 4, 9, 4))
-    return draft.conv(x, (1, 4, 9), 2)
 
 
 def several_rows(draft):
@@ -157,6 +143,28 @@ def pads_of(draft, pads):
     return draft.constant("pads", pads.astype(np.int32))
 
 
-def one_value(draft):
-    draft.dense(draft.operators[-2].inputs[0], 1)
-    return draft.operators[-1]
+def mean_over(axes):
+    return ending(lambda d: d.mean(0, axes, (1, 6, 6)))
+
+
+def mean_of_variable_axes(draft):
+    x = draft.mean(0, (1, 2), (1, 3))
+    draft.tensors[draft.operators[0].inputs[1]].data = None
+    return x
+
+
+def joined(axis, shape, **quantization):
+    """Two maps, the second with a quantization of its own."""
+
+    def append(draft):
+        y = draft.conv(0, (1, 6, 6), 3, (1, 1), **{"scale": 0.05, "zero": -3} | quantization)
+        return draft.concatenate([0, y], axis, shape)
+
+    return ending(append)
+
+
+def regression():
+    draft = small_network()
+    del draft.operators[-2:]
+    draft.dense(draft.operators[-1].outputs[0], 1)
+    return draft

@@ -10,11 +10,11 @@ from rich.console import Console
 
 from kilograd.cli.blame import blame
 from kilograd.cli.sizes import Budgets
+from kilograd.cli.source import ModelSource
 from kilograd.compiler import Program, compile_model
 from kilograd.export import export_c
 from kilograd.export.deployment import named_classes
 from kilograd.export.prefix import check_prefix
-from kilograd.frontend.open import load_model
 from kilograd.measuring.budget import check_planned
 from kilograd.passes import DEFAULT_SHARE
 from kilograd.scheme import load_scheme
@@ -26,14 +26,14 @@ class NamedModel:
     """What a command compiles.
 
     Attributes:
-        model: name or path.
+        source: of the model.
         scheme: what is trained.
         classes: of a new head; None for the head that the model came with.
         row_input: whether images arrive in rows.
         recompute: of a step's multiply-accumulates, those that may be done twice.
     """
 
-    model: str
+    source: ModelSource
     scheme: str
     classes: int | None
     row_input: bool = False
@@ -41,7 +41,7 @@ class NamedModel:
 
     def compile(self, target: Target) -> Program:
         """Load, select, compile."""
-        graph = load_model(self.model, self.classes)
+        graph = self.source.load(self.classes)
         scheme = load_scheme(self.scheme, graph)
         return compile_model(
             graph, scheme, target, row_input=self.row_input, recompute=self.recompute

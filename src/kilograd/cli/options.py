@@ -48,6 +48,28 @@ ParetoOption = Annotated[
     str | None,
     typer.Option(help="Find a scheme for each of several budgets, such as 48KB..256KB."),
 ]
+InputRangeOption = Annotated[
+    str | None,
+    typer.Option(
+        "--input-range",
+        help="Let the darkest and the brightest pixel stand for these numbers, such as 0,1 or "
+        "-1,1. The default is what the model says, or the ends of what its input can hold.",
+    ),
+]
+ResolutionOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Read samples of this height and width, such as 96 or 96x128; networks that end in an "
+        "average over the whole map can. The default is what the model was made for."
+    ),
+]
+FreshHeadOption = Annotated[
+    bool,
+    typer.Option(
+        "--fresh-head",
+        help="Start with a new last layer even where the model's own has as many classes.",
+    ),
+]
 ReportOption = Annotated[Path | None, typer.Option(help="Write an HTML report to this file.")]
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on standard output.")
@@ -76,74 +98,5 @@ SeedOption = Annotated[
     int,
     typer.Option(
         help="Seed the order of the samples and the stochastic rounding.", min=0, max=2**32 - 1
-    ),
-]
-CalibrationOption = Annotated[
-    Path,
-    typer.Option(
-        help="Take the ranges of the maps from these samples: a folder of images, or an .npz pack."
-    ),
-]
-CalibrationLimitOption = Annotated[
-    int, typer.Option(help="Calibrate with at most this many samples.", min=1)
-]
-ComparedDataOption = Annotated[
-    Path | None,
-    typer.Option(
-        help="Compare the accuracy before and after on the test samples of this dataset. The "
-        "default is that of --calibration."
-    ),
-]
-InputRangeOption = Annotated[
-    str,
-    typer.Option(
-        help="Say which two numbers the darkest and the brightest pixel of an image were when the "
-        "network was trained, or two for each channel. Where they are not -1,1, the result begins "
-        "with a layer that makes them."
-    ),
-]
-OnlineOption = Annotated[
-    bool,
-    typer.Option(
-        "--stream", help="Train online: see each sample once, at a constant learning rate."
-    ),
-]
-NewClassOption = Annotated[
-    str | None, typer.Option(help="With --stream, let this class appear only at the change.")
-]
-DriftOption = Annotated[
-    str | None,
-    typer.Option(
-        help="With --stream, let the samples drift from the change on, such as by "
-        "brightness:40 or noise:20, in pixel units."
-    ),
-]
-ChangeAtOption = Annotated[
-    float | None,
-    typer.Option(
-        help="With --stream, let this share of the samples come before the change. The default "
-        "is 0.5."
-    ),
-]
-RepeatsOption = Annotated[
-    int | None,
-    typer.Option(
-        help="With --stream, take this many training steps on each sample, which a firmware "
-        "then has to keep. The default is 1.",
-        min=1,
-    ),
-]
-PrefixOption = Annotated[
-    str,
-    typer.Option(
-        help="Let every file and symbol begin with this word, so that one firmware can hold "
-        "several models."
-    ),
-]
-ClassNamesOption = Annotated[
-    str | None,
-    typer.Option(
-        help="Put the names of the classes into the C, separated by commas, in the order of "
-        "the labels; --classes is then their number."
     ),
 ]

@@ -26,6 +26,9 @@ from kilograd.quantization import (
 )
 from kilograd.quantization.quantize import run_network
 
+#: What most networks for images are trained on.
+_USUAL = "-1,1"
+
 #: A new head may take the place of the network's last layer, so two classes always suit it.
 _CLASSES = 2
 
@@ -38,7 +41,7 @@ class QuantizeRequest:
     calibration: Path
     output: Path
     data: Path | None
-    input_range: str
+    input_range: str | None
     limit: int
     test_limit: int
 
@@ -53,13 +56,25 @@ def quantize_model(console: Console, request: QuantizeRequest) -> dict[str, Any]
         )
     check_writable(request.output)
     network = read_float_network(request.model)
-    samples = read_samples(request.calibration, network.map, request.limit)
+    with blame("--input-range"):
+        pixels = PixelRange.parse(request.input_range or _USUAL)
+    samples = read_samples(request.calibration, network.map, request.limit, pixel_range=pixels.read)
     tested = read_samples(
-        request.data or request.calibration, network.map, request.test_limit, is_test=True
+        request.data or request.calibration,
+        network.map,
+        request.test_limit,
+        pixel_range=pixels.read,
+        is_test=True,
     )
-    network = _with_pixels(network, request.input_range, samples, tested)
-    notes = {"kilograd.input_range": request.input_range}
-    content = quantize_network(network, samples.as_read(network.map), notes)
+    are_pixels = samples.are_pixels and tested.are_pixels
+    with blame("--input-range"):
+        if are_pixels:
+            network = network.with_pixels(pixels)
+        elif request.input_range is not None:
+            raise UserError("the samples are real numbers, which are taken as they are")
+    content = quantize_network(
+        network, samples.as_read(network.map), pixels.read if samples.are_pixels else None
+    )
     graph = _readable(content, request)
     result = {
         "model": str(request.model),
@@ -67,25 +82,12 @@ def quantize_model(console: Console, request: QuantizeRequest) -> dict[str, Any]
         "bytes": len(content),
         "layers": len(graph.nodes),
         "calibration_samples": len(samples),
-        "input_range": request.input_range,
+        "pixel_range": list(pixels.read) if samples.are_pixels else None,
         **_compared(network, content, tested or samples, is_held_back=len(tested) > 0),
     }
     write_atomically(request.output, content)
     _show(console, result)
     return result
-
-
-def _with_pixels(network: FloatNetwork, text: str, *samples: FloatSamples) -> FloatNetwork:
-    """The network behind what turns pixels into what it reads, if the samples have any."""
-    with blame("--input-range"):
-        pixels = PixelRange.parse(text)
-        if all(part.are_pixels for part in samples):
-            return network.with_pixels(pixels)
-        if not pixels.is_usual:
-            raise UserError(
-                "the samples are real numbers, which are taken as they are, and have no pixels"
-            )
-    return network
 
 
 def _readable(content: bytes, request: QuantizeRequest) -> Any:

@@ -14,11 +14,12 @@ from rich.progress import TextColumn, TimeRemainingColumn
 from kilograd.cli.blame import blame
 from kilograd.cli.search_report import write_search_report
 from kilograd.cli.sizes import parse_size
+from kilograd.cli.source import ModelSource
 from kilograd.cli.train import check_writable, progress_bar
 from kilograd.data import load_dataset
 from kilograd.errors import UserError
 from kilograd.files import write_atomically, write_folder
-from kilograd.frontend.open import input_spec, load_model
+from kilograd.frontend.open import input_spec
 from kilograd.measuring.firmware import check_firmware_target
 from kilograd.search.calibration import Budgets, Found, Space, check_possible, find_scheme
 from kilograd.search.cluster import Cluster
@@ -33,7 +34,7 @@ from kilograd.targets import Target, get_target
 class SearchRequest:
     """What to search for; see the command's options."""
 
-    model: str
+    source: ModelSource
     data: Sequence[Path]
     output: Path
     sram: str | None
@@ -62,7 +63,7 @@ def search_model(console: Console, request: SearchRequest) -> dict[str, Any]:
         if path is not None:
             check_writable(path)
     tasks = [_load_task(path, request) for path in request.data]
-    graph = load_model(request.model, max(task.classes for task in tasks))
+    graph = request.source.load(max(task.classes for task in tasks))
     space = Space(graph, target, row_input=request.row_input, recompute=request.recompute)
     check_possible(space, budgets[0])
     left = (TextColumn("left"), TimeRemainingColumn())
@@ -143,7 +144,8 @@ def parse_count(text: str, option: str) -> int:
 
 
 def _load_task(path: Path, request: SearchRequest) -> Task:
-    spec = input_spec(load_model(request.model, 2))  # the head may be one that is replaced
+    # The head may be one that is replaced.
+    spec = input_spec(request.source.load(2))
     # Test samples are not even decoded: nothing is chosen by them.
     dataset = load_dataset(path, spec, limit=request.limit, test_limit=0, seed=request.seed)
     return make_task(dataset, request.seed)

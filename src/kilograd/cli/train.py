@@ -32,12 +32,14 @@ from kilograd.cli.online import (
     show_online,
 )
 from kilograd.cli.sizes import Budgets
+from kilograd.cli.source import ModelSource
 from kilograd.compiler import Program, compile_model
 from kilograd.data import Dataset, load_dataset, with_class_order
 from kilograd.device.open import check_device
-from kilograd.errors import UserError
+from kilograd.errors import ModelError, UserError
 from kilograd.files import write_atomically
-from kilograd.frontend.open import class_names, input_spec, load_model
+from kilograd.frontend.open import class_names, input_spec
+from kilograd.ir import Graph
 from kilograd.measuring.ablation import Planned, steps
 from kilograd.measuring.firmware import Measurement
 from kilograd.report import Report, write_report
@@ -56,9 +58,10 @@ _SHOWN_SAMPLES = 12
 class TrainRequest:
     """What to train on what; see the command's options."""
 
-    model: str
+    source: ModelSource
     scheme: str
     data: Path
+    has_fresh_head: bool
     device: str
     options: TrainingOptions
     has_rate: bool  # whether options.rate was asked for; else it follows from the scheme
@@ -82,7 +85,8 @@ def train_model(console: Console, request: TrainRequest) -> dict[str, Any]:
         if path is not None:
             check_writable(path)
     budget = request.budgets.sram
-    spec = input_spec(load_model(request.model, 2))  # the head may be one that is replaced
+    # The head may be one that is replaced.
+    spec = input_spec(request.source.load(2))
     dataset = load_dataset(
         request.data,
         spec,
@@ -90,21 +94,18 @@ def train_model(console: Console, request: TrainRequest) -> dict[str, Any]:
         test_limit=request.test_limit,
         seed=request.options.seed,
     )
-    known = class_names(request.model)
     comes_late = stream_options is not None and stream_options.new_class is not None
-    is_known = sorted(dataset.class_names) == sorted(known) and not comes_late
-    if is_known:
-        dataset = with_class_order(dataset, known)
+    own = None if comes_late or request.has_fresh_head else _own_head(request, dataset)
+    if own is not None and own.class_names:
+        dataset = with_class_order(dataset, own.class_names)
     stream = None if stream_options is None else make_online(dataset, spec, stream_options)
     if stream is not None:
         dataset = stream.dataset
-    graph = load_model(request.model, None if is_known else len(dataset.class_names))
-    if is_known:
-        console.print(
-            f"{graph.name} knows these classes: training goes on from its own head",
-            markup=False,
-            highlight=False,
-        )
+    if own is None:
+        graph = request.source.load(len(dataset.class_names))
+    else:
+        graph = own.graph
+        console.print(own.text, markup=False, highlight=False)
     program = compile_model(graph, load_scheme(request.scheme, graph), target)
     options = request.options
     if not request.has_rate:
@@ -123,6 +124,48 @@ def train_model(console: Console, request: TrainRequest) -> dict[str, Any]:
         stream=stream,
     )
     return summary
+
+
+@dataclass(frozen=True)
+class _OwnHead:
+    """A model with the head that it came with.
+
+    Attributes:
+        graph: of the model.
+        class_names: in the order of its logits; empty where the model does not say.
+        text: why training goes on from that head.
+    """
+
+    graph: Graph
+    class_names: tuple[str, ...]
+    text: str
+
+
+def _own_head(request: TrainRequest, dataset: Dataset) -> _OwnHead | None:
+    """The model's own head if it suits the data: it has the same classes, or as many.
+
+    What a model calls its classes decides. Files such as .tflite do not say, and have theirs in
+    the order of the data's names, as far as anybody can know.
+    """
+    known = class_names(request.source.model)
+    if known and sorted(known) != sorted(dataset.class_names):
+        return None
+    try:
+        graph = request.source.load()
+    except ModelError:  # a head that cannot be carried
+        return None
+    count = graph.type_of(graph.outputs[0]).size
+    if count != len(dataset.class_names):
+        return None
+    if known:
+        text = f"{graph.name} knows these classes: training goes on from its own head"
+    else:
+        order = ", ".join(dataset.class_names[:4]) + (", …" if count > 4 else "")  # noqa: PLR2004
+        text = (
+            f"{graph.name} has a head for {count} classes: training goes on from it, and its "
+            f"classes are taken to be {order} (--fresh-head makes a new one)"
+        )
+    return _OwnHead(graph, known, text)
 
 
 def train_and_show(

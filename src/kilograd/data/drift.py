@@ -88,7 +88,7 @@ class Drift:
             stream: tells samples of the same index apart.
         """
         table = spec.pixel_table()
-        steps = min(round((1 << _FRACTION_BITS) / (127.5 * spec.scale)), _STEEPEST)
+        steps = min(round((1 << _FRACTION_BITS) * spec.pixel_step), _STEEPEST)
         bits, moves = _FRACTION_BITS, np.array([1])
         if self.kind == NOISE:
             words = random_bits(seed, index, stream, sample.size * _BYTES // 4).astype("<u4")

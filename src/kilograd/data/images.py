@@ -54,6 +54,7 @@ def decode_images(sources: Sequence[tuple[str, Path | bytes]], spec: InputSpec) 
         DataError: the first image that does not decode, or has over `MAX_PIXELS` pixels.
     """
     inputs = np.empty((len(sources), *spec.shape), np.int8)
+    spec.check_images()
     table = spec.pixel_table()
 
     def decode(index: int) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kilograd.errors import DataError
+from kilograd.ir import PIXEL_RANGE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -17,7 +18,10 @@ if TYPE_CHECKING:
     from kilograd.features import Features
 
 _MAX_SIDE = 4096
-_CHANNELS = (1, 3)
+
+#: Of grey and of coloured images.
+IMAGE_CHANNELS = (1, 3)
+
 _PIXEL_SCALE = 1 / 127.5
 
 
@@ -32,6 +36,7 @@ class InputSpec:
         scale: real value of one int8 step; finite and above 0.
         zero_point: the int8 value that stands for 0, in -128..127.
         features: what samples are turned into first; None for images.
+        pixel_range: real values of the darkest and the brightest pixel of an image.
 
     Raises:
         DataError: a field is out of its range.
@@ -43,13 +48,14 @@ class InputSpec:
     scale: float
     zero_point: int
     features: Features | None = None
+    pixel_range: tuple[float, float] = PIXEL_RANGE
 
     def __post_init__(self) -> None:
         if not (1 <= self.height <= _MAX_SIDE and 1 <= self.width <= _MAX_SIDE):
             size = f"{self.height}x{self.width}"
             raise DataError(f"the input size {size} is outside 1..{_MAX_SIDE} pixels")
-        if self.features is None and self.channels not in _CHANNELS:
-            raise DataError(f"the input has {self.channels} channels; images have 1 or 3")
+        if self.channels < 1:
+            raise DataError(f"the input has {self.channels} channels")
         if not (math.isfinite(self.scale) and self.scale > 0):
             raise DataError(f"the input scale {self.scale} is not a finite number above 0")
         if not -128 <= self.zero_point <= 127:  # noqa: PLR2004  int8
@@ -68,14 +74,36 @@ class InputSpec:
     def pixel_table(self) -> NDArray[np.int8]:
         """Returns int8 [256]: what each 8-bit pixel value becomes.
 
-        The real value of a pixel p is p / 127.5 - 1. At scale 1/127.5 every pixel lies halfway
-        between two steps, where a rounding error of the division would decide; there the exact
-        result, floor(p - 127.5 + 0.5) + zero_point = p - 127 + zero_point, is taken.
+        From 0 to 255 the real value of a pixel goes evenly from one end of ``pixel_range`` to the
+        other. From -1 to 1 that of p is p / 127.5 - 1; at scale 1/127.5 every pixel then lies
+        halfway between two steps, where a rounding error of the division would decide; there the
+        exact result, floor(p - 127.5 + 0.5) + zero_point = p - 127 + zero_point, is taken.
         """
         pixels = np.arange(256)
-        if math.isclose(self.scale, _PIXEL_SCALE, rel_tol=1e-6):
-            return (pixels - 127 + self.zero_point).clip(-128, 127).astype(np.int8)
-        return self.quantize(pixels / 127.5 - 1)
+        if self.pixel_range == PIXEL_RANGE:
+            if math.isclose(self.scale, _PIXEL_SCALE, rel_tol=1e-6):
+                return (pixels - 127 + self.zero_point).clip(-128, 127).astype(np.int8)
+            return self.quantize(pixels / 127.5 - 1)
+        low, high = self.pixel_range
+        return self.quantize(low + pixels * ((high - low) / 255))
+
+    @property
+    def pixel_step(self) -> float:
+        """How many int8 steps lie between two neighbouring pixel values."""
+        low, high = self.pixel_range
+        return (high - low) / 255 / self.scale
+
+    def check_images(self) -> None:
+        """Refuse images where the network reads something else.
+
+        Raises:
+            DataError: the input has other than one or three channels.
+        """
+        if self.channels not in IMAGE_CHANNELS:
+            raise DataError(
+                f"the network reads {self.channels} channels, and images have 1 or 3",
+                hint="put samples as the network reads them into an .npz pack: inputs and labels",
+            )
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,12 +9,27 @@ import numpy as np
 
 from kilograd.errors import ModelError
 from kilograd.frontend.constant_channels import Parameters, rescale_constant_channels
-from kilograd.ir import DType, Graph, InputFeatures, Kind, Node, Quantization, TensorType, Value
+from kilograd.ir import (
+    PIXEL_RANGE,
+    DType,
+    Graph,
+    InputFeatures,
+    Kind,
+    Node,
+    Quantization,
+    TensorType,
+    Value,
+)
 from kilograd.ops import REGISTRY
 from kilograd.ops.add.op import AddAttributes
 from kilograd.ops.common.window import Window
 from kilograd.ops.common.windowed import WindowedAttributes
 from kilograd.ops.pointwise.op import PointwiseAttributes
+from kilograd.ops.pool.mean import MeanAttributes
+from kilograd.ops.pool.window import PoolWindow
+from kilograd.ops.pool.windowed import PoolAttributes
+from kilograd.ops.requantize.op import RequantizeAttributes
+from kilograd.ops.reshape.op import ReshapeAttributes
 from kilograd.ops.spec import NoAttributes
 
 #: Scale of logits: Q16.
@@ -64,16 +79,52 @@ class GraphBuilder:
         """Global average pooling."""
         return self.append(layer, "average_pool", [x], NoAttributes())
 
+    def windowed_average_pool(self, layer: str, x: str, window: PoolWindow) -> str:
+        """Average pooling under windows."""
+        return self.append(layer, "windowed_average_pool", [x], PoolAttributes(window))
+
+    def max_pool(self, layer: str, x: str, window: PoolWindow) -> str:
+        """Max pooling."""
+        return self.append(layer, "max_pool", [x], PoolAttributes(window))
+
+    def mean(self, layer: str, x: str, output: Quantization) -> str:
+        """Mean over the whole map with a quantization of its own."""
+        return self.append(layer, "mean", [x], MeanAttributes(output))
+
+    def concatenate(self, layer: str, a: str, b: str) -> str:
+        """Two maps side by side in their channels."""
+        return self.append(layer, "concatenate", [a, b], NoAttributes())
+
+    def requantize(self, layer: str, x: str, output: Quantization) -> str:
+        """The same numbers in another quantization."""
+        return self.append(layer, "requantize", [x], RequantizeAttributes(output))
+
+    def reshape(self, layer: str, x: str, shape: tuple[int, ...]) -> str:
+        """The same elements in another shape."""
+        return self.append(layer, "reshape", [x], ReshapeAttributes(shape))
+
     def dense(self, layer: str, x: str, p: Parameters) -> str:
         """Dense layer with int32 logits."""
         output = Quantization((LOGIT_SCALE,), 0)
         reads = self._layer_inputs(layer, x, p, 0, output, is_int8=False)
         return self.append(layer, "dense", reads, PointwiseAttributes(output))
 
-    def finish(self, logits: str, features: InputFeatures | None = None) -> Graph:
-        """The graph so far, and what its input is made of: see ``Graph.features``."""
+    def finish(
+        self,
+        logits: str,
+        features: InputFeatures | None = None,
+        pixel_range: tuple[float, float] = PIXEL_RANGE,
+    ) -> Graph:
+        """The graph so far, and what its input is made of: see ``Graph``."""
         nodes = tuple(self._nodes)
-        return Graph(self._name, self._values, nodes, (logits,), features=features)
+        return Graph(
+            self._name,
+            self._values,
+            nodes,
+            (logits,),
+            features=features,
+            pixel_range=pixel_range,
+        )
 
     def _layer_inputs(
         self,

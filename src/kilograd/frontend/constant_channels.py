@@ -18,6 +18,12 @@ from kilograd.ops.arithmetic import (
 #: Of a weight in int8.
 _LARGEST = 127
 
+#: Of an activation less its zero point.
+_LARGEST_INPUT = 255
+
+#: By which a trained bias moves.
+_LARGEST_DELTA = 32767
+
 #: A constant channel whose weight scale is this much below its layer's median is rescaled.
 _RATIO = 2.0**-8
 
@@ -59,7 +65,10 @@ def rescale_constant_channels(
     Raises:
         ValueError: when a bias does not fit and the channel is not constant.
     """
-    limit = bias_limit(p.weight.size // len(p.scales))
+    terms = p.weight.size // len(p.scales)
+    limit = bias_limit(terms)
+    if p.weight.size and p.weight.min() < -_LARGEST:  # products are larger, and a bias may learn
+        limit -= terms * _LARGEST_INPUT + _LARGEST_DELTA
     weight = np.moveaxis(p.weight, channel_axis, 0).reshape(len(p.scales), -1).astype(np.int64)
     bias = p.bias.astype(np.int64)
     layer = _Layer(given, output)
@@ -115,8 +124,9 @@ class _Layer:
             quantize_multiplier(self.given.scale * float(scale) / self.output.scale)
             for scale in scales
         ]
-        multiplier, shift = np.array(pairs, np.int64).T
-        return self._int8(low, multiplier, shift), self._int8(high, multiplier, shift)
+        multipliers = np.array([multiplier for multiplier, _ in pairs], np.int64)
+        shifts = np.array([shift for _, shift in pairs], np.int64)
+        return self._int8(low, multipliers, shifts), self._int8(high, multipliers, shifts)
 
     def _int8(
         self,

@@ -13,6 +13,7 @@ average_pool,   none                             strides, pads, window
 max_pool
 pad             what a format has                pads, of every axis; absent if not constant
 mean            what a format has                axes; absent if not constant
+concatenate     further maps                     axis
 =============== ================================ ==============================================
 
 ``strides``, ``dilations`` and ``window`` are (vertical, horizontal). ``pads`` are (before, after)
@@ -111,12 +112,10 @@ class Advice:
     Attributes:
         int8: to have maps and weights in int8.
         unsigned: to have them in int8 instead of uint8.
-        narrow: to have weights from -127 to 127.
     """
 
     int8: str = "quantize the maps and the weights to int8"
     unsigned: str = "quantize the maps and the weights to int8"
-    narrow: str = "quantize the weights in the narrow range"
 
 
 @dataclass(frozen=True)
@@ -130,6 +129,8 @@ class Network:
         inputs: numbers of the tensors that a sample is put into.
         outputs: numbers of the tensors that hold the result.
         advice: of the file's format.
+        pixel_range: real values that the darkest and the brightest pixel of an image stand for,
+            where the file says so.
     """
 
     name: str
@@ -138,3 +139,4 @@ class Network:
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     advice: Advice = Advice()
+    pixel_range: tuple[float, float] | None = None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from importlib.resources import as_file, files
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from kilograd.frontend.lowering import lower
 from kilograd.frontend.mcunet import build_graph
 from kilograd.frontend.native import load_native, native_classes
 from kilograd.frontend.onnx import read_onnx
+from kilograd.frontend.resolution import at_resolution
 from kilograd.frontend.tflite import read_tflite
 from kilograd.ir import Graph
 
@@ -26,21 +29,48 @@ BACKBONES = (EMBEDDED, "kilograd-kws", "kilograd-motion")
 _MAX_CLASSES = 65536
 
 
-def load_model(text: str, classes: int | None = None) -> Graph:
+def load_model(
+    text: str,
+    classes: int | None = None,
+    *,
+    pixel_range: tuple[float, float] | None = None,
+    resolution: tuple[int, int] | None = None,
+) -> Graph:
     """The forward graph of a model.
 
     Args:
         text: a path (.tflite, .onnx, kilograd's .npz, or a .pkl checkpoint), the name of a
             published checkpoint, or of a backbone that comes with kilograd (``BACKBONES``).
         classes: of a freshly initialised head; None keeps the head that the model came with.
+        pixel_range: real values that the darkest and the brightest pixel stand for; None is what
+            the model says, or all of its int8 where its file says nothing.
+        resolution: height and width of the samples; None is what the model was made for.
 
     Raises:
         ModelError: when there is no such model, or it cannot be used.
     """
+    graph = _load(text, classes)
+    if resolution is not None:
+        graph = at_resolution(graph, *resolution)
+    if pixel_range is None:
+        return graph
+    if not all(map(math.isfinite, pixel_range)) or pixel_range[0] >= pixel_range[1]:
+        raise ModelError("the range of pixels must rise, from one finite number to another")
+    return replace(graph, pixel_range=pixel_range)
+
+
+def check_classes(classes: int | None) -> None:
+    """Refuse a number of classes that no head can have.
+
+    Raises:
+        ModelError: it is below 2 or too large.
+    """
     if classes is not None and not 2 <= classes <= _MAX_CLASSES:  # noqa: PLR2004 - to tell apart
-        raise ModelError(
-            f"a network needs 2 to {_MAX_CLASSES} classes, not {classes}", where="--classes"
-        )
+        raise ModelError(f"a network needs 2 to {_MAX_CLASSES} classes, not {classes}")
+
+
+def _load(text: str, classes: int | None) -> Graph:
+    check_classes(classes)
     if text in BACKBONES:
         with as_file(files("kilograd") / "backbones" / f"{text}.npz") as path:
             return load_native(path, classes)
@@ -77,7 +107,9 @@ def input_spec(graph: Graph) -> InputSpec:
     type_ = graph.inputs[0].type
     height, width, channels = type_.shape
     features = features_of(graph)
-    return InputSpec(height, width, channels, type_.scale, type_.zero_point, features)
+    return InputSpec(
+        height, width, channels, type_.scale, type_.zero_point, features, graph.pixel_range
+    )
 
 
 def _resolved(text: str) -> Path:

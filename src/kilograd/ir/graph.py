@@ -62,6 +62,10 @@ class InputFeatures(Protocol):
         ...
 
 
+#: Of pixels where a model does not say.
+PIXEL_RANGE = (-1.0, 1.0)
+
+
 @dataclass(frozen=True)
 class Graph:
     """Nodes in a valid execution order, with the values between them.
@@ -77,6 +81,8 @@ class Graph:
             they are.
         target_features: extensions of the processor that kernels may use; which variant of a
             kernel runs changes how much scratch it takes, not what it computes.
+        pixel_range: real values that the darkest and the brightest pixel stand for, where samples
+            are images.
     """
 
     name: str
@@ -87,6 +93,7 @@ class Graph:
     features: InputFeatures | None = None
     row_groups: tuple[RowGroup, ...] = ()
     target_features: frozenset[str] = frozenset()
+    pixel_range: tuple[float, float] = PIXEL_RANGE
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "values", MappingProxyType(dict(self.values)))

@@ -26,7 +26,7 @@ import typing
 from typing import TYPE_CHECKING, Any, Protocol
 
 from kilograd.errors import UserError
-from kilograd.ir.graph import Graph, InputFeatures, Node, Phase, RowGroup
+from kilograd.ir.graph import PIXEL_RANGE, Graph, InputFeatures, Node, Phase, RowGroup
 from kilograd.ir.line import Line, TextError, Token
 from kilograd.ir.types import DType, Kind, Quantization, TensorType, Value
 
@@ -68,6 +68,8 @@ def print_graph(graph: Graph, operators: Mapping[str, OperatorForm] | None = Non
     lines += ["", *(_print_node(node, operators) for node in graph.nodes), ""]
     if graph.target_features:
         lines.append(f"target {', '.join(map(_word, sorted(graph.target_features)))}")
+    if graph.pixel_range != PIXEL_RANGE:
+        lines.append("pixels {!r}, {!r}".format(*graph.pixel_range))
     if graph.features is not None:
         lines.append(f"features {json.dumps(json.dumps(graph.features.as_dict()))}")
     lines += [f"update {_ref(state)} -> {_ref(new)}" for state, new in graph.updates.items()]
@@ -122,6 +124,7 @@ def parse_graph(
         reader.features,
         tuple(reader.row_groups),
         frozenset(reader.target_features),
+        reader.pixel_range,
     )
 
 
@@ -198,6 +201,7 @@ class _Reader:
         self.features: InputFeatures | None = None
         self.row_groups: list[RowGroup] = []
         self.target_features: list[str] = []
+        self.pixel_range = PIXEL_RANGE
         self._statements: dict[str, Callable[[Line], None]] = {
             "graph": self._graph,
             "node": self._node,
@@ -207,6 +211,7 @@ class _Reader:
             "output": lambda line: self.outputs.append(self._known(line, line.ref())),
             "features": self._features,
             "target": self._target,
+            "pixels": self._pixels,
             **{kind.value: self._value for kind in Kind},
         }
 
@@ -218,7 +223,7 @@ class _Reader:
         if keyword.text not in self._statements:
             kinds = ", ".join(kind.value for kind in Kind)
             raise line.error(
-                f"expected {kinds}, node, target, features, update, rows or output", keyword
+                f"expected {kinds}, node, target, pixels, features, update, rows or output", keyword
             )
         self._keyword = keyword.text
         self._statements[keyword.text](line)
@@ -242,6 +247,11 @@ class _Reader:
         self.target_features.append(line.name("a feature of the target").text)
         while line.accept(","):
             self.target_features.append(line.name("a feature of the target").text)
+
+    def _pixels(self, line: Line) -> None:
+        low = line.number(float)
+        line.skip(",")
+        self.pixel_range = (low, line.number(float))
 
     def _features(self, line: Line) -> None:
         stated = line.name("features as JSON")

@@ -11,6 +11,7 @@ from kilograd.ops import (
     add,
     bias,
     clamp,
+    concatenate,
     conv,
     delta,
     depthwise,
@@ -18,10 +19,26 @@ from kilograd.ops import (
     loss,
     pointwise,
     pool,
+    requantize,
+    reshape,
 )
 from kilograd.ops.spec import KernelCall, OpSpec, Role
 
-_ROOMS = (conv, pointwise, depthwise, add, pool, loss, bias, clamp, gradient_scale, delta)
+_ROOMS = (
+    conv,
+    pointwise,
+    depthwise,
+    add,
+    concatenate,
+    pool,
+    requantize,
+    reshape,
+    loss,
+    bias,
+    clamp,
+    gradient_scale,
+    delta,
+)
 
 #: Every operator by name.
 REGISTRY: Mapping[str, OpSpec[Any]] = MappingProxyType(

@@ -1,7 +1,8 @@
-"""What the pixels of an image are for a network, made a layer of it.
+"""What the pixels of an image are for a network.
 
-kilograd's networks read images whose pixels stand for -1 to 1. A network that was trained on other
-numbers gets a depthwise layer of one tap in front, which turns the former into the latter.
+A quantized network reads pixels that go from one number to another, the same ones for all channels.
+A network that was trained on other numbers for each channel gets a depthwise layer of one tap in
+front, which makes them of -1 to 1.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from kilograd.errors import DataError
 from kilograd.frontend.onnx.maps import Map
@@ -20,7 +20,7 @@ from kilograd.frontend.onnx.maps import Map
 #: What the layer is called.
 LAYER = "pixels"
 
-#: Kilograd's own.
+#: What pixels are before the layer.
 _LOW, _HIGH = -1.0, 1.0
 
 
@@ -70,9 +70,14 @@ class PixelRange:
         return ",".join(f"{low:g},{high:g}" for low, high in pairs) or "nothing"
 
     @property
-    def is_usual(self) -> bool:
-        """Whether it is what kilograd's networks read."""
-        return set(self.low) == {_LOW} and set(self.high) == {_HIGH}
+    def is_uniform(self) -> bool:
+        """Whether it is the same for all channels."""
+        return len(set(zip(self.low, self.high, strict=True))) == 1
+
+    @property
+    def read(self) -> tuple[float, float]:
+        """What the pixels are for the quantized network, behind the layer if there is one."""
+        return (self.low[0], self.high[0]) if self.is_uniform else (_LOW, _HIGH)
 
     def check(self, map_: Map) -> None:
         """Refuse to be that of a network whose input does not have so many channels.
@@ -86,19 +91,6 @@ class PixelRange:
                 f"pixels stand for {self}, and the network reads {list(map_.shape)}",
                 hint="give two numbers, or two for each channel",
             )
-
-    def usual_of(self, inputs: NDArray[np.float32], axis: int) -> NDArray[np.float32]:
-        """What kilograd reads for what the network without the layer read.
-
-        Args:
-            inputs: of any shape.
-            axis: that of the channels.
-        """
-        shape = [1] * inputs.ndim
-        shape[axis] = len(self.low)
-        low, high = (np.reshape(ends, shape) for ends in (self.low, self.high))
-        share = (inputs.astype(np.float64) - low) / (high - low)
-        return (_LOW + share * (_HIGH - _LOW)).astype(np.float32)
 
     def put_before(self, model: Any, map_: Map) -> None:
         """Make the layer the first one of a network; its input keeps its name.

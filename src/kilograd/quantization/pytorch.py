@@ -24,7 +24,7 @@ def from_torch(
     calibration: Any,
     classes: int | None = None,
     *,
-    input_range: tuple[float, float] | None = None,
+    pixel_range: tuple[float, float] | None = None,
     name: str | None = None,
     save: Path | None = None,
 ) -> Graph:
@@ -38,14 +38,13 @@ def from_torch(
         calibration: some hundred samples as the module reads them, a float tensor or array
             [samples, channels, height, width].
         classes: of a freshly initialised head; None keeps the module's own last layer.
-        input_range: what the darkest and the brightest pixel of an image are for the module, such
-            as (0, 1). The graph then reads pixels as kilograd's other networks do, -1 to 1, behind
-            a layer that turns them into these. None where the samples are no images, or -1 to 1.
+        pixel_range: what the darkest and the brightest pixel of an image are for the module, such
+            as (0, 1); None takes the ends of what its int8 input can hold.
         name: of the graph; the module's class if None.
         save: also writes the quantized network to this .onnx file.
 
     Raises:
-        DataError: when ``input_range`` is none, or the module does not read images.
+        DataError: when ``pixel_range`` is none, or the module does not read images.
         ModelError: when PyTorch, onnxscript or onnxruntime is missing, the module cannot be
             exported or quantized, or has a layer that kilograd cannot carry.
     """
@@ -70,10 +69,9 @@ def from_torch(
         ) from error
     finally:
         module.train(was_training)
-    if input_range is not None:
-        pixels = PixelRange(input_range[:1], input_range[1:])
-        network, samples = network.with_pixels(pixels), pixels.usual_of(samples, 2)
-    content = quantize_network(network, samples, {"kilograd.source": f"torch {torch.__version__}"})
+    if pixel_range is not None:
+        PixelRange(pixel_range[:1], pixel_range[1:]).check(network.map)
+    content = quantize_network(network, samples, pixel_range)
     graph = lower(network_of(content, title, title), title, classes)
     if save is not None:
         write_atomically(save, content)

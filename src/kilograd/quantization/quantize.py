@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from kilograd.errors import ModelError
 from kilograd.frontend.malformed import MALFORMED
 from kilograd.frontend.onnx.errors import DamagedError, RefusedError
-from kilograd.frontend.onnx.graph import parse
+from kilograd.frontend.onnx.graph import PIXEL_RANGE_KEY, parse
 from kilograd.frontend.onnx.maps import Map
 from kilograd.frontend.onnx.reader import begins_with_channels_last, in_words
 from kilograd.quantization.pixels import PixelRange
@@ -42,19 +42,19 @@ class FloatNetwork:
     map: Map
 
     def with_pixels(self, pixels: PixelRange) -> FloatNetwork:
-        """The network behind a layer that turns pixels into what it reads.
+        """The network behind a layer that turns pixels into what it reads, if it needs one.
 
         Args:
             pixels: what they are for the network.
 
         Returns:
-            a network that reads -1 to 1; the same if this one does.
+            a network for which they are ``pixels.read``.
 
         Raises:
             DataError: when the network does not read images of so many channels.
         """
         pixels.check(self.map)
-        if pixels.is_usual:
+        if pixels.is_uniform:
             return self
         onnx: Any = _package("onnx", self.where)
         model = onnx.load_from_string(self.content)
@@ -137,7 +137,9 @@ def float_network(model: Any, where: str) -> FloatNetwork:
 
 
 def quantize_network(
-    network: FloatNetwork, samples: NDArray[np.float32], notes: Mapping[str, str] | None = None
+    network: FloatNetwork,
+    samples: NDArray[np.float32],
+    pixel_range: tuple[float, float] | None = None,
 ) -> bytes:
     """The network in int8, in the QDQ format.
 
@@ -148,7 +150,8 @@ def quantize_network(
     Args:
         network: of float operators.
         samples: to calibrate with, [n, 1, ...], as ``FloatSamples.as_read`` returns them.
-        notes: what to write into the file about itself, by name.
+        pixel_range: what the darkest and the brightest pixel of an image are for the network, which
+            the file then says; None where samples are no images.
 
     Returns:
         the contents of an .onnx file.
@@ -186,8 +189,10 @@ def quantize_network(
                 where=network.where,
             ) from error
     runtime: Any = _package("onnxruntime", network.where)
-    facts = {"kilograd.version": VERSION, "kilograd.onnxruntime": str(runtime.__version__)}
-    for key, value in (facts | dict(notes or {})).items():
+    notes = {"kilograd.version": VERSION, "kilograd.onnxruntime": str(runtime.__version__)}
+    if pixel_range is not None:
+        notes[PIXEL_RANGE_KEY] = "{!r},{!r}".format(*pixel_range)
+    for key, value in notes.items():
         entry = model.metadata_props.add()
         entry.key, entry.value = key, value
     return model.SerializeToString()

@@ -15,12 +15,13 @@ from kilograd.data.images import SUFFIXES, decode_images
 from kilograd.data.pack import read_pack
 from kilograd.errors import DataError
 from kilograd.frontend.onnx.maps import Map
+from kilograd.ir import PIXEL_RANGE
 
 #: With this quantization the int8 of an image is its pixel less 128.
 _PIXELS = (1 / 127.5, -1)
 _PIXEL_ZERO = 128
 
-_HALF_OF_PIXELS = 127.5
+_BRIGHTEST = 255
 
 #: Of the labelled samples of a pack that does not tell train from test.
 _TEST_SHARE = 0.25
@@ -37,7 +38,7 @@ class FloatSamples:
         inputs: float32 [n, height, width, channels].
         labels: int32 [n]; None where nobody says what the samples are.
         classes: how many there are; 0 without labels.
-        are_pixels: whether they are images, whose pixels stand for -1 to 1.
+        are_pixels: whether they are images.
     """
 
     inputs: NDArray[np.float32]
@@ -63,7 +64,14 @@ class FloatSamples:
         return np.ascontiguousarray(moved).reshape(len(self), *map_.shape)
 
 
-def read_samples(path: Path, map_: Map, limit: int, *, is_test: bool = False) -> FloatSamples:
+def read_samples(
+    path: Path,
+    map_: Map,
+    limit: int,
+    *,
+    pixel_range: tuple[float, float] = PIXEL_RANGE,
+    is_test: bool = False,
+) -> FloatSamples:
     """Samples of a folder or a pack.
 
     Args:
@@ -71,6 +79,8 @@ def read_samples(path: Path, map_: Map, limit: int, *, is_test: bool = False) ->
             of real numbers, ``inputs``, which are what the network reads.
         map_: the network's input.
         limit: most samples, balanced over the classes.
+        pixel_range: what the darkest and the brightest pixel of an image are for the network; real
+            numbers are taken as they are.
         is_test: whether the samples are those that a dataset holds back for testing.
 
     Raises:
@@ -85,19 +95,20 @@ def read_samples(path: Path, map_: Map, limit: int, *, is_test: bool = False) ->
     if plain:
         files = [plain[int(place)] for place in np.linspace(0, len(plain) - 1, limit)]
         int8 = decode_images([(str(file), file) for file in dict.fromkeys(files)], spec)
-        return FloatSamples(_reals(int8), None, 0, are_pixels=True)
+        return FloatSamples(_reals(int8, pixel_range), None, 0, are_pixels=True)
     dataset = load_dataset(
         path, spec, limit=0 if is_test else limit, test_limit=limit if is_test else 0
     )
     held: Samples = dataset.test if is_test else dataset.train
     classes = len(dataset.class_names)
-    return FloatSamples(_reals(held.inputs), held.labels, classes, are_pixels=True)
+    return FloatSamples(_reals(held.inputs, pixel_range), held.labels, classes, are_pixels=True)
 
 
-def _reals(inputs: NDArray[np.int8]) -> NDArray[np.float32]:
+def _reals(inputs: NDArray[np.int8], pixel_range: tuple[float, float]) -> NDArray[np.float32]:
     """What the pixels of images stand for."""
+    low, high = pixel_range
     pixels = inputs.astype(np.float64) + _PIXEL_ZERO
-    return (pixels / _HALF_OF_PIXELS - 1).astype(np.float32)
+    return (low + pixels * ((high - low) / _BRIGHTEST)).astype(np.float32)
 
 
 def _plain_images(path: Path) -> list[Path]:

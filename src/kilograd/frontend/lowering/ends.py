@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kilograd.frontend.lowering.refusals import Refuser
-from kilograd.frontend.network import Layer, Network
+from kilograd.frontend.network import Layer, Network, Tensor
 
 #: A sample is given in int8 and in the shape that the first layer reads.
 _BEFORE = frozenset({"quantize", "reshape"})
@@ -22,11 +22,13 @@ class Ends:
         sample: number of the tensor that is the graph's input.
         body: numbers of the layers before the head, in order.
         head: number of the layer that makes the logits.
+        is_sigmoid: whether a sigmoid follows it.
     """
 
     sample: int
     body: tuple[int, ...]
     head: int
+    is_sigmoid: bool
 
 
 def find_ends(network: Network, refuser: Refuser) -> Ends:
@@ -49,9 +51,9 @@ def find_ends(network: Network, refuser: Refuser) -> Ends:
                 raise refuser.layer(number, f"another layer makes tensor {output} as well")
             producers[output] = number
     sample = _sample(network)
-    head = _head(network, producers, sample, refuser)
+    head, is_sigmoid = _head(network, producers, sample, refuser)
     needed = _needed(network, producers, head, sample)
-    return Ends(sample, tuple(sorted(needed - {head})), head)
+    return Ends(sample, tuple(sorted(needed - {head})), head, is_sigmoid)
 
 
 def _sample(network: Network) -> int:
@@ -69,15 +71,28 @@ def _sample(network: Network) -> int:
     return sample
 
 
-def _head(network: Network, producers: dict[int, int], sample: int, refuser: Refuser) -> int:
+def is_trivial_transpose(tensor: Tensor) -> bool:
+    """Whether any order of a tensor's dimensions is the same in memory: at most one is not 1."""
+    return sum(extent != 1 for extent in tensor.shape) <= 1
+
+
+def _head(
+    network: Network, producers: dict[int, int], sample: int, refuser: Refuser
+) -> tuple[int, bool]:
+    """Number of the layer, and whether a sigmoid follows it."""
     (result,) = network.outputs
+    is_sigmoid = False
     for _ in range(len(network.layers) + 1):
         if result not in producers or result == sample:
             break
         head = producers[result]
         layer = network.layers[head]
-        if layer.operator not in _BEHIND or not layer.inputs:
-            return head
+        is_behind = layer.operator in _BEHIND and bool(layer.inputs)
+        if layer.operator == "transpose" and layer.inputs:
+            is_behind = is_trivial_transpose(network.tensors[layer.inputs[0]])
+        if not is_behind:
+            return head, is_sigmoid
+        is_sigmoid |= layer.operator == "logistic"
         result = layer.inputs[0]
     raise refuser.network("no layer with weights makes the network's result")
 

@@ -8,28 +8,24 @@ from collections.abc import Callable
 import numpy as np
 
 from kilograd.errors import ModelError
-from kilograd.frontend.builder import SMALLEST_SCALE, GraphBuilder, fresh_head
-from kilograd.frontend.lowering.ends import Ends, find_ends
-from kilograd.frontend.lowering.names import LayerNames, model_name
-from kilograd.frontend.lowering.parameters import ParameterReader
-from kilograd.frontend.lowering.quantization import int8_range
-from kilograd.frontend.lowering.refusals import Refuser
+from kilograd.frontend.builder import GraphBuilder
+from kilograd.frontend.lowering.ends import find_ends, is_trivial_transpose
+from kilograd.frontend.lowering.head import HeadBuilder
+from kilograd.frontend.lowering.names import model_name
+from kilograd.frontend.lowering.quantization import int8_ends
+from kilograd.frontend.lowering.reading import is_quantized
 from kilograd.frontend.lowering.windows import (
     NO_PADS,
-    Pads,
     convolution_window,
-    extents,
-    padded,
+    pool_window,
     sum_of_pads,
 )
-from kilograd.frontend.network import Layer, Network, Tensor
+from kilograd.frontend.network import Layer, Network
 from kilograd.ir import Graph, Quantization
 from kilograd.ops.common.window import Window
 
 #: Largest extent of a map, to refuse what no device can hold before it is built.
 _MAX_EXTENT = 65536
-
-_FRESH_HEAD = "give a number of classes, for which a new last layer is made"
 
 
 def lower(network: Network, where: str, classes: int | None = None) -> Graph:
@@ -46,29 +42,23 @@ def lower(network: Network, where: str, classes: int | None = None) -> Graph:
     return Lowering(network, where).graph(classes)
 
 
-class Lowering:
-    """Builds the graph of one network.
-
-    Attributes:
-        values: number of a tensor -> name of the value that holds it in the graph.
-        pads: number of a tensor -> what it has around that value: top, bottom, left, right.
-    """
+class Lowering(HeadBuilder):
+    """Builds the graph of one network."""
 
     def __init__(self, network: Network, where: str) -> None:
-        self.values: dict[int, str] = {}
-        self.pads: dict[int, Pads] = {}
-        self._network = network
-        self._where = where
-        self._refuser = Refuser(network, where)
-        self._parameters = ParameterReader(network, self._refuser)
-        self._names = LayerNames()
+        super().__init__(network, where)
         self._builders: dict[str, Callable[[int, Layer], str]] = {
             "conv": self._conv,
             "depthwise": self._depthwise,
             "dense": self._dense,
             "add": self._add,
+            "concatenate": self._concatenate,
             "average_pool": self._average_pool,
+            "max_pool": self._max_pool,
+            "mean": self._mean,
+            "quantize": self._requantize,
             "reshape": self._reshape,
+            "transpose": self._transpose,
             "pad": self._pad,
         }
 
@@ -82,36 +72,16 @@ class Lowering:
         name = model_name(self._network.name)
         height, width, channels = self._sample_shape(ends.sample)
         try:
-            self._builder = GraphBuilder(
-                name, height, width, channels, self._sample_quantization(ends.sample)
-            )
+            self._sample = self._sample_quantization(ends.sample)
+            self._builder = GraphBuilder(name, height, width, channels, self._sample)
             self.values[ends.sample] = "input"
             for number in ends.body:
                 self._append(number)
-            return self._builder.finish(self._head(ends, classes))
+            logits = self._head(ends, classes)
+            pixel_range = self._network.pixel_range or int8_ends(self._sample)
+            return self._builder.finish(logits, pixel_range=pixel_range)
         except ModelError as error:  # the builder knows the model's name, not its file
             raise ModelError(error.what, where=self._where, hint=error.hint) from error
-
-    def _tensor(self, layer: Layer, place: int = 0) -> Tensor:
-        return self._network.tensors[layer.inputs[place]]
-
-    def _result(self, number: int) -> Tensor:
-        return self._network.tensors[self._network.layers[number].outputs[0]]
-
-    def _check_type(self, number: int) -> None:
-        """Refuse a layer that has no map, or one that is not int8."""
-        layer = self._network.layers[number]
-        if not layer.inputs or layer.inputs[0] < 0:
-            raise self._refuser.layer(number, "its first input is left out")
-        if len(layer.outputs) != 1:
-            raise self._refuser.layer(
-                number, f"it makes {len(layer.outputs)} tensors, and kilograd's layers make one"
-            )
-        for what, tensor in (("input", self._tensor(layer)), ("result", self._result(number))):
-            if tensor.dtype != "int8":
-                weight = self._tensor(layer, 1).dtype if len(layer.inputs) > 1 else ""
-                is_hybrid = tensor.dtype == "float32" and weight == "int8"
-                raise self._refuser.dtype(number, what, "hybrid" if is_hybrid else tensor.dtype)
 
     def _sample_shape(self, sample: int) -> tuple[int, int, int]:
         shape = self._network.tensors[sample].shape
@@ -139,18 +109,9 @@ class Lowering:
 
     def _sample_quantization(self, sample: int) -> Quantization:
         tensor = self._network.tensors[sample]
-        if not _is_quantized(tensor):
+        if not is_quantized(tensor):
             raise self._refuser.network(
                 "the network's input needs one scale and one zero point of int8"
-            )
-        return Quantization(tensor.scales, tensor.zero_point)
-
-    def _quantization(self, number: int) -> Quantization:
-        """Of the result of a layer."""
-        tensor = self._result(number)
-        if not _is_quantized(tensor):
-            raise self._refuser.layer(
-                number, "its result needs one scale and one zero point of int8"
             )
         return Quantization(tensor.scales, tensor.zero_point)
 
@@ -163,67 +124,6 @@ class Lowering:
         value = self._builders[layer.operator](number, layer)
         self.values[output] = value
         self._check_shape(number)
-
-    def _check_activation(self, number: int) -> None:
-        """Refuse an activation that leaves less than all of int8: there is no other clamp."""
-        activation = self._network.layers[number].activation
-        kept = int8_range(activation, self._quantization(number))
-        if kept is None:
-            raise self._refuser.layer(number, f"kilograd has no activation {activation}")
-        if kept != (-128, 127):
-            raise self._refuser.layer(
-                number,
-                f"its activation {activation} leaves {kept[0]} to {kept[1]} of int8, and "
-                "kilograd's layers clamp to -128 to 127 only",
-                "quantize the result so that its range is that of the activation",
-            )
-
-    def _check_shape(self, number: int) -> None:
-        """Refuse a file that says of a result what its layer does not make."""
-        output = self._network.layers[number].outputs[0]
-        made = padded(self._shape(output), self.pads.get(output, NO_PADS))
-        stated = self._result(number).shape
-        is_map = len(stated) == 4  # noqa: PLR2004 - batch, height, width, channels
-        is_map &= self._network.layers[number].operator != "reshape"
-        if math.prod(stated) != math.prod(made) or (is_map and stated != (1, *made)):
-            raise self._refuser.layer(
-                number,
-                f"the file says that its result has the shape {list(stated)}, and it has "
-                f"{[1, *made]}",
-            )
-
-    def _shape(self, tensor: int) -> tuple[int, int, int]:
-        height, width, channels = self._builder.type_of(self.values[tensor]).shape
-        return height, width, channels
-
-    def _name(self, number: int) -> str:
-        return self._names.choose(self._result(number).name, self._network.layers[number].operator)
-
-    def _read(self, number: int, layer: Layer, place: int = 0, *, pads: bool = False) -> str:
-        """Name of the value that holds an input, which may be padded if the layer can do that."""
-        tensor = layer.inputs[place] if place < len(layer.inputs) else -1
-        if tensor not in self.values:
-            raise self._refuser.layer(
-                number, f"its input {place} is neither the sample nor made by a layer before it"
-            )
-        if tensor in self.pads and not pads:
-            raise self._refuser.layer(
-                number, "it reads a padded map, and only convolutions can take padding in"
-            )
-        return self.values[tensor]
-
-    def _read_map(self, number: int, layer: Layer, *, pads: bool = False) -> str:
-        """As ``_read`` for a layer to which height and width matter."""
-        value = self._read(number, layer, pads=pads)
-        tensor = layer.inputs[0]
-        made = padded(self._shape(tensor), self.pads.get(tensor, NO_PADS))
-        if self._network.tensors[tensor].shape != (1, *made):
-            raise self._refuser.layer(
-                number,
-                f"it reads a map of {extents(made)} in another shape, "
-                f"{list(self._network.tensors[tensor].shape)}, and kilograd does not reshape maps",
-            )
-        return value
 
     def _window(self, number: int, layer: Layer, taps: tuple[int, int]) -> Window:
         before = self.pads.get(layer.inputs[0], NO_PADS)
@@ -279,41 +179,78 @@ class Lowering:
         p = self._parameters.read(number, weight.reshape(-1, height, width, channels), 0)
         return self._builder.conv(self._name(number), x, p, Window(height, width), output)
 
-    def _check_dense(self, number: int, layer: Layer, outputs: int, inputs: int) -> None:
-        """Refuse a dense layer that is applied to something other than all of its map at once."""
-        if "weights_format" in layer.options:
-            raise self._refuser.layer(number, "its weights are in an order that is not read")
-        elements = math.prod(self._shape(layer.inputs[0]))
-        if inputs != elements or math.prod(self._result(number).shape) != outputs:
-            raise self._refuser.layer(
-                number,
-                f"it reads {inputs} of {elements} elements at a time, and kilograd's dense layers "
-                "read all at once",
-            )
-
     def _add(self, number: int, layer: Layer) -> str:
         a, b = (self._read(number, layer, place) for place in (0, 1))
         return self._builder.add(self._name(number), a, b, self._quantization(number))
 
+    def _concatenate(self, number: int, layer: Layer) -> str:
+        """Two at a time."""
+        axis, rank = layer.options["axis"], len(self._result(number).shape)
+        x = self._read(number, layer)
+        if axis not in {rank - 1, -1}:
+            raise self._refuser.layer(
+                number,
+                f"it joins its maps along dimension {axis}, and kilograd does so along the last, "
+                "their channels",
+            )
+        self._check_same_scale(number, layer)
+        for place in range(1, len(layer.inputs)):
+            other = self._read(number, layer, place)
+            self._check_same_scale(number, layer, place)
+            x = self._builder.concatenate(self._name(number), x, other)
+        return x
+
     def _average_pool(self, number: int, layer: Layer) -> str:
         x = self._read_map(number, layer)
         height, width, _ = self._builder.type_of(x).shape
-        if layer.pair("window") != (height, width) or layer.numbers("pads") != NO_PADS:
-            raise self._refuser.pool_window(number)
         self._check_same_scale(number, layer)
-        return self._builder.average_pool(self._name(number), x)
+        if layer.pair("window") == (height, width) and layer.numbers("pads") == NO_PADS:
+            return self._builder.average_pool(self._name(number), x)
+        window = pool_window(self._refuser, number, layer)
+        return self._builder.windowed_average_pool(self._name(number), x, window)
 
-    def _check_same_scale(self, number: int, layer: Layer) -> None:
-        x, result = self._tensor(layer), self._result(number)
-        if (x.scales, x.zero_point) != (result.scales, result.zero_point):
+    def _max_pool(self, number: int, layer: Layer) -> str:
+        x = self._read_map(number, layer)
+        self._check_same_scale(number, layer)
+        window = pool_window(self._refuser, number, layer)
+        return self._builder.max_pool(self._name(number), x, window)
+
+    def _mean(self, number: int, layer: Layer) -> str:
+        x = self._read_map(number, layer)
+        axes = layer.options.get("axes")
+        if not isinstance(axes, tuple):
+            raise self._refuser.layer(number, "its axes are not a constant")
+        if sorted(axis % 4 if -4 <= axis < 0 else axis for axis in axes) != [1, 2]:  # noqa: PLR2004
             raise self._refuser.layer(
-                number, "its result has another scale or zero point than its input"
+                number,
+                f"it is a mean over the dimensions {list(axes)}, and kilograd's is over height and "
+                "width, 1 and 2",
             )
+        return self._builder.mean(self._name(number), x, self._quantization(number))
+
+    def _requantize(self, number: int, layer: Layer) -> str:
+        x = self._read(number, layer)
+        return self._builder.requantize(self._name(number), x, self._quantization(number))
 
     def _reshape(self, number: int, layer: Layer) -> str:
-        """Nothing happens in memory; what reads the result must suit the map as it was."""
+        """Only a map of other extents is a layer; what reads a vector takes the map as it is."""
         self._check_same_scale(number, layer)
-        return self._read(number, layer)
+        x = self._read(number, layer)
+        stated = self._result(number).shape
+        is_map = len(stated) == 4 and stated[0] == 1  # noqa: PLR2004 - batch, height, width, channels
+        shape = self._shape(layer.inputs[0])
+        if not is_map or stated[1:] == shape or math.prod(stated) != math.prod(shape):
+            return x
+        return self._builder.reshape(self._name(number), x, stated[1:])
+
+    def _transpose(self, number: int, layer: Layer) -> str:
+        """Dimensions of one element may change their places: nothing happens in memory."""
+        if not is_trivial_transpose(self._tensor(layer)):
+            raise self._refuser.operator(number)
+        self._check_same_scale(number, layer)
+        x = self._read(number, layer)
+        stated = self._result(number).shape
+        return self._builder.reshape(self._name(number), x, stated[-3:])
 
     def _pad(self, number: int, layer: Layer) -> str:
         """The windows of the layers behind take the padding in."""
@@ -332,48 +269,3 @@ class Lowering:
             raise self._refuser.layer(number, f"its padding is more than {_MAX_EXTENT}")
         self.pads[layer.outputs[0]] = both
         return x
-
-    def _head(self, ends: Ends, classes: int | None) -> str:
-        number, layer = ends.head, self._network.layers[ends.head]
-        if layer.operator not in {"dense", "conv"}:
-            raise self._refuser.layer(
-                number, "the last layer must be dense, or a 1×1 convolution of a 1×1 map"
-            )
-        x = self._read(number, layer)
-        weight = self._parameters.weight(number, rank=2 if layer.operator == "dense" else 4)
-        height, width, channels = self._builder.type_of(x).shape
-        if (height, width) != (1, 1) or weight.shape[1:-1] not in {(), (1, 1)}:
-            raise self._refuser.layer(
-                number,
-                f"the last layer must read one value of each channel, and it reads a map of "
-                f"{extents((height, width, channels))}",
-                "put an average pool over the whole map, or another dense layer, before it",
-            )
-        self._check_dense(number, layer, len(weight), weight.shape[-1])
-        if classes is not None:
-            return self._builder.dense("head", x, fresh_head(channels, classes))
-        if layer.activation != "none":
-            raise self._refuser.layer(
-                number,
-                f"the last layer must have no activation, and it has {layer.activation}",
-                _FRESH_HEAD,
-            )
-        if len(weight) < 2:  # noqa: PLR2004 - to tell apart
-            raise self._refuser.layer(
-                number,
-                "the last layer makes one value, and kilograd's makes one for each class, of which "
-                "there are at least two",
-                _FRESH_HEAD,
-            )
-        p = self._parameters.read(number, weight.reshape(len(weight), -1), 0)
-        return self._builder.dense("head", x, p)
-
-
-def _is_quantized(tensor: Tensor) -> bool:
-    """Whether a map has one scale and a zero point of int8."""
-    return (
-        tensor.dtype == "int8"
-        and len(tensor.scales) == 1
-        and SMALLEST_SCALE <= tensor.scales[0] <= 1 / SMALLEST_SCALE
-        and -128 <= tensor.zero_point <= 127  # noqa: PLR2004 - int8
-    )

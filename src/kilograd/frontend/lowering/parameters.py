@@ -62,13 +62,6 @@ class ParameterReader:
         Raises:
             ModelError: when kilograd has no such weights, or a bias or scales do not fit.
         """
-        lowest = int(np.count_nonzero(weight == -128))  # noqa: PLR2004 - int8's lowest
-        if lowest:
-            raise self._refuser.layer(
-                number,
-                f"{lowest} of its weights are -128, and kilograd's run from -127 to 127",
-                self._network.advice.narrow,
-            )
         tensor = self._input(number, 1)
         outputs = tensor.shape[axis] if tensor is not None else 0
         return Parameters(

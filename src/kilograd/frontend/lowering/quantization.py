@@ -46,3 +46,14 @@ def scale_of_float32_product(x: float, weight: float) -> float:
     """
     with np.errstate(over="ignore", under="ignore"):
         return float(_FLOAT(x) * _FLOAT(weight)) / x
+
+
+def int8_ends(quantization: Quantization) -> tuple[float, float]:
+    """The real values of -128 and 127.
+
+    Files do not say what a pixel stands for. Whoever quantized the network showed it pixels of
+    all values, so that these are the ends of its int8: a pixel p is p - 128, whether the network
+    was trained on 0 to 1, -1 to 1 or 0 to 255.
+    """
+    scale, zero_point = quantization.scale, quantization.zero_point
+    return (-128 - zero_point) * scale, (127 - zero_point) * scale

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 
 from kilograd.errors import ModelError
 from kilograd.frontend.lowering.names import layer_name
 from kilograd.frontend.network import Advice, Network
-
-_GLOBAL = "make the pool's window as large as its map, as AveragePooling2D(pool_size=...) does"
 
 
 @dataclass(frozen=True)
@@ -23,21 +21,13 @@ class Refusal:
 
 #: By the neutral name of an operator, or the file's.
 _OPERATORS: Mapping[str, Refusal] = {
-    "max_pool": Refusal(
-        "kilograd has no max pooling", "use a convolution with a stride of 2 instead of the pool"
-    ),
-    "mean": Refusal(
-        "a mean rescales its result, which kilograd's average pool does not",
-        "replace GlobalAveragePooling2D by AveragePooling2D with a window as large as the map",
-    ),
-    "quantize": Refusal("kilograd does not rescale a map between two layers"),
     "dequantize": Refusal(
         "its result is float32, and kilograd computes with int8", attrgetter("int8")
     ),
     "softmax": Refusal("a softmax can only follow the last layer"),
     "log_softmax": Refusal("a softmax can only follow the last layer"),
     "logistic": Refusal("a sigmoid can only follow the last layer"),
-    "TRANSPOSE": Refusal(
+    "transpose": Refusal(
         "kilograd does not reorder the dimensions of a map",
         "export the network with its channels last",
     ),
@@ -112,6 +102,11 @@ class Refuser:
         given = "float32" if dtype == "hybrid" else dtype
         return self.layer(number, f"its {what} is {given}, {refusal.reason}", refusal.hint)
 
-    def pool_window(self, number: int) -> ModelError:
-        """An average pool of less than the whole map."""
-        return self.layer(number, "kilograd's average pool is over the whole map", _GLOBAL)
+    def padding(self, number: int, window: Sequence[int], pads: Sequence[int]) -> ModelError:
+        """A window whose padding is as large as itself."""
+        top, bottom, left, right = pads
+        return self.layer(
+            number,
+            f"its {window[0]}×{window[1]} window has padding of {top}, {bottom}, {left} and "
+            f"{right} (top, bottom, left, right), and padding must be smaller than the window",
+        )

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from kilograd.frontend.lowering.refusals import Refuser
 from kilograd.frontend.network import Layer
 from kilograd.ops.common.window import Window
+from kilograd.ops.pool.window import PoolWindow
 
 #: Top, bottom, left, right.
 Pads = tuple[int, int, int, int]
@@ -61,11 +62,7 @@ def convolution_window(
     pads = sum_of_pads(before, layer.numbers("pads"))
     top, bottom, left, right = pads
     if max(top, bottom) >= taps[0] or max(left, right) >= taps[1]:
-        raise refuser.layer(
-            number,
-            f"its {extents(taps)} window has padding of {top}, {bottom}, {left} and {right} "
-            "(top, bottom, left, right), and padding must be smaller than the window",
-        )
+        raise refuser.padding(number, taps, pads)
     return Window(*taps, _stride(refuser, number, layer, result), *pads)
 
 
@@ -81,3 +78,16 @@ def _stride(refuser: Refuser, number: int, layer: Layer, result: tuple[int, ...]
         f"its strides differ, {vertical} down and {horizontal} across, and kilograd's windows "
         "have one",
     )
+
+
+def pool_window(refuser: Refuser, number: int, layer: Layer) -> PoolWindow:
+    """Geometry of a pool.
+
+    Raises:
+        ModelError: for padding as large as the window.
+    """
+    height, width = layer.pair("window")
+    top, bottom, left, right = pads = layer.numbers("pads")
+    if max(top, bottom) >= height or max(left, right) >= width:
+        raise refuser.padding(number, (height, width), pads)
+    return PoolWindow(height, width, *layer.pair("strides"), top, bottom, left, right)

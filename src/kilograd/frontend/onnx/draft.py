@@ -159,21 +159,39 @@ class Draft:
             scales: none where it is not quantized.
             zero_points: as many.
         """
-        made = -1
         if self._only_flattens(value, scales, zero_points):
             return Stored(value.steps[0].inputs[0], value.map)
-        for place, step in enumerate(value.steps):
-            is_last = place == len(value.steps) - 1
+        final = Tensor(value.name, value.map.stored, dtype, scales, zero_points)
+        first = self.tensors[value.steps[0].inputs[0]]
+        inner, steps = final, value.steps
+        if _only_moves(value) and not _same_scale(first, final):
+            # Nothing is computed before the result gets another scale.
+            inner, steps = first, (*steps, Step("quantize", (), {}, value.map))
+        made = -1
+        for place, step in enumerate(steps):
+            is_last = place == len(steps) - 1
             given = step.inputs if place == 0 else (made, *step.inputs)
-            result = Tensor(value.name, step.map.stored, dtype, scales, zero_points)
+            like = final if is_last else inner
+            result = replace(like, name=value.name, shape=step.map.stored, data=None)
             operator, options = step.operator, step.options
             if operator == "mean":
                 operator, options = self._mean(step, given[0], result)
+            if operator == "concatenate":
+                given = tuple(self._rescaled(number, value, result) for number in given)
             activation = _activation(value, result) if is_last else "none"
             made = self.store(result)
             title = value.file_operator
             self.layers.append(Layer(operator, given, (made,), activation, options, title))
         return Stored(made, value.map)
+
+    def _rescaled(self, number: int, value: Pending, result: Tensor) -> int:
+        """A map in the scale of a result that takes it over as it is."""
+        x = self.tensors[number]
+        if _same_scale(x, result):
+            return number
+        made = self.store(replace(result, name=value.name, shape=x.shape))
+        self.layers.append(Layer("quantize", (number,), (made,), "none", {}, value.file_operator))
+        return made
 
     def _only_flattens(
         self, value: Pending, scales: tuple[float, ...], zero_points: tuple[int, ...]
@@ -187,10 +205,19 @@ class Draft:
     def _mean(self, step: Step, given: int, result: Tensor) -> tuple[str, Any]:
         """A mean of the whole map that does not rescale is an average pool."""
         x = self.tensors[given]
-        if (x.scales, x.zero_points) != (result.scales, result.zero_points):
+        if not _same_scale(x, result):
             return step.operator, step.options
         window = x.shape[1:3]
         return "average_pool", {"window": window, "strides": window, "pads": (0, 0, 0, 0)}
+
+
+def _same_scale(a: Tensor, b: Tensor) -> bool:
+    return (a.dtype, a.scales, a.zero_points) == (b.dtype, b.scales, b.zero_points)
+
+
+def _only_moves(value: Pending) -> bool:
+    """Whether what a value is made of stays as it is, but for its place or whether it is kept."""
+    return all(step.operator in {"reshape", "max_pool", "pad"} for step in value.steps)
 
 
 def _activation(value: Pending, result: Tensor) -> str:

@@ -20,6 +20,9 @@ Attribute = int | float | str | tuple[int, ...] | tuple[float, ...] | NDArray[An
 #: QuantizeLinear is another.
 OLDEST_OPSET, NEWEST_OPSET = 13, 27
 
+#: Of the note about what the darkest and the brightest pixel of an image stand for.
+PIXEL_RANGE_KEY = "kilograd.pixel_range"
+
 #: Most nodes, constants, or inputs; each costs time.
 _MAX_ENTRIES = 20_000
 
@@ -116,6 +119,7 @@ class OnnxGraph:
         constants: initializers, by name.
         inputs: without the initializers.
         outputs: names of values.
+        pixel_range: what kilograd noted about the pixels of images, if it did.
     """
 
     opset: int
@@ -123,6 +127,7 @@ class OnnxGraph:
     constants: Mapping[str, NDArray[Any]]
     inputs: tuple[GraphInput, ...]
     outputs: tuple[str, ...]
+    pixel_range: tuple[float, float] | None = None
 
 
 def parse(content: bytes) -> OnnxGraph:
@@ -162,7 +167,23 @@ def parse(content: bytes) -> OnnxGraph:
     nodes = tuple(_node(node) for node in graph.node)
     outputs = tuple(_text(entry.name) for entry in graph.output)
     inputs = tuple(_input(entry) for entry in graph.input if entry.name not in constants)
-    return OnnxGraph(opset, nodes, constants, inputs, outputs)
+    return OnnxGraph(opset, nodes, constants, inputs, outputs, _pixel_range(model))
+
+
+def _pixel_range(model: Any) -> tuple[float, float] | None:
+    """What the file notes: two numbers that rise."""
+    texts = [str(entry.value) for entry in model.metadata_props if entry.key == PIXEL_RANGE_KEY]
+    if not texts:
+        return None
+    parts = texts[0].split(",", 2)
+    try:
+        low, high = (float(part) for part in parts)
+    except ValueError:
+        low = high = math.nan
+    if not -math.inf < low < high < math.inf:
+        msg = f"its note {PIXEL_RANGE_KEY} is {shown(texts[0])}, not two numbers that rise"
+        raise DamagedError(msg)
+    return low, high
 
 
 def _opset(model: Any) -> int:

@@ -28,7 +28,6 @@ _MAX_BYTES = 64 * 1024**2
 ADVICE = Advice(
     int8="quantize the network with kilograd quantize, which makes maps and weights int8",
     unsigned="quantize the network with activation_type and weight_type QuantType.QInt8",
-    narrow="quantize the weights symmetrically as QuantType.QInt8, which leaves -128 out",
 )
 """What helps users of .onnx files."""
 
@@ -124,7 +123,15 @@ class Reader:
             self._append(draft, node)
         self.place = ""
         outputs = tuple(self._output(draft, output) for output in graph.outputs)
-        return Network(name, tuple(draft.tensors), tuple(draft.layers), inputs, outputs, ADVICE)
+        return Network(
+            name,
+            tuple(draft.tensors),
+            tuple(draft.layers),
+            inputs,
+            outputs,
+            ADVICE,
+            graph.pixel_range,
+        )
 
     def _name(self, draft: Draft, name: str, value: Value) -> None:
         if name in draft.values:

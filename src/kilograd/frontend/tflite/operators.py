@@ -145,6 +145,10 @@ def _dense(reads: Reads) -> Mapping[str, Option]:
     return options if not weights_format else options | {"weights_format": weights_format}
 
 
+def _concatenation(reads: Reads) -> Mapping[str, Option]:
+    return {"axis": int(reads.needed_options().Axis())}
+
+
 def _constant_numbers(reads: Reads, name: str) -> Mapping[str, Option]:
     data = reads.tensor(1).data
     if data is None:
@@ -160,11 +164,13 @@ OPERATORS: Mapping[str, Operator] = {
     "DEPTHWISE_CONV_2D": Operator("depthwise", "DepthwiseConv2DOptions", _depthwise),
     "FULLY_CONNECTED": Operator("dense", "FullyConnectedOptions", _dense),
     "ADD": Operator("add", "AddOptions"),
+    "CONCATENATION": Operator("concatenate", "ConcatenationOptions", _concatenation),
     "AVERAGE_POOL_2D": Operator("average_pool", "Pool2DOptions", _pool),
     "MAX_POOL_2D": Operator("max_pool", "Pool2DOptions", _pool),
     "MEAN": Operator("mean", None, lambda reads: _constant_numbers(reads, "axes")),
     "PAD": Operator("pad", None, lambda reads: _constant_numbers(reads, "pads")),
     "RESHAPE": Operator("reshape"),
+    "TRANSPOSE": Operator("transpose"),
     "SOFTMAX": Operator("softmax"),
     "LOG_SOFTMAX": Operator("log_softmax"),
     "LOGISTIC": Operator("logistic"),

@@ -37,7 +37,6 @@ ADVICE = Advice(
     int8="convert it with full integer quantization: a representative dataset, and int8 operators "
     "only (TFLITE_BUILTINS_INT8)",
     unsigned="convert the network again with TensorFlow 2",
-    narrow="quantize the weights in the narrow range, as TensorFlow's converter does",
 )
 """What helps users of .tflite files."""
 

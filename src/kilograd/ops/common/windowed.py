@@ -214,5 +214,5 @@ def forward_case(
     """A forward case with biases that fit ``terms`` products a sum."""
     limit = min(20000, bias_limit(terms))
     bias = TensorType((len(weight.scales),), DType.INT32)
-    low = {"bias": -limit, "weight": -127}
+    low = {"bias": -limit}
     return Case(name, attributes, (x, bias, weight), low=low, high={"bias": limit})

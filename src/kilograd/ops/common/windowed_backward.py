@@ -120,7 +120,6 @@ class WindowedInputGradient(OpSpec[WindowGradientAttributes]):
                 low={
                     "gradient": -127,
                     "gradient_exponent": -80,
-                    "weight": -127,
                     "result_exponent": -160,
                 },
                 high={"gradient_exponent": 0, "result_exponent": -20},

@@ -207,7 +207,7 @@ class PointwiseInputGradient(OpSpec[InputGradientAttributes]):
             attributes = InputGradientAttributes(height, width, channels, trained, 3)
             weights = weight_types(outputs, channels, trained)
             inputs = (TensorType((height, width, outputs)), EXPONENT, *weights, EXPONENT)
-            low = dict.fromkeys(("gradient", "weight", "frozen", "delta"), -127)
+            low = dict.fromkeys(("gradient", "delta"), -127)
             low |= {"gradient_exponent": -80, "result_exponent": -160}
             high = {"gradient_exponent": 0, "result_exponent": -60}
             name = f"{outputs}to{channels}"

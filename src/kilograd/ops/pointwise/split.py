@@ -109,7 +109,7 @@ def pointwise_cases(
                 f"{channels}to{outputs}" + ("split" if trained else ""),
                 attributes(trained),
                 (activation, TensorType((outputs,), DType.INT32), *weights),
-                low={"bias": -limit, "weight": -127, "frozen": -127},
+                low={"bias": -limit},
                 high={"bias": limit},
             )
         )

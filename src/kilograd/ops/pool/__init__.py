@@ -1,5 +1,19 @@
-"""Global average pooling."""
+"""Pooling: means and maxima over a map, or under windows."""
 
+from kilograd.ops.pool.max import MaxPool, MaxPoolInputGradient
+from kilograd.ops.pool.mean import Mean
 from kilograd.ops.pool.op import AveragePool, AveragePoolInputGradient
+from kilograd.ops.pool.windowed_average import (
+    WindowedAveragePool,
+    WindowedAveragePoolInputGradient,
+)
 
-OPERATORS = (AveragePool(), AveragePoolInputGradient())
+OPERATORS = (
+    AveragePool(),
+    AveragePoolInputGradient(),
+    Mean(),
+    MaxPool(),
+    MaxPoolInputGradient(),
+    WindowedAveragePool(),
+    WindowedAveragePoolInputGradient(),
+)

@@ -33,14 +33,14 @@ def windows(x: Array) -> Array:
     return np.stack([x[i:height:2, j:width:2] for i in (0, 1) for j in (0, 1)], axis=-1)
 
 
-class MaxPool(OpSpec[NoAttributes]):
+class Halving(OpSpec[NoAttributes]):
     """The largest element under each 2×2 window (TensorFlow Lite's MAX_POOL_2D, padding VALID).
 
     Input: int8[H, W, C]. Output: int8[⌊H/2⌋, ⌊W/2⌋, C] with the same quantization. A last odd row
     or column is not read.
     """
 
-    name = "max_pool"
+    name = "halving"
     attributes_type = NoAttributes
     operands = required("x")
     results = ("y",)
@@ -75,10 +75,10 @@ class MaxPool(OpSpec[NoAttributes]):
         return windows(self.bind(attributes, values).x).max(axis=-1)
 
     def kernel(self, attributes: NoAttributes, inputs: Sequence[TensorType]) -> Kernel:
-        """kg_max_pool."""
+        """kg_halving."""
         height, width, channels = self.bind(attributes, inputs).x.shape
         fields = {"height": height, "width": width, "channels": channels}
-        return Kernel("max_pool", fields, (Input("x"), Output("y")))
+        return Kernel("halving", fields, (Input("x"), Output("y")))
 
     def by_rows(self, attributes: NoAttributes, inputs: Sequence[TensorType]) -> RowRule:
         """A row of the result needs two rows of the input."""
@@ -97,7 +97,7 @@ class MaxPool(OpSpec[NoAttributes]):
             return
         gradient = builder.gradient(node.outputs[0])
         (result,) = builder.emit(
-            "max_pool_input_gradient",
+            "halving_input_gradient",
             {"gradient": gradient.value, "x": name},
             NoAttributes(),
             layer=node.layer,
@@ -110,7 +110,7 @@ class MaxPool(OpSpec[NoAttributes]):
         return [Case(str(shape), NoAttributes(), (_map(shape),)) for shape in _SHAPES]
 
 
-class MaxPoolInputGradient(OpSpec[NoAttributes]):
+class HalvingInputGradient(OpSpec[NoAttributes]):
     """The gradient of each window at the window's largest element, zero elsewhere.
 
     Where several elements are equally large, the first in row-major order gets the gradient.
@@ -119,7 +119,7 @@ class MaxPoolInputGradient(OpSpec[NoAttributes]):
     Output: int8[H, W, C].
     """
 
-    name = "max_pool_input_gradient"
+    name = "halving_input_gradient"
     attributes_type = NoAttributes
     operands = required("gradient", "x")
     results = ("result",)
@@ -152,11 +152,11 @@ class MaxPoolInputGradient(OpSpec[NoAttributes]):
         return (result,)
 
     def kernel(self, attributes: NoAttributes, inputs: Sequence[TensorType]) -> Kernel:
-        """kg_max_pool_input_gradient."""
+        """kg_halving_input_gradient."""
         height, width, channels = self.bind(attributes, inputs).x.shape
         fields = {"height": height, "width": width, "channels": channels}
         arguments = (Input("gradient"), Input("x"), Output("result"))
-        return Kernel("max_pool_input_gradient", fields, arguments)
+        return Kernel("halving_input_gradient", fields, arguments)
 
     def cases(self) -> Sequence[Case]:
         """The maps of the forward operator."""

@@ -1,0 +1,129 @@
+"""The command `kilograd train`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kilograd.cli.options import (
+    DeviceOption,
+    FreshHeadOption,
+    InputRangeOption,
+    JsonOption,
+    ModelArgument,
+    ReportOption,
+    ResolutionOption,
+    SchemeOption,
+    SeedOption,
+    SramOption,
+    TargetOption,
+)
+from kilograd.cli.root import console, print_json
+from kilograd.cli.sizes import Budgets
+
+
+def train(
+    model: ModelArgument,
+    *,
+    data: Annotated[
+        Path,
+        typer.Option(help="Learn from a folder of images or WAV files, or from an .npz pack."),
+    ],
+    scheme: SchemeOption = "head",
+    device: DeviceOption = "host",
+    epochs: Annotated[
+        int | None,
+        typer.Option(
+            help="Pass over the training samples this many times. The default is 1.", min=1
+        ),
+    ] = None,
+    lr: Annotated[
+        float | None,
+        typer.Option(help="Set the highest learning rate. The default depends on the scheme."),
+    ] = None,
+    schedule: Annotated[
+        str | None,
+        typer.Option(
+            help="Let the learning rate follow a cosine or stay constant. The default is cosine."
+        ),
+    ] = None,
+    fresh_head: FreshHeadOption = False,
+    input_range: InputRangeOption = None,
+    resolution: ResolutionOption = None,
+    seed: SeedOption = 0,
+    limit: Annotated[
+        int | None,
+        typer.Option(help="Use at most this many training and this many test samples.", min=1),
+    ] = None,
+    test_limit: Annotated[
+        int | None, typer.Option(help="Use at most this many test samples.", min=1)
+    ] = None,
+    target: TargetOption = "cortex-m7",
+    sram: SramOption = None,
+    report: ReportOption = None,
+    save: Annotated[Path | None, typer.Option(help="Write the trained state to this file.")] = None,
+    stream: Annotated[
+        bool,
+        typer.Option(
+            "--stream", help="Train online: see each sample once, at a constant learning rate."
+        ),
+    ] = False,
+    new_class: Annotated[
+        str | None, typer.Option(help="With --stream, let this class appear only at the change.")
+    ] = None,
+    drift: Annotated[
+        str | None,
+        typer.Option(
+            help="With --stream, let the samples drift from the change on, such as by "
+            "brightness:40 or noise:20, in pixel units."
+        ),
+    ] = None,
+    change_at: Annotated[
+        float | None,
+        typer.Option(
+            help="With --stream, let this share of the samples come before the change. The default "
+            "is 0.5."
+        ),
+    ] = None,
+    repeats: Annotated[
+        int | None,
+        typer.Option(
+            help="With --stream, take this many training steps on each sample, which a firmware "
+            "then has to keep. The default is 1.",
+            min=1,
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Train on a device and show what was learned."""
+    from kilograd.cli.online import OnlineRequest  # noqa: PLC0415 - commands start fast
+    from kilograd.cli.source import ModelSource  # noqa: PLC0415 - commands start fast
+    from kilograd.cli.train import TrainRequest, train_model  # noqa: PLC0415 - starts fast
+    from kilograd.training.loop import DEFAULT_RATE, TrainingOptions  # noqa: PLC0415 - commands start fast
+
+    request = TrainRequest(
+        source=ModelSource(model, input_range, resolution),
+        scheme=scheme,
+        data=data,
+        has_fresh_head=fresh_head,
+        device=device,
+        options=TrainingOptions(
+            1 if epochs is None else epochs,
+            DEFAULT_RATE if lr is None else lr,
+            "cosine" if schedule is None else schedule,
+            seed,
+        ),
+        has_rate=lr is not None,
+        limit=limit,
+        test_limit=limit if test_limit is None else test_limit,
+        target=target,
+        budgets=Budgets.parse(sram),
+        report=report,
+        save=save,
+        stream=OnlineRequest(stream, new_class, drift, change_at, repeats, epochs, schedule),
+    )
+    result = train_model(console, request)
+    if as_json:
+        print_json(result)

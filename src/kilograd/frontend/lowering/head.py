@@ -1,0 +1,99 @@
+"""The last layer: the network's own, or a fresh one for other classes."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kilograd.frontend.builder import Parameters, fresh_head
+from kilograd.frontend.lowering.ends import Ends
+from kilograd.frontend.lowering.reading import LayerReader
+from kilograd.frontend.lowering.windows import NO_PADS
+from kilograd.frontend.network import Layer
+
+_FRESH_HEAD = "give a number of classes, for which a new last layer is made"
+
+
+class HeadBuilder(LayerReader):
+    """Builds the layer that makes the logits."""
+
+    def _head(self, ends: Ends, classes: int | None) -> str:
+        number, layer = ends.head, self._network.layers[ends.head]
+        x = self._read(number, layer)
+        shape = self._shape(layer.inputs[0])
+        weight = self._head_weight(number, layer, shape)
+        x = self._flattened(number, x)
+        if classes is not None:
+            return self._builder.dense("head", x, fresh_head(math.prod(shape), classes))
+        if layer.activation != "none":
+            raise self._refuser.layer(
+                number,
+                f"the last layer must have no activation, and it has {layer.activation}",
+                _FRESH_HEAD,
+            )
+        p = self._parameters.read(number, weight, 0)
+        if len(weight) == 1:
+            p = self._two_classes(number, p, is_sigmoid=ends.is_sigmoid)
+        return self._builder.dense("head", x, p)
+
+    def _head_weight(
+        self, number: int, layer: Layer, shape: tuple[int, int, int]
+    ) -> NDArray[np.int8]:
+        """Its weight [classes, elements of the map]."""
+        if layer.operator == "dense":
+            weight = self._parameters.weight(number, rank=2)
+            self._check_dense(number, layer, len(weight), weight.shape[1])
+            return weight
+        if layer.operator != "conv":
+            raise self._refuser.layer(
+                number, "the last layer must be dense, or a convolution with one position"
+            )
+        weight = self._parameters.weight(number, rank=4)
+        if weight.shape[1:] != shape or layer.numbers("pads") != NO_PADS:
+            raise self._refuser.layer(
+                number,
+                f"the last layer must make one value for each class, and it slides a window of "
+                f"{weight.shape[1]}×{weight.shape[2]} over a map of {shape[0]}×{shape[1]}",
+                "put an average pool over the whole map, or a dense layer, behind it",
+            )
+        return weight.reshape(len(weight), -1)
+
+    def _flattened(self, number: int, x: str) -> str:
+        """The map as a vector, which the last layer reads."""
+        type_ = self._builder.type_of(x)
+        if type_.shape[:2] == (1, 1):
+            return x
+        layer = self._network.layers[number]
+        name = self._names.choose(f"{self._network.tensors[layer.inputs[0]].name}/flat", "flat")
+        return self._builder.reshape(name, x, (1, 1, type_.size))
+
+    def _two_classes(self, number: int, p: Parameters, *, is_sigmoid: bool) -> Parameters:
+        """One logit z for a sigmoid as two for a softmax: 0 for the first class, z for the second.
+
+        Probabilities, and the gradient with respect to z, are those of the sigmoid and of binary
+        cross-entropy.
+        """
+        if not is_sigmoid:
+            raise self._refuser.layer(
+                number,
+                "the last layer makes one value without a sigmoid, a regression, and kilograd's "
+                "networks tell classes apart",
+                _FRESH_HEAD,
+            )
+        weight = np.concatenate([np.zeros_like(p.weight), p.weight])
+        bias = np.concatenate([np.zeros_like(p.bias), p.bias])
+        return Parameters(weight, bias, np.tile(p.scales, 2))
+
+    def _check_dense(self, number: int, layer: Layer, outputs: int, inputs: int) -> None:
+        """Refuse a dense layer that is applied to something other than all of its map at once."""
+        if "weights_format" in layer.options:
+            raise self._refuser.layer(number, "its weights are in an order that is not read")
+        elements = math.prod(self._shape(layer.inputs[0]))
+        if inputs != elements or math.prod(self._result(number).shape) != outputs:
+            raise self._refuser.layer(
+                number,
+                f"it reads {inputs} of {elements} elements at a time, and kilograd's dense layers "
+                "read all at once",
+            )

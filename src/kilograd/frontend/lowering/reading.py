@@ -1,0 +1,142 @@
+"""What layers read and make, checked; the layers themselves are built elsewhere."""
+
+from __future__ import annotations
+
+import math
+
+from kilograd.frontend.builder import SMALLEST_SCALE, GraphBuilder
+from kilograd.frontend.lowering.names import LayerNames
+from kilograd.frontend.lowering.parameters import ParameterReader
+from kilograd.frontend.lowering.quantization import int8_range
+from kilograd.frontend.lowering.refusals import Refuser
+from kilograd.frontend.lowering.windows import NO_PADS, Pads, extents, padded
+from kilograd.frontend.network import Layer, Network, Tensor
+from kilograd.ir import Quantization
+
+
+class LayerReader:
+    """Knows what of a network is in the graph already.
+
+    Attributes:
+        values: number of a tensor -> name of the value that holds it in the graph.
+        pads: number of a tensor -> what it has around that value: top, bottom, left, right.
+    """
+
+    _builder: GraphBuilder
+
+    def __init__(self, network: Network, where: str) -> None:
+        self.values: dict[int, str] = {}
+        self.pads: dict[int, Pads] = {}
+        self._network = network
+        self._where = where
+        self._refuser = Refuser(network, where)
+        self._parameters = ParameterReader(network, self._refuser)
+        self._names = LayerNames()
+
+    def _tensor(self, layer: Layer, place: int = 0) -> Tensor:
+        return self._network.tensors[layer.inputs[place]]
+
+    def _result(self, number: int) -> Tensor:
+        return self._network.tensors[self._network.layers[number].outputs[0]]
+
+    def _check_type(self, number: int) -> None:
+        """Refuse a layer that has no map, or one that is not int8."""
+        layer = self._network.layers[number]
+        if not layer.inputs or layer.inputs[0] < 0:
+            raise self._refuser.layer(number, "its first input is left out")
+        if len(layer.outputs) != 1:
+            raise self._refuser.layer(
+                number, f"it makes {len(layer.outputs)} tensors, and kilograd's layers make one"
+            )
+        for what, tensor in (("input", self._tensor(layer)), ("result", self._result(number))):
+            if tensor.dtype != "int8":
+                weight = self._tensor(layer, 1).dtype if len(layer.inputs) > 1 else ""
+                is_hybrid = tensor.dtype == "float32" and weight == "int8"
+                raise self._refuser.dtype(number, what, "hybrid" if is_hybrid else tensor.dtype)
+
+    def _quantization(self, number: int) -> Quantization:
+        """Of the result of a layer."""
+        tensor = self._result(number)
+        if not is_quantized(tensor):
+            raise self._refuser.layer(
+                number, "its result needs one scale and one zero point of int8"
+            )
+        return Quantization(tensor.scales, tensor.zero_point)
+
+    def _check_activation(self, number: int) -> None:
+        """Refuse an activation that leaves less than all of int8: there is no other clamp."""
+        activation = self._network.layers[number].activation
+        kept = int8_range(activation, self._quantization(number))
+        if kept is None:
+            raise self._refuser.layer(number, f"kilograd has no activation {activation}")
+        if kept != (-128, 127):
+            raise self._refuser.layer(
+                number,
+                f"its activation {activation} leaves {kept[0]} to {kept[1]} of int8, and "
+                "kilograd's layers clamp to -128 to 127 only",
+                "quantize the result so that its range is that of the activation",
+            )
+
+    def _check_shape(self, number: int) -> None:
+        """Refuse a file that says of a result what its layer does not make."""
+        output = self._network.layers[number].outputs[0]
+        made = padded(self._shape(output), self.pads.get(output, NO_PADS))
+        stated = self._result(number).shape
+        is_map = len(stated) == 4  # noqa: PLR2004 - batch, height, width, channels
+        is_map &= self._network.layers[number].operator != "reshape"
+        if math.prod(stated) != math.prod(made) or (is_map and stated != (1, *made)):
+            raise self._refuser.layer(
+                number,
+                f"the file says that its result has the shape {list(stated)}, and it has "
+                f"{[1, *made]}",
+            )
+
+    def _shape(self, tensor: int) -> tuple[int, int, int]:
+        height, width, channels = self._builder.type_of(self.values[tensor]).shape
+        return height, width, channels
+
+    def _name(self, number: int) -> str:
+        return self._names.choose(self._result(number).name, self._network.layers[number].operator)
+
+    def _read(self, number: int, layer: Layer, place: int = 0, *, pads: bool = False) -> str:
+        """Name of the value that holds an input, which may be padded if the layer can do that."""
+        tensor = layer.inputs[place] if place < len(layer.inputs) else -1
+        if tensor not in self.values:
+            raise self._refuser.layer(
+                number, f"its input {place} is neither the sample nor made by a layer before it"
+            )
+        if tensor in self.pads and not pads:
+            raise self._refuser.layer(
+                number, "it reads a padded map, and only convolutions can take padding in"
+            )
+        return self.values[tensor]
+
+    def _read_map(self, number: int, layer: Layer, *, pads: bool = False) -> str:
+        """As ``_read`` for a layer to which height and width matter."""
+        value = self._read(number, layer, pads=pads)
+        tensor = layer.inputs[0]
+        made = padded(self._shape(tensor), self.pads.get(tensor, NO_PADS))
+        if self._network.tensors[tensor].shape != (1, *made):
+            raise self._refuser.layer(
+                number,
+                f"it reads a map of {extents(made)} in another shape, "
+                f"{list(self._network.tensors[tensor].shape)}, and kilograd does not reshape maps",
+            )
+        return value
+
+    def _check_same_scale(self, number: int, layer: Layer, place: int = 0) -> None:
+        x, result = self._tensor(layer, place), self._result(number)
+        if (x.scales, x.zero_point) != (result.scales, result.zero_point):
+            raise self._refuser.layer(
+                number, "its result has another scale or zero point than its input"
+            )
+
+
+def is_quantized(tensor: Tensor) -> bool:
+    """Whether a map has one scale and a zero point of int8."""
+    return (
+        tensor.dtype == "int8"
+        and len(tensor.scales) == 1
+        and SMALLEST_SCALE <= tensor.scales[0] <= 1 / SMALLEST_SCALE
+        and -128 <= tensor.zero_point <= 127  # noqa: PLR2004 - int8
+    )

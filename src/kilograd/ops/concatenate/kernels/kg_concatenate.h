@@ -1,0 +1,21 @@
+/* Two maps side by side in their channels, and a part of a map's channels. */
+#ifndef KG_CONCATENATE_H
+#define KG_CONCATENATE_H
+
+#include <stdint.h>
+
+typedef struct {
+    int32_t positions, a_channels, b_channels;
+} kg_concatenate_parameters;
+
+void kg_concatenate_plain(const kg_concatenate_parameters *p, const int8_t *a, const int8_t *b,
+                          int8_t *y);
+
+typedef struct {
+    int32_t positions, channels;
+    int32_t first, count; /* of the channels that are taken */
+} kg_channel_slice_parameters;
+
+void kg_channel_slice_plain(const kg_channel_slice_parameters *p, const int8_t *x, int8_t *y);
+
+#endif

@@ -1,0 +1,5 @@
+"""Max pooling."""
+
+from kilograd.ops.halving.op import Halving, HalvingInputGradient
+
+OPERATORS = (Halving(), HalvingInputGradient())

@@ -1,0 +1,106 @@
+"""Networks of convolutions at other resolutions, and what pixels stand for."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from kilograd.compiler import compile_model
+from kilograd.data import InputSpec
+from kilograd.errors import ModelError
+from kilograd.export.deployment import deployment
+from kilograd.frontend.open import input_spec, load_model
+from kilograd.frontend.resolution import at_resolution
+from kilograd.ir.text import parse_graph, print_graph
+from kilograd.measuring.equivalence import verify_devices
+from kilograd.ops import REGISTRY
+from kilograd.passes.verify import verify
+from kilograd.scheme import load_scheme
+from kilograd.targets import get_target
+
+
+def test_a_network_reads_other_extents_with_the_same_weights():
+    graph = load_model("kilograd-48", 3)
+    other = load_model("kilograd-48", 3, resolution=(40, 64))
+    verify(other, "another resolution")
+    assert other.inputs[0].type.shape == (40, 64, graph.inputs[0].type.shape[2])
+    assert other.type_of(other.outputs[0]) == graph.type_of(graph.outputs[0])
+    for name, value in graph.values.items():
+        if value.data is not None:
+            assert np.array_equal(other.values[name].array, value.array)
+
+
+def test_the_same_resolution_is_the_same_network():
+    graph = load_model("kilograd-48", 3)
+    assert print_graph(at_resolution(graph, 48, 48)) == print_graph(graph)
+
+
+def test_training_at_another_resolution_is_the_same_on_the_host():
+    graph = load_model("kilograd-48", 3, resolution=(33, 20))
+    program = compile_model(graph, load_scheme("last:4", graph), get_target("cortex-m7"))
+    assert verify_devices(program, ["reference", "host"], steps=2).identical
+
+
+def test_features_have_their_own_size():
+    with pytest.raises(ModelError, match="the network reads features, and their size is that of"):
+        load_model("kilograd-kws", resolution=(20, 20))
+
+
+def test_a_layer_that_needs_its_extents_is_named():
+    with pytest.raises(ModelError) as caught:
+        load_model("kilograd-motion", resolution=(1, 1))
+    assert "features" in caught.value.what
+
+
+def test_the_command_line_reads_height_and_width(kilograd):
+    found = kilograd("inspect", "kilograd-48", "--resolution", "32x64", "--json").json
+    assert found["input"]["shape"][:2] == [32, 64]
+    found = kilograd("inspect", "kilograd-48", "--resolution", "32", "--json").json
+    assert found["input"]["shape"][:2] == [32, 32]
+
+
+@pytest.mark.parametrize("text", ["7x", "0", "x", "5000", "3x4x5", "-1"])
+def test_what_is_no_resolution(text, kilograd):
+    outcome = kilograd("inspect", "kilograd-48", f"--resolution={text}")
+    outcome.refused(f"--resolution: '{text}' is not a resolution of 1 to 4096 pixels", "96x128")
+
+
+@pytest.mark.parametrize("text", ["7", "1,0", "1,1", "a,b", "0,1,2", "0,inf", "nan,1"])
+def test_what_is_no_range(text, kilograd, tmp_path):
+    outcome = kilograd("train", "kilograd-48", "--data", tmp_path, f"--input-range={text}")
+    outcome.refused(f"--input-range: '{text}' is not a range of two numbers that rises", "0,1")
+
+
+def test_pixels_of_a_range_go_evenly_from_end_to_end():
+    spec = InputSpec(4, 4, 3, 1 / 255, -128, None, (0.0, 1.0))
+    assert np.array_equal(spec.pixel_table(), np.arange(256) - 128)
+    spec = InputSpec(4, 4, 3, 1.0, -128, None, (0.0, 255.0))
+    assert np.array_equal(spec.pixel_table(), np.arange(256) - 128)
+    spec = InputSpec(4, 4, 3, 0.1, 0, None, (0.0, 12.75))
+    assert spec.pixel_table()[[0, 100, 255]].tolist() == [0, 50, 127]
+    assert spec.pixel_step == pytest.approx(0.5)
+
+
+def test_a_range_that_does_not_rise_is_refused():
+    with pytest.raises(ModelError, match="the range of pixels must rise"):
+        load_model("kilograd-48", pixel_range=(1.0, 1.0))
+
+
+def test_the_range_is_in_the_firmware_and_in_the_text_of_a_graph():
+    graph = load_model("kilograd-48", 3, pixel_range=(0.0, 2.0))
+    text = print_graph(graph)
+    assert "\npixels 0.0, 2.0\n" in text
+    arrays = {name: value.data for name, value in graph.values.items() if value.data is not None}
+    assert parse_graph(text, arrays, REGISTRY).pixel_range == (0.0, 2.0)
+    assert "pixels" not in print_graph(load_model("kilograd-48", 3))
+    program = compile_model(graph, load_scheme("head", graph))
+    assert list(deployment(program).pixels.table) == input_spec(graph).pixel_table().tolist()
+
+
+def test_images_need_one_or_three_channels(kilograd, tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        for index in range(3):
+            Image.new("RGB", (8, 8), (index, 0, 0)).save(tmp_path / name / f"{index}.png")
+    spec = InputSpec(4, 4, 2, 1.0, 0)
+    with pytest.raises(Exception, match="the network reads 2 channels, and images have 1 or 3"):
+        spec.check_images()
