@@ -85,7 +85,7 @@ CHECKPOINTS = {
 }
 
 
-@pytest.mark.parametrize("suffix", ["pkl", "npz", "tflite"])
+@pytest.mark.parametrize("suffix", ["pkl", "npz", "tflite", "onnx"])
 @pytest.mark.parametrize("what", CHECKPOINTS)
 def test_damaged_and_hostile_models(kilograd, tmp_path, monkeypatch, what, suffix):
     monkeypatch.chdir(tmp_path)

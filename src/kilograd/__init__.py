@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from kilograd.ir import Graph
     from kilograd.measuring.equivalence import verify_devices as verify
     from kilograd.measuring.firmware import Measurement, measure
+    from kilograd.quantization.pytorch import from_torch
     from kilograd.scheme import Scheme, load_scheme
     from kilograd.search.search import search_scheme
     from kilograd.targets import Target, get_target
@@ -57,6 +58,7 @@ _WHERE = {
     "evaluate": ("kilograd.training.loop", "evaluate"),
     "export_c": ("kilograd.export", "export_c"),
     "faces_dataset": ("kilograd.data.faces", "faces_dataset"),
+    "from_torch": ("kilograd.quantization.pytorch", "from_torch"),
     "get_target": ("kilograd.targets", "get_target"),
     "input_spec": ("kilograd.frontend.open", "input_spec"),
     "load_dataset": ("kilograd.data", "load_dataset"),
@@ -101,6 +103,7 @@ __all__ = [
     "evaluate",
     "export_c",
     "faces_dataset",
+    "from_torch",
     "get_target",
     "input_spec",
     "load_dataset",

@@ -17,7 +17,7 @@ def test_names_are_those_that_the_author_gave():
         "net/conv/BiasAdd/ReadVariableOp/resource1": "conv",
         "net/depthwise_conv2d/depthwise2": "depthwise_conv2d",
         "model/activation_2/Relu;model/add/add": "add",
-        "input.11_te_transform": "input_11_te_transform",
+        "input.11_te_transform": "input.11_te_transform",
         "956": "layer_956",
         "net/Größe ‰": "Gr_e",
         "x" * 99: "x" * 48,

@@ -28,6 +28,7 @@ from kilograd.cli.options import (
     SramOption,
     TargetOption,
 )
+from kilograd.cli.quantize_command import quantize
 from kilograd.cli.root import app, console, print_json
 from kilograd.cli.search_command import search
 from kilograd.cli.sizes import Budgets
@@ -196,5 +197,6 @@ def measure(
         print_json(result)
 
 
+app.command()(quantize)
 app.command()(search)
 app.command()(train)

@@ -10,7 +10,7 @@ import typer
 ModelArgument = Annotated[
     str,
     typer.Argument(
-        metavar="MODEL", help="Use this model: a name, or a .tflite, .npz or .pkl file."
+        metavar="MODEL", help="Use this model: a name, or a .tflite, .onnx, .npz or .pkl file."
     ),
 ]
 SchemeOption = Annotated[

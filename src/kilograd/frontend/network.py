@@ -106,6 +106,19 @@ class Layer:
 
 
 @dataclass(frozen=True)
+class Advice:
+    """What the user of a file format can do about what is refused; for hints.
+
+    Attributes:
+        int8: to have maps and weights in int8.
+        unsigned: to have them in int8 instead of uint8.
+    """
+
+    int8: str = "quantize the maps and the weights to int8"
+    unsigned: str = "quantize the maps and the weights to int8"
+
+
+@dataclass(frozen=True)
 class Network:
     """Layers in an order in which they can run.
 
@@ -115,6 +128,9 @@ class Network:
         layers: in order.
         inputs: numbers of the tensors that a sample is put into.
         outputs: numbers of the tensors that hold the result.
+        advice: of the file's format.
+        pixel_range: real values that the darkest and the brightest pixel of an image stand for,
+            where the file says so.
     """
 
     name: str
@@ -122,3 +138,5 @@ class Network:
     layers: tuple[Layer, ...]
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
+    advice: Advice = Advice()
+    pixel_range: tuple[float, float] | None = None

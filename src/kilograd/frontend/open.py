@@ -15,6 +15,7 @@ from kilograd.frontend.fetch import resolve_model
 from kilograd.frontend.lowering import lower
 from kilograd.frontend.mcunet import build_graph
 from kilograd.frontend.native import load_native, native_classes
+from kilograd.frontend.onnx import read_onnx
 from kilograd.frontend.resolution import at_resolution
 from kilograd.frontend.tflite import read_tflite
 from kilograd.ir import Graph
@@ -38,8 +39,8 @@ def load_model(
     """The forward graph of a model.
 
     Args:
-        text: a path (.tflite, kilograd's .npz, or a .pkl checkpoint), the name of a published
-            checkpoint, or of a backbone that comes with kilograd (``BACKBONES``).
+        text: a path (.tflite, .onnx, kilograd's .npz, or a .pkl checkpoint), the name of a
+            published checkpoint, or of a backbone that comes with kilograd (``BACKBONES``).
         classes: of a freshly initialised head; None keeps the head that the model came with.
         pixel_range: real values that the darkest and the brightest pixel stand for; None is what
             the model says, or all of its int8 where its file says nothing.
@@ -78,6 +79,8 @@ def _load(text: str, classes: int | None) -> Graph:
         return load_native(path, classes)
     if path.suffix == ".tflite":
         return lower(read_tflite(path), str(path), classes)
+    if path.suffix == ".onnx":
+        return lower(read_onnx(path), str(path), classes)
     return build_graph(read_checkpoint(Path(path)), classes)
 
 

@@ -78,7 +78,7 @@ class Lowering(HeadBuilder):
             for number in ends.body:
                 self._append(number)
             logits = self._head(ends, classes)
-            pixels = int8_ends(self._sample)
+            pixels = self._network.pixel_range or int8_ends(self._sample)
             return self._builder.finish(logits, pixel_range=pixels, is_foreign=True)
         except ModelError as error:  # the builder knows the model's name, not its file
             raise ModelError(error.what, where=self._where, hint=error.hint) from error

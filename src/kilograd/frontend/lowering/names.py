@@ -52,7 +52,7 @@ def layer_name(tensor: str) -> str:
         if path[-1].islower() and len(path) < depth:
             break
         path.pop()
-    name = re.sub(r"[^A-Za-z0-9_]+", "_", path[-1] if path else "")[:_LONGEST].strip("_")
+    name = re.sub(r"[^A-Za-z0-9_.]+", "_", path[-1] if path else "")[:_LONGEST].strip("_.")
     return name if not name or name[0].isalpha() else f"layer_{name}"
 
 

@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
 from kilograd.errors import ModelError
 from kilograd.frontend.lowering.names import layer_name
-from kilograd.frontend.network import Network
-
-_INT8 = (
-    "convert it with full integer quantization: a representative dataset, and int8 operators only "
-    "(TFLITE_BUILTINS_INT8)"
-)
+from kilograd.frontend.network import Advice, Network
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why something cannot be carried, and what helps."""
+    """Why something cannot be carried, and what helps: a text, or one of the format's advice."""
 
     reason: str
-    hint: str | None = None
+    hint: str | Callable[[Advice], str] | None = None
 
 
 #: By the neutral name of an operator, or the file's.
 _OPERATORS: Mapping[str, Refusal] = {
-    "dequantize": Refusal("its result is float32, and kilograd computes with int8", _INT8),
+    "dequantize": Refusal(
+        "its result is float32, and kilograd computes with int8", attrgetter("int8")
+    ),
     "softmax": Refusal("a softmax can only follow the last layer"),
     "log_softmax": Refusal("a softmax can only follow the last layer"),
     "logistic": Refusal("a sigmoid can only follow the last layer"),
@@ -47,7 +45,7 @@ _OPERATORS: Mapping[str, Refusal] = {
     ),
 }
 
-_FLOAT = Refusal("and kilograd computes with int8", _INT8)
+_FLOAT = Refusal("and kilograd computes with int8", attrgetter("int8"))
 
 #: By the element type of a map or a weight.
 _TYPES: Mapping[str, Refusal] = {
@@ -56,12 +54,12 @@ _TYPES: Mapping[str, Refusal] = {
     "int16": _FLOAT,
     "uint8": Refusal(
         "as networks were quantized before 2019, and kilograd computes with int8",
-        "convert the network again with TensorFlow 2",
+        attrgetter("unsigned"),
     ),
     "hybrid": Refusal(
         "though its weight is int8 (dynamic range quantization), and kilograd computes with int8 "
         "throughout",
-        _INT8,
+        attrgetter("int8"),
     ),
 }
 
@@ -82,12 +80,15 @@ class Refuser:
         """The network as a whole."""
         return ModelError(reason, where=self._where, hint=hint)
 
-    def layer(self, number: int, reason: str, hint: str | None = None) -> ModelError:
+    def layer(
+        self, number: int, reason: str, hint: str | Callable[[Advice], str] | None = None
+    ) -> ModelError:
         """One layer, for a reason."""
         layer = self._network.layers[number]
         name = layer_name(self._network.tensors[layer.outputs[0]].name) if layer.outputs else ""
         title = f"{layer.file_operator}, {name}" if name else layer.file_operator
-        return ModelError(f"layer {number} ({title}): {reason}", where=self._where, hint=hint)
+        advice = hint(self._network.advice) if callable(hint) else hint
+        return ModelError(f"layer {number} ({title}): {reason}", where=self._where, hint=advice)
 
     def operator(self, number: int) -> ModelError:
         """A layer for its operator."""

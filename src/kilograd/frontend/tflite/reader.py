@@ -19,8 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kilograd.errors import ModelError
+from kilograd.frontend.content import read_content
 from kilograd.frontend.malformed import MALFORMED
-from kilograd.frontend.network import Layer, Network, Tensor
+from kilograd.frontend.network import Advice, Layer, Network, Tensor
 from kilograd.frontend.tflite.operators import OPERATORS, DamagedError, Reads
 
 #: Largest file; a microcontroller holds far less.
@@ -31,6 +32,13 @@ _MAX_TABLES = 20_000
 
 #: Most dimensions of a tensor.
 _MAX_RANK = 8
+
+ADVICE = Advice(
+    int8="convert it with full integer quantization: a representative dataset, and int8 operators "
+    "only (TFLITE_BUILTINS_INT8)",
+    unsigned="convert the network again with TensorFlow 2",
+)
+"""What helps users of .tflite files."""
 
 #: Offset of the root table, and the identifier behind it.
 _HEADER_BYTES = 8
@@ -86,16 +94,7 @@ def _schema(path: Path) -> Any:
 
 
 def _content(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            content = file.read(_MAX_BYTES + 1)
-    except OSError as error:
-        raise ModelError(f"the file cannot be read: {error.strerror}", where=str(path)) from error
-    if len(content) > _MAX_BYTES:
-        raise ModelError(
-            f"the file is larger than {_MAX_BYTES // 1024**2} MiB, and no microcontroller is",
-            where=str(path),
-        )
+    content = read_content(path, _MAX_BYTES)
     if content[4:_HEADER_BYTES] != _IDENTIFIER:
         raise ModelError(
             f"this is not a .tflite file: it lacks the identifier {_IDENTIFIER.decode()}",
@@ -139,7 +138,7 @@ class _Reader:
         ends = [
             self._tensor_numbers(graph, side, len(tensors), 0) for side in ("Inputs", "Outputs")
         ]
-        return Network(self._name, tuple(tensors), tuple(layers), ends[0], ends[1])
+        return Network(self._name, tuple(tensors), tuple(layers), ends[0], ends[1], ADVICE)
 
     def _counted(self, length: int) -> int:
         """A length, once so many elements are known to fit the file."""

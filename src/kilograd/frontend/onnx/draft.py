@@ -1,0 +1,233 @@
+"""The network that a file's nodes are turned into, one after the other."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kilograd.frontend.network import Layer, Tensor
+from kilograd.frontend.onnx.errors import DamagedError, RefusedError, shown
+from kilograd.frontend.onnx.graph import Node
+from kilograd.frontend.onnx.maps import Map
+from kilograd.frontend.onnx.values import Constant, Dequantized, Pending, Step, Stored, Value
+
+#: Clamps that have names in a network.
+_ACTIVATIONS: Mapping[tuple[float, float], str] = {
+    (-math.inf, math.inf): "none",
+    (0.0, math.inf): "relu",
+    (0.0, 6.0): "relu6",
+    (-1.0, 1.0): "relu_n1_to_1",
+}
+
+#: Most numbers of a constant that says how a node works: a shape, pads, axes.
+_MOST_NUMBERS = 32
+
+
+class Draft:
+    """Tensors and layers so far, and what the names of the graph stand for.
+
+    Attributes:
+        tensors: of the network.
+        layers: of the network.
+        values: by name.
+        unsigned: numbers of the tensors that are uint8 in the file.
+    """
+
+    def __init__(self, constants: Mapping[str, NDArray[Any]]) -> None:
+        self.tensors: list[Tensor] = []
+        self.layers: list[Layer] = []
+        self.unsigned: set[int] = set()
+        self.values: dict[str, Value] = {
+            name: Constant(name, data) for name, data in constants.items()
+        }
+
+    def store(self, tensor: Tensor) -> int:
+        """Number of a tensor that is added."""
+        self.tensors.append(tensor)
+        return len(self.tensors) - 1
+
+    def optional(self, node: Node, place: int) -> Value | None:
+        """An input of a node; None for one that is left out."""
+        name = node.inputs[place] if place < len(node.inputs) else ""
+        if not name:
+            return None
+        if name not in self.values:
+            msg = f"it reads {shown(name)}, which no node before it makes"
+            raise DamagedError(msg)
+        return self.values[name]
+
+    def value(self, node: Node, place: int = 0) -> Value:
+        """An input that may not be left out."""
+        value = self.optional(node, place)
+        if value is None:
+            msg = f"it has no input {place}"
+            raise DamagedError(msg)
+        return value
+
+    def read(self, node: Node, place: int = 0) -> Dequantized:
+        """A quantized map, as every layer reads it."""
+        value = self.value(node, place)
+        if isinstance(value, Dequantized):
+            return value
+        if isinstance(value, Constant):
+            raise RefusedError(
+                f"its input {place} is a constant, and kilograd's layers read maps",
+                "let quant_pre_process simplify the network before it is quantized",
+            )
+        if isinstance(value, Pending):
+            raise RefusedError(
+                f"it reads the result of {value.file_operator} as float32: there is no "
+                "QuantizeLinear and DequantizeLinear between the two",
+                "quantize the operators of all layers",
+            )
+        tensor = self.tensors[value.number]
+        raise RefusedError(
+            f"its input {place} is {tensor.dtype}, and no DequantizeLinear makes it",
+            "quantize the operators of all layers",
+        )
+
+    def constant(self, node: Node, place: int, what: str) -> Constant | None:
+        """An input that has to be a constant; None for one that is left out."""
+        value = self.optional(node, place)
+        if value is None or isinstance(value, Constant):
+            return value
+        raise RefusedError(f"its {what} is not a constant")
+
+    def numbers(self, node: Node, place: int, what: str) -> tuple[int, ...] | None:
+        """A constant of a few whole numbers; None for one that is left out."""
+        constant = self.constant(node, place, what)
+        if constant is None:
+            return None
+        data = constant.data
+        if data.dtype.kind != "i" or data.ndim > 1 or data.size > _MOST_NUMBERS:
+            msg = f"its {what} is {data.dtype} of the shape {list(data.shape)}"
+            raise DamagedError(msg)
+        return tuple(int(number) for number in data.ravel())
+
+    def scalar(self, node: Node, place: int, what: str, default: float) -> float:
+        """A constant of one real number, which may be quantized."""
+        constant = self.constant(node, place, what)
+        if constant is None:
+            return default
+        if constant.data.size != 1 or constant.data.dtype.kind not in "if":
+            msg = f"its {what} is {constant.data.dtype} of the shape {list(constant.data.shape)}"
+            raise DamagedError(msg)
+        number = float(constant.data.ravel()[0])
+        if constant.scales:
+            number = (number - constant.zero_points[0]) * constant.scales[0]
+        if math.isnan(number):
+            msg = f"its {what} is not a number"
+            raise DamagedError(msg)
+        return number
+
+    def reshaped(self, node: Node, value: Value, map_: Map) -> Value:
+        """A value in another shape, for which no element moves."""
+        if isinstance(value, Pending):
+            return value.then("reshape", map_)
+        if isinstance(value, Dequantized):
+            step = Step("reshape", (value.number,), {}, map_)
+            return Pending((step,), node.operator, node.outputs[0])
+        if isinstance(value, Stored):
+            if not map_.is_map:  # all layers that read vectors also read maps
+                return Stored(value.number, map_)
+            tensor = replace(self.tensors[value.number], shape=map_.stored)
+            made = self.store(tensor)
+            if value.number in self.unsigned:
+                self.unsigned.add(made)
+            self.layers.append(
+                Layer("reshape", (value.number,), (made,), "none", {}, node.operator)
+            )
+            return Stored(made, map_)
+        raise RefusedError(
+            "it changes the shape of a constant while the network runs",
+            "let quant_pre_process simplify the network before it is quantized",
+        )
+
+    def emit(
+        self, value: Pending, dtype: str, scales: tuple[float, ...], zero_points: tuple[int, ...]
+    ) -> Stored:
+        """Append the layers behind a value, whose result is quantized.
+
+        Args:
+            value: what they compute.
+            dtype: of the result.
+            scales: none where it is not quantized.
+            zero_points: as many.
+        """
+        if self._only_flattens(value, scales, zero_points):
+            return Stored(value.steps[0].inputs[0], value.map)
+        final = Tensor(value.name, value.map.stored, dtype, scales, zero_points)
+        first = self.tensors[value.steps[0].inputs[0]]
+        inner, steps = final, value.steps
+        if _only_moves(value) and not _same_scale(first, final):
+            # Nothing is computed before the result gets another scale.
+            inner, steps = first, (*steps, Step("quantize", (), {}, value.map))
+        made = -1
+        for place, step in enumerate(steps):
+            is_last = place == len(steps) - 1
+            given = step.inputs if place == 0 else (made, *step.inputs)
+            like = final if is_last else inner
+            result = replace(like, name=value.name, shape=step.map.stored, data=None)
+            operator, options = step.operator, step.options
+            if operator == "mean":
+                operator, options = self._mean(step, given[0], result)
+            if operator == "concatenate":
+                given = tuple(self._rescaled(number, value, result) for number in given)
+            activation = _activation(value, result) if is_last else "none"
+            made = self.store(result)
+            title = value.file_operator
+            self.layers.append(Layer(operator, given, (made,), activation, options, title))
+        return Stored(made, value.map)
+
+    def _rescaled(self, number: int, value: Pending, result: Tensor) -> int:
+        """A map in the scale of a result that takes it over as it is."""
+        x = self.tensors[number]
+        if _same_scale(x, result):
+            return number
+        made = self.store(replace(result, name=value.name, shape=x.shape))
+        self.layers.append(Layer("quantize", (number,), (made,), "none", {}, value.file_operator))
+        return made
+
+    def _only_flattens(
+        self, value: Pending, scales: tuple[float, ...], zero_points: tuple[int, ...]
+    ) -> bool:
+        """Whether a map becomes a vector and is the same otherwise: layers read it as it is."""
+        if value.map.is_map or any(step.operator != "reshape" for step in value.steps):
+            return False
+        x = self.tensors[value.steps[0].inputs[0]]
+        return (x.scales, x.zero_points) == (scales, zero_points)
+
+    def _mean(self, step: Step, given: int, result: Tensor) -> tuple[str, Any]:
+        """A mean of the whole map that does not rescale is an average pool."""
+        x = self.tensors[given]
+        if not _same_scale(x, result):
+            return step.operator, step.options
+        window = x.shape[1:3]
+        return "average_pool", {"window": window, "strides": window, "pads": (0, 0, 0, 0)}
+
+
+def _same_scale(a: Tensor, b: Tensor) -> bool:
+    return (a.dtype, a.scales, a.zero_points) == (b.dtype, b.scales, b.zero_points)
+
+
+def _only_moves(value: Pending) -> bool:
+    """Whether what a value is made of stays as it is, but for its place or whether it is kept."""
+    return all(step.operator in {"reshape", "max_pool", "pad"} for step in value.steps)
+
+
+def _activation(value: Pending, result: Tensor) -> str:
+    """What a network calls a clamp; none where quantization clamps as much."""
+    known = _ACTIVATIONS.get((value.low, value.high))
+    if known is not None:
+        return known
+    if len(result.scales) == 1:
+        scale, zero = result.scales[0], result.zero_point
+        low, high = (float(np.rint(end / scale)) + zero for end in (value.low, value.high))
+        if low <= -128 and high >= 127:  # noqa: PLR2004 - int8
+            return "none"
+    return f"Clip({value.low:g}, {value.high:g})"

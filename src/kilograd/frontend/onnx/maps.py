@@ -1,0 +1,99 @@
+"""Where a tensor's elements lie: ONNX has channels first, and kilograd has them last."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+#: Batch, channels, and at least one more.
+_MAP_RANK = 3
+
+
+@dataclass(frozen=True)
+class Map:
+    """A tensor of the file, and how kilograd stores it.
+
+    Attributes:
+        shape: as the file has it, with the batch.
+        is_channels_last: whether the file has the channels last, too.
+        flattened: of a vector that was a map with its channels first: how many channels, and how
+            many positions. The file has its elements channel by channel; kilograd stores them
+            position by position.
+    """
+
+    shape: tuple[int, ...]
+    is_channels_last: bool = False
+    flattened: tuple[int, int] | None = None
+
+    @property
+    def is_map(self) -> bool:
+        """Whether it has positions beside channels."""
+        return len(self.shape) >= _MAP_RANK
+
+    @property
+    def channels(self) -> int:
+        """Of a map, or elements of a vector."""
+        return self.shape[-1] if self.is_channels_last or not self.is_map else self.shape[1]
+
+    @property
+    def positions(self) -> tuple[int, ...]:
+        """Extents of a map beside its channels: height and width, or a length."""
+        return self.shape[1:-1] if self.is_channels_last else self.shape[2:]
+
+    @property
+    def stored(self) -> tuple[int, ...]:
+        """The shape in kilograd: [batch, height, width, channels], or that of a vector."""
+        if not self.is_map:
+            return self.shape
+        rows = (1,) * (_MAP_RANK + 1 - len(self.shape))
+        return (self.shape[0], *rows, *self.positions, self.channels)
+
+    @property
+    def order(self) -> tuple[int, int] | None:
+        """Channels and positions, or None where kilograd has the elements in the file's order."""
+        if not self.is_map or self.is_channels_last:
+            return self.flattened
+        channels, positions = self.channels, math.prod(self.positions)
+        return None if 1 in {channels, positions} else (channels, positions)
+
+    def with_positions(self, positions: tuple[int, ...], channels: int) -> Map:
+        """A map of other extents, stored the same way."""
+        if self.is_channels_last:
+            return Map((self.shape[0], *positions, channels), is_channels_last=True)
+        return Map((self.shape[0], channels, *positions))
+
+    def reshaped(self, shape: tuple[int, ...]) -> Map | None:
+        """The same elements in another shape; None if kilograd would have to move them."""
+        if math.prod(shape) != math.prod(self.shape) or shape[:1] != self.shape[:1]:
+            return None
+        if len(shape) < _MAP_RANK:
+            return Map(shape, flattened=self.order)
+        made = Map(shape)
+        return made if made.order == self.order else None
+
+    def transposed(self, order: tuple[int, ...]) -> Map | None:
+        """The map with its dimensions in another order; None if elements would have to move."""
+        rank = len(self.shape)
+        shape = tuple(self.shape[axis] for axis in order)
+        if order == tuple(range(rank)):
+            return self
+        last, first = (0, *range(2, rank), 1), (0, rank - 1, *range(1, rank - 1))
+        if self.is_map and not self.is_channels_last and order == last:
+            return Map(shape, is_channels_last=True)
+        if self.is_map and self.is_channels_last and order == first:
+            return Map(shape)
+        return None
+
+    def stored_axis(self, axis: int) -> int:
+        """Which dimension of ``stored`` is one of the file's; the batch and vectors have the same.
+
+        Args:
+            axis: of ``shape``, not negative.
+        """
+        if axis == 0 or not self.is_map:
+            return axis
+        rank = len(self.stored)
+        if axis == (len(self.shape) - 1 if self.is_channels_last else 1):
+            return rank - 1
+        from_end = len(self.shape) - axis + (0 if self.is_channels_last else 1)
+        return rank - from_end

@@ -1,0 +1,28 @@
+"""What the author of a network called its layers."""
+
+from __future__ import annotations
+
+import re
+
+#: Weights are named after their modules; exporters and onnxruntime hang more on that, at both ends.
+_WEIGHT = re.compile(r"(?:Conv\w+Fusion_W_)?(.+)[._/](?:weight|kernel)(?:[^A-Za-z].*)?")
+
+#: What they hang on the name of a node's result.
+_BEHIND_RESULT = re.compile(r"(_output_\d+|_QuantizeLinear_Output|_DequantizeLinear_Output)+$")
+
+#: Characters of a name that are looked at.
+_LONGEST = 200
+
+
+def author_name(result: str, weight: str = "") -> str:
+    """A name for a layer.
+
+    Args:
+        result: name of the value that it makes; exporters that name nodes after modules write
+            ``/features/0/Conv_output_0``.
+        weight: name of the initializer that it reads, which PyTorch names after the module:
+            ``features.0.weight``.
+    """
+    named = _WEIGHT.fullmatch(weight[:_LONGEST])
+    stem = named[1] if named else _BEHIND_RESULT.sub("", result[:_LONGEST])
+    return stem.strip("/.").replace("/", ".")

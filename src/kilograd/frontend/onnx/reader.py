@@ -1,0 +1,195 @@
+"""Reads an .onnx file, which may come from anywhere, into plain records.
+
+Files are in the QDQ format: a float operator between DequantizeLinear and QuantizeLinear is one
+layer of integers. Nothing of the file is run, no shape that it states is believed but that of its
+input, and whatever goes wrong on the way becomes one ``ModelError``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from kilograd.errors import ModelError
+from kilograd.frontend.content import read_content
+from kilograd.frontend.malformed import MALFORMED
+from kilograd.frontend.network import Advice, Layer, Network, Tensor
+from kilograd.frontend.onnx.draft import Draft
+from kilograd.frontend.onnx.errors import DamagedError, RefusedError, shown
+from kilograd.frontend.onnx.graph import GraphInput, Node, OnnxGraph, parse
+from kilograd.frontend.onnx.maps import Map
+from kilograd.frontend.onnx.operators import OPERATORS
+from kilograd.frontend.onnx.refusals import refused_operator, refused_operators
+from kilograd.frontend.onnx.values import Constant, Dequantized, Pending, Stored, Value
+
+#: Largest file; a microcontroller holds far less.
+_MAX_BYTES = 64 * 1024**2
+
+ADVICE = Advice(
+    int8="quantize the network with kilograd quantize, which makes maps and weights int8",
+    unsigned="quantize the network with activation_type and weight_type QuantType.QInt8",
+)
+"""What helps users of .onnx files."""
+
+
+def read_onnx(path: Path) -> Network:
+    """The network in an .onnx file.
+
+    Args:
+        path: of the file.
+
+    Raises:
+        ModelError: when it is no such file, or damaged, or not quantized to int8 in the QDQ format.
+    """
+    return network_of(read_content(path, _MAX_BYTES), path.stem, str(path))
+
+
+def network_of(content: bytes, name: str, where: str) -> Network:
+    """The network in the contents of an .onnx file.
+
+    Args:
+        content: bytes of the file.
+        name: of the network.
+        where: the file, for messages.
+
+    Raises:
+        ModelError: as for ``read_onnx``.
+    """
+    reader = Reader()
+    try:
+        return reader.network(content, name)
+    except (DamagedError, RefusedError, ImportError, *MALFORMED) as error:
+        raise in_words(error, where, reader.place) from error
+
+
+def in_words(error: Exception, where: str, place: str = "") -> ModelError:
+    """What went wrong while a file was read, as its user is told.
+
+    Args:
+        error: what was raised.
+        where: the file.
+        place: the node that was being read, if any.
+    """
+    before = f"{place}: " if place else ""
+    if isinstance(error, RefusedError):
+        return ModelError(f"{before}{error.reason}", where=where, hint=error.hint)
+    if isinstance(error, ImportError):
+        return ModelError(
+            "reading .onnx files needs the package onnx, which is not installed",
+            where=where,
+            hint="pip install 'kilograd[onnx]'",
+        )
+    found = str(error)
+    if not isinstance(error, DamagedError):
+        found = f"{type(error).__name__}: {shown(error)}"
+    return ModelError(
+        f"this .onnx file is damaged: {before}{found}",
+        where=where,
+        hint="export the network again, or copy the file again",
+    )
+
+
+class Reader:
+    """Reads one file.
+
+    Attributes:
+        place: which node is being read, for messages; empty before the first.
+        numbers: name of a value -> number of the network's tensor that holds it.
+    """
+
+    def __init__(self) -> None:
+        self.place = ""
+        self.numbers: dict[str, int] = {}
+
+    def network(self, content: bytes, name: str) -> Network:
+        """The network in the bytes of a file.
+
+        Args:
+            content: of the file.
+            name: of the network.
+
+        Raises:
+            DamagedError: when they contradict the format.
+            RefusedError: when they are sound, and cannot be read.
+            ImportError: when the package onnx is missing.
+        """
+        graph = parse(content)
+        refused_operators(graph)
+        draft = Draft(graph.constants)
+        inputs = tuple(self._input(draft, graph, entry) for entry in graph.inputs)
+        for number, node in enumerate(graph.nodes):
+            title = f"{node.operator}, {node.name}" if node.name else node.operator
+            self.place = f"node {number} ({shown(title)})"
+            self._append(draft, node)
+        self.place = ""
+        outputs = tuple(self._output(draft, output) for output in graph.outputs)
+        return Network(
+            name,
+            tuple(draft.tensors),
+            tuple(draft.layers),
+            inputs,
+            outputs,
+            ADVICE,
+            graph.pixel_range,
+        )
+
+    def _name(self, draft: Draft, name: str, value: Value) -> None:
+        if name in draft.values:
+            msg = f"another node, or a constant, makes {shown(name)}"
+            raise DamagedError(msg)
+        draft.values[name] = value
+        if isinstance(value, Stored):
+            self.numbers[name] = value.number
+
+    def _input(self, draft: Draft, graph: OnnxGraph, entry: GraphInput) -> int:
+        map_ = Map(entry.shape, is_channels_last=begins_with_channels_last(graph, entry))
+        number = draft.store(Tensor(entry.name, map_.stored, entry.dtype, is_open=entry.is_open))
+        self._name(draft, entry.name, Stored(number, map_))
+        return number
+
+    def _append(self, draft: Draft, node: Node) -> None:
+        if not node.outputs or not node.outputs[0]:
+            msg = "it has no result"
+            raise DamagedError(msg)
+        build = OPERATORS.get(node.operator)
+        if build is None:
+            raise refused_operator(node.operator)
+        self._name(draft, node.outputs[0], build(draft, node))
+
+    def _output(self, draft: Draft, name: str) -> int:
+        """Number of the tensor that holds a result."""
+        value = draft.values.get(name)
+        if value is None:
+            msg = f"no node makes its output {shown(name)}"
+            raise DamagedError(msg)
+        if isinstance(value, Constant):
+            raise RefusedError(f"its output {shown(name)} is a constant")
+        if isinstance(value, Pending):
+            return draft.emit(value, "float32", (), ()).number
+        if isinstance(value, Dequantized):
+            tensor = draft.tensors[value.number]
+            made = draft.store(replace(tensor, dtype="float32", scales=(), zero_points=()))
+            layer = Layer("dequantize", (value.number,), (made,), "none", {}, "DequantizeLinear")
+            draft.layers.append(layer)
+            return made
+        return value.number
+
+
+def begins_with_channels_last(graph: OnnxGraph, entry: GraphInput) -> bool:
+    """Whether the first thing that happens to a sample is that its channels are put first."""
+    readers: dict[str, list[Node]] = {}
+    for node in graph.nodes:
+        for given in node.inputs:
+            readers.setdefault(given, []).append(node)
+    name, rank = entry.name, len(entry.shape)
+    for _ in graph.nodes:
+        if len(readers.get(name, ())) != 1:
+            break
+        (reader,) = readers[name]
+        if reader.operator == "Transpose":
+            order = (0, rank - 1, *range(1, rank - 1))
+            return rank > 2 and reader.attributes.get("perm") == order  # noqa: PLR2004 - a map
+        if reader.operator not in {"QuantizeLinear", "DequantizeLinear"} or not reader.outputs:
+            break
+        name = reader.outputs[0]
+    return False

@@ -1,0 +1,63 @@
+"""Which operators are not read, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from kilograd.frontend.onnx.errors import RefusedError, shown
+from kilograd.frontend.onnx.graph import OnnxGraph
+
+_QUANTIZE = "quantize it with kilograd quantize"
+_RELU = "use ReLU or ReLU6, which are the clamp to int8"
+
+#: Operators of the format in which integers are multiplied by operators of their own.
+_QOPERATOR = ("QLinear", "ConvInteger", "MatMulInteger", "DynamicQuantize")
+
+#: Reason and hint, by operator.
+_OPERATORS: Mapping[str, tuple[str, str | None]] = {
+    "BatchNormalization": (
+        "kilograd has no batch normalization",
+        "let quant_pre_process fold it into the convolution before, as kilograd quantize does",
+    ),
+    "Mul": ("kilograd does not multiply maps, or by constants", None),
+    "Sub": ("kilograd does not subtract", "normalize the samples before they go into the network"),
+    "Div": ("kilograd does not divide", "normalize the samples before they go into the network"),
+    "HardSwish": ("kilograd has no activation but the clamp to int8", _RELU),
+    "HardSigmoid": ("kilograd has no activation but the clamp to int8", _RELU),
+    "LeakyRelu": ("kilograd has no activation but the clamp to int8", _RELU),
+    "PRelu": ("kilograd has no activation but the clamp to int8", _RELU),
+    "Tanh": ("kilograd has no activation but the clamp to int8", _RELU),
+    "ConvTranspose": ("kilograd has no transposed convolutions", None),
+    "Resize": ("kilograd does not resize maps", None),
+    **dict.fromkeys(("LSTM", "GRU", "RNN"), ("kilograd has no recurrent layers", None)),
+    **dict.fromkeys(("If", "Loop", "Scan"), ("kilograd's networks have no control flow", None)),
+}
+
+
+def refused_operators(graph: OnnxGraph) -> None:
+    """Refuse a file that as a whole is of another format.
+
+    Raises:
+        RefusedError: when it is not quantized, or in the QOperator format.
+    """
+    operators = {node.operator: node for node in reversed(graph.nodes)}
+    for operator, node in operators.items():
+        name = operator.rsplit(".", 1)[-1]
+        if name.startswith(_QOPERATOR):
+            raise RefusedError(
+                f"layer {shown(operator)}, {shown(node.name)}, is of the QOperator "
+                "format, in which the operators themselves are of integers, and the QDQ format is "
+                "read",
+                "quantize the network with kilograd quantize, or with quant_format=QuantFormat.QDQ",
+            )
+    if operators and "DequantizeLinear" not in operators:
+        raise RefusedError(
+            "this network is not quantized: its operators are of float32, and kilograd computes "
+            "with int8",
+            _QUANTIZE,
+        )
+
+
+def refused_operator(operator: str) -> RefusedError:
+    """Why an operator is not read."""
+    return RefusedError(*_OPERATORS.get(operator, ("kilograd has no such operator", None)))

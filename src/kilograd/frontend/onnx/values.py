@@ -1,0 +1,100 @@
+"""What the names in a graph stand for while it is read."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from numpy.typing import NDArray
+
+from kilograd.frontend.network import Option
+from kilograd.frontend.onnx.maps import Map
+
+
+@dataclass(frozen=True)
+class Constant:
+    """A constant, with its quantization if it has one.
+
+    Attributes:
+        name: of the initializer that it comes from; empty for others.
+        data: contents.
+        scales: none, one, or one for each place along ``axis``.
+        zero_points: as many.
+        axis: not negative.
+    """
+
+    name: str
+    data: NDArray[Any] = field(repr=False)
+    scales: tuple[float, ...] = ()
+    zero_points: tuple[int, ...] = ()
+    axis: int = 0
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A tensor of the network in its own type: the sample, or a quantized map."""
+
+    number: int
+    map: Map
+
+
+@dataclass(frozen=True)
+class Dequantized:
+    """A quantized map as real numbers."""
+
+    number: int
+    map: Map
+
+
+@dataclass(frozen=True)
+class Step:
+    """A layer whose result is not quantized yet.
+
+    Attributes:
+        operator: neutral name.
+        inputs: numbers of tensors; the first is the result of the step before, if there is one.
+        options: neutral.
+        map: of the result.
+    """
+
+    operator: str
+    inputs: tuple[int, ...]
+    options: Mapping[str, Option]
+    map: Map
+
+
+@dataclass(frozen=True)
+class Pending:
+    """Real numbers that a QuantizeLinear turns into the result of a layer.
+
+    Attributes:
+        steps: what makes them; all of one quantization.
+        file_operator: what the file calls the first of them.
+        name: of the layer.
+        low: the lowest value that an activation leaves.
+        high: the highest.
+    """
+
+    steps: tuple[Step, ...]
+    file_operator: str
+    name: str
+    low: float = -math.inf
+    high: float = math.inf
+
+    @property
+    def map(self) -> Map:
+        """Of the result."""
+        return self.steps[-1].map
+
+    def clamped(self, low: float, high: float) -> Pending:
+        """The same behind an activation."""
+        return replace(self, low=min(max(self.low, low), high), high=max(min(self.high, high), low))
+
+    def then(self, operator: str, map_: Map) -> Pending:
+        """The same with a layer behind it that changes shapes only."""
+        return replace(self, steps=(*self.steps, Step(operator, (), {}, map_)))
+
+
+Value = Constant | Stored | Dequantized | Pending

@@ -1,0 +1,94 @@
+"""Random damage to .onnx files: a graph or a message in words, whatever the bytes are."""
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from onnx import TensorProto, helper
+from onnx_files import small_network
+from test_onnx_damage import outcome, set_attribute
+
+from kilograd.errors import ModelError
+from kilograd.ir import Graph
+
+CONTENT = small_network().content()
+
+
+@settings(max_examples=150)
+@given(st.integers(0, len(CONTENT) - 1))
+def test_a_file_that_ends_early(tmp_path_factory, end):
+    path = tmp_path_factory.getbasetemp() / "short.onnx"
+    assert isinstance(outcome(path, CONTENT[:end]), (Graph, ModelError))
+
+
+@settings(max_examples=400)
+@given(st.lists(st.tuples(st.integers(0, len(CONTENT) * 8 - 1)), min_size=1, max_size=4))
+def test_a_file_with_wrong_bits(tmp_path_factory, flips):
+    content = bytearray(CONTENT)
+    for (bit,) in flips:
+        content[bit // 8] ^= 1 << bit % 8
+    path = tmp_path_factory.getbasetemp() / "flipped.onnx"
+    assert isinstance(outcome(path, bytes(content)), (Graph, ModelError))
+
+
+@settings(max_examples=400)
+@given(st.integers(0, len(CONTENT) - 1), st.binary(min_size=1, max_size=8))
+def test_a_file_with_wrong_bytes(tmp_path_factory, place, given_bytes):
+    content = CONTENT[:place] + given_bytes + CONTENT[place + len(given_bytes) :]
+    path = tmp_path_factory.getbasetemp() / "bytes.onnx"
+    assert isinstance(outcome(path, content), (Graph, ModelError))
+
+
+@settings(max_examples=100)
+@given(st.binary(max_size=400))
+def test_a_file_of_random_bytes(tmp_path_factory, content):
+    path = tmp_path_factory.getbasetemp() / "random.onnx"
+    assert isinstance(outcome(path, content), ModelError)
+
+
+NUMBERS = st.one_of(st.integers(-3, 9), st.sampled_from([127, 128, 2**16, 2**31 - 1, -(2**31)]))
+REALS = st.sampled_from([0.0, -1.0, 1e-45, 1e-30, 1e-9, 0.05, 1.0, 1e9, 3e38, np.inf, np.nan])
+OPERATORS = st.sampled_from([
+    *("Conv", "Gemm", "MatMul", "Add", "GlobalAveragePool", "ReduceMean", "AveragePool", "MaxPool"),
+    *("Pad", "Relu", "Clip", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Concat"),
+    *("Softmax", "Identity", "Dropout", "Constant", "QuantizeLinear", "DequantizeLinear"),
+])  # fmt: skip
+
+
+@st.composite
+def mistakes(draw):
+    """A network with one of every layer in which a few things are others."""
+    draft = small_network()
+    names = [*draft.constants, "sample", *(name for n in draft.nodes for name in n.output)]
+    for _ in range(draw(st.integers(1, 3))):
+        node = draw(st.sampled_from(draft.nodes))
+        name = draw(st.sampled_from([*draft.constants]))
+        what = draw(st.integers(0, 6))
+        if what == 0:
+            node.op_type = draw(OPERATORS)
+        elif what == 1 and node.input:
+            node.input[draw(st.integers(0, len(node.input) - 1))] = draw(st.sampled_from(names))
+        elif what == 2:
+            attribute = draw(st.sampled_from(["axis", "group", "transB", "keepdims", "axes"]))
+            value = draw(NUMBERS) if attribute != "axes" else draw(st.lists(NUMBERS, min_size=1))
+            set_attribute(node, attribute, value)
+        elif what == 3:
+            attribute = draw(st.sampled_from(["strides", "pads", "kernel_shape", "perm"]))
+            set_attribute(node, attribute, draw(st.lists(NUMBERS, min_size=1, max_size=5)))
+        elif what == 4:
+            real = draw(st.lists(REALS, min_size=1, max_size=5))
+            draft.constant(name, np.array(real, np.float32))
+        elif what == 5:
+            whole = draw(st.lists(NUMBERS, max_size=5))
+            kind = draw(st.sampled_from([np.int64, np.int32, np.int8, np.uint8]))
+            draft.constant(name, np.array(whole, np.int64).astype(kind))
+        else:
+            dims = [max(number, 1) for number in draw(st.lists(NUMBERS, min_size=1, max_size=5))]
+            draft.inputs[0] = helper.make_tensor_value_info("sample", TensorProto.FLOAT, dims)
+    return draft.content()
+
+
+@settings(max_examples=600)
+@given(mistakes(), st.sampled_from([None, 3]))
+def test_a_network_with_mistakes(tmp_path_factory, content, classes):
+    path = tmp_path_factory.getbasetemp() / "mistakes.onnx"
+    assert isinstance(outcome(path, content, classes), (Graph, ModelError))

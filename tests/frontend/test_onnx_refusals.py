@@ -1,0 +1,360 @@
+"""What kilograd cannot carry of an .onnx file is refused in words: which layer, why, what helps."""
+
+import sys
+
+import numpy as np
+import pytest
+from onnx import TensorProto, helper
+from onnx_files import Draft, small_network
+
+from kilograd.errors import ModelError
+from kilograd.frontend.open import load_model
+
+QUANTIZE = "hint: quantize"
+SIMPLIFY = "hint: let quant_pre_process simplify the network before it is quantized"
+
+
+def changed(change):
+    """A network with one of every layer, spoilt."""
+
+    def make():
+        draft = small_network()
+        change(draft)
+        return draft
+
+    return make
+
+
+def ending(append, shape=(1, 3, 8, 8)):
+    """A network whose layer before the head is another."""
+
+    def make():
+        draft = Draft(shape)
+        x = append(draft)
+        if len(draft.shapes[x]) > 2:
+            x = draft.flatten(draft.pool(x))
+        return draft.finish(draft.gemm(x, 3))
+
+    return make
+
+
+def node(draft, operator, place=0):
+    return [node for node in draft.nodes if node.op_type == operator][place]
+
+
+def constant(draft, ending, data):
+    draft.constant(next(name for name in draft.constants if name.endswith(ending)), data)
+
+
+def attribute(draft, operator, **values):
+    node(draft, operator).attribute.extend(
+        helper.make_attribute(name, value) for name, value in values.items()
+    )
+
+
+def float_network(draft):
+    for entry in [n for n in draft.nodes if n.op_type.endswith("uantizeLinear")]:
+        draft.nodes.remove(entry)
+
+
+def qoperator(draft):
+    operands = ["sample_q", "a", "b", "w", "c", "d", "e", "f"]
+    draft.nodes.insert(1, helper.make_node("QLinearConv", operands, ["y"], "stem"))
+
+
+def external(draft):
+    tensor = next(t for name, t in draft.constants.items() if name.endswith("weight_quantized"))
+    tensor.ClearField("raw_data")
+    tensor.data_location = TensorProto.EXTERNAL
+    entry = tensor.external_data.add()
+    entry.key, entry.value = "location", "../../etc/passwd"
+
+
+def of_16_bits(draft):
+    for name, tensor in list(draft.constants.items()):
+        if name.endswith(".zero") and "layer" not in name:
+            draft.constant(name, np.int16(0))
+        del tensor
+
+
+def weight_of_16_bits(draft):
+    constant(draft, "weight_quantized", np.ones((4, 3, 3, 3), np.int16))
+    constant(draft, "weight.zero", np.zeros(4, np.int16))
+
+
+def float_weight(draft):
+    node(draft, "Conv").input[1] = "plain"
+    draft.constant("plain", np.ones((4, 3, 3, 3), np.float32))
+
+
+def variable_weight(draft):
+    node(draft, "Conv").input[1] = node(draft, "Conv").input[0]
+
+
+def not_quantized(draft):
+    """The first convolution's result goes on as float."""
+    convs = [n for n in draft.nodes if n.op_type == "Conv"]
+    convs[1].input[0] = convs[0].output[0]
+
+
+def another_scale(draft):
+    """A map is read with other numbers than it was quantized with."""
+    entries = [n for n in draft.nodes if n.op_type == "DequantizeLinear"]
+    entry = next(n for n in entries if n.input[0].startswith("Conv_q"))
+    draft.constant("other", np.float32(0.5))
+    entry.input[1] = "other"
+
+
+def second_input(draft):
+    draft.inputs.append(helper.make_tensor_value_info("mask", TensorProto.FLOAT, [1]))
+
+
+def open_extent(draft):
+    draft.inputs[0].type.tensor_type.shape.dim[2].dim_param = "height"
+
+
+def activation(operator, zero, *bounds):
+    def append(draft):
+        more = [draft.constant(f"bound{i}", np.float32(b)) for i, b in enumerate(bounds)]
+        return draft.activate(draft.conv("sample_q", 4), operator, more, 0.05, zero)
+
+    return ending(append)
+
+
+def of_map(operator, shape=None, more=(), **attributes):
+    """An operator that reads a map of [1, 4, 8, 8]."""
+
+    def append(draft):
+        x = draft.conv("sample_q", 4)
+        given = [draft.constant(f"more{i}", np.array(data)) for i, data in enumerate(more)]
+        return draft.like(operator, x, shape or draft.shapes[x], given, **attributes)
+
+    return ending(append)
+
+
+def joined(axis):
+    def append(draft):
+        x = draft.flatten(draft.conv("sample_q", 4))
+        return draft.append("Concat", [x, x], (1, 512), axis=axis)
+
+    return append
+
+
+def joined_maps(draft, axis):
+    x = draft.conv("sample_q", 4)
+    return draft.append("Concat", [x, x], (1, 4, 8, 16), axis=axis)
+
+
+def pool_that_rescales(draft):
+    x = draft.conv("sample_q", 4)
+    return draft.append("AveragePool", [x], (1, 4, 7, 7), 1.0, kernel_shape=[2, 2])
+
+
+def broadcast(draft):
+    x = draft.conv("sample_q", 4)
+    return draft.append("Add", [x, draft.pool(x)], draft.shapes[x], 1.0)
+
+
+def added_constant(draft):
+    x = draft.conv("sample_q", 4)
+    return draft.append("Add", [x], draft.shapes[x], 1.0, more=[draft.constant("c", np.float32(1))])
+
+
+def last_layer(draft):
+    return draft.finish(draft.conv("sample_q", 3))
+
+
+def transposed_map(draft):
+    x = draft.conv("sample_q", 8)
+    x = draft.like("Transpose", x, (1, 8, 8, 8), perm=(0, 2, 3, 1))
+    return draft.conv(x, 3)
+
+
+def three_directions(draft):
+    return draft.conv("sample_q", 4, (3, 3, 3))
+
+
+REFUSED = {
+    "float network": (
+        changed(float_network),
+        ["this network is not quantized: its operators are of float32", "with kilograd quantize"],
+    ),
+    "QOperator": (
+        changed(qoperator),
+        ["layer QLinearConv, stem, is of the QOperator format", "QuantFormat.QDQ"],
+    ),
+    "old": (
+        changed(lambda d: setattr(d, "opset", 12)),
+        ["version 12 of ONNX's operators, and versions 13 to 27 are read", "opset from 13 to 27"],
+    ),
+    "new": (changed(lambda d: setattr(d, "opset", 28)), ["version 28 of ONNX's operators"]),
+    "external": (
+        changed(external),
+        ["the constant layer_1.weight_quantized lies in another file", "save the network in one"],
+    ),
+    "maps of 16 bits": (
+        changed(of_16_bits),
+        ["(DequantizeLinear, node_sample_q_real_2): its input is int16, and kilograd"],
+    ),
+    "weight of 16 bits": (
+        changed(weight_of_16_bits),
+        ["its constant is int16, and kilograd's weights are int8"],
+    ),
+    "float weight": (
+        changed(float_weight),
+        ["layer 1 (Conv, conv_3): its weight is float32", "kilograd quantize"],
+    ),
+    "variable weight": (changed(variable_weight), ["its weight is not a constant"]),
+    "weights with a zero point": (
+        changed(lambda d: constant(d, "weight.zero", np.ones(4, np.int8))),
+        ["layer 1 (Conv, layer_1): its weight has a zero point"],
+    ),
+    "scales along the inputs": (
+        changed(
+            lambda d: [
+                attribute(d, "DequantizeLinear", axis=1),
+                constant(d, "weight.scale", np.ones(3, np.float32)),
+                constant(d, "weight.zero", np.zeros(3, np.int8)),
+            ]
+        ),
+        ["(Conv, node_conv_3): its weight has 3 scales along dimension 1, and kilograd needs one"],
+    ),
+    "scales of blocks": (
+        changed(lambda d: attribute(d, "DequantizeLinear", block_size=2)),
+        ["it has a scale for each block of elements, which is not read"],
+    ),
+    "not quantized in between": (
+        changed(not_quantized),
+        ["it reads the result of Conv as float32: there is no QuantizeLinear"],
+    ),
+    "another scale": (changed(another_scale), ["with another scale or zero point than the map"]),
+    "second input": (changed(second_input), ["the network has 2 inputs", "export the part"]),
+    "second output": (
+        changed(lambda d: d.outputs.append(d.outputs[0])),
+        ["the network has 2 outputs"],
+    ),
+    "batch": (
+        ending(lambda d: d.gemm("sample_q", 5), (4, 8)),
+        ["the network reads 4 samples at a time", "a batch of 1"],
+    ),
+    "open extent": (
+        ending(lambda d: changed_input(d, open_extent), (1, 3, 1, 8)),
+        ["the network's input has no fixed shape"],
+    ),
+    "batch normalization": (
+        of_map("BatchNormalization", more=[np.ones(4, np.float32)] * 4),
+        ["(BatchNormalization, node_batchnormalization_", "no batch normalization", "quant_pre"],
+    ),
+    "unknown": (of_map("Erf"), ["kilograd has no such operator"]),
+    "domain": (of_map("FusedConv", domain="com.microsoft"), ["(com.microsoft.FusedConv, "]),
+    "relu that the zero point does not make": (
+        activation("Relu", 0),
+        ["layer 1 (Conv, layer_1): its activation relu leaves 0 to 127 of int8", QUANTIZE],
+    ),
+    "clip that nothing makes": (
+        activation("Clip", -128, 0, 4),
+        ["layer 1 (Conv, layer_1): kilograd has no activation Clip(0, 4)"],
+    ),
+    "swish": (of_map("HardSwish"), ["no activation but the clamp to int8", "ReLU6"]),
+    "softmax": (of_map("Softmax"), ["(Softmax, softmax_6): a softmax can only follow the last"]),
+    "sigmoid": (of_map("Sigmoid"), ["a sigmoid can only follow the last layer"]),
+    "mean over one dimension": (
+        of_map("ReduceMean", (1, 4, 1, 8), [[2]]),
+        ["it averages over the dimensions [2] of 4, and kilograd averages over height and width"],
+    ),
+    "transposed": (
+        of_map("Transpose", (1, 4, 8, 8), perm=(0, 1, 3, 2)),
+        ["it puts the dimensions in the order [0, 1, 3, 2], and kilograd does not move"],
+    ),
+    "reshaped": (
+        of_map("Reshape", (1, 8, 4, 8), [[1, 8, 4, 8]]),
+        ["it makes a map of the shape [1, 8, 4, 8] of [1, 4, 8, 8], for which elements would"],
+    ),
+    "channels last": (
+        ending(transposed_map),
+        ["it reads a map that was transposed to have its channels last"],
+    ),
+    "pool that rescales": (
+        ending(pool_that_rescales),
+        ["layer 2 (AveragePool, averagepool_6): its result has another scale or zero point"],
+    ),
+    "joined along the width": (
+        ending(lambda d: joined_maps(d, -1)),
+        ["it joins its maps along dimension 2, and kilograd does so along the last"],
+    ),
+    "joined vectors": (ending(joined(1)), ["it joins flattened maps", "join the maps, then"]),
+    "groups": (
+        ending(lambda d: d.conv(d.conv("sample_q", 4), 4, group=2)),
+        ["(Conv, layer_5): kilograd has no grouped convolutions beside depthwise ones"],
+    ),
+    "dilation": (
+        ending(lambda d: d.conv("sample_q", 4, dilations=(2, 2), pads=(2, 2, 2, 2))),
+        ["its window is dilated by 2"],
+    ),
+    "dilated pool": (
+        of_map("MaxPool", (1, 4, 6, 6), kernel_shape=(2, 2), dilations=(2, 2)),
+        ["its window is dilated, and kilograd's are not dilated"],
+    ),
+    "three directions": (
+        ending(three_directions, (1, 3, 8, 8, 8)),
+        ["its window moves in 3 directions, and kilograd's in two"],
+    ),
+    "broadcast": (
+        ending(broadcast),
+        ["it adds maps of the shapes [1, 4, 8, 8] and [1, 4, 1, 1], and kilograd adds two"],
+    ),
+    "constant added": (ending(added_constant), ["it adds a constant, and kilograd adds", SIMPLIFY]),
+    "alpha": (
+        changed(lambda d: attribute(d, "Gemm", alpha=0.5)),
+        ["it multiplies by alpha, which is 0.5"],
+    ),
+    "transposed input": (
+        changed(lambda d: attribute(d, "Gemm", transA=1)),
+        ["it transposes its input", SIMPLIFY],
+    ),
+    "dense layer on a map": (
+        of_map("MatMul", more=[np.ones((8, 8), np.float32)]),
+        ["it reads a map of the shape [1, 4, 8, 8], and kilograd's dense layers read vectors"],
+    ),
+    "reflected": (
+        of_map("Pad", (1, 4, 10, 8), [[0, 0, 1, 0, 0, 0, 1, 0]], mode="reflect"),
+        ["it pads by reflect, and kilograd pads with zeros"],
+    ),
+    "padded with ones": (
+        of_map("Pad", (1, 4, 10, 8), [[0, 0, 1, 0, 0, 0, 1, 0], np.float32(1)]),
+        ["it pads with a number that is not 0"],
+    ),
+    "cut": (
+        of_map("Pad", (1, 4, 7, 8), [[0, 0, -1, 0, 0, 0, 0, 0]]),
+        ["its pads [0, 0, -1, 0, 0, 0, 0, 0] cut the map"],
+    ),
+    "last layer": (
+        lambda: last_layer(Draft()),
+        ["the last layer must make one value for each class, and it slides a window of 3×3"],
+    ),
+}
+
+
+def changed_input(draft, change):
+    change(draft)
+    return draft.conv("sample_q", 4, (1, 3), pads=(0, 1, 0, 1))
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_what_cannot_be_carried_is_refused(what, tmp_path):
+    make, texts = REFUSED[what]
+    path = make().write(tmp_path / "net.onnx")
+    with pytest.raises(ModelError) as error:
+        load_model(str(path))
+    assert error.value.where == str(path)
+    for text in texts:
+        assert text in str(error.value)
+    assert "TFLITE" not in str(error.value)
+
+
+def test_the_package_that_reads_the_files_may_be_missing(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    path = small_network().write(tmp_path / "net.onnx")
+    with pytest.raises(ModelError, match="needs the package onnx, which is not") as error:
+        load_model(str(path))
+    assert error.value.hint == "pip install 'kilograd[onnx]'"

@@ -1,0 +1,212 @@
+"""from_torch: a small network of PyTorch, trained a little, against its int8 graph."""
+
+import sys
+
+import numpy as np
+import pytest
+from runtime import compare
+
+import kilograd
+from kilograd.errors import DataError, ModelError
+from kilograd.frontend.open import load_model
+from kilograd.measuring.equivalence import verify_devices
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("onnxscript")
+pytest.importorskip("onnxruntime")
+nn = torch.nn
+
+CLASSES = 4
+SHAPE = (3, 16, 16)
+
+
+def normalized(given, made, window, **options):
+    padding = window // 2
+    conv = nn.Conv2d(given, made, window, padding=padding, bias=False, **options)
+    return [conv, nn.BatchNorm2d(made)]
+
+
+class Block(nn.Module):
+    """An inverted bottleneck with a residual."""
+
+    def __init__(self, channels, hidden):
+        super().__init__()
+        self.body = nn.Sequential(
+            *normalized(channels, hidden, 1),
+            nn.ReLU6(),
+            *normalized(hidden, hidden, 3, groups=hidden),
+            nn.ReLU6(),
+            *normalized(hidden, channels, 1),
+        )
+
+    def forward(self, x):
+        return x + self.body(x)
+
+
+class Network(nn.Module):
+    """With an average over the whole map."""
+
+    def __init__(self, pool):
+        super().__init__()
+        self.stem = nn.Sequential(*normalized(3, 8, 3, stride=2), nn.ReLU6())
+        self.blocks = nn.Sequential(Block(8, 16), Block(8, 16))
+        self.last = nn.Conv2d(8, 16, 1)
+        self.pool = pool
+        self.head = nn.Linear(16, CLASSES)
+
+    def forward(self, x):
+        return self.head(self.pool(torch.relu(self.last(self.blocks(self.stem(x))))))
+
+
+class Mean(nn.Module):
+    def forward(self, x):
+        return x.mean((2, 3))
+
+
+def samples(count, seed):
+    """Colour and position of a bright square tell the class."""
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(CLASSES, size=count)
+    inputs = rng.normal(0, 0.4, (count, *SHAPE))
+    for sample, label in zip(inputs, labels, strict=True):
+        sample[label % 3, 4 * (label // 2) : 4 * (label // 2) + 8, 2:12] += 1.2
+    return inputs.astype(np.float32), labels
+
+
+def trained(pool):
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    module = Network(pool)
+    optimizer = torch.optim.Adam(module.parameters(), 0.01)
+    for step in range(60):
+        inputs, labels = samples(32, step)
+        loss = nn.functional.cross_entropy(
+            module(torch.from_numpy(inputs)), torch.from_numpy(labels)
+        )
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return module.eval()
+
+
+@pytest.fixture(scope="module")
+def module():
+    return trained(nn.Sequential(nn.AvgPool2d(8), nn.Flatten()))
+
+
+def agreement(module, graph, count=200):
+    """Shares of the same class, and of the right class, in float and in int8."""
+    inputs, labels = samples(count, 999)
+    with torch.no_grad():
+        theirs = module(torch.from_numpy(inputs)).numpy().argmax(1)
+    int8 = kilograd.input_spec(graph).quantize(inputs.transpose(0, 2, 3, 1))
+    program = kilograd.compile_model(graph, kilograd.load_scheme("head", graph))
+    with kilograd.open_device(program, "host") as device:
+        device.initialize(seed=1)
+        ours = np.array([device.predict(sample).argmax() for sample in int8])
+    return np.mean(ours == theirs), np.mean(theirs == labels), np.mean(ours == labels)
+
+
+def test_a_module_becomes_a_graph(module, tmp_path):
+    path = tmp_path / "int8.onnx"
+    module.train()
+    graph = kilograd.from_torch(module, torch.from_numpy(samples(100, 1)[0]), save=path)
+    assert module.training
+    module.eval()
+    assert graph.name == "Network"
+    assert [node.operator for node in graph.nodes] == [
+        "conv",
+        *("pointwise", "depthwise", "pointwise", "add") * 2,
+        *("pointwise", "average_pool", "dense"),
+    ]
+    names = [node.layer for node in graph.nodes]
+    assert names[:4] == ["stem.0", "blocks.0.body.0", "blocks.0.body.3", "blocks.0.body.6"]
+    same, float_accuracy, int8_accuracy = agreement(module, graph)
+    assert same > 0.97
+    assert int8_accuracy > float_accuracy - 0.03
+    assert float_accuracy > 0.9
+    assert load_model(str(path)).nodes == graph.nodes
+
+
+@pytest.mark.oracle
+def test_the_figures_of_the_page_on_onnx_files(module, tmp_path):
+    path = tmp_path / "int8.onnx"
+    kilograd.from_torch(module, samples(100, 1)[0], save=path)
+    found = compare(path.read_bytes(), list(samples(100, 999)[0][:, None]))
+    assert found.alone.most == 1
+    assert found.alone.share < 0.003
+    assert found.chained.most <= 5
+    assert found.chained.share < 0.02
+    assert found.same_class >= 99
+
+
+def test_it_is_trained_as_any_other(module):
+    graph = kilograd.from_torch(module, samples(20, 1)[0], 5, name="mine")
+    assert graph.name == "mine"
+    assert graph.type_of(graph.outputs[0]).shape == (5,)
+    program = kilograd.compile_model(graph, kilograd.load_scheme("last:2", graph))
+    assert verify_devices(program, ["reference", "host"], steps=2).identical
+
+
+@pytest.mark.parametrize("pool", [Mean(), nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())])
+def test_a_mean_over_the_map(pool):
+    module = trained(pool)
+    graph = kilograd.from_torch(module, samples(100, 1)[0])
+    same, float_accuracy, int8_accuracy = agreement(module, graph)
+    assert same > 0.97
+    assert int8_accuracy > float_accuracy - 0.03
+
+
+def test_pixels_may_stand_for_other_numbers(module, tmp_path):
+    inputs = samples(100, 1)[0]
+    graph = kilograd.from_torch(module, inputs, pixel_range=(0, 1), save=tmp_path / "int8.onnx")
+    assert graph.pixel_range == (0, 1)
+    assert load_model(str(tmp_path / "int8.onnx")).pixel_range == (0, 1)
+    sample = graph.inputs[0].type
+    ends = tuple((end - sample.zero_point) * sample.scale for end in (-128, 127))
+    assert kilograd.from_torch(module, inputs).pixel_range == ends
+    with pytest.raises(DataError, match="each channel needs two finite numbers"):
+        kilograd.from_torch(module, inputs, pixel_range=(1.0, 1.0))
+
+
+def refused(module, calibration):
+    with pytest.raises(ModelError) as error:
+        kilograd.from_torch(module, calibration)
+    assert error.value.where == type(module).__name__
+    return str(error.value)
+
+
+def test_samples_that_do_not_suit(module):
+    assert "are int64 of the shape [4], and must be float" in refused(module, np.arange(4))
+    assert "the calibration samples hold NaN" in refused(module, np.full((1, *SHAPE), np.nan))
+    assert "PyTorch cannot export this module: " in refused(module, np.ones((1, 5, 4, 4)))
+
+
+def test_a_layer_that_cannot_be_carried_is_named():
+    class Odd(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.head = nn.Conv2d(3, 4, 3), nn.Linear(4, 2)
+
+        def forward(self, x):
+            return self.head(torch.erf(self.conv(x)).mean((2, 3)))
+
+    message = refused(Odd(), samples(4, 1)[0])
+    assert "(Erf, " in message
+    assert "kilograd has no such operator" in message
+
+
+@pytest.mark.parametrize("package", ["torch", "onnxscript"])
+def test_a_missing_package_is_named(module, monkeypatch, package):
+    monkeypatch.setitem(sys.modules, package, None)
+    message = refused(module, np.ones((1, *SHAPE), np.float32))
+    assert f"reading a PyTorch module needs the package {package}, which is not" in message
+    assert "hint: pip install torch onnxscript 'kilograd[quantize]'" in message
+
+
+def test_pytorch_is_imported_for_nothing_else():
+    assert kilograd.from_torch.__module__ == "kilograd.quantization.pytorch"
+    code = "import kilograd, sys; kilograd.from_torch; assert 'torch' not in sys.modules"
+    import subprocess  # noqa: PLC0415 - for this test only
+
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
