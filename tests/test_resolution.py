@@ -5,11 +5,13 @@ import pytest
 from PIL import Image
 
 from kilograd.compiler import compile_model
-from kilograd.data import InputSpec
-from kilograd.errors import ModelError
-from kilograd.export.deployment import deployment
+from kilograd.data import InputSpec, load_dataset
+from kilograd.errors import DataError, ModelError
+from kilograd.export.deployment import deployment_of
+from kilograd.frontend.builder import GraphBuilder, fresh_head
 from kilograd.frontend.open import input_spec, load_model
 from kilograd.frontend.resolution import at_resolution
+from kilograd.ir import Quantization
 from kilograd.ir.text import parse_graph, print_graph
 from kilograd.measuring.equivalence import verify_devices
 from kilograd.ops import REGISTRY
@@ -46,9 +48,13 @@ def test_features_have_their_own_size():
 
 
 def test_a_layer_that_needs_its_extents_is_named():
+    builder = GraphBuilder("flat", 6, 6, 3, Quantization((0.1,), 0))
+    x = builder.reshape("flat", "input", (1, 1, 108))
+    graph = builder.finish(builder.dense("head", x, fresh_head(108, 2)))
     with pytest.raises(ModelError) as caught:
-        load_model("kilograd-motion", resolution=(1, 1))
-    assert "features" in caught.value.what
+        at_resolution(graph, 5, 6)
+    assert caught.value.what.startswith("the network cannot read 5×6 maps: layer flat: 90 elements")
+    assert "where an average over the whole map comes before" in str(caught.value.hint)
 
 
 def test_the_command_line_reads_height_and_width(kilograd):
@@ -93,14 +99,17 @@ def test_the_range_is_in_the_firmware_and_in_the_text_of_a_graph():
     assert parse_graph(text, arrays, REGISTRY).pixel_range == (0.0, 2.0)
     assert "pixels" not in print_graph(load_model("kilograd-48", 3))
     program = compile_model(graph, load_scheme("head", graph))
-    assert list(deployment(program).pixels.table) == input_spec(graph).pixel_table().tolist()
+    assert (
+        list(deployment_of(program, None).pixels.table) == input_spec(graph).pixel_table().tolist()
+    )
 
 
-def test_images_need_one_or_three_channels(kilograd, tmp_path):
+def test_images_need_one_or_three_channels(tmp_path):
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
-        for index in range(3):
+        for index in range(4):
             Image.new("RGB", (8, 8), (index, 0, 0)).save(tmp_path / name / f"{index}.png")
-    spec = InputSpec(4, 4, 2, 1.0, 0)
-    with pytest.raises(Exception, match="the network reads 2 channels, and images have 1 or 3"):
-        spec.check_images()
+    with pytest.raises(DataError) as caught:
+        load_dataset(tmp_path, InputSpec(4, 4, 2, 1.0, 0))
+    assert caught.value.what == "the network reads 2 channels, and images have 1 or 3"
+    assert "an .npz pack" in caught.value.hint

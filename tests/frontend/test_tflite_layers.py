@@ -371,6 +371,29 @@ def test_data_chooses_the_classes_of_a_network_with_one_value(kilograd, tmp_path
     assert outcome.json["scheme"] == "head"
 
 
+@pytest.fixture
+def own_head(tmp_path):
+    """A file with a head for three classes, and data of three."""
+    path = small_network().write(tmp_path / "net.tflite")
+    inputs = np.random.default_rng(1).normal(size=(12, 6, 6, 3)).astype(np.float32)
+    labels, split = np.arange(12) % 3, np.arange(12) // 9
+    names = np.array(["cup", "key", "mug"])
+    data = tmp_path / "data.npz"
+    np.savez(data, inputs=inputs, labels=labels, split=split, class_names=names)
+    return path, data
+
+
+def test_training_goes_on_from_a_head_with_as_many_classes(own_head, kilograd):
+    path, data = own_head
+    states = [data.with_name(name) for name in ("own", "fresh")]
+    outcome = kilograd("train", path, "--data", data, "--save", states[0])
+    said = "net has a head for 3 classes: training goes on from it, and its classes are taken to be"
+    assert f"{said} cup, key, mug (--fresh-head makes a new one)" in " ".join(outcome.err.split())
+    fresh = kilograd("train", path, "--data", data, "--fresh-head", "--save", states[1])
+    assert "goes on from it" not in fresh.err
+    assert states[0].read_bytes() != states[1].read_bytes()
+
+
 def test_one_scale_serves_all_channels(load):
     draft = Draft()
     x = draft.conv(0, (1, 6, 6), 4, scales=1)

@@ -137,4 +137,5 @@ def _show(console: Console, result: dict[str, Any]) -> None:
         f"{result['output']}: {result['layers']} layers, {result['bytes']:,} bytes",
         markup=False,
         highlight=False,
+        soft_wrap=True,
     )
