@@ -1,0 +1,157 @@
+"""Trains networks from files, and writes experiments/importing/results.json.
+
+    python -m experiments.importing.run [tuning] [rates] [resolutions] [--only TEXT]
+
+Without arguments everything, in about an hour on two cores. Rates are compared on a validation part
+of the training samples; test samples are only read for `tuning`, at the default rate.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator
+
+from joblib import Parallel, delayed
+
+from experiments.common.ledgers import Ledger, Row, chosen_parts, read_ledger, write_ledger
+from experiments.common.packs import PACKS, pack_path
+from experiments.common.paths import checkpoint, require_shared
+from experiments.common.programs import BOARD, measure_anywhere, open_cached
+from experiments.importing import LEDGER
+from experiments.importing.wanted import (
+    RATES,
+    RESOLUTIONS,
+    RESOLVED_MODEL,
+    RESOLVED_PACK,
+    RESOLVED_SCHEME,
+    SEEDS,
+    TUNINGS,
+    Tuning,
+)
+from kilograd.compiler import Program, compile_model
+from kilograd.data import Dataset, load_dataset
+from kilograd.frontend.open import input_spec, load_model
+from kilograd.scheme import load_scheme
+from kilograd.search.tasks import make_task
+from kilograd.targets import get_target
+from kilograd.training.loop import TrainingOptions, train
+from kilograd.training.rate import default_rate
+
+
+def _program(one: Tuning, classes: int) -> Program:
+    graph = load_model(str(one.path), None if one.has_own_head else classes)
+    return compile_model(graph, load_scheme(one.scheme, graph), get_target("host"))
+
+
+def _data(one: Tuning, *, is_tested: bool) -> Dataset:
+    """With test samples, or with a part of the training samples in their place."""
+    spec = input_spec(load_model(str(one.path), 2))
+    limits = {"limit": one.limit, "test_limit": one.limit if is_tested else 0}
+    dataset = load_dataset(one.data, spec, **limits)
+    if is_tested:
+        return dataset
+    task = make_task(dataset)
+    return Dataset(dataset.name, task.fit, task.validation, dataset.class_names)
+
+
+def _trained(one: Tuning, dataset: Dataset, rate: float | None) -> list[Row]:
+    """A row a seed."""
+    program = _program(one, len(dataset.class_names))
+    chosen = default_rate(program) if rate is None else rate
+    rows: list[Row] = []
+    with open_cached(program) as device:
+        for seed in SEEDS:
+            result = train(device, dataset, TrainingOptions(one.epochs, chosen, seed=seed))
+            rows.append(
+                {
+                    "rate": chosen,
+                    "before": round(result.before.accuracy, 6),
+                    "accuracy": round(result.after.accuracy, 6),
+                }
+            )
+    return rows
+
+
+def _tuned(one: Tuning) -> tuple[str, list[Row]]:
+    return one.name, _trained(one, _data(one, is_tested=True), None)
+
+
+def measure_tuning(ledger: Ledger, only: str) -> None:
+    """Every network on its test samples, at the default rate."""
+    _run(ledger, "tuning", (delayed(_tuned)(one) for one in TUNINGS if only in one.name))
+
+
+def _rated(one: Tuning, rate: float | None) -> tuple[str, list[Row]]:
+    name = "default" if rate is None else f"{rate:g}"
+    return f"{one.name} | {name}", _trained(one, _data(one, is_tested=False), rate)
+
+
+def measure_rates(ledger: Ledger, only: str) -> None:
+    """Every network on validation samples, at each rate and at the default."""
+    jobs = (
+        delayed(_rated)(one, rate)
+        for one in TUNINGS
+        if only in one.name
+        for rate in (None, *RATES)
+        if f"{one.name} | {'default' if rate is None else f'{rate:g}'}"
+        not in ledger.get("rates", {})
+    )
+    _run(ledger, "rates", jobs)
+
+
+def _resolved(extent: int) -> tuple[str, Row]:
+    model, pack = checkpoint(RESOLVED_MODEL), PACKS[RESOLVED_PACK]
+    resolution = (extent, extent)
+    spec = input_spec(load_model(model, 2, resolution=resolution))
+    dataset = load_dataset(pack_path(RESOLVED_PACK), spec)
+    graph = load_model(model, len(dataset.class_names), resolution=resolution)
+    scheme = load_scheme(f"{RESOLVED_MODEL}/{RESOLVED_SCHEME}", graph)
+    row: Row = {}
+    for kind, is_streamed in (("held", False), ("streamed", True)):
+        found = measure_anywhere(
+            compile_model(graph, scheme, get_target(BOARD), row_input=is_streamed)
+        )[0]
+        row[f"{kind}_sram_bytes"] = found.sram_total_bytes
+        row[f"{kind}_instructions"] = found.instructions_train_step
+    program = compile_model(graph, scheme, get_target("host"))
+    with open_cached(program) as device:
+        options = TrainingOptions(pack.epochs, default_rate(program), seed=0)
+        row["accuracy"] = round(train(device, dataset, options).after.accuracy, 6)
+    return str(extent), row
+
+
+def measure_resolutions(ledger: Ledger, only: str) -> None:
+    """MCUNet at several resolutions: what a step takes, and what is learned."""
+    chosen = (extent for extent in RESOLUTIONS if only in str(extent))
+    _run(ledger, "resolutions", (delayed(_resolved)(extent) for extent in chosen))
+
+
+def _run(ledger: Ledger, part: str, jobs: Iterator[object]) -> None:
+    parallel = Parallel(n_jobs=-1, return_as="generator_unordered", max_nbytes=None)
+    for name, row in parallel(jobs):
+        ledger.setdefault(part, {})[name] = row
+        write_ledger(LEDGER, ledger)
+        print(name, row, flush=True)
+
+
+PARTS: dict[str, Callable[[Ledger, str], None]] = {
+    "tuning": measure_tuning,
+    "rates": measure_rates,
+    "resolutions": measure_resolutions,
+}
+
+
+def main() -> None:
+    """Measure what the command line names."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser.add_argument("parts", nargs="*")
+    parser.add_argument("--only", default="", help="what has this in its name")
+    arguments = parser.parse_args()
+    require_shared()
+    ledger = read_ledger(LEDGER)
+    for part in chosen_parts(arguments.parts, PARTS):
+        PARTS[part](ledger, arguments.only)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,63 @@
+"""Tables of networks from files, from experiments/importing/results.json."""
+
+from __future__ import annotations
+
+from statistics import mean
+
+from experiments.common.ledgers import Ledger, Row
+from experiments.common.markdown import table
+from experiments.importing.wanted import RATES, RESOLUTIONS, TUNINGS
+
+
+def _mean(rows: list[Row], what: str = "accuracy") -> float:
+    return 100 * mean(row[what] for row in rows)
+
+
+def tuning(ledger: Ledger) -> str:
+    """Accuracy on test samples before and after."""
+    rows = [
+        [
+            one.name,
+            one.pack.rsplit("_", 1)[0],
+            one.scheme,
+            f"{ledger['tuning'][one.name][0]['rate']:g}",
+            f"{_mean(ledger['tuning'][one.name], 'before'):.1f}",
+            f"{_mean(ledger['tuning'][one.name]):.1f}",
+        ]
+        for one in TUNINGS
+    ]
+    return table(["network", "data", "scheme", "rate", "before (%)", "after (%)"], rows)
+
+
+def rates(ledger: Ledger) -> str:
+    """Accuracy on validation samples at each rate, and what the default loses to the best."""
+    rows: list[list[str]] = []
+    for one in TUNINGS:
+        by_rate = [_mean(ledger["rates"][f"{one.name} | {rate:g}"]) for rate in RATES]
+        default = ledger["rates"][f"{one.name} | default"]
+        found = _mean(default)
+        cells = [f"{accuracy:.1f}" for accuracy in by_rate]
+        chosen = f"{default[0]['rate']:g}"
+        rows.append([one.name, *cells, chosen, f"{found:.1f}", f"{found - max(by_rate):+.1f}"])
+    header = ["network", *(f"{rate:g}" for rate in RATES), "default", "there", "default − best"]
+    return table(header, rows)
+
+
+def resolutions(ledger: Ledger) -> str:
+    """What MCUNet takes and learns at each resolution."""
+    rows = [
+        [
+            f"{extent}×{extent}",
+            f"{row['held_sram_bytes']:,}",
+            f"{row['streamed_sram_bytes']:,}",
+            f"{row['held_instructions'] / 1e6:.1f}",
+            f"{100 * row['accuracy']:.1f}",
+        ]
+        for extent in RESOLUTIONS
+        for row in (ledger["resolutions"][str(extent)],)
+    ]
+    header = ["samples", "SRAM, held (B)", "SRAM, streamed (B)", "instructions (M)", "accuracy (%)"]
+    return table(header, rows)
+
+
+TABLES = {"tuning": tuning, "foreign_rates": rates, "resolutions": resolutions}
