@@ -3,7 +3,7 @@
     python -m experiments.search.run [contributions] [schemes] [accuracy] [solvers] [fisher] \
         [--only TEXT]
 
-Without arguments everything, in about four hours on two cores. Training runs of the analysis are
+Without arguments everything, in about six hours on two cores. Training runs of the analysis are
 kept in kilograd's cache, and cells of the table that were made with the same scheme are kept, so it
 can be stopped at any time. Needs the published checkpoints and data packs in ../shared.
 
@@ -36,7 +36,9 @@ from kilograd.files import write_atomically
 from kilograd.frontend.open import load_model
 from kilograd.passes import DEFAULT_SHARE
 from kilograd.scheme import load_scheme
-from kilograd.search.calibration import Budgets, Space, find_scheme
+from kilograd.search.calibration import Budgets, Space
+from kilograd.search.cluster import THIS_COMPUTER
+from kilograd.search.finalists import choose_finalist, find_finalists
 from kilograd.search.scheme_file import scheme_text
 from kilograd.targets import get_target
 
@@ -48,10 +50,12 @@ def find_schemes(ledger: Ledger, only: str) -> None:
         graph = load_model(checkpoint(model), CLASSES)
         space = Space(graph, get_target(BOARD), row_input=streamed, recompute=DEFAULT_SHARE)
         contributions, tasks = contributions_of(ledger, model), tasks_for(model)
+        learning = load_model(checkpoint(model), max(task.classes for task in tasks))
         kind = "streamed" if streamed else "held"
         for one in several:
             budgets = Budgets(_budget(one))
-            found = find_scheme(space, contributions, budgets, one.name)
+            finalists = find_finalists(space, contributions, budgets, one.name)
+            found = choose_finalist(learning, finalists, tasks, THIS_COMPUTER)
             one.path.parent.mkdir(parents=True, exist_ok=True)
             text = scheme_text(found, model, contributions, tasks, kind)
             write_atomically(one.path, text.encode())

@@ -21,7 +21,7 @@ from kilograd.errors import UserError
 from kilograd.files import write_atomically, write_folder
 from kilograd.frontend.open import input_spec
 from kilograd.measuring.firmware import check_firmware_target
-from kilograd.search.calibration import Budgets, Found, Space, check_possible, find_scheme
+from kilograd.search.calibration import Budgets, Found, Space, check_possible
 from kilograd.search.cluster import Cluster
 from kilograd.search.contributions import Contributions
 from kilograd.search.scheme_file import scheme_text
@@ -76,10 +76,21 @@ def search_model(console: Console, request: SearchRequest) -> dict[str, Any]:
             bar.update(shown[what], completed=done)
 
         contributions = analyst.average(graph, tasks, show)
-    found = [
-        find_scheme(space, contributions, budget, _name(request, budget, budgets), console.print)
-        for budget in budgets
-    ]
+        found: list[Found] = []
+        for budget in budgets:
+            name = _name(request, budget, budgets)
+            found.append(
+                analyst.find(
+                    space,
+                    contributions,
+                    budget,
+                    tasks,
+                    name,
+                    also=found[-1:],
+                    on_round=bar.console.print,
+                    progress=show,
+                )
+            )
     kind = "streamed" if request.row_input else "held"
     texts = [scheme_text(one, graph.name, contributions, tasks, kind) for one in found]
     _write(request, found, texts)

@@ -18,7 +18,7 @@ from kilograd.ir import Graph
 from kilograd.search.choice import Choice, Key
 from kilograd.search.cluster import Cluster
 from kilograd.search.contributions import PROBABILITY, Contributions
-from kilograd.search.options import LayerOptions
+from kilograd.search.options import LayerOptions, layer_options
 from kilograd.search.prefix import Boundary, boundaries, build_stages, run_stages, suffix
 from kilograd.search.runs import Material, Outcome, RunStore, short_run
 from kilograd.search.tasks import Task
@@ -131,6 +131,30 @@ def measured_contributions(
     return [contributions_of(analysis, base, one) for one in _by_task(outcomes, len(tasks))]
 
 
+def make_runs(
+    graph: Graph,
+    choices: Sequence[Choice],
+    tasks: Sequence[Task],
+    cluster: Cluster,
+    store: RunStore,
+    seed: int,
+    progress: Callable[[int], None],
+) -> dict[Key, list[Outcome]]:
+    """The outcomes of some choices, one a task.
+
+    Args:
+        graph: the forward graph, with as many classes as the task with the most.
+        choices: what is trained.
+        tasks: what is learned.
+        cluster: where runs are made.
+        store: of finished runs; what is in it is not run again.
+        seed: of all runs.
+        progress: told how many runs are done.
+    """
+    head = layer_options(graph)[-1].layer
+    return _Runs(graph, head, tasks, cluster, store, seed).make(choices, progress)
+
+
 def _by_task(outcomes: Mapping[Key, Sequence[Outcome]], tasks: int) -> list[Outcomes]:
     return [{key: found[task] for key, found in outcomes.items()} for task in range(tasks)]
 
@@ -232,7 +256,7 @@ class _Runs:
         ]
         yield from self._cluster.run(
             [
-                (_run_one, (graph, self._head, choice, given, self._seed))
+                (_run_one, (graph, self._head, choice, given, self._seed, self._store.steps))
                 for choice, graph, given in jobs
             ]
         )
@@ -263,10 +287,10 @@ class _Runs:
 
 
 def _run_one(
-    graph: Graph, head: str, choice: Choice, materials: Sequence[Material], seed: int
+    graph: Graph, head: str, choice: Choice, materials: Sequence[Material], seed: int, steps: int
 ) -> tuple[Choice, list[Outcome]]:
     """What a worker does."""
-    return choice, short_run(graph, head, choice, materials, seed)
+    return choice, short_run(graph, head, choice, materials, seed, steps)
 
 
 def _useful(graph: Graph) -> list[Boundary]:

@@ -25,9 +25,11 @@ from kilograd.toolchain import build_host_library
 from kilograd.toolchain.job import cache_directory
 from kilograd.training.loop import Runner, TrainingOptions
 
-#: Steps that a run has, in whole passes over its samples, at most so many passes. A thousand are
-#: too few: what learns fast then, such as projections, gains nothing in the end (docs/search.md).
-_STEPS, _MOST_EPOCHS = 4000, 12
+#: Steps that a run has, in whole passes over its samples. A thousand are too few: what learns fast
+#: then, such as projections, gains nothing in the end (docs/search.md).
+STEPS = 4000
+#: Passes at most.
+_MOST_EPOCHS = 12
 #: Of the softmax, tried on the validation samples: powers of two, four an octave.
 _TEMPERATURES = [2.0 ** (step / 4) for step in range(-12, 25)]
 
@@ -66,7 +68,12 @@ class Material:
 
 
 def short_run(
-    graph: Graph, head: str, choice: Choice, materials: Sequence[Material], seed: int = 0
+    graph: Graph,
+    head: str,
+    choice: Choice,
+    materials: Sequence[Material],
+    seed: int = 0,
+    steps: int = STEPS,
 ) -> list[Outcome]:
     """Train a choice on each task, from the same start and at the same rate.
 
@@ -76,16 +83,17 @@ def short_run(
         choice: what is trained beside it.
         materials: one a task.
         seed: of the order of samples and of the rounding.
+        steps: of each run, about.
     """
     # Without rows the frozen layers end exactly where the first trained one begins.
     program = compile_model(graph, choice.scheme("search", head), without=[Optimization.ROWS])
     with HostDevice(build_host_library(program.sources).path) as device:
-        return [_run(device, material, seed) for material in materials]
+        return [_run(device, material, seed, steps) for material in materials]
 
 
-def _run(device: HostDevice, material: Material, seed: int) -> Outcome:
+def _run(device: HostDevice, material: Material, seed: int, steps: int) -> Outcome:
     fit, validation = material.fit, material.validation
-    epochs = min(_MOST_EPOCHS, max(1, round(_STEPS / len(fit))))
+    epochs = min(_MOST_EPOCHS, max(1, round(steps / len(fit))))
     options = TrainingOptions(epochs, DEFAULT_RATE, seed=seed)
     learning = options.learning_rate(epochs * len(fit))
     device.initialize(seed)
@@ -128,9 +136,11 @@ class RunStore:
     Args:
         graph: the whole forward graph.
         folder: None for `search` in kilograd's cache.
+        steps: that each run has.
     """
 
-    def __init__(self, graph: Graph, folder: Path | None = None) -> None:
+    def __init__(self, graph: Graph, folder: Path | None = None, steps: int = STEPS) -> None:
+        self.steps = steps
         self.folder = folder or cache_directory() / "search"
         self._model = hashlib.sha256(print_graph(graph).encode()).hexdigest()
         constants = hashlib.sha256()
@@ -171,7 +181,7 @@ class RunStore:
             "task": task,
             "biases": choice.biases,
             "weights": choice.weights,
-            "steps": [_STEPS, _MOST_EPOCHS],
+            "steps": [self.steps, _MOST_EPOCHS],
             "seed": seed,
         }
         name = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()

@@ -13,6 +13,7 @@ from kilograd.passes import DEFAULT_SHARE
 from kilograd.search.calibration import Budgets, Found, Space, check_possible, find_scheme
 from kilograd.search.cluster import THIS_COMPUTER, Cluster
 from kilograd.search.contributions import Contributions, average
+from kilograd.search.finalists import choose_finalist, find_finalists, renamed
 from kilograd.search.fisher import fisher_contributions
 from kilograd.search.measured import measured_contributions
 from kilograd.search.options import layer_options
@@ -85,6 +86,40 @@ class Analyst:
         """The mean over the tasks: one scheme for all of them."""
         return average(self.analyse(graph, tasks, progress))
 
+    def find(
+        self,
+        space: Space,
+        contributions: Contributions,
+        budgets: Budgets,
+        tasks: Sequence[Task],
+        name: str,
+        *,
+        also: Sequence[Found] = (),
+        on_round: Callable[[str], None] | None = None,
+        progress: Progress | None = None,
+    ) -> Found:
+        """The best scheme within budgets; with ``measured``, runs choose between several.
+
+        Args:
+            space: all schemes of the model, with as many classes as the task with the most.
+            contributions: of its parts.
+            budgets: that the scheme keeps within.
+            tasks: what is learned.
+            name: of the scheme.
+            also: schemes within smaller budgets, which are compared as well.
+            on_round: told of every solution that was compiled.
+            progress: told how far the runs have come.
+
+        Raises:
+            BudgetError: the head alone takes more; says how much.
+        """
+        if self.method == "fisher":
+            return find_scheme(space, contributions, budgets, name, on_round)
+        finalists = [*find_finalists(space, contributions, budgets, name, on_round), *also]
+        told = _named(progress, f"runs of finalists, {name}")
+        best = choose_finalist(space.graph, finalists, tasks, self.cluster, told)
+        return best if best not in also else renamed(best, name, budgets, space.head)
+
 
 def search_scheme(
     model: Graph,
@@ -122,8 +157,9 @@ def search_scheme(
     space = Space(model, target, row_input=row_input, recompute=recompute)
     budgets = Budgets(target.data_bytes if sram is None else sram, instructions, flash)
     check_possible(space, budgets)
-    contributions = (analyst or Analyst()).average(model, tasks)
-    return find_scheme(space, contributions, budgets, name)
+    analyst = analyst or Analyst()
+    contributions = analyst.average(model, tasks)
+    return analyst.find(space, contributions, budgets, tasks, name)
 
 
 def _named(progress: Progress | None, what: str) -> Callable[[int, int], None] | None:
