@@ -10,33 +10,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from kilograd.ir import Graph, Node, TensorType
-from kilograd.ops.gradient_scale import (
-    check_exponents,
-    emit_gradient,
-    exponent_shift,
-    rounded_gradient,
-)
+from kilograd.ir import TensorType
+from kilograd.ops.gradient_scale import exponent_shift, rounded_gradient
+from kilograd.ops.pool.window import PoolWindow
 from kilograd.ops.pool.windowed import (
     PoolAttributes,
     WindowedPool,
     WindowedPoolGradientAttributes,
-    gradient_cases,
-    gradient_types,
+    WindowedPoolInputGradient,
 )
-from kilograd.ops.spec import (
-    Array,
-    Case,
-    Control,
-    GradientBuilder,
-    Input,
-    Kernel,
-    OpSpec,
-    Output,
-    StepContext,
-    c_constant,
-    required,
-)
+from kilograd.ops.spec import Array, StepContext, c_constant, required
 
 #: Bits that sums are shifted up by before they are rounded: the result's exponent may be lower.
 HEADROOM = c_constant(Path(__file__).parent / "kernels" / "kg_pool.h", "KG_POOL_HEADROOM")
@@ -46,6 +29,8 @@ class MaxPool(WindowedPool):
     """The largest element under each window (TensorFlow Lite's MAX_POOL_2D)."""
 
     name = "max_pool"
+    input_gradient = "max_pool_input_gradient"
+    reads_map = True
 
     def reference(
         self,
@@ -74,54 +59,19 @@ class MaxPool(WindowedPool):
         taps = (padded[rows, columns] for rows, columns in window.tap_slices(shape))
         return reduce(np.maximum, taps)
 
-    def gradient(self, node: Node, graph: Graph, builder: GradientBuilder) -> None:
-        """Each element of the gradient, to the largest of its window.
-
-        The map is read again for that. Of equal elements the first in row-major order is meant.
-        """
-        (name,) = node.inputs
-        if not builder.wanted(name):
-            return
-        gradient = builder.gradient(node.outputs[0])
-        height, width, _ = graph.type_of(name).shape
-        window = node.attributes.window
-        made = math.prod(graph.type_of(node.outputs[0]).shape)
-        spread = math.log2(made / graph.type_of(name).size) / 2
-        contribution = emit_gradient(
-            builder,
-            "max_pool_input_gradient",
-            {
-                "gradient": gradient.value,
-                "gradient_exponent": gradient.exponent,
-                "x": name,
-            },
-            WindowedPoolGradientAttributes(window, height, width, builder.rng_stream()),
-            layer=node.layer,
-            task="input_gradient",
-            magnitude=gradient.magnitude + spread,
-        )
-        builder.contribute(name, contribution)
+    def gain(self, window: PoolWindow, windows: float) -> float:
+        """One position of each window gets it; as many meet at a position as by chance."""
+        return math.log2(windows / window.positions) / 2
 
 
-class MaxPoolInputGradient(OpSpec[WindowedPoolGradientAttributes]):
+class MaxPoolInputGradient(WindowedPoolInputGradient):
     """The gradient of each window at the window's first largest element, summed where they meet.
 
-    Inputs: gradient int8[rows, columns, C], its exponent, the pool's input int8[H, W, C], the
-    result's exponent. Outputs: int8[H, W, C], magnitude bits.
+    The map is read again for that. Of equal elements the first in row-major order is meant.
     """
 
     name = "max_pool_input_gradient"
-    attributes_type = WindowedPoolGradientAttributes
     operands = required("gradient", "gradient_exponent", "x", "result_exponent")
-    results = ("result", "magnitude")
-
-    def infer(
-        self, attributes: WindowedPoolGradientAttributes, inputs: Sequence[TensorType]
-    ) -> tuple[TensorType, ...]:
-        """The map's shape."""
-        types = self.bind(attributes, inputs)
-        check_exponents(types)
-        return gradient_types(attributes, types.gradient)
 
     def reference(
         self,
@@ -145,17 +95,3 @@ class MaxPoolInputGradient(OpSpec[WindowedPoolGradientAttributes]):
         return rounded_gradient(
             products, exponent_shift(given, -HEADROOM), attributes.rng_stream, context
         )
-
-    def kernel(
-        self, attributes: WindowedPoolGradientAttributes, inputs: Sequence[TensorType]
-    ) -> Kernel:
-        """kg_max_pool_input_gradient."""
-        fields = attributes.window.fields(self.bind(attributes, inputs).x.shape)
-        fields["rng_stream"] = attributes.rng_stream
-        reads = (Input(operand.name) for operand in self.operands)
-        arguments = (Control(), *reads, Output("result"), Output("magnitude"))
-        return Kernel("max_pool_input_gradient", fields, arguments)
-
-    def cases(self) -> Sequence[Case]:
-        """The windows of the forward operator."""
-        return gradient_cases(reads_map=True)

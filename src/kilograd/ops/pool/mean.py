@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,8 +11,7 @@ from numpy.typing import NDArray
 from kilograd.ir import DType, Graph, Node, Quantization, TensorType
 from kilograd.ops.arithmetic import ACCUMULATOR_LIMIT, quantize_multiplier, requantize
 from kilograd.ops.clamp import clamped_gradient
-from kilograd.ops.gradient_scale import emit_gradient
-from kilograd.ops.pool.op import PoolGradientAttributes
+from kilograd.ops.pool.op import contribute_mean
 from kilograd.ops.spec import (
     Array,
     Case,
@@ -120,21 +118,9 @@ class Mean(OpSpec[MeanAttributes]):
 
     def gradient(self, node: Node, graph: Graph, builder: GradientBuilder) -> None:
         """The clamped gradient over the number of positions, to every position."""
-        (name,) = node.inputs
-        if not builder.wanted(name):
-            return
-        gradient = clamped_gradient(self, node, graph, builder)
-        height, width, _ = graph.type_of(name).shape
-        contribution = emit_gradient(
-            builder,
-            "average_pool_input_gradient",
-            {"gradient": gradient.value, "gradient_exponent": gradient.exponent},
-            PoolGradientAttributes(height, width, builder.rng_stream()),
-            layer=node.layer,
-            task="input_gradient",
-            magnitude=gradient.magnitude - math.log2(height * width),
-        )
-        builder.contribute(name, contribution)
+        if builder.wanted(node.inputs[0]):
+            gradient = clamped_gradient(self, node, graph, builder)
+            contribute_mean(node, graph, builder, gradient)
 
     def cases(self) -> Sequence[Case]:
         """Finer, coarser and equal scales, even, odd and single positions."""

@@ -25,6 +25,7 @@ from kilograd.ops.spec import (
     Array,
     Case,
     Control,
+    Gradient,
     GradientBuilder,
     Input,
     Kernel,
@@ -102,21 +103,8 @@ class AveragePool(OpSpec[NoAttributes]):
 
     def gradient(self, node: Node, graph: Graph, builder: GradientBuilder) -> None:
         """The gradient over the number of positions, to every position."""
-        (name,) = node.inputs
-        if not builder.wanted(name):
-            return
-        gradient = builder.gradient(node.outputs[0])
-        height, width, _ = graph.type_of(name).shape
-        contribution = emit_gradient(
-            builder,
-            "average_pool_input_gradient",
-            {"gradient": gradient.value, "gradient_exponent": gradient.exponent},
-            PoolGradientAttributes(height, width, builder.rng_stream()),
-            layer=node.layer,
-            task="input_gradient",
-            magnitude=gradient.magnitude - math.log2(height * width),
-        )
-        builder.contribute(name, contribution)
+        if builder.wanted(node.inputs[0]):
+            contribute_mean(node, graph, builder, builder.gradient(node.outputs[0]))
 
     def cases(self) -> Sequence[Case]:
         """Even, odd and single positions."""
@@ -126,6 +114,22 @@ class AveragePool(OpSpec[NoAttributes]):
             Case(str(shape), NoAttributes(), (TensorType(shape, DType.INT8, quantization),))
             for shape in shapes
         ]
+
+
+def contribute_mean(node: Node, graph: Graph, builder: GradientBuilder, gradient: Gradient) -> None:
+    """Give every position of a node's input its share in the gradient of their mean."""
+    (name,) = node.inputs
+    height, width, _ = graph.type_of(name).shape
+    contribution = emit_gradient(
+        builder,
+        "average_pool_input_gradient",
+        {"gradient": gradient.value, "gradient_exponent": gradient.exponent},
+        PoolGradientAttributes(height, width, builder.rng_stream()),
+        layer=node.layer,
+        task="input_gradient",
+        magnitude=gradient.magnitude - math.log2(height * width),
+    )
+    builder.contribute(name, contribution)
 
 
 class AveragePoolInputGradient(OpSpec[PoolGradientAttributes]):

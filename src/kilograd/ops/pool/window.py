@@ -35,6 +35,11 @@ class PoolWindow:
     left: int = 0
     right: int = 0
 
+    @property
+    def positions(self) -> int:
+        """Under the window."""
+        return self.height * self.width
+
     def output_shape(self, shape: Sequence[int]) -> tuple[int, int, int]:
         """Rows and columns of windows on a map [H, W, C], and its channels.
 

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from kilograd.ir import DType, Quantization, TensorType
-from kilograd.ops.gradient_scale import EXPONENT, MAGNITUDE
+from kilograd.ir import DType, Graph, Node, Quantization, TensorType
+from kilograd.ops.gradient_scale import EXPONENT, MAGNITUDE, check_exponents, emit_gradient
 from kilograd.ops.pool.window import PoolWindow
-from kilograd.ops.spec import Case, Input, Kernel, OpSpec, Output, RowRule, required
+from kilograd.ops.spec import (
+    Case,
+    Control,
+    GradientBuilder,
+    Input,
+    Kernel,
+    OpSpec,
+    Output,
+    RowRule,
+    required,
+)
 
 
 @dataclass(frozen=True)
@@ -46,8 +57,19 @@ class WindowedPool(OpSpec[PoolAttributes]):
     attributes_type = PoolAttributes
     operands = required("x")
     results = ("y",)
-    #: name of its kernel, as of the operator
-    name: ClassVar[str]
+    #: name of the operator that makes its input gradient
+    input_gradient: ClassVar[str]
+    #: whether that reads the map again
+    reads_map: ClassVar[bool]
+
+    @abstractmethod
+    def gain(self, window: PoolWindow, windows: float) -> float:
+        """Expected log2 growth of a gradient's root mean square from result to input.
+
+        Args:
+            window: of the pool.
+            windows: that lie over a position, on average.
+        """
 
     def infer(
         self, attributes: PoolAttributes, inputs: Sequence[TensorType]
@@ -70,6 +92,27 @@ class WindowedPool(OpSpec[PoolAttributes]):
         above = ("input_height", "top")
         return RowRule(("x",), row, window.height, window.row_stride, window.top, *above)
 
+    def gradient(self, node: Node, graph: Graph, builder: GradientBuilder) -> None:
+        """To the positions under each window."""
+        (name,) = node.inputs
+        if not builder.wanted(name):
+            return
+        gradient = builder.gradient(node.outputs[0])
+        type_, window = graph.type_of(name), node.attributes.window
+        height, width, _ = type_.shape
+        reads = {"gradient": gradient.value, "gradient_exponent": gradient.exponent}
+        windows = graph.type_of(node.outputs[0]).size * window.positions / type_.size
+        contribution = emit_gradient(
+            builder,
+            self.input_gradient,
+            {**reads, "x": name} if self.reads_map else reads,
+            WindowedPoolGradientAttributes(window, height, width, builder.rng_stream()),
+            layer=node.layer,
+            task="input_gradient",
+            magnitude=gradient.magnitude + self.gain(window, windows),
+        )
+        builder.contribute(name, contribution)
+
     def cases(self) -> Sequence[Case]:
         """Windows apart and overlapping, unequal strides, padding on every side."""
         return [
@@ -78,38 +121,54 @@ class WindowedPool(OpSpec[PoolAttributes]):
         ]
 
 
-def gradient_types(
-    attributes: WindowedPoolGradientAttributes, gradient: TensorType
-) -> tuple[TensorType, ...]:
-    """Types of the results of a pool's gradient: the map's shape, and magnitude bits.
+class WindowedPoolInputGradient(OpSpec[WindowedPoolGradientAttributes]):
+    """The gradient of a pool over windows: int8[rows, columns, C] to int8[H, W, C].
 
-    Raises:
-        ValueError: when the gradient does not fit the map.
+    Inputs: the gradient, its exponent, the pool's input if it is read again, the result's exponent.
+    Outputs: int8[H, W, C], magnitude bits.
     """
-    shape = (attributes.height, attributes.width, gradient.shape[2])
-    if attributes.window.output_shape(shape) != gradient.shape:
-        msg = f"a gradient of {gradient.shape} does not fit a map of {shape}"
-        raise ValueError(msg)
-    return TensorType(shape), MAGNITUDE
 
+    attributes_type = WindowedPoolGradientAttributes
+    results = ("result", "magnitude")
 
-def gradient_cases(*, reads_map: bool) -> Sequence[Case]:
-    """The windows of the forward operators; the map, if it is read, is the last operand but one."""
-    cases: list[Case] = []
-    for name, shape, window in WINDOWS:
-        attributes = WindowedPoolGradientAttributes(window, *shape[:2], 1)
-        gradient = TensorType(window.output_shape(shape))
-        maps = (_map(shape),) if reads_map else ()
-        cases.append(
-            Case(
-                f"{shape} {name}",
-                attributes,
-                (gradient, EXPONENT, *maps, EXPONENT),
-                low={"gradient": -127, "gradient_exponent": -80, "result_exponent": -160},
-                high={"gradient_exponent": 0, "result_exponent": -60},
+    def infer(
+        self, attributes: WindowedPoolGradientAttributes, inputs: Sequence[TensorType]
+    ) -> tuple[TensorType, ...]:
+        """The map's shape."""
+        types = self.bind(attributes, inputs)
+        check_exponents(types)
+        shape = (attributes.height, attributes.width, types.gradient.shape[2])
+        if attributes.window.output_shape(shape) != types.gradient.shape:
+            msg = f"a gradient of {types.gradient.shape} does not fit a map of {shape}"
+            raise ValueError(msg)
+        return TensorType(shape), MAGNITUDE
+
+    def kernel(
+        self, attributes: WindowedPoolGradientAttributes, inputs: Sequence[TensorType]
+    ) -> Kernel:
+        """In plain C."""
+        fields = attributes.window.fields(self.infer(attributes, inputs)[0].shape)
+        fields["rng_stream"] = attributes.rng_stream
+        reads = (Input(operand.name) for operand in self.operands)
+        arguments = (Control(), *reads, Output("result"), Output("magnitude"))
+        return Kernel(self.name, fields, arguments)
+
+    def cases(self) -> Sequence[Case]:
+        """The windows of the forward operators."""
+        cases: list[Case] = []
+        for name, shape, window in WINDOWS:
+            attributes = WindowedPoolGradientAttributes(window, *shape[:2], 1)
+            types = {"gradient": TensorType(window.output_shape(shape)), "x": _map(shape)}
+            cases.append(
+                Case(
+                    f"{shape} {name}",
+                    attributes,
+                    tuple(types.get(operand.name, EXPONENT) for operand in self.operands),
+                    low={"gradient": -127, "gradient_exponent": -80, "result_exponent": -160},
+                    high={"gradient_exponent": 0, "result_exponent": -60},
+                )
             )
-        )
-    return cases
+        return cases
 
 
 def _map(shape: tuple[int, int, int]) -> TensorType:

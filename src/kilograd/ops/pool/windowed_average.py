@@ -9,34 +9,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from kilograd.ir import Graph, Node, TensorType
-from kilograd.ops.gradient_scale import (
-    check_exponents,
-    emit_gradient,
-    exponent_shift,
-    rounded_gradient,
-)
+from kilograd.ir import TensorType
+from kilograd.ops.gradient_scale import exponent_shift, rounded_gradient
 from kilograd.ops.pool.window import PoolWindow
 from kilograd.ops.pool.windowed import (
     PoolAttributes,
     WindowedPool,
     WindowedPoolGradientAttributes,
-    gradient_cases,
-    gradient_types,
+    WindowedPoolInputGradient,
 )
-from kilograd.ops.spec import (
-    Array,
-    Case,
-    Control,
-    GradientBuilder,
-    Input,
-    Kernel,
-    OpSpec,
-    Output,
-    StepContext,
-    c_constant,
-    required,
-)
+from kilograd.ops.spec import Array, StepContext, c_constant, required
 
 #: Bits of the share that a position has in its window's mean.
 SHARE_BITS = c_constant(Path(__file__).parent / "kernels" / "kg_pool.h", "KG_POOL_SHARE_BITS")
@@ -52,6 +34,8 @@ class WindowedAveragePool(WindowedPool):
     """
 
     name = "windowed_average_pool"
+    input_gradient = "windowed_average_pool_input_gradient"
+    reads_map = False
 
     def reference(
         self,
@@ -76,54 +60,27 @@ class WindowedAveragePool(WindowedPool):
         x = self.bind(attributes, values).x
         return _sums(attributes.window, x) / attributes.window.counts(x.shape)
 
-    def gradient(self, node: Node, graph: Graph, builder: GradientBuilder) -> None:
-        """Each position's share in the means of the windows over it."""
-        (name,) = node.inputs
-        if not builder.wanted(name):
-            return
-        gradient = builder.gradient(node.outputs[0])
-        height, width, _ = graph.type_of(name).shape
-        window: PoolWindow = node.attributes.window
-        made = math.prod(graph.type_of(node.outputs[0]).shape)
-        windows = made * window.height * window.width / graph.type_of(name).size
-        contribution = emit_gradient(
-            builder,
-            "windowed_average_pool_input_gradient",
-            {"gradient": gradient.value, "gradient_exponent": gradient.exponent},
-            WindowedPoolGradientAttributes(window, height, width, builder.rng_stream()),
-            layer=node.layer,
-            task="input_gradient",
-            magnitude=gradient.magnitude
-            - math.log2(window.height * window.width)
-            + math.log2(windows) / 2,
-        )
-        builder.contribute(name, contribution)
+    def gain(self, window: PoolWindow, windows: float) -> float:
+        """A share of every window; those that meet at a position add up as by chance."""
+        return math.log2(windows) / 2 - math.log2(window.positions)
 
 
-class WindowedAveragePoolInputGradient(OpSpec[WindowedPoolGradientAttributes]):
-    """The sum over windows of gradient / positions under it, at each position of the map.
-
-    Inputs: gradient int8[rows, columns, C], its exponent, the result's exponent.
-    Outputs: int8[H, W, C], magnitude bits.
-    """
+class WindowedAveragePoolInputGradient(WindowedPoolInputGradient):
+    """The sum over windows of gradient / positions under it, at each position of the map."""
 
     name = "windowed_average_pool_input_gradient"
-    attributes_type = WindowedPoolGradientAttributes
     operands = required("gradient", "gradient_exponent", "result_exponent")
-    results = ("result", "magnitude")
 
     def infer(
         self, attributes: WindowedPoolGradientAttributes, inputs: Sequence[TensorType]
     ) -> tuple[TensorType, ...]:
         """The map's shape."""
-        types = self.bind(attributes, inputs)
-        check_exponents(types)
         window = attributes.window
         over = -(-window.height // window.row_stride) * -(-window.width // window.column_stride)
         if over > _MOST_WINDOWS:
             msg = f"a position lies under {over} windows of a pool, more than {_MOST_WINDOWS}"
             raise ValueError(msg)
-        return gradient_types(attributes, types.gradient)
+        return super().infer(attributes, inputs)
 
     def reference(
         self,
@@ -144,21 +101,6 @@ class WindowedAveragePoolInputGradient(OpSpec[WindowedPoolGradientAttributes]):
         shift = exponent_shift(given, -SHARE_BITS)
         inside = window.inside(sums, out.shape)
         return rounded_gradient(inside, shift, attributes.rng_stream, context)
-
-    def kernel(
-        self, attributes: WindowedPoolGradientAttributes, inputs: Sequence[TensorType]
-    ) -> Kernel:
-        """kg_windowed_average_pool_input_gradient."""
-        (out, _) = self.infer(attributes, inputs)
-        fields = attributes.window.fields(out.shape)
-        fields["rng_stream"] = attributes.rng_stream
-        reads = (Input(operand.name) for operand in self.operands)
-        arguments = (Control(), *reads, Output("result"), Output("magnitude"))
-        return Kernel("windowed_average_pool_input_gradient", fields, arguments)
-
-    def cases(self) -> Sequence[Case]:
-        """The windows of the forward operator."""
-        return gradient_cases(reads_map=False)
 
 
 def _sums(window: PoolWindow, x: Array) -> Array:
