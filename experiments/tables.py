@@ -18,6 +18,7 @@ from experiments import (
     accuracy,
     features,
     foundation,
+    importing,
     memory,
     online,
     personalization,
@@ -32,6 +33,7 @@ from experiments.common.ledgers import Ledger, ledger_text, read_ledger
 from experiments.common.paths import DOCS, ROOT
 from experiments.features import tables as features_tables
 from experiments.foundation import tables as foundation_tables
+from experiments.importing import tables as importing_tables
 from experiments.memory import check as memory_check
 from experiments.memory import figure as memory_figure
 from experiments.memory import tables as memory_tables
@@ -48,7 +50,7 @@ from experiments.speed import tables as speed_tables
 Make = Callable[[Ledger], str]
 Check = Callable[[Ledger], Iterator[str]]
 
-_DOCS = ("measurements", "memory", "accuracy", "personalization", "features", "stream")
+_DOCS = ("measurements", "memory", "accuracy", "personalization", "features", "stream", "tflite-files")
 PAGES = (ROOT / "README.md", *(DOCS / f"{page}.md" for page in _DOCS))
 
 #: Ledger -> the tables that are made from it, by the names that pages call them.
@@ -57,6 +59,7 @@ _TABLES: Mapping[Path, Mapping[str, Make]] = {
     accuracy.LEDGER: accuracy_tables.TABLES,
     features.LEDGER: features_tables.TABLES,
     foundation.LEDGER: foundation_tables.TABLES,
+    importing.LEDGER: importing_tables.TABLES,
     memory.LEDGER: memory_tables.TABLES,
     memory.ORDER_LEDGER: memory_tables.ORDER_TABLES,
     online.LEDGER: online_tables.TABLES,

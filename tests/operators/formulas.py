@@ -181,6 +181,54 @@ def _pool_input_gradient(item, arrays, rng):
     return Exact(*_transposed(real.mean, gradient, shape, rng))
 
 
+def _under(window, row, column, shape):
+    """Positions of a map [H, W, C] under the window in this row and column of windows."""
+    top, left = row * window.row_stride - window.top, column * window.column_stride - window.left
+    return [
+        (y, x)
+        for y in range(max(top, 0), min(top + window.height, shape[0]))
+        for x in range(max(left, 0), min(left + window.width, shape[1]))
+    ]
+
+
+def _pooled(window, shape, choose):
+    """A linear map of maps: what is chosen of the elements under each window, channel by channel.
+
+    `choose` has the places under a window and a channel, and gives a factor for each place.
+    """
+    rows, columns, channels = window.output_shape(shape)
+
+    def linear(x):
+        result = np.zeros((rows, columns, channels))
+        for row, column, channel in np.ndindex(rows, columns, channels):
+            places = _under(window, row, column, shape)
+            for (y, z), factor in zip(places, choose(places, channel), strict=True):
+                result[row, column, channel] += factor * x[y, z, channel]
+        return result
+
+    return linear
+
+
+def _windowed_average_input_gradient(item, arrays, rng):
+    a, gradient = item.case.attributes, _gradient(arrays[0], arrays[1])
+    shape = (a.height, a.width, gradient.shape[2])
+    linear = _pooled(a.window, shape, lambda places, _: np.full(len(places), 1 / len(places)))
+    # A share is off by half of 2^-16 at most, in each window over a position.
+    slack = np.abs(gradient).max() * a.window.positions * 2.0**-17
+    return Exact(*_transposed(linear, gradient, shape, rng), slack)
+
+
+def _max_pool_input_gradient(item, arrays, rng):
+    a, gradient, x = item.case.attributes, _gradient(arrays[0], arrays[1]), arrays[2]
+
+    def first_largest(places, channel):
+        elements = [x[y, z, channel] for y, z in places]
+        return np.arange(len(places)) == int(np.argmax(elements))
+
+    linear = _pooled(a.window, x.shape, first_largest)
+    return Exact(*_transposed(linear, gradient, x.shape, rng))
+
+
 def _gradient_sum(item, arrays, rng):
     del item, rng
     total = _gradient(arrays[0], arrays[1]) + _gradient(arrays[2], arrays[3])
@@ -194,6 +242,8 @@ BACKWARD = {
     "conv_input_gradient": _window_input_gradient(real.conv),
     "depthwise_input_gradient": _window_input_gradient(real.depthwise),
     "average_pool_input_gradient": _pool_input_gradient,
+    "windowed_average_pool_input_gradient": _windowed_average_input_gradient,
+    "max_pool_input_gradient": _max_pool_input_gradient,
     "gradient_sum": _gradient_sum,
     "pointwise_weight_update": _pointwise_weight_update,
     "conv_weight_update": _window_weight_update(real.conv, 3),

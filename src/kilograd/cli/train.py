@@ -145,8 +145,8 @@ class _OwnHead:
 def _own_head(request: TrainRequest, dataset: Dataset) -> _OwnHead | None:
     """The model's own head if it suits the data: it has the same classes, or as many.
 
-    What a model calls its classes decides. Files such as .tflite do not say, and have theirs in
-    the order of the data's names, as far as anybody can know.
+    What a model calls its classes decides. Other tools' files do not say, and have theirs in the
+    order of the data's names, as far as anybody can know.
     """
     known = class_names(request.source.model)
     if known and sorted(known) != sorted(dataset.class_names):
@@ -156,7 +156,7 @@ def _own_head(request: TrainRequest, dataset: Dataset) -> _OwnHead | None:
     except ModelError:  # a head that cannot be carried
         return None
     count = graph.type_of(graph.outputs[0]).size
-    if count != len(dataset.class_names):
+    if count != len(dataset.class_names) or not (known or graph.is_foreign):
         return None
     if known:
         text = f"{graph.name} knows these classes: training goes on from its own head"
