@@ -33,6 +33,7 @@ from experiments.common.ledgers import Ledger, ledger_text, read_ledger
 from experiments.common.paths import DOCS, ROOT
 from experiments.features import tables as features_tables
 from experiments.foundation import tables as foundation_tables
+from experiments.importing import check as importing_check
 from experiments.importing import tables as importing_tables
 from experiments.memory import check as memory_check
 from experiments.memory import figure as memory_figure
@@ -50,7 +51,15 @@ from experiments.speed import tables as speed_tables
 Make = Callable[[Ledger], str]
 Check = Callable[[Ledger], Iterator[str]]
 
-_DOCS = ("measurements", "memory", "accuracy", "personalization", "features", "stream", "tflite-files")
+_DOCS = (
+    "measurements",
+    "memory",
+    "accuracy",
+    "personalization",
+    "features",
+    "stream",
+    "tflite-files",
+)
 PAGES = (ROOT / "README.md", *(DOCS / f"{page}.md" for page in _DOCS))
 
 #: Ledger -> the tables that are made from it, by the names that pages call them.
@@ -80,6 +89,7 @@ CHARTS: tuple[Chart, ...] = (
 #: Ledger -> what is wrong with it.
 CHECKS: Mapping[Path, Check] = {
     accuracy.LEDGER: accuracy_check.complaints,
+    importing.LEDGER: importing_check.complaints,
     memory.LEDGER: memory_check.complaints,
     online.LEDGER: online_check.complaints,
     personalization.LEDGER: personalization_check.complaints,

@@ -38,7 +38,8 @@ def rates(ledger: Ledger) -> str:
         found = _mean(default)
         cells = [f"{accuracy:.1f}" for accuracy in by_rate]
         chosen = f"{default[0]['rate']:g}"
-        rows.append([one.name, *cells, chosen, f"{found:.1f}", f"{found - max(by_rate):+.1f}"])
+        lost = f"{found - max(by_rate):+.1f}".replace("-", "−")
+        rows.append([one.name, *cells, chosen, f"{found:.1f}", lost])
     header = ["network", *(f"{rate:g}" for rate in RATES), "default", "there", "default − best"]
     return table(header, rows)
 
