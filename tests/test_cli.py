@@ -286,7 +286,17 @@ def test_an_interrupt(kilograd, model, monkeypatch):
 
 def test_long_messages_are_not_broken_into_lines(kilograd, tmp_path):
     path = tmp_path / ("long" * 30) / "model.npz"
-    assert str(path) in kilograd("inspect", path).refused("neither a model file").err
+    assert str(path) in kilograd("inspect", path).refused("there is no such file").err
+
+
+def test_what_is_no_model_is_told_apart(kilograd, tmp_path):
+    folder = tmp_path / "net.tflite"
+    folder.mkdir()
+    kilograd("inspect", folder).refused("net.tflite: this is a folder, not a model file")
+    kilograd("inspect", "mcunet-5fsp").refused(
+        "mcunet-5fsp: this is neither a model file nor a known model",
+        "known models are kilograd-48, kilograd-kws, kilograd-motion, mcunet-5fps, mbv2-w0.35",
+    )
 
 
 def run(*arguments, **environment):

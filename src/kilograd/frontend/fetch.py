@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -28,9 +29,16 @@ MODELS = {
 _SOURCE = "https://raw.githubusercontent.com/mit-han-lab/tiny-training/c29157f55224b805030081d27618ead0dca62cb8/algorithm/assets/mcu_models"
 _TIMEOUT_S = 30
 
+#: What the names of model files end in.
+_SUFFIXES = frozenset({".tflite", ".onnx", ".npz", ".pkl"})
 
-def resolve_model(text: str) -> Path:
+
+def resolve_model(text: str, others: Sequence[str] = ()) -> Path:
     """Turns what the user typed into a model file: an existing file, else a known name.
+
+    Args:
+        text: path or name.
+        others: names that are known beside those of checkpoints, for messages.
 
     Raises:
         ModelError: `text` is neither, or the named checkpoint cannot be had.
@@ -40,10 +48,16 @@ def resolve_model(text: str) -> Path:
         return path
     if text in MODELS:
         return fetch_model(text)
+    if text and path.is_dir():
+        raise ModelError(
+            "this is a folder, not a model file", where=text, hint="name the model file in it"
+        )
+    if path.suffix in _SUFFIXES:
+        raise ModelError("there is no such file", where=text)
     raise ModelError(
         "this is neither a model file nor a known model",
         where=text,
-        hint=f"known models are {', '.join(MODELS)}",
+        hint=f"known models are {', '.join((*others, *MODELS))}",
     )
 
 

@@ -114,6 +114,6 @@ def input_spec(graph: Graph) -> InputSpec:
 
 def _resolved(text: str) -> Path:
     try:
-        return resolve_model(text)
+        return resolve_model(text, BACKBONES)
     except OSError as error:  # such as a name that is too long
         raise ModelError(f"there is no such model: {error.strerror}") from error
