@@ -8,14 +8,14 @@ of the training samples; test samples are only read for `tuning`, at the default
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from joblib import Parallel, delayed
 
-from experiments.common.ledgers import Ledger, Row, chosen_parts, read_ledger, write_ledger
+from experiments.common.ledgers import Ledger, Row, write_ledger
 from experiments.common.packs import PACKS, pack_path
-from experiments.common.paths import checkpoint, require_shared
+from experiments.common.parts import Part, run_parts
+from experiments.common.paths import checkpoint
 from experiments.common.programs import BOARD, measure_anywhere, open_cached
 from experiments.importing import LEDGER
 from experiments.importing.wanted import (
@@ -134,24 +134,12 @@ def _run(ledger: Ledger, part: str, jobs: Iterator[object]) -> None:
         print(name, row, flush=True)
 
 
-PARTS: dict[str, Callable[[Ledger, str], None]] = {
+PARTS: dict[str, Part] = {
     "tuning": measure_tuning,
     "rates": measure_rates,
     "resolutions": measure_resolutions,
 }
 
 
-def main() -> None:
-    """Measure what the command line names."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
-    parser.add_argument("parts", nargs="*")
-    parser.add_argument("--only", default="", help="what has this in its name")
-    arguments = parser.parse_args()
-    require_shared()
-    ledger = read_ledger(LEDGER)
-    for part in chosen_parts(arguments.parts, PARTS):
-        PARTS[part](ledger, arguments.only)
-
-
 if __name__ == "__main__":
-    main()
+    run_parts(__doc__, LEDGER, PARTS)

@@ -13,16 +13,16 @@ scheme was written, and nothing is chosen by them.
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import groupby
 
 from joblib import Parallel, delayed
 
 from experiments.common.cells import Cell, recipe, run_cell
-from experiments.common.ledgers import Ledger, Row, chosen_parts, read_ledger, write_ledger
+from experiments.common.ledgers import Ledger, Row, write_ledger
 from experiments.common.packs import PACKS, pack_path
-from experiments.common.paths import checkpoint, require_shared
+from experiments.common.parts import Part, run_parts
+from experiments.common.paths import checkpoint
 from experiments.common.programs import BOARD, compiled, measure_anywhere
 from experiments.search import LEDGER
 from experiments.search.contributions import (
@@ -134,7 +134,7 @@ def _run(one: Wanted, data: str) -> dict[str, Row]:
     }
 
 
-PARTS: dict[str, Callable[[Ledger, str], None]] = {
+PARTS: dict[str, Part] = {
     "contributions": measure_contributions,
     "schemes": find_schemes,
     "accuracy": measure_accuracy,
@@ -143,17 +143,5 @@ PARTS: dict[str, Callable[[Ledger, str], None]] = {
 }
 
 
-def main() -> None:
-    """Measure what the command line names."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
-    parser.add_argument("parts", nargs="*")
-    parser.add_argument("--only", default="", help="models or schemes with this in their name")
-    arguments = parser.parse_args()
-    require_shared()
-    ledger = read_ledger(LEDGER)
-    for part in chosen_parts(arguments.parts, PARTS):
-        PARTS[part](ledger, arguments.only)
-
-
 if __name__ == "__main__":
-    main()
+    run_parts(__doc__, LEDGER, PARTS)
