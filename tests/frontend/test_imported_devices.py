@@ -20,6 +20,9 @@ LONG = (
     "zoo/tiny__model_ToyCar_quant_fullint_micro_intio",
 )
 
+#: A last layer of 640 values: with the one before it, the Cortex-M0+ is too small.
+WIDE = LONG[-1:]
+
 
 @pytest.mark.parametrize(
     "name", [*QUICK, *(pytest.param(name, marks=pytest.mark.slow) for name in LONG)]
@@ -29,6 +32,7 @@ def test_a_step_is_the_same_on_every_device(name):
     if not path.is_file():
         pytest.skip("no published models")
     graph = load_model(str(path))
-    program = compile_model(graph, load_scheme("last:2", graph), get_target("cortex-m7"))
+    scheme = load_scheme("head" if name in WIDE else "last:2", graph)
+    program = compile_model(graph, scheme, get_target("cortex-m7"))
     found = verify_devices(program, DEVICES, steps=2)
     assert found.identical, found.first_difference
