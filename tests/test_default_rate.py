@@ -14,6 +14,7 @@ from kilograd.frontend.open import load_model
 from kilograd.ir import Quantization
 from kilograd.ops.common.window import Window
 from kilograd.scheme import load_scheme
+from kilograd.targets import get_target
 from kilograd.training.rate import (
     DEFAULT_HEAD_RATE,
     default_rate,
@@ -76,9 +77,10 @@ def test_a_trained_head_lowers_the_rate_with_the_gradients_that_it_lets_through(
     assert rate(network(0.3, trained_head(30.0)), "head") == rate(network(0.3), "head")
 
 
-def test_the_rate_is_the_same_on_every_target():
+@pytest.mark.parametrize("target", ["host", "cortex-m7", "riscv32"])
+def test_the_rate_is_the_same_on_every_target(target):
     graph = network(0.3, trained_head(30.0))
-    program = compile_model(graph, load_scheme("full", graph))
+    program = compile_model(graph, load_scheme("full", graph), get_target(target))
     assert default_rate(program) == rate(graph)
 
 

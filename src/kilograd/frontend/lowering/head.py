@@ -24,7 +24,7 @@ class HeadBuilder(LayerReader):
         x = self._read(number, layer)
         shape = self._shape(layer.inputs[0])
         weight = self._head_weight(number, layer, shape)
-        x = self._flattened(number, x)
+        x = self._flattened(layer.inputs[0], x)
         if classes is not None:
             return self._builder.dense("head", x, fresh_head(math.prod(shape), classes))
         if layer.activation != "none":
@@ -59,15 +59,6 @@ class HeadBuilder(LayerReader):
                 "put an average pool over the whole map, or a dense layer, behind it",
             )
         return weight.reshape(len(weight), -1)
-
-    def _flattened(self, number: int, x: str) -> str:
-        """The map as a vector, which the last layer reads."""
-        type_ = self._builder.type_of(x)
-        if type_.shape[:2] == (1, 1):
-            return x
-        layer = self._network.layers[number]
-        name = self._names.choose(f"{self._network.tensors[layer.inputs[0]].name}/flat", "flat")
-        return self._builder.reshape(name, x, (1, 1, type_.size))
 
     def _two_classes(self, number: int, p: Parameters, *, is_sigmoid: bool) -> Parameters:
         """One logit z for a sigmoid as two for a softmax: 0 for the first class, z for the second.

@@ -24,6 +24,9 @@ from kilograd.frontend.network import Layer, Network
 from kilograd.ir import Graph, Quantization
 from kilograd.ops.common.window import Window
 
+#: Batch, height, width, channels.
+_MAP_RANK = 4
+
 #: Largest extent of a map, to refuse what no device can hold before it is built.
 _MAX_EXTENT = 65536
 
@@ -186,19 +189,22 @@ class Lowering(HeadBuilder):
     def _concatenate(self, number: int, layer: Layer) -> str:
         """Two at a time."""
         axis, rank = layer.options["axis"], len(self._result(number).shape)
-        x = self._read(number, layer)
         if axis not in {rank - 1, -1}:
             raise self._refuser.layer(
                 number,
                 f"it joins its maps along dimension {axis}, and kilograd does so along the last, "
                 "their channels",
             )
-        self._check_same_scale(number, layer)
-        for place in range(1, len(layer.inputs)):
-            other = self._read(number, layer, place)
+        joined = ""
+        for place, tensor in enumerate(layer.inputs):
+            x = self._read(number, layer, place)
             self._check_same_scale(number, layer, place)
-            x = self._builder.concatenate(self._name(number), x, other)
-        return x
+            if rank != _MAP_RANK:
+                x = self._flattened(tensor, x)
+            elif self._tensor(layer, place).shape[1:] != self._shape(tensor):
+                raise self._refuser.layer(number, f"its input {place} is a map of another shape")
+            joined = self._builder.concatenate(self._name(number), joined, x) if place else x
+        return joined
 
     def _average_pool(self, number: int, layer: Layer) -> str:
         x = self._read_map(number, layer)
@@ -237,7 +243,7 @@ class Lowering(HeadBuilder):
         self._check_same_scale(number, layer)
         x = self._read(number, layer)
         stated = self._result(number).shape
-        is_map = len(stated) == 4 and stated[0] == 1  # noqa: PLR2004 - batch, height, width, channels
+        is_map = len(stated) == _MAP_RANK and stated[0] == 1
         shape = self._shape(layer.inputs[0])
         if not is_map or stated[1:] == shape or math.prod(stated) != math.prod(shape):
             return x
@@ -247,10 +253,7 @@ class Lowering(HeadBuilder):
         """Dimensions of one element may change their places: nothing happens in memory."""
         if not is_trivial_transpose(self._tensor(layer)):
             raise self._refuser.operator(number)
-        self._check_same_scale(number, layer)
-        x = self._read(number, layer)
-        stated = self._result(number).shape
-        return self._builder.reshape(self._name(number), x, stated[-3:])
+        return self._reshape(number, layer)
 
     def _pad(self, number: int, layer: Layer) -> str:
         """The windows of the layers behind take the padding in."""

@@ -124,6 +124,19 @@ class LayerReader:
             )
         return value
 
+    def _flattened(self, tensor: int, x: str) -> str:
+        """A map as a vector, its elements in row-major order.
+
+        Args:
+            tensor: number of the one that the map is of.
+            x: name of the value that holds it.
+        """
+        type_ = self._builder.type_of(x)
+        if type_.shape[:2] == (1, 1):
+            return x
+        name = self._names.choose(f"{self._network.tensors[tensor].name}/flat", "flat")
+        return self._builder.reshape(name, x, (1, 1, type_.size))
+
     def _check_same_scale(self, number: int, layer: Layer, place: int = 0) -> None:
         x, result = self._tensor(layer, place), self._result(number)
         if (x.scales, x.zero_point) != (result.scales, result.zero_point):
