@@ -7,6 +7,7 @@ import flatbuffers
 import numpy as np
 import pytest
 import tflite
+from damage import flipped, overwritten, shortened
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tflite_files import Draft, small_network
@@ -237,26 +238,22 @@ def test_many_layers_may_not_share_more_than_a_device_holds(refused, monkeypatch
 
 
 @settings(max_examples=150)
-@given(st.integers(0, len(CONTENT) - 1))
-def test_a_file_that_ends_early(tmp_path_factory, end):
+@given(shortened(CONTENT))
+def test_a_file_that_ends_early(tmp_path_factory, content):
     path = tmp_path_factory.getbasetemp() / "short.tflite"
-    assert isinstance(outcome(path, CONTENT[:end]), ModelError)
+    assert isinstance(outcome(path, content), ModelError)
 
 
 @settings(max_examples=400)
-@given(st.lists(st.tuples(st.integers(0, len(CONTENT) * 8 - 1)), min_size=1, max_size=4))
-def test_a_file_with_wrong_bits(tmp_path_factory, flips):
-    content = bytearray(CONTENT)
-    for (bit,) in flips:
-        content[bit // 8] ^= 1 << bit % 8
+@given(flipped(CONTENT))
+def test_a_file_with_wrong_bits(tmp_path_factory, content):
     path = tmp_path_factory.getbasetemp() / "flipped.tflite"
-    assert isinstance(outcome(path, bytes(content)), (Graph, ModelError))
+    assert isinstance(outcome(path, content), (Graph, ModelError))
 
 
 @settings(max_examples=400)
-@given(st.integers(0, len(CONTENT) - 1), st.binary(min_size=1, max_size=8))
-def test_a_file_with_wrong_bytes(tmp_path_factory, place, given_bytes):
-    content = CONTENT[:place] + given_bytes + CONTENT[place + len(given_bytes) :]
+@given(overwritten(CONTENT))
+def test_a_file_with_wrong_bytes(tmp_path_factory, content):
     path = tmp_path_factory.getbasetemp() / "bytes.tflite"
     assert isinstance(outcome(path, content), (Graph, ModelError))
 
