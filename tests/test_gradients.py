@@ -23,11 +23,12 @@ FORWARD = [i for i in CASES if i.spec.has_weights or i.spec.name in ("add", "ave
 STEPS = [i for i in CASES if i.spec.name in BACKWARD and i.spec.updates]
 TENSORS = [i for i in CASES if i.spec.name in BACKWARD and not i.spec.updates]
 LABEL = 1
+LOSSES = {"softmax_cross_entropy", "sigmoid_cross_entropy"}
 
 
 def test_every_operator_that_rounds_at_random_has_a_formula():
     random = {item.spec.name for item in CASES if Control() in item.kernel.arguments}
-    assert random - set(BACKWARD) == {"softmax_cross_entropy"}
+    assert random - set(BACKWARD) == LOSSES
     assert {item.spec.name for item in CASES if item.spec.has_weights} == {
         name for name, spec in REGISTRY.items() if spec.has_weights
     }
@@ -110,15 +111,14 @@ def test_masks_pass_what_is_not_clamped(item):
     assert np.array_equal(result, np.where(inside, gradient, 0))
 
 
-@pytest.mark.parametrize(
-    "item", [i for i in CASES if i.spec.name == "softmax_cross_entropy"], ids=str
-)
+@pytest.mark.parametrize("item", [i for i in CASES if i.spec.name in LOSSES], ids=str)
 def test_loss_gradient_is_that_of_the_loss(item):
     rng = np.random.default_rng(6)
+    loss = real.loss_of_sets if item.spec.takes_label_sets else real.loss
     for label in range(min(item.case.inputs[0].size, 4)):
         (logits,) = draw_inputs(item.spec, item.case, rng, "uniform")
         values = real.dequantize(logits, item.case.inputs[0])
-        expected = real.numeric_gradient(lambda v, y=label: real.loss(v, y), values, 1e-4)
+        expected = real.numeric_gradient(lambda v, y=label: loss(v, y), values, 1e-4)
         gradient, exponent = run(item, [logits], StepContext(9, 9, label))
         unit = 2.0 ** int(exponent[0])
         tolerance = 1e-6 * max(1.0, np.abs(values).max())

@@ -54,7 +54,9 @@ def draw_array(
     return values.astype(type_.dtype.numpy)
 
 
-def draw_context(rng: np.random.Generator, classes: int = 1) -> StepContext:
+def draw_context(
+    rng: np.random.Generator, classes: int = 1, *, takes_sets: bool = False
+) -> StepContext:
     """Any seed and step, some of the classes active, and sensible and extreme rates."""
     extreme = rng.random() < 0.3
     words = [
@@ -64,4 +66,5 @@ def draw_context(rng: np.random.Generator, classes: int = 1) -> StepContext:
     mantissa = int(rng.choice([0, 1, 32767])) if extreme else int(rng.integers(1 << 14, 1 << 15))
     exponent = int(rng.choice(_RATE_EXPONENTS)) if extreme else int(rng.integers(-60, 5))
     active = int(rng.integers(min(2, classes), classes, endpoint=True))
-    return StepContext(*words, int(rng.integers(active)), mantissa, exponent, active)
+    label = int(rng.integers(1 << active if takes_sets else active))
+    return StepContext(*words, label, mantissa, exponent, active)

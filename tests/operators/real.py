@@ -57,6 +57,11 @@ def loss(logits, label: int) -> float:
     return float(np.log(np.exp(shifted).sum()) - shifted[label])
 
 
+def loss_of_sets(logits, label: int) -> float:
+    applies = np.array([label >> k & 1 for k in range(logits.size)])
+    return float(np.logaddexp(0, np.where(applies, -logits, logits)).sum())
+
+
 def softmax(logits):
     powers = np.exp(logits - logits.max())
     return powers / powers.sum()

@@ -19,6 +19,7 @@ from kilograd.cli.options import (
     InputRangeOption,
     JsonOption,
     KeepHeadOption,
+    LabelSetsOption,
     ModelArgument,
     RecomputeOption,
     ResolutionOption,
@@ -101,6 +102,7 @@ def compile_command(
     keep_head: KeepHeadOption = False,
     row_input: RowInputOption = False,
     recompute: RecomputeOption = 5,
+    label_sets: LabelSetsOption = False,
     target: TargetOption = "portable",
     prefix: Annotated[
         str,
@@ -128,7 +130,7 @@ def compile_command(
 
     chosen = Output(output, prefix, class_names)
     count = None if keep_head else classes if class_names is None else len(chosen.names())
-    source = ModelSource(model, input_range, resolution)
+    source = ModelSource(model, input_range, resolution, label_sets)
     named = NamedModel(source, scheme, count, row_input, recompute / 100)
     result = write_sources(console, named, target, chosen, Budgets.parse(sram, flash))
     if as_json:
@@ -145,6 +147,7 @@ def verify(
     resolution: ResolutionOption = None,
     row_input: RowInputOption = False,
     recompute: RecomputeOption = 5,
+    label_sets: LabelSetsOption = False,
     steps: Annotated[int, typer.Option(help="Compare this many training steps.", min=1)] = 5,
     devices: Annotated[
         str, typer.Option(help="Compare these devices, separated by commas.")
@@ -158,7 +161,8 @@ def verify(
     from kilograd.cli.source import ModelSource  # noqa: PLC0415 - commands start fast
     from kilograd.cli.verify import verify_model  # noqa: PLC0415 - commands start fast
 
-    source, count = ModelSource(model, resolution=resolution), None if keep_head else classes
+    source = ModelSource(model, resolution=resolution, has_label_sets=label_sets)
+    count = None if keep_head else classes
     named = NamedModel(source, scheme, count, row_input, recompute / 100)
     result = verify_model(console, named, steps, devices, target, seed)
     if as_json:
@@ -179,6 +183,7 @@ def measure(
     resolution: ResolutionOption = None,
     row_input: RowInputOption = False,
     recompute: RecomputeOption = 5,
+    label_sets: LabelSetsOption = False,
     target: TargetOption = "cortex-m7",
     compiler: CompilerOption = "zig",
     sram: SramOption = None,
@@ -190,7 +195,8 @@ def measure(
     from kilograd.cli.measure import measure_model  # noqa: PLC0415 - commands start fast
     from kilograd.cli.source import ModelSource  # noqa: PLC0415 - commands start fast
 
-    source, count = ModelSource(model, resolution=resolution), None if keep_head else classes
+    source = ModelSource(model, resolution=resolution, has_label_sets=label_sets)
+    count = None if keep_head else classes
     named = NamedModel(source, scheme, count, row_input, recompute / 100)
     result = measure_model(console, named, target, compiler, Budgets.parse(sram, flash))
     if as_json:

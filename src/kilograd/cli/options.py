@@ -70,6 +70,13 @@ FreshHeadOption = Annotated[
         help="Start with a new last layer even where the model's own has as many classes.",
     ),
 ]
+LabelSetsOption = Annotated[
+    bool,
+    typer.Option(
+        "--label-sets",
+        help="Let a sample have several classes at once, or none; a label is then a set of them.",
+    ),
+]
 ReportOption = Annotated[Path | None, typer.Option(help="Write an HTML report to this file.")]
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on standard output.")

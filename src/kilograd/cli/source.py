@@ -22,11 +22,13 @@ class ModelSource:
         model: name or path.
         input_range: as ``--input-range``; None for what the model says.
         resolution: as ``--resolution``; None for what the model was made for.
+        has_label_sets: whether a sample may have several labels at once.
     """
 
     model: str
     input_range: str | None = None
     resolution: str | None = None
+    has_label_sets: bool = False
 
     def load(self, classes: int | None = None) -> Graph:
         """Its forward graph.
@@ -40,7 +42,13 @@ class ModelSource:
         with blame("--classes"):
             check_classes(classes)
         pixel_range, resolution = parse_range(self.input_range), parse_resolution(self.resolution)
-        return load_model(self.model, classes, pixel_range=pixel_range, resolution=resolution)
+        return load_model(
+            self.model,
+            classes,
+            pixel_range=pixel_range,
+            resolution=resolution,
+            has_label_sets=self.has_label_sets,
+        )
 
 
 def parse_range(text: str | None) -> tuple[float, float] | None:

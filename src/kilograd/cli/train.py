@@ -45,8 +45,9 @@ from kilograd.measuring.firmware import Measurement
 from kilograd.report import Report, write_report
 from kilograd.scheme import load_scheme
 from kilograd.targets import get_target
+from kilograd.training.answers import Evaluation
 from kilograd.training.divergence import Divergence
-from kilograd.training.loop import Evaluation, TrainingOptions, TrainingResult
+from kilograd.training.loop import TrainingOptions, TrainingResult
 from kilograd.training.online import OnlineResult, Stream, make_online
 from kilograd.training.rate import default_rate
 from kilograd.training.run import run_training
@@ -95,9 +96,12 @@ def train_model(console: Console, request: TrainRequest) -> dict[str, Any]:
         test_limit=request.test_limit,
         seed=request.options.seed,
     )
+    request = replace(
+        request, source=replace(request.source, has_label_sets=dataset.has_label_sets)
+    )
     comes_late = stream_options is not None and stream_options.new_class is not None
     own = None if comes_late or request.has_fresh_head else _own_head(request, dataset)
-    if own is not None and own.class_names:
+    if own is not None and own.class_names and not dataset.has_label_sets:
         dataset = with_class_order(dataset, own.class_names)
     stream = None if stream_options is None else make_online(dataset, spec, stream_options)
     if stream is not None:
@@ -263,7 +267,7 @@ def _facts(
 def _shown_samples(dataset: Dataset) -> list[tuple[NDArray[np.int8], str]]:
     count = len(dataset.train)
     return [
-        (dataset.train.inputs[i], dataset.class_names[int(dataset.train.labels[i])])
+        (dataset.train.inputs[i], dataset.name_of(int(dataset.train.labels[i])))
         for i in np.linspace(0, count - 1, min(_SHOWN_SAMPLES, count), dtype=int)
     ]
 
@@ -320,7 +324,8 @@ def show_outcome(console: Console, dataset: Dataset, result: TrainingResult) -> 
         highlight=False,
     )
     if len(dataset.class_names) <= _SHOWN_CLASSES:
-        console.print(_confusion_table(dataset.class_names, result.after))
+        table = _label_table if result.after.are_sets else _confusion_table
+        console.print(table(dataset.class_names, result.after))
 
 
 def _confusion_table(names: Sequence[str], evaluation: Evaluation) -> Table:
@@ -330,6 +335,17 @@ def _confusion_table(names: Sequence[str], evaluation: Evaluation) -> Table:
         table.add_column(name, justify="right", overflow="fold")
     for name, row in zip(names, evaluation.confusion.tolist(), strict=True):
         table.add_row(name, *(str(count) for count in row))
+    return table
+
+
+def _label_table(names: Sequence[str], evaluation: Evaluation) -> Table:
+    table = Table(title="after: how often each label was found")
+    for column in ("", "found", "missed", "found by mistake", "rightly absent"):
+        table.add_column(column, justify="right" if column else "left", overflow="fold")
+    for name, ((absent, mistaken), (missed, found)) in zip(
+        names, evaluation.confusion.tolist(), strict=True
+    ):
+        table.add_row(name, *map(str, (found, missed, mistaken, absent)))
     return table
 
 

@@ -65,6 +65,7 @@ def model_header(
         zero_point=sample.type.zero_point,
         row_input=row_input,
         classes=graph.type_of(logits).size,
+        label_sets=graph.has_label_sets,
         arena_bytes=plan.arena_bytes,
         state_bytes=plan.state_bytes,
         input_offset=None if row_input else plan.values[sample.name],

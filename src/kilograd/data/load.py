@@ -66,6 +66,7 @@ def load_dataset(
         train=_decode(source, choose_balanced(train, source.labels, limit, seed)),
         test=_decode(source, choose_balanced(test, source.labels, test_limit, seed)),
         class_names=source.class_names,
+        has_label_sets=source.has_label_sets,
     )
 
 
@@ -78,7 +79,8 @@ def _open(path: Path, spec: InputSpec) -> Source:
 def _split(source: Source, *, share: float, seed: int) -> tuple[Sequence[int], Sequence[int]]:
     if source.test is not None:
         return source.train, source.test
-    labels = [source.labels[index] for index in source.train]
+    # Sets of labels are not split set by set: most of them occur once.
+    labels = [0 if source.has_label_sets else source.labels[index] for index in source.train]
     train, test = split_by_class(labels, source.class_names, share=share, seed=seed)
     return [source.train[index] for index in train], [source.train[index] for index in test]
 

@@ -50,11 +50,17 @@ class Pack:
             self.fail(f"{name} is {describe(array)} instead of integers [n]")
         return array.astype(np.int64)
 
-    def class_names(self, labels: NDArray[np.int64]) -> tuple[str, ...]:
-        """Returns at least two names; numbers where the pack has none."""
+    @property
+    def has_label_sets(self) -> bool:
+        """Whether each sample has a row of labels instead of one."""
+        labels = self.arrays.get("labels")
+        return labels is not None and labels.ndim == 2  # noqa: PLR2004 - samples, labels
+
+    def class_names(self, count: int) -> tuple[str, ...]:
+        """Returns at least two names; numbers up to ``count`` where the pack has none."""
         array = self.arrays.get("class_names")
         if array is None:
-            names = tuple(str(label) for label in range(min(int(labels.max()) + 1, _MAX_CLASSES)))
+            names = tuple(str(label) for label in range(min(count, _MAX_CLASSES)))
         elif array.dtype.kind != "U" or array.ndim != 1:
             self.fail(f"class_names is {describe(array)} instead of str [classes]")
         else:

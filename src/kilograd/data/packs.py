@@ -7,7 +7,7 @@ A pack's arrays:
 - `x` float [n, samples, channels] and `channels` str [channels]: motion, see `signals`; or
 - `inputs` [n, height, width, channels]: int8 samples as the network reads them, or real values
   in float16, float32 or float64, which are quantized here;
-- `labels` int [n];
+- `labels` int [n], or [n, classes] of 0 and 1 where a sample has any number of labels;
 - `split` int [n], optional: 0 train, 1 test, anything else is left out;
 - `class_names` str [classes], optional: "0", "1", ... where absent.
 """
@@ -23,6 +23,7 @@ from kilograd.data.pack import Pack, describe, read_pack
 from kilograd.data.signals import audio_decoder, motion_decoder
 from kilograd.data.source import Source
 from kilograd.features import LogMel, Motion
+from kilograd.ir import MOST_LABELS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,11 +50,24 @@ def open_pack(path: Path, spec: InputSpec) -> Source:
             is damaged or does not fit the others.
     """
     pack = read_pack(path, _KNOWN)
+    has_label_sets = pack.has_label_sets
+    labels, class_names = _label_sets(pack) if has_label_sets else _labels(pack)
+    decode = _decoder(pack, len(labels), spec)
+    split = pack.integers("split") if "split" in pack.arrays else np.zeros(len(labels), np.int64)
+    if len(split) != len(labels):
+        pack.fail(f"split has {len(split)} entries for {len(labels)} labels")
+    train, test = (np.flatnonzero(split == part).tolist() for part in (_TRAIN, _TEST))
+    if not train and not test:
+        pack.fail("no sample is marked as train (split 0) or test (split 1)")
+    return Source(labels.tolist(), class_names, train, test or None, decode, has_label_sets)
+
+
+def _labels(pack: Pack) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    """A class for each sample, and the names of all."""
     labels = pack.integers("labels")
     if len(labels) == 0:
         pack.fail("the pack has no samples")
-    decode = _decoder(pack, len(labels), spec)
-    class_names = pack.class_names(labels)
+    class_names = pack.class_names(int(labels.max()) + 1)
     wrong = np.flatnonzero((labels < 0) | (labels >= len(class_names)))
     if wrong.size:
         index = wrong[0]
@@ -61,13 +75,27 @@ def open_pack(path: Path, spec: InputSpec) -> Source:
             f"sample {index} has label {labels[index]}, outside 0..{len(class_names) - 1}",
             hint="labels are indices into class_names",
         )
-    split = pack.integers("split") if "split" in pack.arrays else np.zeros(len(labels), np.int64)
-    if len(split) != len(labels):
-        pack.fail(f"split has {len(split)} entries for {len(labels)} labels")
-    train, test = (np.flatnonzero(split == part).tolist() for part in (_TRAIN, _TEST))
-    if not train and not test:
-        pack.fail("no sample is marked as train (split 0) or test (split 1)")
-    return Source(labels.tolist(), class_names, train, test or None, decode)
+    return labels, class_names
+
+
+def _label_sets(pack: Pack) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    """A set of labels for each sample, as a number, and the names of all labels."""
+    applies = pack.arrays["labels"]
+    count, classes = applies.shape
+    if count == 0:
+        pack.fail("the pack has no samples")
+    if applies.dtype.kind not in "biu" or not np.isin(applies, (0, 1)).all():
+        pack.fail(
+            f"labels is {describe(applies)}, and not all of it is 0 or 1",
+            hint="labels [n, classes] say of each class whether it applies: 0 or 1",
+        )
+    if classes > MOST_LABELS:
+        pack.fail(f"labels has {classes} classes, and sets have at most {MOST_LABELS}")
+    class_names = pack.class_names(classes)
+    if len(class_names) != classes:
+        pack.fail(f"class_names has {len(class_names)} names for {classes} columns of labels")
+    bits = np.array([1 << k for k in range(classes)], np.int64)
+    return np.where(applies == 1, bits, 0).sum(axis=1), class_names
 
 
 def _decoder(pack: Pack, count: int, spec: InputSpec) -> Decoder:

@@ -112,7 +112,7 @@ class Samples:
 
     Attributes:
         inputs: int8 [n, height, width, channels].
-        labels: int32 [n], indices into the dataset's class names.
+        labels: int32 [n], indices into the dataset's class names, or sets of them.
     """
 
     inputs: NDArray[np.int8]
@@ -128,19 +128,36 @@ class Samples:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Samples to learn from, samples to be judged by, and the names of their classes."""
+    """Samples to learn from, samples to be judged by, and the names of their classes.
+
+    Attributes:
+        name: of the dataset.
+        train: to learn from.
+        test: to be judged by.
+        class_names: at least two.
+        has_label_sets: whether a label is a set of classes, as a number: bit k is 1 where class k
+            applies.
+    """
 
     name: str
     train: Samples
     test: Samples
     class_names: tuple[str, ...]
+    has_label_sets: bool = False
+
+    def name_of(self, label: int) -> str:
+        """A label in words."""
+        if not self.has_label_sets:
+            return self.class_names[label]
+        applying = [name for k, name in enumerate(self.class_names) if label >> k & 1]
+        return ", ".join(applying) or "none"
 
 
 def with_class_order(dataset: Dataset, class_names: tuple[str, ...]) -> Dataset:
     """The same samples, with their classes numbered as in ``class_names``.
 
     Args:
-        dataset: of the same classes.
+        dataset: of the same classes, one a sample.
         class_names: each of them once, in the order that is wanted.
     """
     number = np.array([class_names.index(name) for name in dataset.class_names], np.int32)

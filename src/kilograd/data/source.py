@@ -24,6 +24,8 @@ class Source:
         train: indices of the samples to learn from.
         test: indices of the samples to be judged by; None where the source has no such split.
         decode: int8 [n, height, width, channels] of the samples at n indices.
+        has_label_sets: whether labels are sets of classes, as numbers: bit k is 1 where class k
+            applies.
     """
 
     labels: Sequence[int]
@@ -31,3 +33,4 @@ class Source:
     train: Sequence[int]
     test: Sequence[int] | None
     decode: Decoder
+    has_label_sets: bool = False

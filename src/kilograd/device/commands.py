@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 
 _HEADER = struct.Struct("<BI")
 _INFO = struct.Struct("<4I")
+#: Set in the number of classes where labels are sets of them.
+_LABEL_SETS = 1 << 31
 _COUNTERS = struct.Struct(f"<{len(fields(TrainingCounters))}I")
 _STEP = struct.Struct("<3iI")
 
@@ -119,7 +121,9 @@ class FirmwareDevice(ABC):
         if len(info) != _INFO.size:
             self.close()
             raise DeviceError(f"{self.name}: the firmware speaks another protocol")
-        self.input_bytes, self.class_count, self.state_bytes, self.arena_bytes = _INFO.unpack(info)
+        self.input_bytes, classes, self.state_bytes, self.arena_bytes = _INFO.unpack(info)
+        self.class_count = classes & ~_LABEL_SETS
+        self.has_label_sets = bool(classes & _LABEL_SETS)
         self.active_classes = self.class_count
 
     def exchange(self, command: int, payload: bytes = b"") -> bytes:
@@ -172,7 +176,7 @@ class FirmwareDevice(ABC):
         self, sample: NDArray[np.int8], label: int, rate: LearningRate
     ) -> NDArray[np.int32]:
         """Learns from one sample: its logits before the update, int32, (classes,)."""
-        check_label(label, self.active_classes)
+        check_label(label, self.active_classes, are_sets=self.has_label_sets)
         step = _STEP.pack(label, rate.mantissa, rate.exponent, rate.steps)
         data = sample_bytes(sample, self.input_bytes)
         return _logits(self.exchange(Command.TRAIN, step + data))

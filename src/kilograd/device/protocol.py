@@ -133,8 +133,13 @@ class Device(Protocol):
         ...
 
     @property
+    def has_label_sets(self) -> bool:
+        """Whether a label is a set of classes, as a number: bit k is 1 where class k applies."""
+        ...
+
+    @property
     def active_classes(self) -> int:
-        """How many classes, the first ones, are predicted and learned; labels are below it."""
+        """How many classes, the first ones, are predicted and learned; labels are of these."""
         ...
 
     def set_active_classes(self, count: int) -> None:
@@ -205,14 +210,21 @@ def sample_bytes(sample: NDArray[np.int8], expected: int) -> bytes:
     return sample.tobytes()
 
 
-def check_label(label: int, classes: int) -> None:
-    """Refuses labels that are no class.
+def check_label(label: int, classes: int, *, are_sets: bool = False) -> None:
+    """Refuses labels that are no class, or no set of classes.
+
+    Args:
+        label: a class, or a set: bit k is 1 where class k applies.
+        classes: how many there are.
+        are_sets: which of both.
 
     Raises:
-        DataError: the label is below 0 or not below `classes`.
+        DataError: the label is below 0, or too large.
     """
-    if not 0 <= label < classes:
-        raise DataError(f"label {label} is no class: this network has 0 to {classes - 1}")
+    end = 1 << classes if are_sets else classes
+    if not 0 <= label < end:
+        what = "set of classes" if are_sets else "class"
+        raise DataError(f"label {label} is no {what}: this network has 0 to {end - 1}")
 
 
 #: Why C refuses a call, by the number that kilograd.h gives it.

@@ -56,6 +56,11 @@ class ReferenceDevice:
         return self._program.class_count
 
     @property
+    def has_label_sets(self) -> bool:
+        """Whether a label is a set of classes."""
+        return self._program.graph.has_label_sets
+
+    @property
     def active_classes(self) -> int:
         """How many classes, the first ones, are predicted and learned."""
         return self._classes
@@ -80,7 +85,7 @@ class ReferenceDevice:
         self, sample: NDArray[np.int8], label: int, rate: LearningRate
     ) -> NDArray[np.int32]:
         """Run all nodes, then take the states over."""
-        check_label(label, self._classes)
+        check_label(label, self._classes, are_sets=self.has_label_sets)
         now = rate.at(self._step)
         context = StepContext(self._seed, self._step, label, *now, self._classes, self._counters)
         logits = self._run(sample, context, training=True)

@@ -94,6 +94,7 @@ def _files(
         "scale": program.graph.inputs[0].type.scale,
         "zero_point": program.graph.inputs[0].type.zero_point,
         "row_input": has_row_input(program.graph),
+        "label_sets": program.graph.has_label_sets,
         "saved_bytes": program.plan.state_bytes + SAVED_HEADER_BYTES,
         "is_host": program.target.is_host,
         "kernel_features": sorted(

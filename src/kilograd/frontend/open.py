@@ -18,7 +18,7 @@ from kilograd.frontend.native import load_native, native_classes
 from kilograd.frontend.onnx import read_onnx
 from kilograd.frontend.resolution import at_resolution
 from kilograd.frontend.tflite import read_tflite
-from kilograd.ir import Graph
+from kilograd.ir import MOST_LABELS, Graph
 
 #: The backbone for images that comes with kilograd.
 EMBEDDED = "kilograd-48"
@@ -35,6 +35,7 @@ def load_model(
     *,
     pixel_range: tuple[float, float] | None = None,
     resolution: tuple[int, int] | None = None,
+    has_label_sets: bool = False,
 ) -> Graph:
     """The forward graph of a model.
 
@@ -45,6 +46,7 @@ def load_model(
         pixel_range: real values that the darkest and the brightest pixel stand for; None is what
             the model says, or all of its int8 where its file says nothing.
         resolution: height and width of the samples; None is what the model was made for.
+        has_label_sets: whether a sample may have several labels at once, or none.
 
     Raises:
         ModelError: when there is no such model, or it cannot be used.
@@ -52,11 +54,24 @@ def load_model(
     graph = _load(text, classes)
     if resolution is not None:
         graph = at_resolution(graph, *resolution)
+    if has_label_sets:
+        graph = _with_label_sets(graph)
     if pixel_range is None:
         return graph
     if not all(map(math.isfinite, pixel_range)) or pixel_range[0] >= pixel_range[1]:
         raise ModelError("the range of pixels must rise, from one finite number to another")
     return replace(graph, pixel_range=pixel_range)
+
+
+def _with_label_sets(graph: Graph) -> Graph:
+    count = graph.type_of(graph.outputs[0]).size
+    if count > MOST_LABELS:
+        raise ModelError(
+            f"a set has at most {MOST_LABELS} labels, and this network has {count} classes",
+            where=graph.name,
+            hint="give a smaller number of classes, for which a new last layer is made",
+        )
+    return replace(graph, has_label_sets=True)
 
 
 def check_classes(classes: int | None) -> None:

@@ -1,9 +1,10 @@
 """The intermediate representation: frozen, typed values and nodes."""
 
-from kilograd.ir.graph import PIXEL_RANGE, Graph, InputFeatures, Node, Phase, RowGroup
+from kilograd.ir.graph import MOST_LABELS, PIXEL_RANGE, Graph, InputFeatures, Node, Phase, RowGroup
 from kilograd.ir.types import DType, Kind, Quantization, TensorType, Value
 
 __all__ = [
+    "MOST_LABELS",
     "PIXEL_RANGE",
     "DType",
     "Graph",

@@ -65,6 +65,9 @@ class InputFeatures(Protocol):
 #: Of pixels where a model does not say.
 PIXEL_RANGE = (-1.0, 1.0)
 
+#: Of a set of labels, which is a number that int32 holds.
+MOST_LABELS = 31
+
 
 @dataclass(frozen=True)
 class Graph:
@@ -85,6 +88,8 @@ class Graph:
             are images.
         is_foreign: whether the network comes from a file of another tool, of which nobody knows
             the learning rate that suits it.
+        has_label_sets: whether a sample may have several labels at once, or none: each logit then
+            tells one label from its absence, and does not compete with the others.
     """
 
     name: str
@@ -97,6 +102,7 @@ class Graph:
     target_features: frozenset[str] = frozenset()
     pixel_range: tuple[float, float] = PIXEL_RANGE
     is_foreign: bool = False
+    has_label_sets: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "values", MappingProxyType(dict(self.values)))

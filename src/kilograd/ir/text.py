@@ -70,6 +70,8 @@ def print_graph(graph: Graph, operators: Mapping[str, OperatorForm] | None = Non
         lines.append(f"target {', '.join(map(_word, sorted(graph.target_features)))}")
     if graph.is_foreign:
         lines.append("foreign")
+    if graph.has_label_sets:
+        lines.append("label_sets")
     if graph.pixel_range != PIXEL_RANGE:
         lines.append("pixels {!r}, {!r}".format(*graph.pixel_range))
     if graph.features is not None:
@@ -128,6 +130,7 @@ def parse_graph(
         frozenset(reader.target_features),
         reader.pixel_range,
         reader.is_foreign,
+        reader.has_label_sets,
     )
 
 
@@ -206,6 +209,7 @@ class _Reader:
         self.target_features: list[str] = []
         self.pixel_range = PIXEL_RANGE
         self.is_foreign = False
+        self.has_label_sets = False
         self._statements: dict[str, Callable[[Line], None]] = {
             "graph": self._graph,
             "node": self._node,
@@ -217,6 +221,7 @@ class _Reader:
             "target": self._target,
             "pixels": self._pixels,
             "foreign": self._foreign,
+            "label_sets": self._label_sets,
             **{kind.value: self._value for kind in Kind},
         }
 
@@ -227,7 +232,7 @@ class _Reader:
             raise line.error(first, keyword)
         if keyword.text not in self._statements:
             kinds = ", ".join(kind.value for kind in Kind)
-            others = "node, target, foreign, pixels, features, update, rows or output"
+            others = "node, target, foreign, label_sets, pixels, features, update, rows or output"
             raise line.error(f"expected {kinds}, {others}", keyword)
         self._keyword = keyword.text
         self._statements[keyword.text](line)
@@ -255,6 +260,10 @@ class _Reader:
     def _foreign(self, line: Line) -> None:
         del line
         self.is_foreign = True
+
+    def _label_sets(self, line: Line) -> None:
+        del line
+        self.has_label_sets = True
 
     def _pixels(self, line: Line) -> None:
         low = line.number(float)

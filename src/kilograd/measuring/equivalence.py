@@ -62,7 +62,10 @@ def verify_devices(
     generator = np.random.Generator(np.random.PCG64(seed))
     shape = program.graph.inputs[0].type.shape
     samples = [generator.integers(-128, 128, shape).astype(np.int8) for _ in range(steps)]
-    labels = generator.integers(0, program.class_count, steps).tolist()
+    classes = program.class_count
+    labels = generator.integers(
+        0, 1 << classes if program.graph.has_label_sets else classes, steps
+    ).tolist()
     rate = LearningRate.from_float(DEFAULT_RATE, 2 * steps)
     digests: dict[str, tuple[str, ...]] = {}
     with ExitStack() as stack:

@@ -116,6 +116,8 @@ class OpSpec(ABC, Generic[Attributes]):
     name: ClassVar[str]
     attributes_type: ClassVar[type]
     role: ClassVar[Role] = Role.ORDINARY
+    #: Of a loss: whether the label of a sample is a set.
+    takes_label_sets: ClassVar[bool] = False
     #: what it reads, in order
     operands: ClassVar[tuple[Operand, ...]]
     #: what it makes, in order

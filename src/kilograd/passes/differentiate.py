@@ -39,9 +39,17 @@ class Differentiate:
         return builder.finish()
 
 
-def loss_operator() -> str:
-    """Name of the operator that starts differentiation."""
-    return next(name for name, spec in REGISTRY.items() if spec.role is Role.LOSS)
+def loss_operator(*, has_label_sets: bool) -> str:
+    """Name of the operator that starts differentiation.
+
+    Args:
+        has_label_sets: as of the graph.
+    """
+    return next(
+        name
+        for name, spec in REGISTRY.items()
+        if spec.role is Role.LOSS and spec.takes_label_sets == has_label_sets
+    )
 
 
 def _task(node: Node) -> str:
@@ -77,8 +85,9 @@ class _Builder:
             msg = "nothing that is trained leads to the logits"
             raise KilogradError(msg)
         attributes = RngAttributes(self.rng_stream())
+        operator = loss_operator(has_label_sets=self._graph.has_label_sets)
         gradient, self._loss_exponent = self.emit(
-            loss_operator(), {"logits": logits}, attributes, layer="loss", task="gradient"
+            operator, {"logits": logits}, attributes, layer="loss", task="gradient"
         )
         zero = Value("loss.zero_exponent", EXPONENT, Kind.CONSTANT, np.zeros(1, np.int32))
         self._values[zero.name] = zero

@@ -148,12 +148,13 @@ def _from_pack(
         )
     pack = read_pack(path, ("labels", "split", "class_names"))
     count = len(inputs)
-    labels = pack.integers("labels") if "labels" in pack.arrays else None
+    is_labelled = "labels" in pack.arrays and not pack.has_label_sets
+    labels = pack.integers("labels") if is_labelled else None
     split = pack.integers("split") if "split" in pack.arrays else None
     for name, array in (("split", split), ("labels", labels)):
         if array is not None and len(array) != count:
             raise DataError(f"{name} has {len(array)} entries for {count} inputs", where=str(path))
-    names = pack.class_names(labels) if labels is not None and count else ()
+    names = pack.class_names(int(labels.max()) + 1) if labels is not None and count else ()
     if labels is not None and not ((labels >= 0) & (labels < len(names))).all():
         raise DataError(f"a label lies outside 0 to {len(names) - 1}", where=str(path))
     kept: NDArray[Any] = np.arange(count)

@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from kilograd.training.loop import Evaluation, TrainingResult
+    from kilograd.training.answers import Evaluation
+    from kilograd.training.loop import TrainingResult
 
 #: A matrix is shown for at most so many classes.
 MATRIX_CLASSES = 20
@@ -109,16 +112,41 @@ class Pairs:
 
 
 @dataclass(frozen=True)
+class LabelRow:
+    """How often one label of sets was found.
+
+    Attributes:
+        name: Name of the label.
+        found: Samples that have it, and were said to.
+        missed: Samples that have it, and were said not to.
+        mistaken: Samples that do not have it, and were said to.
+        absent: Samples that do not have it, and were said not to.
+        before: Share of samples that were rightly judged before training, in [0, 1].
+        after: The same after training.
+    """
+
+    name: str
+    found: int
+    missed: int
+    mistaken: int
+    absent: int
+    before: float
+    after: float
+
+
+@dataclass(frozen=True)
 class Confusion:
     """The confusions of a run.
 
     Attributes:
         matrices: Matrices before and after training; empty for many classes.
         pairs: Confused pairs, for many classes only.
+        labels: Rows by label, where samples have sets of labels.
     """
 
     matrices: tuple[Matrix, ...] = ()
     pairs: Pairs | None = None
+    labels: tuple[LabelRow, ...] = ()
 
 
 def confusion(result: TrainingResult, class_names: Sequence[str]) -> Confusion:
@@ -130,11 +158,25 @@ def confusion(result: TrainingResult, class_names: Sequence[str]) -> Confusion:
     """
     count = len(result.after.confusion)
     names = [class_names[i] if i < len(class_names) else str(i) for i in range(count)]
+    if result.after.are_sets:
+        return Confusion(labels=_labels(result, names))
     if count > MATRIX_CLASSES:
         return Confusion(pairs=_pairs(result, names))
     before = _matrix(result.before, names, "before training")
     after = _matrix(result.after, names, "after training")
     return Confusion(matrices=(before, after))
+
+
+def _labels(result: TrainingResult, names: Sequence[str]) -> tuple[LabelRow, ...]:
+    rows: list[LabelRow] = []
+    for k, name in enumerate(names):
+        (absent, mistaken), (missed, found) = result.after.confusion[k].tolist()
+        before, after = (
+            float(np.trace(counts[k]) / max(1, counts[k].sum()))
+            for counts in (result.before.confusion, result.after.confusion)
+        )
+        rows.append(LabelRow(name, found, missed, mistaken, absent, before, after))
+    return tuple(rows)
 
 
 def _matrix(evaluation: Evaluation, names: Sequence[str], when: str) -> Matrix:

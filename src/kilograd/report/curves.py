@@ -71,8 +71,8 @@ class _Panel:
 
 def learning_curve(result: TrainingResult) -> str:
     """Draw loss on the left and accuracy on the right, over the same steps."""
-    classes = len(result.before.confusion)
-    children = [*_loss(result, classes), *_accuracy(result, classes)]
+    chance = _chance(result)
+    children = [*_loss(result, chance), *_accuracy(result, chance)]
     text = (
         f"Learning curve over {result.steps} steps: test accuracy from "
         f"{percent(result.before.accuracy)} to {percent(result.after.accuracy)}"
@@ -88,10 +88,34 @@ def smoothing_window(steps: int) -> int:
     return max(1, min(steps, max(_WINDOW, round(_SHARE * steps))))
 
 
-def _loss(result: TrainingResult, classes: int) -> list[str]:
+@dataclass(frozen=True)
+class _Chance:
+    """What is reached without looking at samples.
+
+    Attributes:
+        loss: in nats.
+        loss_text: how it is made.
+        accuracy: in [0, 1].
+        accuracy_text: how it is made.
+    """
+
+    loss: float
+    loss_text: str
+    accuracy: float
+    accuracy_text: str
+
+
+def _chance(result: TrainingResult) -> _Chance:
+    classes = len(result.before.confusion)
+    if result.before.are_sets:  # a coin for each label
+        return _Chance(classes * math.log(2), f"{classes} · ln 2", 1 / 2, "1/2")
+    return _Chance(math.log(max(2, classes)), f"ln {classes}", 1 / max(1, classes), f"1/{classes}")
+
+
+def _loss(result: TrainingResult, guess: _Chance) -> list[str]:
     losses = result.losses
     window = smoothing_window(len(losses))
-    chance = math.log(max(2, classes))
+    chance = guess.loss
     ends = _ends(len(losses), window)
     spans = [losses[max(0, end - window) : end] for end in ends]
     means = [float(np.mean(span)) for span in spans]
@@ -102,7 +126,7 @@ def _loss(result: TrainingResult, classes: int) -> list[str]:
     parts = _frame(panel, "loss (cross-entropy, nats)", ticks, _axis(result))
     parts += [
         line(panel.left, panel.y(chance), panel.right, panel.y(chance), "chance"),
-        *_margin(panel, [(chance, "", f"chance, ln {classes}", "")]),
+        *_margin(panel, [(chance, "", f"chance, {guess.loss_text}", "")]),
     ]
     if ends:
         upper = [(panel.x(e), panel.y(h)) for e, h in zip(ends, highs, strict=True)]
@@ -116,9 +140,9 @@ def _loss(result: TrainingResult, classes: int) -> list[str]:
     return parts if change is None else [*parts, *_cut(panel, change)]
 
 
-def _accuracy(result: TrainingResult, classes: int) -> list[str]:
+def _accuracy(result: TrainingResult, guess: _Chance) -> list[str]:
     panel = _Panel(_LEFTS[1], _extent(result), 1.0)
-    before, after, chance = result.before.accuracy, result.after.accuracy, 1 / max(1, classes)
+    before, after, chance = result.before.accuracy, result.after.accuracy, guess.accuracy
     change = _change(result)
     parts = _frame(panel, "accuracy", [(t / 5, f"{20 * t}%") for t in range(6)], _axis(result))
     parts.append(line(panel.left, panel.y(chance), panel.right, panel.y(chance), "chance"))
@@ -140,7 +164,7 @@ def _accuracy(result: TrainingResult, classes: int) -> list[str]:
     texts = [
         (after, percent(after), "test, after", "mark-name after"),
         (before, percent(before), "test, before", "mark-name first"),
-        (chance, "", f"chance, 1/{classes}", ""),
+        (chance, "", f"chance, {guess.accuracy_text}", ""),
     ]
     if change is not None:
         not_learned = change.not_learned.accuracy

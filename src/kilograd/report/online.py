@@ -11,7 +11,7 @@ from kilograd.training.online import first_rows
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from kilograd.training.loop import Evaluation
+    from kilograd.training.answers import Evaluation
     from kilograd.training.online import OnlineResult
 
 #: Headings of the accuracies in each row.

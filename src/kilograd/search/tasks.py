@@ -52,7 +52,7 @@ def make_task(dataset: Dataset, seed: int = 0) -> Task:
         seed: decides the split.
 
     Raises:
-        DataError: one class only, or too few samples to hold any back.
+        DataError: one class only, sets of labels, or too few samples to hold any back.
     """
     train, count = dataset.train, len(dataset.class_names)
     if count < 2:  # noqa: PLR2004 - nothing to tell apart
@@ -60,6 +60,12 @@ def make_task(dataset: Dataset, seed: int = 0) -> Task:
             "there is one class only, and nothing to tell it from",
             where=dataset.name,
             hint="a search needs samples of two classes or more",
+        )
+    if dataset.has_label_sets:
+        raise DataError(
+            "a search compares by the right class, and these samples have sets of labels",
+            where=dataset.name,
+            hint="search with samples of one class each, and train with the scheme it finds",
         )
     if len(train) < count:
         raise DataError(

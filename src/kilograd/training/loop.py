@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from kilograd.data import Dataset, Samples
 from kilograd.device.protocol import DEFAULT_RATE, Device, LearningRate, check_label
 from kilograd.errors import DataError
+from kilograd.training.answers import Evaluation, answers_of
 from kilograd.training.divergence import Divergence, DivergenceMonitor, Listener
 
 #: Names a sample of a run.
@@ -67,34 +68,6 @@ class TrainingOptions:
     def learning_rate(self, steps: int) -> LearningRate:
         """What every step of a run of ``steps`` is given; the device follows the schedule."""
         return LearningRate.from_float(self.rate, steps if self.schedule == "cosine" else 0)
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """Predictions on labelled samples.
-
-    Attributes:
-        confusion: counts [true class, predicted class].
-    """
-
-    confusion: NDArray[np.int64]
-
-    @property
-    def count(self) -> int:
-        """Number of samples."""
-        return int(self.confusion.sum())
-
-    @property
-    def accuracy(self) -> float:
-        """Share of samples whose largest logit is their class's, in [0, 1]."""
-        return float(np.trace(self.confusion) / max(1, self.count))
-
-    @property
-    def recall(self) -> list[float | None]:
-        """The same for each class alone; None for a class without samples."""
-        counts = self.confusion.sum(axis=1).tolist()
-        right = np.diag(self.confusion).tolist()
-        return [hits / count if count else None for hits, count in zip(right, counts, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -164,7 +137,8 @@ def train(
     generator = np.random.Generator(np.random.PCG64(options.seed))
     steps = options.epochs * len(dataset.train)
     monitor = DivergenceMonitor(device, options.learning_rate(steps), on_divergence)
-    right: list[bool] = []
+    answers = answers_of(device)
+    right: list[float] = []
     losses: list[float] = []
     started = time.perf_counter()
     for _ in range(options.epochs):
@@ -172,8 +146,8 @@ def train(
             label = int(dataset.train.labels[index])
             logits = runner.step(("train", index), label, monitor.rate)
             monitor.after_step()
-            right.append(int(np.argmax(logits)) == label)
-            losses.append(cross_entropy(logits, label))
+            right.append(answers.right(logits, label))
+            losses.append(answers.loss(logits, label))
             if progress is not None:
                 progress("training", len(right), steps, float(np.mean(right[-50:])))
     seconds = time.perf_counter() - started
@@ -191,20 +165,8 @@ def evaluate(device: Device, samples: Samples, progress: Progress | None = None)
         DataError: when a label is no class.
     """
     check_labels(device, samples)
-    confusion = np.zeros((device.class_count, device.class_count), np.int64)
-    for index in range(len(samples)):
-        logits = device.predict(samples.inputs[index])
-        confusion[int(samples.labels[index]), int(np.argmax(logits))] += 1
-        if progress is not None:
-            progress("evaluating", index + 1, len(samples), _accuracy(confusion))
-    return Evaluation(confusion)
-
-
-def cross_entropy(logits: NDArray[np.int32], label: int) -> float:
-    """−log softmax(logits)[label] in nats, of logits in units of 2^−16; for display only."""
-    real = logits.astype(np.float64) / (1 << 16)
-    real -= real.max()
-    return float(np.log(np.exp(real).sum()) - real[label])
+    runner: Runner[int] = Runner(device, lambda index: samples.inputs[index], keeps=False)
+    return runner.evaluate(range(len(samples)), samples.labels, progress)
 
 
 def check_labels(device: Device, samples: Samples) -> None:
@@ -214,11 +176,7 @@ def check_labels(device: Device, samples: Samples) -> None:
         DataError: a label is no class.
     """
     for label in np.unique(samples.labels).tolist():
-        check_label(label, device.class_count)
-
-
-def _accuracy(confusion: NDArray[np.int64]) -> float:
-    return float(np.trace(confusion) / max(1, int(confusion.sum())))
+        check_label(label, device.class_count, are_sets=device.has_label_sets)
 
 
 class Runner(Generic[Key]):
@@ -227,10 +185,14 @@ class Runner(Generic[Key]):
     Args:
         device: to run them.
         sample: int8 sample of a key; asked for once a key, or each time where nothing is kept.
+        keeps: whether what the frozen prefix makes of a sample is kept where that can be done.
     """
 
-    def __init__(self, device: Device, sample: Callable[[Key], NDArray[np.int8]]) -> None:
+    def __init__(
+        self, device: Device, sample: Callable[[Key], NDArray[np.int8]], *, keeps: bool = True
+    ) -> None:
         self._device = device
+        self._keeps = keeps
         self._sample = sample
         self._kept: dict[Key, NDArray[np.uint8]] = {}
 
@@ -246,16 +208,17 @@ class Runner(Generic[Key]):
     ) -> Evaluation:
         """Predict every sample."""
         device = self._device
-        confusion = np.zeros((device.class_count, device.class_count), np.int64)
+        answers = answers_of(device)
+        counts = answers.empty()
         for done, (key, label) in enumerate(zip(keys, labels.tolist(), strict=True), 1):
-            if isinstance(device, PrefixDevice):
+            if self._keeps and isinstance(device, PrefixDevice):
                 logits = device.predict_from_snapshot(self._snapshot(device, key))
             else:
                 logits = device.predict(self._sample(key))
-            confusion[label, int(np.argmax(logits))] += 1
+            answers.count(counts, logits, label)
             if progress is not None:
-                progress("evaluating", done, len(keys), _accuracy(confusion))
-        return Evaluation(confusion)
+                progress("evaluating", done, len(keys), Evaluation(counts).accuracy)
+        return Evaluation(counts)
 
     def forget(self, key: Key) -> None:
         """Let go of what is kept for a sample."""

@@ -12,15 +12,14 @@ from numpy.typing import NDArray
 from kilograd.data import Dataset, Drift, InputSpec, Samples
 from kilograd.device.protocol import Device, LearningRate
 from kilograd.errors import DataError
+from kilograd.training.answers import Evaluation, answers_of
 from kilograd.training.divergence import DivergenceMonitor, Listener
 from kilograd.training.loop import (
     DEFAULT_RATE,
-    Evaluation,
     Progress,
     Runner,
     TrainingResult,
     check_labels,
-    cross_entropy,
 )
 
 #: Samples that the test-then-train accuracy is averaged over.
@@ -185,6 +184,12 @@ def make_online(dataset: Dataset, spec: InputSpec, options: OnlineOptions) -> St
     count = len(dataset.train)
     if not count:
         raise DataError("there are no training samples", where=dataset.name)
+    if dataset.has_label_sets:
+        raise DataError(
+            "a stream learns one class a sample, and these samples have sets of labels",
+            where=dataset.name,
+            hint="train on them in epochs, without a stream",
+        )
     if options.drift is not None and spec.features is not None:
         raise DataError(
             "only images drift: these samples are turned into features first",
@@ -277,7 +282,8 @@ def train_online(
     monitor = DivergenceMonitor(device, LearningRate.from_float(options.rate), on_divergence)
     labels, count = stream.dataset.train.labels, len(stream.order)
     changes: tuple[Evaluation, Evaluation, Evaluation] | None = None
-    right: list[bool] = []
+    answers = answers_of(device)
+    right: list[float] = []
     losses: list[float] = []
     online: list[float] = []
     seconds = 0.0
@@ -293,8 +299,8 @@ def train_online(
             examiner.runner.step(key, label, monitor.rate)
             monitor.after_step()
         examiner.runner.forget(key)
-        right.append(int(np.argmax(logits)) == label)
-        losses.append(cross_entropy(logits, label))
+        right.append(answers.right(logits, label))
+        losses.append(answers.loss(logits, label))
         online.append(float(np.mean(right[-WINDOW:])))
         seconds += time.perf_counter() - started
         if progress is not None:

@@ -16,6 +16,13 @@
 #endif
 #endif
 
+/* Of COMMAND_INFO: the highest bit is 1 where a label is a set of classes. */
+#ifdef KG_LABEL_SETS
+#define INFO_CLASSES (KG_CLASS_COUNT | UINT32_C(1) << 31)
+#else
+#define INFO_CLASSES KG_CLASS_COUNT
+#endif
+
 enum {
     COMMAND_INFO = 1,         /*                                       -> 4 u32 */
     COMMAND_INIT = 2,         /* u32 seed                              -> nothing */
@@ -80,7 +87,7 @@ static uint32_t stack_high_water(void)
 
 static void command_info(void)
 {
-    const uint32_t info[4] = {KG_INPUT_BYTES, KG_CLASS_COUNT, KG_STATE_BYTES, KG_ARENA_BYTES};
+    const uint32_t info[4] = {KG_INPUT_BYTES, INFO_CLASSES, KG_STATE_BYTES, KG_ARENA_BYTES};
     kg_reply(KG_STATUS_OK, info, sizeof info);
 }
 

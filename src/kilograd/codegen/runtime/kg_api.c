@@ -12,12 +12,25 @@
 #define HIGHEST_MANTISSA 32767
 #define LARGEST_EXPONENT 1100
 
+/* How many labels a sample can have. */
+#ifdef KG_LABEL_SETS
+#define LABELS(classes) (UINT32_C(1) << (classes))
+#else
+#define LABELS(classes) (classes)
+#endif
+
 const uint32_t kg_input_bytes = KG_INPUT_BYTES;
 const uint32_t kg_row_bytes = KG_ROW_BYTES;
 const uint32_t kg_class_count = KG_CLASS_COUNT;
 const uint32_t kg_state_bytes = KG_STATE_BYTES;
 const uint32_t kg_arena_bytes = KG_ARENA_BYTES;
 const uint32_t kg_model_id = KG_MODEL_ID;
+
+#ifdef KG_LABEL_SETS
+const uint32_t kg_has_label_sets = 1;
+#else
+const uint32_t kg_has_label_sets = 0;
+#endif
 
 kg_control kg_step_control;
 kg_counters kg_counted;
@@ -91,7 +104,7 @@ KG_SMALL kg_status kg_begin_step(int32_t label, kg_learning_rate rate)
     const uint32_t classes = kg_get_classes();
     if (!kg_now.is_initialized)
         return ended(KG_ERROR_NOT_INITIALIZED);
-    if ((uint32_t)label >= classes)
+    if ((uint32_t)label >= LABELS(classes))
         return ended(KG_ERROR_LABEL);
     if ((uint32_t)rate.mantissa > HIGHEST_MANTISSA || rate.exponent > LARGEST_EXPONENT ||
         rate.exponent < -LARGEST_EXPONENT)
@@ -141,26 +154,33 @@ const int32_t *kg_train_step(int32_t label, kg_learning_rate rate)
     return kg_active_logits();
 }
 
-/* The first class with the largest logit, or why there are no logits. */
-static KG_SMALL int32_t largest(const int32_t *logits)
+/* The first class with the largest logit, or the set of those that are more likely there than not;
+   or why there are no logits. */
+static KG_SMALL int32_t answer(const int32_t *logits)
 {
     if (logits == NULL)
         return kg_now.error;
-    int32_t best = 0;
+    int32_t found = 0;
+#ifdef KG_LABEL_SETS
+    for (uint32_t c = 0; c < KG_CLASS_COUNT; c++)
+        if (logits[c] > 0)
+            found |= (int32_t)(UINT32_C(1) << c);
+#else
     for (int32_t c = 1; c < (int32_t)KG_CLASS_COUNT; c++)
-        if (logits[c] > logits[best])
-            best = c;
-    return best;
+        if (logits[c] > logits[found])
+            found = c;
+#endif
+    return found;
 }
 
 KG_SMALL int32_t kg_classify(void)
 {
-    return largest(kg_predict());
+    return answer(kg_predict());
 }
 
 KG_SMALL int32_t kg_learn(int32_t label, kg_learning_rate rate)
 {
-    return largest(kg_train_step(label, rate));
+    return answer(kg_train_step(label, rate));
 }
 
 KG_SMALL kg_status kg_save(uint8_t *saved)

@@ -22,7 +22,7 @@ enum {
     KG_OK = 0,
     KG_ERROR_NOT_INITIALIZED = -1, /* kg_init has not been called */
     KG_ERROR_SAMPLE = -2,          /* no sample, a part of one, or one that a call has used up */
-    KG_ERROR_LABEL = -3,           /* the label is none of 0 to kg_get_classes() - 1 */
+    KG_ERROR_LABEL = -3,           /* the label is none of 0 to kg_get_classes() - 1, or no set */
     KG_ERROR_RATE = -4,            /* mantissa or exponent is out of range */
     KG_ERROR_CLASSES = -5,         /* the number is none of 2 to KG_CLASS_COUNT */
     KG_ERROR_MODEL = -6,           /* what was saved belongs to another model */
@@ -72,11 +72,13 @@ kg_status kg_finish(void);
    call is refused, and kg_error() says why. */
 const int32_t *kg_predict(void);
 
-/* One step of training towards `label`. Returns the logits from before the step, which are those
-   that kg_predict would have given; NULL where it is refused. */
+/* One step of training towards `label`: a class, or with KG_LABEL_SETS a set of classes. Returns
+   the logits from before the step, which are those that kg_predict would have given; NULL where
+   it is refused. */
 const int32_t *kg_train_step(int32_t label, kg_learning_rate rate);
 
-/* The same, with the class of the largest logit as the result, or an error (below 0).
+/* The same, with the class of the largest logit as the result, or an error (below 0). With
+   KG_LABEL_SETS the result is the set of the classes that are more likely there than not.
    kg_learn predicts, then learns from the same sample. */
 int32_t kg_classify(void);
 int32_t kg_learn(int32_t label, kg_learning_rate rate);

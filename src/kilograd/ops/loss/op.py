@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,11 +30,11 @@ from kilograd.ops.spec import (
 )
 
 #: log2(e) in Q24.
-_LOG2_E = round(math.log2(math.e) * (1 << 24))
+LOG2_E = round(math.log2(math.e) * (1 << 24))
 #: Bits of a gradient but for its sign.
 _GRADIENT_BITS = 7
 #: A probability below this, in Q30, is a loss spike: 2^−16, a loss of 11 nats.
-_SPIKE = 1 << 14
+SPIKE = 1 << 14
 #: Coefficients of 2^−f = Σ (−f·ln 2)^k / k! in Q30, lowest order first.
 EXP2_COEFFICIENTS = tuple(
     round((-math.log(2)) ** k / math.factorial(k) * (1 << 30)) for k in range(8)
@@ -53,12 +54,30 @@ def exp2_negative(u: NDArray[np.int64]) -> NDArray[np.int64]:
 def softmax(logits: Array) -> NDArray[np.int64]:
     """Probabilities in Q30 of int32 logits in Q16 (natural-logarithm units)."""
     below = int(logits.max()) - logits.astype(np.int64)
-    powers = exp2_negative((below * _LOG2_E) >> 16)
+    powers = exp2_negative((below * LOG2_E) >> 16)
     return (powers << 30) // powers.sum()
 
 
-class SoftmaxCrossEntropy(OpSpec[RngAttributes]):
-    """Gradient of −log softmax(logits)[label], normalized for each sample.
+def rounded_loss(
+    errors: NDArray[np.int64], attributes: RngAttributes, context: StepContext
+) -> tuple[Array, ...]:
+    """A gradient normalized and rounded stochastically, and its exponent.
+
+    Args:
+        errors: in Q30, [N].
+        attributes: name the stream of random numbers.
+        context: of the step.
+    """
+    bits = int(np.bitwise_or.reduce(np.abs(errors))).bit_length()
+    context.counters.losses_vanished += int(bits < _GRADIENT_BITS)
+    shift = max(bits - _GRADIENT_BITS, 0)
+    noise = random_bits(context.seed, context.step, attributes.rng_stream, errors.size)
+    rounded = np.clip(stochastic_round(errors, shift, noise), -127, 127)
+    return rounded.astype(np.int8), np.array([shift - 30], np.int32)
+
+
+class CrossEntropy(OpSpec[RngAttributes]):
+    """A loss: gradient of −log p(label), normalized for each sample.
 
     Only the active classes take part; the gradient of the others is 0.
 
@@ -67,7 +86,6 @@ class SoftmaxCrossEntropy(OpSpec[RngAttributes]):
     element takes seven bits, so that a sample's difficulty costs no precision downstream.
     """
 
-    name = "softmax_cross_entropy"
     attributes_type = RngAttributes
     role = Role.LOSS
     operands = required("logits")
@@ -86,46 +104,27 @@ class SoftmaxCrossEntropy(OpSpec[RngAttributes]):
             raise ValueError(msg)
         return (TensorType(logits.shape), EXPONENT)
 
-    def reference(
-        self,
-        attributes: RngAttributes,
-        inputs: Sequence[TensorType],
-        arrays: Sequence[Array],
-        context: StepContext,
-    ) -> tuple[Array, ...]:
-        """Probabilities less the label's one, normalized, rounded stochastically."""
-        del inputs
-        logits = self.bind(attributes, arrays).logits
-        active = context.classes or logits.size
-        gradient = np.zeros(logits.size, np.int64)
-        gradient[:active] = softmax(logits[:active])
-        context.counters.loss_spikes += int(gradient[context.label] < _SPIKE)
-        gradient[context.label] -= 1 << 30
-        bits = int(np.bitwise_or.reduce(np.abs(gradient))).bit_length()
-        context.counters.losses_vanished += int(bits < _GRADIENT_BITS)
-        shift = max(bits - _GRADIENT_BITS, 0)
-        noise = random_bits(context.seed, context.step, attributes.rng_stream, gradient.size)
-        rounded = np.clip(stochastic_round(gradient, shift, noise), -127, 127)
-        return rounded.astype(np.int8), np.array([shift - 30], np.int32)
-
     def kernel(self, attributes: RngAttributes, inputs: Sequence[TensorType]) -> Kernel:
-        """kg_softmax_cross_entropy, with a word of scratch for each class."""
+        """The kernel of the same name, with a word of scratch for each class."""
         classes = self.bind(attributes, inputs).logits.size
         fields = {
             "classes": classes,
-            "log2_e": _LOG2_E,
+            "log2_e": LOG2_E,
             "exp2_coefficient": np.array(EXP2_COEFFICIENTS, np.int32),
             "rng_stream": attributes.rng_stream,
         }
         outputs = (Output("gradient"), Output("loss_exponent"))
         arguments = (Control(), Input("logits"), *outputs, Scratch())
         uses = {PLAIN: Use(4 * classes)}
-        return Kernel("softmax_cross_entropy", fields, arguments, uses)
+        return Kernel(self.name, fields, arguments, uses)
+
+    #: Most classes of a case, and of any network that the loss can be of.
+    _MANY: ClassVar[int] = 81
 
     def cases(self) -> Sequence[Case]:
         """Two classes and many; close and far logits."""
         cases: list[Case] = []
-        for classes, reach in [(2, 1 << 16), (10, 5 << 16), (81, 40 << 16), (5, 2**30)]:
+        for classes, reach in [(2, 1 << 16), (10, 5 << 16), (self._MANY, 40 << 16), (5, 2**30)]:
             logits = TensorType((classes,), DType.INT32, Quantization((2.0**-16,), 0))
             cases.append(
                 Case(
@@ -137,3 +136,26 @@ class SoftmaxCrossEntropy(OpSpec[RngAttributes]):
                 )
             )
         return cases
+
+
+class SoftmaxCrossEntropy(CrossEntropy):
+    """−log softmax(logits)[label]: the classes compete."""
+
+    name = "softmax_cross_entropy"
+
+    def reference(
+        self,
+        attributes: RngAttributes,
+        inputs: Sequence[TensorType],
+        arrays: Sequence[Array],
+        context: StepContext,
+    ) -> tuple[Array, ...]:
+        """Probabilities less the label's one, normalized, rounded stochastically."""
+        del inputs
+        logits = self.bind(attributes, arrays).logits
+        active = context.classes or logits.size
+        errors = np.zeros(logits.size, np.int64)
+        errors[:active] = softmax(logits[:active])
+        context.counters.loss_spikes += int(errors[context.label] < SPIKE)
+        errors[context.label] -= 1 << 30
+        return rounded_loss(errors, attributes, context)

@@ -1,8 +1,42 @@
-/* Softmax cross-entropy: the gradient of the logits and its exponent. */
+/* Losses: the gradient of the logits and its exponent. */
 #ifndef KG_LOSS_H
 #define KG_LOSS_H
 
 #include "kg_arithmetic.h"
+
+#define KG_LOSS_ONE (INT32_C(1) << 30)
+#define KG_LOSS_SPIKE (INT32_C(1) << 14) /* a probability of 2^-16 */
+#define KG_LOSS_COEFFICIENTS 8
+
+/* 2^(-u) in Q30 for u >= 0 in Q24. */
+static inline int32_t kg_exp2_negative(const int32_t *coefficient, int64_t u)
+{
+    const int32_t whole = u >> 24 < 31 ? (int32_t)(u >> 24) : 31;
+    const int32_t fraction = (int32_t)(u & 0xffffff) << 6;
+    int32_t value = coefficient[KG_LOSS_COEFFICIENTS - 1];
+    for (int32_t k = KG_LOSS_COEFFICIENTS - 2; k >= 0; k--)
+        value = (int32_t)(((int64_t)value * fraction) >> 30) + coefficient[k];
+    return value >> whole;
+}
+
+/* The gradient in seven bits, rounded stochastically; its exponent.
+   errors: Q30 [control->classes]; seen: all their magnitudes, or-ed; gradient: int8 [classes] */
+static inline int32_t kg_round_loss(const kg_control *control, int32_t rng_stream, int32_t classes,
+                                    const int32_t *errors, uint32_t seen, int8_t *gradient)
+{
+    int32_t bits = 0;
+    for (; seen != 0; seen >>= 1)
+        bits++;
+    kg_counted.losses_vanished += bits < 7;
+    const int32_t shift = bits > 7 ? bits - 7 : 0;
+    const uint32_t key = kg_random_key(control, rng_stream);
+    for (int32_t c = 0; c < control->classes; c++)
+        gradient[c] = (int8_t)kg_clamp(
+            kg_stochastic_round16(errors[c], shift, kg_random(key, (uint32_t)c)), -127, 127);
+    for (int32_t c = control->classes; c < classes; c++)
+        gradient[c] = 0;
+    return shift - 30;
+}
 
 typedef struct {
     int32_t classes;
@@ -11,8 +45,15 @@ typedef struct {
     int32_t rng_stream;
 } kg_softmax_cross_entropy_parameters;
 
+typedef kg_softmax_cross_entropy_parameters kg_sigmoid_cross_entropy_parameters;
+
 /* logits: Q16; only the first control->classes count. scratch: int32 [classes] */
 void kg_softmax_cross_entropy_plain(const kg_softmax_cross_entropy_parameters *p,
+                                    const kg_control *control, const int32_t *logits,
+                                    int8_t *gradient, int32_t *loss_exponent, int32_t *scratch);
+
+/* As above, control->label being a set: bit c is 1 where label c applies. */
+void kg_sigmoid_cross_entropy_plain(const kg_sigmoid_cross_entropy_parameters *p,
                                     const kg_control *control, const int32_t *logits,
                                     int8_t *gradient, int32_t *loss_exponent, int32_t *scratch);
 
