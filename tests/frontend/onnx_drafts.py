@@ -328,6 +328,8 @@ DRAFTS = {
     "rescaled global average": rescaled("GlobalAveragePool", (1, 5, 1, 1)),
     "rescaled average": rescaled("AveragePool", (1, 5, 1, 1), kernel_shape=[8, 8]),
     "rescaled mean": rescaled("ReduceMean", (1, 5), [[2, 3]], keepdims=0),
+    "mean of the rows": rescaled("ReduceMean", (1, 5, 1, 8), [[2]]),
+    "mean of the columns": rescaled("ReduceMean", (1, 5, 8, 1), [[-1]]),
     "rescaled largest": rescaled("MaxPool", (1, 5, 4, 4), kernel_shape=[2, 2], strides=[2, 2]),
     "rescaled flattened": rescaled("Flatten", (1, 320)),
     "relu of its own": relu_of_its_own,

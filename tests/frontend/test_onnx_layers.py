@@ -30,6 +30,10 @@ from kilograd.scheme import load_scheme
 from kilograd.targets import get_target
 
 
+#: Means of a few positions, which TensorFlow Lite's arithmetic rounds twice.
+FEW_POSITIONS = {"average under windows", "mean of the rows", "mean of the columns"}
+
+
 @pytest.mark.parametrize("what", DRAFTS)
 def test_a_network_is_carried(what, tmp_path):
     graph = load_model(str(DRAFTS[what]().write(tmp_path / "net.onnx")))
@@ -47,7 +51,7 @@ def test_every_tensor_is_within_one_step_of_onnxruntime(what):
     assert found.alone.elements > 0
     assert found.alone.most <= 1
     # Averages over few elements are often halves, which go different ways.
-    assert found.alone.share < (0.02 if what == "average under windows" else 0.01)
+    assert found.alone.share < (0.02 if what in FEW_POSITIONS else 0.01)
     assert found.chained.most <= 2
     assert found.chained.share < 0.02
     assert found.same_class >= 39

@@ -259,8 +259,12 @@ REFUSED = {
     "softmax": (of_map("Softmax"), ["(Softmax, softmax_6): a softmax can only follow the last"]),
     "sigmoid": (of_map("Sigmoid"), ["a sigmoid can only follow the last layer"]),
     "mean over one dimension": (
-        of_map("ReduceMean", (1, 4, 1, 8), [[2]]),
+        of_map("ReduceMean", (1, 4, 8), [[2]], keepdims=0),
         ["it averages over the dimensions [2] of 4, and kilograd averages over height and width"],
+    ),
+    "mean over channels": (
+        of_map("ReduceMean", (1, 1, 8, 8), [[1]]),
+        ["it averages over the dimensions [1] of 4", "or over one of them that stays"],
     ),
     "transposed": (
         of_map("Transpose", (1, 4, 8, 8), perm=(0, 1, 3, 2)),

@@ -14,6 +14,8 @@ from tflite_drafts import (
     flattened,
     float_ends,
     hidden_dense,
+    mean_over,
+    one_dimensional,
     padded,
     several_filters,
     without_bias,
@@ -208,6 +210,19 @@ def test_scales_along_a_dimension_that_is_not_there_lie_along_the_first(load):
     bias.scales, bias.zeros, bias.axis = weight.scales, (0,) * 4, 3
     weight.axis = 4
     assert load(draft) == load(small_network())
+
+
+def test_a_squeezed_map_is_reshaped(load):
+    assert load(one_dimensional("SQUEEZE")) == load(one_dimensional())
+
+
+@pytest.mark.parametrize("axis", [1, 2])
+def test_a_step_through_a_mean_along_one_axis_is_the_same_on_the_host(load, axis):
+    shape = (1, 5, 6) if axis == 1 else (1, 7, 6)
+    graph = load(mean_over((axis,), shape), 3)
+    program = compile_model(graph, load_scheme("full", graph), get_target("cortex-m7"))
+    assert "mean_input_gradient" in {node.operator for node in program.graph.nodes}
+    assert verify_devices(program, ["reference", "host"], steps=2).identical
 
 
 def test_a_training_step_is_the_same_on_the_host(load):

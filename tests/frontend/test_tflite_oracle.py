@@ -31,6 +31,7 @@ IMPORTED = (
     "zoo/tflite-micro__micro_speech_quantized",
     "zoo/tiny__model_ToyCar_quant_fullint_micro_intio",
     "zoo/tiny__str_ww_ref_model",
+    "zoo/tinyengine__vww",
 )
 
 

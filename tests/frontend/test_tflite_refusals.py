@@ -146,9 +146,29 @@ REFUSED = {
     ),
     "mean over channels": (
         mean_over((1, 3)),
-        ["it is a mean over the dimensions [1, 3], and kilograd's is over height and width, 1 and"],
+        ["it is a mean over the dimensions [1, 3], and kilograd's is over height and width"],
     ),
-    "mean over one dimension": (mean_over((2,)), ["it is a mean over the dimensions [2]"]),
+    "mean over a dimension that is not there": (
+        mean_over((4,)),
+        ["it is a mean over the dimensions [4]"],
+    ),
+    "mean over the batch": (mean_over((0, 1)), ["it is a mean over the dimensions [0, 1]"]),
+    "reordered and convolved": (
+        ending(lambda d: d.conv(d.transpose(0, (0, 2, 3, 1)), (1, 6, 3), 4, taps=(1, 1))),
+        [
+            "layer 1 (CONV_2D, layer1): it reads a map with its dimensions in another order",
+            "and kilograd does not reorder the dimensions of a map",
+            "export the network with its channels last",
+        ],
+    ),
+    "reordered and reshaped": (
+        ending(lambda d: d.reshape(d.transpose(0, (0, 3, 1, 2)), (1, 6, 3, 6))),
+        ["layer 1 (RESHAPE, layer1): it reads a map with its dimensions in another order"],
+    ),
+    "batch reordered": (
+        ending(lambda d: d.transpose(0, (1, 0, 2, 3))),
+        ["layer 0 (TRANSPOSE, layer0): kilograd does not reorder the dimensions of a map"],
+    ),
     "mean over a variable": (ending(mean_of_variable_axes), ["its axes are not a constant"]),
     "maps joined by rows": (
         joined(1, (1, 12, 6, 3)),

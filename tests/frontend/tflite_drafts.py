@@ -116,6 +116,62 @@ def mean(**options):
     return draft
 
 
+def mean_over(axes, shape, *, transposed=None, **options):
+    """Over some dimensions of a map, which may be reordered first, and a dense layer behind it."""
+    draft = Draft((1, 7, 5, 2))
+    x = draft.conv(0, (1, 7, 5), 6)
+    if transposed is not None:
+        x = draft.transpose(x, transposed)
+    x = draft.mean(x, axes, shape, **options)
+    if len(shape) > 2:
+        x = draft.reshape(x, (1, int(np.prod(shape))))
+    draft.dense(x, 3)
+    return draft
+
+
+def means_of_a_reordered_map():
+    """The width first, then the height, as converters from PyTorch have it."""
+    draft = Draft((1, 7, 5, 2))
+    x = draft.transpose(draft.conv(0, (1, 7, 5), 6), (0, 3, 1, 2))
+    draft.dense(draft.mean(draft.mean(x, (3,), (1, 6, 7)), (2,), (1, 6), scale=0.01), 3)
+    return draft
+
+
+def flattened_channels_first(*, has_hidden=False):
+    draft = Draft()
+    x = draft.transpose(draft.conv(0, (1, 6, 6), 4), (0, 3, 1, 2))
+    x = draft.reshape(x, (1, 144))
+    draft.dense(draft.dense(x, 5) if has_hidden else x, 3)
+    return draft
+
+
+def there_and_back():
+    draft = Draft()
+    x = draft.transpose(draft.conv(0, (1, 6, 6), 4), (0, 3, 1, 2))
+    return ended(draft, draft.conv(draft.transpose(x, (0, 2, 3, 1)), (1, 6, 6), 4))
+
+
+def one_dimensional(squeeze="RESHAPE"):
+    """As converters write a Conv1D and a mean over time behind it."""
+    draft = Draft((1, 12, 3))
+    axis = draft.constant("axis", np.array(1, np.int32))
+    x = draft.like("EXPAND_DIMS", 0, (1, 1, 12, 3), axis)
+    x = draft.conv(x, (1, 1, 6), 5, taps=(1, 3), strides=(1, 2))
+    x = draft.like(squeeze, x, (1, 6, 5), draft.constant("shape", np.array((1, 6, 5), np.int32)))
+    draft.dense(draft.mean(x, (1,), (1, 5)), 3)
+    return draft
+
+
+def computed_shape():
+    """A flatten whose shape is computed, as for batches of any size."""
+    draft = Draft()
+    x = draft.conv(0, (1, 6, 6), 4)
+    shape = draft.append("SHAPE", [x], (4,), "ShapeOptions")
+    draft.tensors[shape].dtype = "int32"
+    draft.dense(draft.like("RESHAPE", x, (1, 144), shape), 3)
+    return draft
+
+
 def requantized():
     draft = Draft()
     x = draft.append("QUANTIZE", [draft.conv(0, (1, 6, 6), 4)], (1, 6, 6, 4), scale=0.11, zero=-50)
@@ -222,6 +278,17 @@ DRAFTS = {
     "max pool down": lambda: pool(MAX, (4, 1), (3, 1), SAME, (3, 8)),
     "mean": mean,
     "mean of the same scale": lambda: mean(scale=0.07, zero=5, KeepDims=False),
+    "mean over rows": lambda: mean_over((1,), (1, 5, 6)),
+    "mean over columns": lambda: mean_over((2,), (1, 7, 6)),
+    "mean over columns that stay": lambda: mean_over((-2,), (1, 7, 1, 6), KeepDims=True),
+    "mean of a reordered map": lambda: mean_over((2, 3), (1, 6), transposed=(0, 3, 1, 2)),
+    "rows of a reordered map": lambda: mean_over((2,), (1, 6, 5), transposed=(0, 3, 1, 2)),
+    "means of a reordered map": means_of_a_reordered_map,
+    "flattened channels first": flattened_channels_first,
+    "hidden dense on channels first": lambda: flattened_channels_first(has_hidden=True),
+    "there and back": there_and_back,
+    "one dimension": one_dimensional,
+    "computed shape": computed_shape,
     "coarse mean": lambda: mean(scale=1.3, zero=-128),
     "requantized": requantized,
     "map of other extents": other_extents,

@@ -138,6 +138,10 @@ class Draft:
         quantization = {"scale": scale, "zero": zero}
         return self.append("MEAN", [x, numbers], shape, "ReducerOptions", **quantization, **options)
 
+    def transpose(self, x, order):
+        shape = tuple(self.tensors[x].shape[place] for place in order)
+        return self.like("TRANSPOSE", x, shape, self.constant("order", np.array(order, np.int32)))
+
     def concatenate(self, maps, axis, shape):
         return self.like("CONCATENATION", *maps[:1], shape, *maps[1:], **_JOIN, Axis=axis)
 

@@ -181,6 +181,16 @@ def _pool_input_gradient(item, arrays, rng):
     return Exact(*_transposed(real.mean, gradient, shape, rng))
 
 
+def _mean_input_gradient(item, arrays, rng):
+    a = item.case.attributes
+    gradient = _gradient(arrays[0], arrays[1])
+
+    def linear(x):
+        return x.mean(axis=a.axes, keepdims=True)
+
+    return Exact(*_transposed(linear, gradient, a.shape, rng))
+
+
 def _under(window, row, column, shape):
     """Positions of a map [H, W, C] under the window in this row and column of windows."""
     top, left = row * window.row_stride - window.top, column * window.column_stride - window.left
@@ -242,6 +252,7 @@ BACKWARD = {
     "conv_input_gradient": _window_input_gradient(real.conv),
     "depthwise_input_gradient": _window_input_gradient(real.depthwise),
     "average_pool_input_gradient": _pool_input_gradient,
+    "mean_input_gradient": _mean_input_gradient,
     "windowed_average_pool_input_gradient": _windowed_average_input_gradient,
     "max_pool_input_gradient": _max_pool_input_gradient,
     "gradient_sum": _gradient_sum,

@@ -87,9 +87,9 @@ class GraphBuilder:
         """Max pooling."""
         return self.append(layer, "max_pool", [x], PoolAttributes(window))
 
-    def mean(self, layer: str, x: str, output: Quantization) -> str:
-        """Mean over the whole map with a quantization of its own."""
-        return self.append(layer, "mean", [x], MeanAttributes(output))
+    def mean(self, layer: str, x: str, output: Quantization, axes: tuple[int, ...] = (0, 1)) -> str:
+        """Mean over height, width or both, with a quantization of its own."""
+        return self.append(layer, "mean", [x], MeanAttributes(output, axes))
 
     def concatenate(self, layer: str, a: str, b: str) -> str:
         """Two maps side by side in their channels."""

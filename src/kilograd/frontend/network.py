@@ -13,6 +13,8 @@ average_pool,   none                             strides, pads, window
 max_pool
 pad             what a format has                pads, of every axis; absent if not constant
 mean            what a format has                axes; absent if not constant
+transpose       what a format has                order; absent if not constant
+reshape         what a format has                none: the shapes of the tensors say it
 concatenate     further maps                     axis
 =============== ================================ ==============================================
 

@@ -100,7 +100,9 @@ def _head(
 def _needed(network: Network, producers: dict[int, int], head: int, sample: int) -> set[int]:
     needed, open_ = {head}, [head]
     while open_:
-        for tensor in network.layers[open_.pop()].inputs:
+        layer = network.layers[open_.pop()]
+        # What computes a shape is not needed: the file has the shapes of all tensors.
+        for tensor in layer.inputs[:1] if layer.operator == "reshape" else layer.inputs:
             number = producers.get(tensor)
             if tensor != sample and number is not None and number not in needed:
                 needed.add(number)

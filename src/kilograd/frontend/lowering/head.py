@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kilograd.frontend.builder import Parameters, fresh_head
+from kilograd.frontend.lowering.dimensions import columns_in_order
 from kilograd.frontend.lowering.ends import Ends
 from kilograd.frontend.lowering.reading import LayerReader
 from kilograd.frontend.lowering.windows import NO_PADS
@@ -21,7 +22,7 @@ class HeadBuilder(LayerReader):
 
     def _head(self, ends: Ends, classes: int | None) -> str:
         number, layer = ends.head, self._network.layers[ends.head]
-        x = self._read(number, layer)
+        x = self._read(number, layer, dimensions=layer.operator == "dense")
         shape = self._shape(layer.inputs[0])
         weight = self._head_weight(number, layer, shape)
         x = self._flattened(layer.inputs[0], x)
@@ -43,9 +44,7 @@ class HeadBuilder(LayerReader):
     ) -> NDArray[np.int8]:
         """Its weight [classes, elements of the map]."""
         if layer.operator == "dense":
-            weight = self._parameters.weight(number, rank=2)
-            self._check_dense(number, layer, len(weight), weight.shape[1])
-            return weight
+            return self._dense_weight(number, layer)
         if layer.operator != "conv":
             raise self._refuser.layer(
                 number, "the last layer must be dense, or a convolution with one position"
@@ -76,6 +75,15 @@ class HeadBuilder(LayerReader):
         weight = np.concatenate([np.zeros_like(p.weight), p.weight])
         bias = np.concatenate([np.zeros_like(p.bias), p.bias])
         return Parameters(weight, bias, np.tile(p.scales, 2))
+
+    def _dense_weight(self, number: int, layer: Layer) -> NDArray[np.int8]:
+        """[outputs, elements], for elements by height, width and channels."""
+        weight = self._parameters.weight(number, rank=2)
+        self._check_dense(number, layer, len(weight), weight.shape[1])
+        dimensions = self.dimensions.get(layer.inputs[0])
+        if dimensions is None:
+            return weight
+        return columns_in_order(weight, dimensions, self._shape(layer.inputs[0]))
 
     def _check_dense(self, number: int, layer: Layer, outputs: int, inputs: int) -> None:
         """Refuse a dense layer that is applied to something other than all of its map at once."""

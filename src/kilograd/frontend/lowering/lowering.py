@@ -9,6 +9,7 @@ import numpy as np
 
 from kilograd.errors import ModelError
 from kilograd.frontend.builder import GraphBuilder
+from kilograd.frontend.lowering.dimensions import Dimensions, reordered, usual
 from kilograd.frontend.lowering.ends import find_ends, is_trivial_transpose
 from kilograd.frontend.lowering.head import HeadBuilder
 from kilograd.frontend.lowering.names import model_name
@@ -171,9 +172,8 @@ class Lowering(HeadBuilder):
 
     def _dense(self, number: int, layer: Layer) -> str:
         """A convolution with a window as large as the map."""
-        x = self._read(number, layer)
-        weight = self._parameters.weight(number, rank=2)
-        self._check_dense(number, layer, len(weight), weight.shape[1])
+        x = self._read(number, layer, dimensions=True)
+        weight = self._dense_weight(number, layer)
         height, width, channels = self._builder.type_of(x).shape
         output = self._quantization(number)
         if (height, width) == (1, 1):
@@ -222,17 +222,36 @@ class Lowering(HeadBuilder):
         return self._builder.max_pool(self._name(number), x, window)
 
     def _mean(self, number: int, layer: Layer) -> str:
-        x = self._read_map(number, layer)
+        """Over height, width or both, wherever these are among the dimensions."""
+        x = self._read(number, layer, dimensions=True)
         axes = layer.options.get("axes")
         if not isinstance(axes, tuple):
             raise self._refuser.layer(number, "its axes are not a constant")
-        if sorted(axis % 4 if -4 <= axis < 0 else axis for axis in axes) != [1, 2]:  # noqa: PLR2004
+        dimensions, shape = self._dimensions(layer), self._shape(layer.inputs[0])
+        stated, rank = self._tensor(layer).shape, len(dimensions) + 1
+        if stated != (1, *(shape[axis] for axis in dimensions)):
+            raise self._refuser.reshaped(number, shape, stated)
+        places = {axis + rank if -rank <= axis < 0 else axis for axis in axes}
+        over = {dimensions[place - 1] for place in places if 0 < place < rank}
+        spread = {axis for axis in over if shape[axis] > 1}
+        if not places <= set(range(1, rank)) or not over or spread - {0, 1}:
             raise self._refuser.layer(
                 number,
                 f"it is a mean over the dimensions {list(axes)}, and kilograd's is over height and "
-                "width, 1 and 2",
+                "width",
             )
-        return self._builder.mean(self._name(number), x, self._quantization(number))
+        kept = {axis for axis in (0, 1) if shape[axis] > 1} - spread
+        is_partial = bool(kept) and bool(spread)
+        mean_axes = tuple(sorted(spread)) if is_partial else (0, 1)
+        value = self._builder.mean(self._name(number), x, self._quantization(number), mean_axes)
+        has_all = len(self._result(number).shape) == rank
+        self._hold(number, tuple(axis for axis in dimensions if has_all or axis not in over))
+        return value
+
+    def _hold(self, number: int, dimensions: Dimensions) -> None:
+        """Note the dimensions of a result."""
+        if dimensions != usual(len(self._result(number).shape)):
+            self.dimensions[self._network.layers[number].outputs[0]] = dimensions
 
     def _requantize(self, number: int, layer: Layer) -> str:
         x = self._read(number, layer)
@@ -241,8 +260,13 @@ class Lowering(HeadBuilder):
     def _reshape(self, number: int, layer: Layer) -> str:
         """Only a map of other extents is a layer; what reads a vector takes the map as it is."""
         self._check_same_scale(number, layer)
-        x = self._read(number, layer)
+        x = self._read(number, layer, dimensions=True)
         stated = self._result(number).shape
+        if not self._is_in_order(layer.inputs[0]):
+            if math.prod(stated) != max(stated):
+                return self._read(number, layer)  # refuses
+            self.dimensions[layer.outputs[0]] = self.dimensions[layer.inputs[0]]
+            return x
         is_map = len(stated) == _MAP_RANK and stated[0] == 1
         shape = self._shape(layer.inputs[0])
         if not is_map or stated[1:] == shape or math.prod(stated) != math.prod(shape):
@@ -250,10 +274,20 @@ class Lowering(HeadBuilder):
         return self._builder.reshape(self._name(number), x, stated[1:])
 
     def _transpose(self, number: int, layer: Layer) -> str:
-        """Dimensions of one element may change their places: nothing happens in memory."""
-        if not is_trivial_transpose(self._tensor(layer)):
+        """Nothing happens in memory: what reads the result is told which dimension is which."""
+        if is_trivial_transpose(self._tensor(layer)):
+            return self._reshape(number, layer)
+        x = self._read(number, layer, dimensions=True)
+        order, shape = layer.options.get("order"), self._shape(layer.inputs[0])
+        before, stated = self._dimensions(layer), self._tensor(layer).shape
+        after = reordered(before, order) if isinstance(order, tuple) else None
+        if after is None or stated != (1, *(shape[axis] for axis in before)):
             raise self._refuser.operator(number)
-        return self._reshape(number, layer)
+        self._check_same_scale(number, layer)
+        if self._result(number).shape != (1, *(shape[axis] for axis in after)):
+            raise self._refuser.reshaped(number, shape, self._result(number).shape)
+        self._hold(number, after)
+        return x
 
     def _pad(self, number: int, layer: Layer) -> str:
         """The windows of the layers behind take the padding in."""

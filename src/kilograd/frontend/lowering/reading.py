@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 
 from kilograd.frontend.builder import SMALLEST_SCALE, GraphBuilder
+from kilograd.frontend.lowering.dimensions import Dimensions, is_in_order, usual
 from kilograd.frontend.lowering.names import LayerNames
 from kilograd.frontend.lowering.parameters import ParameterReader
 from kilograd.frontend.lowering.quantization import int8_range
 from kilograd.frontend.lowering.refusals import Refuser
-from kilograd.frontend.lowering.windows import NO_PADS, Pads, extents, padded
+from kilograd.frontend.lowering.windows import NO_PADS, Pads, padded
 from kilograd.frontend.network import Layer, Network, Tensor
 from kilograd.ir import Quantization
 
@@ -20,6 +21,8 @@ class LayerReader:
     Attributes:
         values: number of a tensor -> name of the value that holds it in the graph.
         pads: number of a tensor -> what it has around that value: top, bottom, left, right.
+        dimensions: number of a tensor -> which of its dimensions is which of that value's, where
+            they are in another order.
     """
 
     _builder: GraphBuilder
@@ -27,6 +30,7 @@ class LayerReader:
     def __init__(self, network: Network, where: str) -> None:
         self.values: dict[int, str] = {}
         self.pads: dict[int, Pads] = {}
+        self.dimensions: dict[int, Dimensions] = {}
         self._network = network
         self._where = where
         self._refuser = Refuser(network, where)
@@ -84,6 +88,7 @@ class LayerReader:
         stated = self._result(number).shape
         is_map = len(stated) == 4  # noqa: PLR2004 - batch, height, width, channels
         is_map &= self._network.layers[number].operator != "reshape"
+        is_map &= output not in self.dimensions
         if math.prod(stated) != math.prod(made) or (is_map and stated != (1, *made)):
             raise self._refuser.layer(
                 number,
@@ -98,8 +103,24 @@ class LayerReader:
     def _name(self, number: int) -> str:
         return self._names.choose(self._result(number).name, self._network.layers[number].operator)
 
-    def _read(self, number: int, layer: Layer, place: int = 0, *, pads: bool = False) -> str:
-        """Name of the value that holds an input, which may be padded if the layer can do that."""
+    def _read(
+        self,
+        number: int,
+        layer: Layer,
+        place: int = 0,
+        *,
+        pads: bool = False,
+        dimensions: bool = False,
+    ) -> str:
+        """Name of the value that holds an input.
+
+        Args:
+            number: of the layer.
+            layer: the same.
+            place: of the input.
+            pads: whether the layer can take padding in.
+            dimensions: whether it can read dimensions in any order.
+        """
         tensor = layer.inputs[place] if place < len(layer.inputs) else -1
         if tensor not in self.values:
             raise self._refuser.layer(
@@ -109,6 +130,13 @@ class LayerReader:
             raise self._refuser.layer(
                 number, "it reads a padded map, and only convolutions can take padding in"
             )
+        if not dimensions and not self._is_in_order(tensor):
+            raise self._refuser.layer(
+                number,
+                "it reads a map with its dimensions in another order, and kilograd does not "
+                "reorder the dimensions of a map",
+                "export the network with its channels last",
+            )
         return self.values[tensor]
 
     def _read_map(self, number: int, layer: Layer, *, pads: bool = False) -> str:
@@ -117,12 +145,17 @@ class LayerReader:
         tensor = layer.inputs[0]
         made = padded(self._shape(tensor), self.pads.get(tensor, NO_PADS))
         if self._network.tensors[tensor].shape != (1, *made):
-            raise self._refuser.layer(
-                number,
-                f"it reads a map of {extents(made)} in another shape, "
-                f"{list(self._network.tensors[tensor].shape)}, and kilograd does not reshape maps",
-            )
+            raise self._refuser.reshaped(number, made, self._network.tensors[tensor].shape)
         return value
+
+    def _is_in_order(self, tensor: int) -> bool:
+        """Whether a tensor has its elements as they lie in memory."""
+        dimensions = self.dimensions.get(tensor)
+        return dimensions is None or is_in_order(dimensions, self._shape(tensor))
+
+    def _dimensions(self, layer: Layer) -> Dimensions:
+        """Of its first input."""
+        return self.dimensions.get(layer.inputs[0], usual(len(self._tensor(layer).shape)))
 
     def _flattened(self, tensor: int, x: str) -> str:
         """A map as a vector, its elements in row-major order.

@@ -102,6 +102,15 @@ class Refuser:
         given = "float32" if dtype == "hybrid" else dtype
         return self.layer(number, f"its {what} is {given}, {refusal.reason}", refusal.hint)
 
+    def reshaped(self, number: int, made: Sequence[int], stated: Sequence[int]) -> ModelError:
+        """A layer that reads or makes a map as a tensor of another shape."""
+        extents = "×".join(map(str, made))
+        return self.layer(
+            number,
+            f"it reads a map of {extents} in another shape, {list(stated)}, and kilograd does not "
+            "reshape maps",
+        )
+
     def padding(self, number: int, window: Sequence[int], pads: Sequence[int]) -> ModelError:
         """A window whose padding is as large as itself."""
         top, bottom, left, right = pads

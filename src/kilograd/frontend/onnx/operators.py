@@ -164,15 +164,22 @@ def _reduce_mean(draft: Draft, node: Node) -> Value:
         axes = node.numbers("axes", ())
     channels = rank - 1 if x.map.is_channels_last else 1
     wanted = {axis + rank if axis < 0 else axis for axis in axes}
-    if not x.map.is_map or wanted != set(range(1, rank)) - {channels}:
+    places = [axis for axis in range(1, rank) if axis != channels]
+    keeps = bool(node.whole("keepdims", 1))
+    is_whole = wanted == set(places)
+    if not x.map.is_map or not wanted or not (is_whole or (keeps and wanted <= set(places))):
         raise RefusedError(
             f"it averages over the dimensions {sorted(wanted)} of {rank}, and kilograd averages "
-            "over height and width"
+            "over height and width, or over one of them that stays as a dimension"
         )
-    made = x.map.with_positions((1,) * (rank - 2), x.map.channels)
-    if not node.whole("keepdims", 1):
+    left = zip(places, x.map.positions, strict=True)
+    made = x.map.with_positions(
+        tuple(1 if axis in wanted else extent for axis, extent in left), x.map.channels
+    )
+    if not keeps:
         made = Map((x.map.shape[0], x.map.channels))
-    return _pending(node, "mean", (x.number,), {"axes": (1, 2)}, made)
+    over = (1, 2) if is_whole else tuple(x.map.stored_axis(axis) for axis in sorted(wanted))
+    return _pending(node, "mean", (x.number,), {"axes": over}, made)
 
 
 def _pool_window(node: Node, x: Map) -> Geometry:

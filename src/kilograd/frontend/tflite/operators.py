@@ -150,7 +150,7 @@ def _concatenation(reads: Reads) -> Mapping[str, Option]:
 
 
 def _constant_numbers(reads: Reads, name: str) -> Mapping[str, Option]:
-    data = reads.tensor(1).data
+    data = reads.tensor(1).data if len(reads.inputs) > 1 else None
     if data is None:
         return {}
     if data.size > _MOST_NUMBERS or data.dtype.kind != "i":
@@ -170,7 +170,9 @@ OPERATORS: Mapping[str, Operator] = {
     "MEAN": Operator("mean", None, lambda reads: _constant_numbers(reads, "axes")),
     "PAD": Operator("pad", None, lambda reads: _constant_numbers(reads, "pads")),
     "RESHAPE": Operator("reshape"),
-    "TRANSPOSE": Operator("transpose"),
+    "SQUEEZE": Operator("reshape"),
+    "EXPAND_DIMS": Operator("reshape"),
+    "TRANSPOSE": Operator("transpose", None, lambda reads: _constant_numbers(reads, "order")),
     "SOFTMAX": Operator("softmax"),
     "LOG_SOFTMAX": Operator("log_softmax"),
     "LOGISTIC": Operator("logistic"),

@@ -1,7 +1,7 @@
 """Pooling: means and maxima over a map, or under windows."""
 
 from kilograd.ops.pool.max import MaxPool, MaxPoolInputGradient
-from kilograd.ops.pool.mean import Mean
+from kilograd.ops.pool.mean import Mean, MeanInputGradient
 from kilograd.ops.pool.op import AveragePool, AveragePoolInputGradient
 from kilograd.ops.pool.windowed_average import (
     WindowedAveragePool,
@@ -12,6 +12,7 @@ OPERATORS = (
     AveragePool(),
     AveragePoolInputGradient(),
     Mean(),
+    MeanInputGradient(),
     MaxPool(),
     MaxPoolInputGradient(),
     WindowedAveragePool(),

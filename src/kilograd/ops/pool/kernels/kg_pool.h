@@ -25,14 +25,27 @@ typedef struct {
 KG_AVERAGE_POOL_INPUT_GRADIENT(kg_average_pool_input_gradient_plain);
 KG_AVERAGE_POOL_INPUT_GRADIENT(kg_average_pool_input_gradient_dsp);
 
+/* A map as blocks of positions of elements: [blocks][positions][channels]; means are over the
+   positions. */
 typedef struct {
-    int32_t positions, channels;
+    int32_t blocks, positions, channels;
     int32_t zero_point;
     int32_t multiplier, shift; /* of input scale / (output scale * positions) */
     int32_t output_zero_point;
 } kg_mean_parameters;
 
 void kg_mean_plain(const kg_mean_parameters *p, const int8_t *x, int8_t *y);
+
+typedef struct {
+    int32_t blocks, positions, channels;
+    int32_t mantissa, exponent; /* 1 / positions */
+    int32_t rng_stream;
+} kg_mean_input_gradient_parameters;
+
+void kg_mean_input_gradient_plain(const kg_mean_input_gradient_parameters *p,
+                                  const kg_control *control, const int8_t *gradient,
+                                  const int32_t *gradient_exponent, const int32_t *result_exponent,
+                                  int8_t *result, uint32_t *magnitude);
 
 /* Windows over a map; positions outside of it do not count. */
 #define KG_POOL_MEMBERS                                                                            \

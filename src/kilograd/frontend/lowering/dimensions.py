@@ -1,0 +1,65 @@
+"""Which of a tensor's dimensions is the height, the width or the channels of the map it holds.
+
+A map lies in memory by height, width and channels. Where a network reorders its dimensions, nothing
+is moved: what reads the result is told which dimension is which.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+#: Of the dimensions behind the batch: 0 is the height, 1 the width, 2 the channels.
+Dimensions = tuple[int, ...]
+
+_ALL: Dimensions = (0, 1, 2)
+
+
+def usual(rank: int) -> Dimensions:
+    """Those of a tensor in whose file nothing was reordered.
+
+    Args:
+        rank: with the batch, at most 4.
+    """
+    return _ALL[len(_ALL) + 1 - rank :]
+
+
+def reordered(dimensions: Dimensions, order: tuple[int, ...]) -> Dimensions | None:
+    """Those of a transposed tensor; None where the order is none, or moves the batch.
+
+    Args:
+        dimensions: of the tensor that is transposed.
+        order: number of the dimension that comes to each place, with the batch.
+    """
+    if sorted(order) != list(range(len(dimensions) + 1)) or order[0] != 0:
+        return None
+    return tuple(dimensions[number - 1] for number in order[1:])
+
+
+def is_in_order(dimensions: Dimensions, shape: tuple[int, int, int]) -> bool:
+    """Whether the elements come in the order in which the map lies in memory.
+
+    Args:
+        dimensions: of a tensor.
+        shape: height, width and channels of its map.
+    """
+    moving = [axis for axis in dimensions if shape[axis] > 1]
+    return moving == sorted(moving)
+
+
+def columns_in_order(
+    weight: NDArray[Any], dimensions: Dimensions, shape: tuple[int, int, int]
+) -> NDArray[Any]:
+    """The weight of a dense layer that reads a map by height, width and channels.
+
+    Args:
+        weight: [outputs, elements], for elements as a reordered tensor has them.
+        dimensions: of that tensor.
+        shape: height, width and channels of its map.
+    """
+    order = (*dimensions, *(axis for axis in _ALL if axis not in dimensions))
+    parts = weight.reshape(len(weight), *(shape[axis] for axis in order))
+    moved = np.transpose(parts, (0, *(1 + order.index(axis) for axis in _ALL)))
+    return np.ascontiguousarray(moved.reshape(len(weight), -1))
