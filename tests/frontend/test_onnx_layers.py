@@ -29,7 +29,6 @@ from kilograd.passes.verify import verify
 from kilograd.scheme import load_scheme
 from kilograd.targets import get_target
 
-
 #: Means of a few positions, which TensorFlow Lite's arithmetic rounds twice.
 FEW_POSITIONS = {"average under windows", "mean of the rows", "mean of the columns"}
 
