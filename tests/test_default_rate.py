@@ -67,6 +67,7 @@ def test_a_head_alone_learns_at_twice_the_rate():
 
 def test_small_features_have_the_largest_rate():
     assert rate(network(0.01)) == 0.05
+    assert rate(network(0.01, trained_head(0.1))) == 0.015
 
 
 def test_a_trained_head_lowers_the_rate_with_the_gradients_that_it_lets_through():

@@ -37,6 +37,8 @@ _OF_FEATURES, _OF_FEATURES_ALONE = 0.75, 1.5
 _OF_ALL = 4.0
 #: Above this, the rounding of single steps does harm, whatever the features are.
 _MOST = 0.05
+#: The same where the head knows something already that larger steps would wash out.
+_MOST_FROM_TRAINED = 0.015
 #: Samples that are made up, for features and for gradients.
 _FEW, _MANY = 8, 64
 #: Blocks along each side of a made-up sample.
@@ -53,7 +55,7 @@ def default_rate(program: Program) -> float:
         return DEFAULT_HEAD_RATE if is_alone else DEFAULT_RATE
     bound = (_OF_FEATURES_ALONE if is_alone else _OF_FEATURES) / _features_norm(graph)
     if not is_alone and _has_trained_head(graph):
-        bound = min(bound, _OF_ALL / _tangent_norm(program))
+        bound = min(bound, _OF_ALL / _tangent_norm(program), _MOST_FROM_TRAINED)
     return _rounded(min(bound, _MOST))
 
 
