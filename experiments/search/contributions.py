@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from experiments.common.ledgers import Ledger, Row, write_ledger
@@ -17,10 +17,10 @@ from kilograd.search.search import Analyst
 from kilograd.search.tasks import Task, make_task
 
 
-def tasks_for(model: str) -> list[Task]:
-    """What contributions are found on."""
+def tasks_for(model: str, names: Sequence[str] = TASKS) -> list[Task]:
+    """Packs as a search reads them; by default those that contributions are found on."""
     spec = input_spec(load_model(checkpoint(model)))
-    return [make_task(load_dataset(pack_path(name), spec, test_limit=0)) for name in TASKS]
+    return [make_task(load_dataset(pack_path(name), spec, test_limit=0)) for name in names]
 
 
 def measure_contributions(ledger: Ledger, only: str) -> None:

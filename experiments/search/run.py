@@ -31,7 +31,7 @@ from experiments.search.contributions import (
     tasks_for,
 )
 from experiments.search.methods import compare_fisher, compare_solvers
-from experiments.search.wanted import CLASSES, Wanted, digest_of, wanted
+from experiments.search.wanted import CLASSES, JUDGES, Wanted, digest_of, wanted
 from kilograd.files import write_atomically
 from kilograd.frontend.open import load_model
 from kilograd.passes import DEFAULT_SHARE
@@ -50,12 +50,13 @@ def find_schemes(ledger: Ledger, only: str) -> None:
         graph = load_model(checkpoint(model), CLASSES)
         space = Space(graph, get_target(BOARD), row_input=streamed, recompute=DEFAULT_SHARE)
         contributions, tasks = contributions_of(ledger, model), tasks_for(model)
-        learning = load_model(checkpoint(model), max(task.classes for task in tasks))
+        judges = tasks_for(model, JUDGES)
+        learning = load_model(checkpoint(model), max(task.classes for task in judges))
         kind = "streamed" if streamed else "held"
         for one in several:
             budgets = Budgets(_budget(one))
             finalists = find_finalists(space, contributions, budgets, one.name)
-            found = choose_finalist(learning, finalists, tasks, THIS_COMPUTER)
+            found = choose_finalist(learning, finalists, judges, THIS_COMPUTER, seeds=(0,))
             one.path.parent.mkdir(parents=True, exist_ok=True)
             text = scheme_text(found, model, contributions, tasks, kind)
             write_atomically(one.path, text.encode())

@@ -39,12 +39,12 @@ def runs(monkeypatch, tmp_path):
     monkeypatch.setenv("KILOGRAD_CACHE", str(tmp_path))
     asked = []
 
-    def install(outcome):
+    def install(outcome, accuracy=lambda _choice: 0.0):
         def make_runs(graph, choices, tasks, cluster, store, seed, progress):
             asked.append((list(choices), len(tasks), seed))
             progress(len(choices))
             return {
-                choice.key: [Outcome(0.0, 0.0, outcome(choice, seed)) for _ in tasks]
+                choice.key: [Outcome(accuracy(choice), 0.0, outcome(choice, seed)) for _ in tasks]
                 for choice in choices
             }
 
@@ -87,6 +87,21 @@ def test_the_mean_over_tasks_and_seeds_chooses(space, found, runs):
     assert best is max(found, key=lambda one: len(one.choice.weights))
     assert [(len(choices), tasks, seed) for choices, tasks, seed in asked] == [(4, 2, 0), (4, 2, 1)]
     assert told == [(4, 8), (8, 8)]
+
+
+def test_accuracy_counts_as_much_as_probability(space, found, runs):
+    tasks = [make_task(small_dataset(space.graph))]
+
+    def best(accuracy):
+        runs(
+            lambda choice, _seed: 0.01 * len(choice.weights),
+            lambda choice: -accuracy * len(choice.weights),
+        )
+        return choose_finalist(space.graph, found, tasks, THIS_COMPUTER)
+
+    by_weights = sorted(found, key=lambda one: len(one.choice.weights))
+    assert best(0.009) is by_weights[-1]
+    assert best(0.011) is by_weights[0]
 
 
 def test_one_finalist_needs_no_runs(space, found, runs):
