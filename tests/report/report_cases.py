@@ -13,7 +13,8 @@ from kilograd.ops.common.window import Window
 from kilograd.report import Report, render_report
 from kilograd.scheme import Scheme, load_scheme
 from kilograd.targets import get_target
-from kilograd.training.loop import Evaluation, TrainingResult
+from kilograd.training.answers import Evaluation
+from kilograd.training.loop import TrainingResult
 from kilograd.training.online import Change, OnlineResult
 
 OUTPUT = Quantization((0.05,), -3)

@@ -6,7 +6,7 @@ import numpy as np
 from report_cases import page, reported, section, trained
 
 from kilograd.report import render_report
-from kilograd.training.loop import Evaluation
+from kilograd.training.answers import Evaluation
 
 
 def shown(program, result, class_names):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 
 @dataclass
@@ -32,6 +32,14 @@ class TrainingCounters:
     elements_masked: int = 0
     loss_spikes: int = 0
     losses_vanished: int = 0
+
+    def plus(self, others: TrainingCounters) -> TrainingCounters:
+        """The sum of both, modulo 2^32."""
+        sums = {
+            field.name: (getattr(self, field.name) + getattr(others, field.name)) & 0xFFFFFFFF
+            for field in fields(self)
+        }
+        return TrainingCounters(**sums)
 
 
 @dataclass(frozen=True)

@@ -49,6 +49,31 @@ class Listener(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Watch:
+    """What a monitor knows, to go on with later.
+
+    Attributes:
+        steps: training steps that it has seen.
+        rate: of the run.
+        divergences: so far.
+        since: counted since its last look.
+        flows: whether gradients got through.
+        start: the state that the run began with.
+        healthy: the last state that is known to be healthy.
+        latest: the state of the last look.
+    """
+
+    steps: int
+    rate: LearningRate
+    divergences: tuple[Divergence, ...]
+    since: TrainingCounters
+    flows: bool
+    start: bytes
+    healthy: bytes
+    latest: bytes
+
+
 class DivergenceMonitor:
     """Watches a run, one call a step, and is the same on every device.
 
@@ -76,6 +101,33 @@ class DivergenceMonitor:
         self._counted = device.counters().training
         self._flows = False
         self._start = self._healthy = self._latest = device.read_state()
+
+    @property
+    def watch(self) -> Watch:
+        """What it knows now."""
+        since = _difference(self._device.counters().training, self._counted)
+        return Watch(
+            self._steps,
+            self.rate,
+            tuple(self.divergences),
+            since,
+            self._flows,
+            self._start,
+            self._healthy,
+            self._latest,
+        )
+
+    def resume(self, watch: Watch) -> None:
+        """Go on from what another monitor knew, on a device with the same state.
+
+        The device has counted nothing yet, or not since this monitor was made.
+        """
+        self.rate = watch.rate
+        self.divergences = list(watch.divergences)
+        self._steps = watch.steps
+        self._counted = _difference(self._counted, watch.since)
+        self._flows = watch.flows
+        self._start, self._healthy, self._latest = watch.start, watch.healthy, watch.latest
 
     def after_step(self) -> None:
         """To be called after each training step; may change the device's state and `rate`."""

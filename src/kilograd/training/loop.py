@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
@@ -14,8 +15,9 @@ from numpy.typing import NDArray
 from kilograd.data import Dataset, Samples
 from kilograd.device.protocol import DEFAULT_RATE, Device, LearningRate, check_label
 from kilograd.errors import DataError
+from kilograd.ops.spec import TrainingCounters
 from kilograd.training.answers import Evaluation, answers_of
-from kilograd.training.divergence import Divergence, DivergenceMonitor, Listener
+from kilograd.training.divergence import Divergence, DivergenceMonitor, Listener, Watch
 
 #: Names a sample of a run.
 Key = TypeVar("Key", bound=Hashable)
@@ -101,6 +103,61 @@ class TrainingResult:
         return hashlib.sha256(self.state).hexdigest()
 
 
+@dataclass(frozen=True)
+class Unfinished:
+    """A run that was interrupted, to go on with later.
+
+    Attributes:
+        state: the device's, after the last whole step.
+        watch: what the monitor of divergences knew.
+        right: how much of each answer was right, one a step.
+        losses: of each step.
+        before: evaluation before the first step; None where that was not whole.
+        counters: what the device counted so far.
+    """
+
+    state: bytes
+    watch: Watch
+    right: Sequence[float]
+    losses: Sequence[float]
+    before: Evaluation | None
+    counters: TrainingCounters
+
+    @property
+    def steps(self) -> int:
+        """Training steps done."""
+        return len(self.right)
+
+
+class Interrupted(Exception):  # noqa: N818 - nothing went wrong
+    """A run stopped where it was asked to.
+
+    Attributes:
+        state: what the device has learned.
+        steps: training steps done.
+        total: training steps of the whole run.
+        unfinished: what to go on from; None where a run cannot.
+    """
+
+    def __init__(
+        self, state: bytes, steps: int, total: int, unfinished: Unfinished | None = None
+    ) -> None:
+        super().__init__(f"interrupted after {steps} of {total} training steps")
+        self.state = state
+        self.steps = steps
+        self.total = total
+        self.unfinished = unfinished
+
+
+class _Stopped(Exception):  # noqa: N818 - nothing went wrong
+    """An evaluation stopped where it was asked to."""
+
+
+def never() -> bool:
+    """A run that nobody interrupts."""
+    return False
+
+
 class Progress(Protocol):
     """Told about every sample that a run is done with."""
 
@@ -115,6 +172,9 @@ def train(
     options: TrainingOptions,
     progress: Progress | None = None,
     on_divergence: Listener | None = None,
+    *,
+    unfinished: Unfinished | None = None,
+    should_stop: Callable[[], bool] = never,
 ) -> TrainingResult:
     """Evaluate, train one sample at a time, evaluate again.
 
@@ -122,40 +182,111 @@ def train(
     results of the frozen prefix, each sample runs through it once. Where the run diverges, it
     goes back to a healthy state and to a quarter of the rate, and on from there.
 
+    Args:
+        device: of the network.
+        dataset: what is learned.
+        options: how.
+        progress: told about every sample.
+        on_divergence: told about every divergence.
+        unfinished: a run of the same dataset and options to go on with, to the same end as if it
+            had never been interrupted.
+        should_stop: asked before every sample; a run that stops raises Interrupted.
+
     Raises:
+        Interrupted: the run was asked to stop.
         DataError: when there is nothing to train on, or a label is no class.
     """
     if not len(dataset.train):
         raise DataError("there are no training samples", where=dataset.name)
     check_labels(device, dataset.train)
     check_labels(device, dataset.test)
-    splits = {"train": dataset.train, "test": dataset.test}
-    runner: Runner[tuple[str, int]] = Runner(device, lambda key: splits[key[0]].inputs[key[1]])
-    tested = [("test", index) for index in range(len(dataset.test))]
-    device.initialize(options.seed)
-    before = runner.evaluate(tested, dataset.test.labels, progress)
-    generator = np.random.Generator(np.random.PCG64(options.seed))
-    steps = options.epochs * len(dataset.train)
-    monitor = DivergenceMonitor(device, options.learning_rate(steps), on_divergence)
-    answers = answers_of(device)
-    right: list[float] = []
-    losses: list[float] = []
-    started = time.perf_counter()
-    for _ in range(options.epochs):
-        for index in generator.permutation(len(dataset.train)).tolist():
-            label = int(dataset.train.labels[index])
-            logits = runner.step(("train", index), label, monitor.rate)
-            monitor.after_step()
-            right.append(answers.right(logits, label))
-            losses.append(answers.loss(logits, label))
+    return _Run(device, dataset, options, unfinished, on_divergence).finish(progress, should_stop)
+
+
+class _Run:
+    """A run, and how far it is."""
+
+    def __init__(
+        self,
+        device: Device,
+        dataset: Dataset,
+        options: TrainingOptions,
+        unfinished: Unfinished | None,
+        on_divergence: Listener | None,
+    ) -> None:
+        splits = {"train": dataset.train, "test": dataset.test}
+        self._runner: Runner[tuple[str, int]] = Runner(
+            device, lambda key: splits[key[0]].inputs[key[1]]
+        )
+        self._device = device
+        self._dataset = dataset
+        self._options = options
+        self._total = options.epochs * len(dataset.train)
+        device.initialize(options.seed)
+        if unfinished is not None:
+            device.write_state(unfinished.state)
+        self._monitor = DivergenceMonitor(device, options.learning_rate(self._total), on_divergence)
+        self._right: list[float] = []
+        self._losses: list[float] = []
+        self._before: Evaluation | None = None
+        self._counters = TrainingCounters()
+        if unfinished is not None:
+            self._monitor.resume(unfinished.watch)
+            self._right, self._losses = [*unfinished.right], [*unfinished.losses]
+            self._before = unfinished.before
+            self._counters = unfinished.counters
+
+    def finish(self, progress: Progress | None, should_stop: Callable[[], bool]) -> TrainingResult:
+        """Do what is left of it."""
+        tested = [("test", index) for index in range(len(self._dataset.test))]
+
+        def evaluate_tested() -> Evaluation:
+            try:
+                labels = self._dataset.test.labels
+                return self._runner.evaluate(tested, labels, progress, should_stop)
+            except _Stopped:
+                raise self._interrupted() from None
+
+        self._before = before = self._before or evaluate_tested()
+        started = time.perf_counter()
+        indices = islice(_order(self._options, len(self._dataset.train)), len(self._right), None)
+        for index in indices:
+            if should_stop():
+                raise self._interrupted()
+            self._step(index)
             if progress is not None:
-                progress("training", len(right), steps, float(np.mean(right[-50:])))
-    seconds = time.perf_counter() - started
-    after = runner.evaluate(tested, dataset.test.labels, progress)
-    online = [float(np.mean(right[max(0, i - 49) : i + 1])) for i in range(len(right))]
-    return TrainingResult(
-        before, after, steps, seconds, online, losses, device.read_state(), monitor.divergences
-    )
+                accuracy = float(np.mean(self._right[-50:]))
+                progress("training", len(self._right), self._total, accuracy)
+        seconds = time.perf_counter() - started
+        after = evaluate_tested()
+        right = self._right
+        online = [float(np.mean(right[max(0, i - 49) : i + 1])) for i in range(len(right))]
+        state, divergences = self._device.read_state(), self._monitor.divergences
+        return TrainingResult(
+            before, after, self._total, seconds, online, self._losses, state, divergences
+        )
+
+    def _step(self, index: int) -> None:
+        label = int(self._dataset.train.labels[index])
+        logits = self._runner.step(("train", index), label, self._monitor.rate)
+        self._monitor.after_step()
+        answers = answers_of(self._device)
+        self._right.append(answers.right(logits, label))
+        self._losses.append(answers.loss(logits, label))
+
+    def _interrupted(self) -> Interrupted:
+        state = self._device.read_state()
+        counters = self._device.counters().training.plus(self._counters)
+        right, losses = tuple(self._right), tuple(self._losses)
+        left = Unfinished(state, self._monitor.watch, right, losses, self._before, counters)
+        return Interrupted(state, len(right), self._total, left)
+
+
+def _order(options: TrainingOptions, count: int) -> Iterator[int]:
+    """Which sample each step learns from."""
+    generator = np.random.Generator(np.random.PCG64(options.seed))
+    for _ in range(options.epochs):
+        yield from generator.permutation(count).tolist()
 
 
 def evaluate(device: Device, samples: Samples, progress: Progress | None = None) -> Evaluation:
@@ -204,13 +335,19 @@ class Runner(Generic[Key]):
         return device.train_step(self._sample(key), label, rate)
 
     def evaluate(
-        self, keys: Sequence[Key], labels: NDArray[np.int32], progress: Progress | None = None
+        self,
+        keys: Sequence[Key],
+        labels: NDArray[np.int32],
+        progress: Progress | None = None,
+        should_stop: Callable[[], bool] = never,
     ) -> Evaluation:
         """Predict every sample."""
         device = self._device
         answers = answers_of(device)
         counts = answers.empty()
         for done, (key, label) in enumerate(zip(keys, labels.tolist(), strict=True), 1):
+            if should_stop():
+                raise _Stopped
             if self._keeps and isinstance(device, PrefixDevice):
                 logits = device.predict_from_snapshot(self._snapshot(device, key))
             else:

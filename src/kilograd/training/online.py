@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -16,10 +17,12 @@ from kilograd.training.answers import Evaluation, answers_of
 from kilograd.training.divergence import DivergenceMonitor, Listener
 from kilograd.training.loop import (
     DEFAULT_RATE,
+    Interrupted,
     Progress,
     Runner,
     TrainingResult,
     check_labels,
+    never,
 )
 
 #: Samples that the test-then-train accuracy is averaged over.
@@ -264,12 +267,22 @@ def train_online(
     stream: Stream,
     progress: Progress | None = None,
     on_divergence: Listener | None = None,
+    *,
+    should_stop: Callable[[], bool] = never,
 ) -> OnlineResult:
     """Predict each sample, then learn from it, and go on to the next.
 
     Deterministic for a stream, whichever the device. Divergence is met as in `train`.
 
+    Args:
+        device: of the network.
+        stream: what comes.
+        progress: told about every sample.
+        on_divergence: told about every divergence.
+        should_stop: asked before every sample; a run that stops raises Interrupted.
+
     Raises:
+        Interrupted: the run was asked to stop; it cannot be gone on with.
         DataError: a label is no class.
     """
     check_labels(device, stream.dataset.train)
@@ -288,6 +301,9 @@ def train_online(
     online: list[float] = []
     seconds = 0.0
     for position, index in enumerate(stream.order.tolist()):
+        if should_stop():
+            done, total = position * options.repeats, count * options.repeats
+            raise Interrupted(device.read_state(), done, total)
         if position == stream.change:
             changes = examiner.change()
         started = time.perf_counter()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from kilograd.compiler import Program
@@ -12,7 +13,14 @@ from kilograd.device.protocol import Counters
 from kilograd.measuring.budget import check_planned
 from kilograd.measuring.firmware import Measurement, measure
 from kilograd.training.divergence import Listener
-from kilograd.training.loop import Progress, TrainingOptions, TrainingResult, train
+from kilograd.training.loop import (
+    Progress,
+    TrainingOptions,
+    TrainingResult,
+    Unfinished,
+    never,
+    train,
+)
 from kilograd.training.online import Stream, train_online
 
 
@@ -88,6 +96,8 @@ def run_training(
     is_measured: bool = False,
     progress: Progress | None = None,
     on_divergence: Listener | None = None,
+    unfinished: Unfinished | None = None,
+    should_stop: Callable[[], bool] = never,
 ) -> TrainingRun:
     """Train a compiled program on a dataset, or on a stream of it.
 
@@ -101,17 +111,30 @@ def run_training(
         is_measured: whether to measure the program's own target on other devices, too.
         progress: told about every sample.
         on_divergence: told about every divergence.
+        unfinished: a run to go on with, of the same program, dataset and options; no stream.
+        should_stop: asked before every sample.
 
     Raises:
+        Interrupted: the run was asked to stop.
         BudgetError: a measured firmware does not fit.
     """
     measurement = _measurement(program, device, sram_budget, is_measured=is_measured)
     with open_device(program, device) as opened:
         if stream is None:
-            result = train(opened, dataset, options, progress, on_divergence)
+            result = train(
+                opened,
+                dataset,
+                options,
+                progress,
+                on_divergence,
+                unfinished=unfinished,
+                should_stop=should_stop,
+            )
         else:
-            result = train_online(opened, stream, progress, on_divergence)
+            result = train_online(opened, stream, progress, on_divergence, should_stop=should_stop)
         counters = opened.counters()
+    if unfinished is not None:
+        counters = replace(counters, training=counters.training.plus(unfinished.counters))
     return TrainingRun(program, dataset, device, options, result, counters, measurement)
 
 
