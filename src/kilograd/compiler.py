@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
+
+import numpy as np
 
 from kilograd.arch import architecture_of
 from kilograd.codegen import emit, model_id
 from kilograd.codegen.model import frozen_prefix
-from kilograd.errors import UserError
+from kilograd.errors import DataError, UserError
 from kilograd.features import features_of
 from kilograd.ir import Graph, Phase
 from kilograd.memory import MemoryPlan, plan_memory
+from kilograd.memory.state_layout import StateHeader
 from kilograd.ops import REGISTRY
 from kilograd.passes import (
     DEFAULT_SHARE,
@@ -119,6 +122,31 @@ class Program:
             if node.phase is phase
         )
 
+    def starting_from(self, state: bytes) -> Program:
+        """The same model and scheme, whose network knows from the start what a state has learned.
+
+        States of both are interchangeable. Seed and step counter begin anew.
+
+        Args:
+            state: as `Device.read_state` gives it, with all classes active.
+
+        Raises:
+            DataError: the state is of another program, or not all classes are active.
+        """
+        header = StateHeader.unpack(state) if len(state) >= StateHeader.BYTES else None
+        if header is None or len(state) != self.plan.state_bytes:
+            raise DataError(
+                f"the state of this network has {self.plan.state_bytes} bytes, not {len(state)}",
+                hint="a state fits only the model and scheme it was trained with",
+            )
+        if header.classes != self.class_count:
+            raise DataError(
+                f"the state knows {header.classes} of {self.class_count} classes, and a network "
+                "starts with all of them",
+                hint="train it on samples of all classes first",
+            )
+        return replace(self.request, state=state).compile(self.scheme, self.target)
+
     def for_target(self, target: Target) -> Program:
         """The same model and scheme compiled for another target; the same bits."""
         return self if target == self.target else self.request.compile(self.scheme, target)
@@ -133,12 +161,14 @@ class Request:
         row_input: see ``compile_model``.
         recompute: see ``compile_model``.
         without: see ``compile_model``.
+        state: that the program begins with; None for that of the model as it came.
     """
 
     graph: Graph
     row_input: bool
     recompute: float
     without: frozenset[Optimization] = frozenset()
+    state: bytes | None = None
 
     def compile(
         self,
@@ -171,6 +201,8 @@ class Request:
                 hint="freeze the weights of the first layer, or let the sample be whole",
             )
         identity = model_id(graph, trained, plan)
+        if self.state is not None:
+            trained = _with_state(trained, plan, self.state)
         sources = emit(
             trained, plan, scheme=scheme.name, identity=identity, has_snapshots=target.is_host
         )
@@ -178,6 +210,16 @@ class Request:
             offset = plan.scratch("input") if features.scratch_bytes else 0
             sources |= features.firmware_sources(offset)
         return Program(trained, plan, sources, scheme, target, self, identity)
+
+
+def _with_state(graph: Graph, plan: MemoryPlan, state: bytes) -> Graph:
+    """The same training step, with states that begin as another network's are."""
+    values = dict(graph.values)
+    for value in graph.states:
+        offset, type_ = plan.states[value.name], value.type
+        contents = np.frombuffer(state, type_.dtype.numpy, type_.size, offset)
+        values[value.name] = replace(value, data=contents.reshape(type_.shape).copy())
+    return replace(graph, values=values)
 
 
 def _learns_in_streamed_rows(graph: Graph) -> bool:

@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from kilograd.cli.learned_commands import evaluate, predict
 from kilograd.cli.options import (
     ClassesOption,
     CompilerOption,
@@ -27,6 +28,7 @@ from kilograd.cli.options import (
     SchemeOption,
     SeedOption,
     SramOption,
+    StateOption,
     TargetOption,
 )
 from kilograd.cli.quantize_command import quantize
@@ -97,6 +99,7 @@ def compile_command(
     model: ModelArgument,
     *,
     output: Annotated[Path, typer.Option("--output", "-o", help="Write the C to this folder.")],
+    state: StateOption = None,
     scheme: SchemeOption = "head",
     classes: ClassesOption = 10,
     keep_head: KeepHeadOption = False,
@@ -125,13 +128,17 @@ def compile_command(
     as_json: JsonOption = False,
 ) -> None:
     """Write a training step as self-contained C, with an example, a README and a build file."""
-    from kilograd.cli.compile import NamedModel, Output, write_sources  # noqa: PLC0415 - commands start fast
+    from kilograd.cli.compile import LearnedModel, NamedModel, Output, write_sources  # noqa: PLC0415 - commands start fast
     from kilograd.cli.source import ModelSource  # noqa: PLC0415 - commands start fast
 
     chosen = Output(output, prefix, class_names)
     count = None if keep_head else classes if class_names is None else len(chosen.names())
     source = ModelSource(model, input_range, resolution, label_sets)
-    named = NamedModel(source, scheme, count, row_input, recompute / 100)
+    named = (
+        NamedModel(source, scheme, count, row_input, recompute / 100)
+        if state is None
+        else LearnedModel(source, state, row_input, recompute / 100)
+    )
     result = write_sources(console, named, target, chosen, Budgets.parse(sram, flash))
     if as_json:
         print_json(result)
@@ -203,6 +210,8 @@ def measure(
         print_json(result)
 
 
+app.command()(evaluate)
+app.command()(predict)
 app.command()(quantize)
 app.command()(search)
 app.command()(train)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from kilograd.cli.blame import blame
+from kilograd.cli.saved import compile_saved
 from kilograd.cli.sizes import Budgets
 from kilograd.cli.source import ModelSource
 from kilograd.compiler import Program, compile_model
@@ -19,6 +21,7 @@ from kilograd.measuring.budget import check_planned
 from kilograd.passes import DEFAULT_SHARE
 from kilograd.scheme import load_scheme
 from kilograd.targets import Target, get_target
+from kilograd.training.state_file import SavedState, read_state_file
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,11 @@ class NamedModel:
     row_input: bool = False
     recompute: float = DEFAULT_SHARE
 
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """None are known."""
+        return ()
+
     def compile(self, target: Target) -> Program:
         """Load, select, compile."""
         graph = self.source.load(self.classes)
@@ -46,6 +54,45 @@ class NamedModel:
         return compile_model(
             graph, scheme, target, row_input=self.row_input, recompute=self.recompute
         )
+
+
+@dataclass(frozen=True)
+class LearnedModel:
+    """A model with what it learned.
+
+    Attributes:
+        source: of the model.
+        path: of the state file.
+        row_input: whether images arrive in rows.
+        recompute: of a step's multiply-accumulates, those that may be done twice.
+    """
+
+    source: ModelSource
+    path: Path
+    row_input: bool = False
+    recompute: float = DEFAULT_SHARE
+
+    @cached_property
+    def saved(self) -> SavedState:
+        """What its file says."""
+        return read_state_file(self.path)
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Of what it learned."""
+        return self.saved.origin.class_names
+
+    def compile(self, target: Target) -> Program:
+        """The network knows from the start what was learned."""
+        program = compile_saved(
+            self.source,
+            self.saved,
+            str(self.path),
+            target,
+            row_input=self.row_input,
+            recompute=self.recompute,
+        )
+        return program.starting_from(self.saved.state)
 
 
 @dataclass(frozen=True)
@@ -69,7 +116,11 @@ class Output:
 
 
 def write_sources(
-    console: Console, named: NamedModel, target: str, output: Output, budgets: Budgets
+    console: Console,
+    named: NamedModel | LearnedModel,
+    target: str,
+    output: Output,
+    budgets: Budgets,
 ) -> dict[str, Any]:
     """Write the C with an example, a README and a build file."""
     with blame("--target"):
@@ -78,7 +129,7 @@ def write_sources(
         check_prefix(output.prefix)
     program = named.compile(chosen)
     with blame("--class-names"):
-        names = named_classes(output.names(), program.class_count)
+        names = named_classes(output.names() or named.class_names, program.class_count)
     check_planned(program, sram_budget=budgets.sram, flash_budget=budgets.flash)
     files = export_c(program, output.folder, prefix=output.prefix, class_names=names)
     plan = program.plan

@@ -77,6 +77,12 @@ LabelSetsOption = Annotated[
         help="Let a sample have several classes at once, or none; a label is then a set of them.",
     ),
 ]
+StateOption = Annotated[
+    Path | None,
+    typer.Option(
+        help="Begin with what was learned in this state file, with its scheme and its classes."
+    ),
+]
 ReportOption = Annotated[Path | None, typer.Option(help="Write an HTML report to this file.")]
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on standard output.")

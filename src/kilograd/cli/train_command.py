@@ -15,8 +15,6 @@ from kilograd.cli.options import (
     ModelArgument,
     ReportOption,
     ResolutionOption,
-    SchemeOption,
-    SeedOption,
     SramOption,
     TargetOption,
 )
@@ -31,7 +29,13 @@ def train(
         Path,
         typer.Option(help="Learn from a folder of images or WAV files, or from an .npz pack."),
     ],
-    scheme: SchemeOption = "head",
+    scheme: Annotated[
+        str | None,
+        typer.Option(
+            help="Train what this update scheme names: head (the default), bias:K, last:K, full, a "
+            "published scheme or a scheme file."
+        ),
+    ] = None,
     device: DeviceOption = "host",
     epochs: Annotated[
         int | None,
@@ -52,7 +56,12 @@ def train(
     fresh_head: FreshHeadOption = False,
     input_range: InputRangeOption = None,
     resolution: ResolutionOption = None,
-    seed: SeedOption = 0,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            help="Set the seed of everything random. The default is 0.", min=0, max=2**32 - 1
+        ),
+    ] = None,
     limit: Annotated[
         int | None,
         typer.Option(help="Use at most this many training and this many test samples.", min=1),
@@ -63,7 +72,20 @@ def train(
     target: TargetOption = "cortex-m7",
     sram: SramOption = None,
     report: ReportOption = None,
-    save: Annotated[Path | None, typer.Option(help="Write the trained state to this file.")] = None,
+    save: Annotated[
+        Path | None,
+        typer.Option(
+            help="Keep what was learned in this state file (.kgs), also when Ctrl-C interrupts."
+        ),
+    ] = None,
+    resume: Annotated[
+        Path | None,
+        typer.Option(help="Go on with the interrupted run that this state file is of."),
+    ] = None,
+    force: Annotated[
+        bool,
+        typer.Option("--force", help="Let --save replace a file that is no state file."),
+    ] = False,
     stream: Annotated[
         bool,
         typer.Option(
@@ -99,9 +121,9 @@ def train(
 ) -> None:
     """Train on a device and show what was learned."""
     from kilograd.cli.online import OnlineRequest  # noqa: PLC0415 - commands start fast
+    from kilograd.cli.request import Keeping, TrainRequest  # noqa: PLC0415 - commands start fast
     from kilograd.cli.source import ModelSource  # noqa: PLC0415 - commands start fast
-    from kilograd.cli.train import TrainRequest, train_model  # noqa: PLC0415 - starts fast
-    from kilograd.training.loop import DEFAULT_RATE, TrainingOptions  # noqa: PLC0415 - commands start fast
+    from kilograd.cli.train import train_model  # noqa: PLC0415 - starts fast
 
     request = TrainRequest(
         source=ModelSource(model, input_range, resolution),
@@ -109,19 +131,16 @@ def train(
         data=data,
         has_fresh_head=fresh_head,
         device=device,
-        options=TrainingOptions(
-            1 if epochs is None else epochs,
-            DEFAULT_RATE if lr is None else lr,
-            "cosine" if schedule is None else schedule,
-            seed,
-        ),
-        has_rate=lr is not None,
+        epochs=epochs,
+        lr=lr,
+        schedule=schedule,
+        seed=seed,
         limit=limit,
         test_limit=limit if test_limit is None else test_limit,
         target=target,
         budgets=Budgets.parse(sram),
         report=report,
-        save=save,
+        keeping=Keeping(save, resume, force),
         stream=OnlineRequest(stream, new_class, drift, change_at, repeats, epochs, schedule),
     )
     result = train_model(console, request)

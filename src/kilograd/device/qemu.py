@@ -78,6 +78,7 @@ class QemuDevice(FirmwareDevice):
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
+            start_new_session=True,  # Ctrl-C is for this program alone
         )
         self._connect()
 

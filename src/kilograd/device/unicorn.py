@@ -18,6 +18,7 @@ from kilograd.arch import Emulation, FaultReport, architecture_of
 from kilograd.device.commands import FirmwareDevice
 from kilograd.device.faults import fault_error
 from kilograd.device.protocol import Counters
+from kilograd.device.signals import Stoppable
 from kilograd.errors import DeviceError, KilogradError, ToolchainError
 from kilograd.toolchain import build_host_library
 from kilograd.toolchain.elf import load_segments
@@ -210,7 +211,8 @@ class UnicornDevice(FirmwareDevice):
         self._waiting = False
         while True:
             try:
-                self._uc.emu_start(self._pc | self._emulation.code_bit, _NOWHERE)
+                with Stoppable(self._uc.emu_stop):
+                    self._uc.emu_start(self._pc | self._emulation.code_bit, _NOWHERE)
             except UcError as error:
                 # Of some processors, Unicorn ends at a breakpoint instead of asking the hook.
                 if self._bad_access is not None or not self._is_at_call():

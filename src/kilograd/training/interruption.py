@@ -17,8 +17,8 @@ _Handler = Callable[[int, FrameType | None], object] | int | None
 class Interruption:
     """Turns the first SIGINT into a request, which a run is asked for between two samples.
 
-    A second SIGINT raises KeyboardInterrupt as usual. Does nothing outside of the main thread,
-    where Python delivers no signals.
+    A second SIGINT raises KeyboardInterrupt. Does nothing outside of the main thread, where Python
+    delivers no signals.
     """
 
     def __init__(self) -> None:
@@ -26,7 +26,6 @@ class Interruption:
         self._is_installed = False
         self._is_requested = False
 
-    @property
     def is_requested(self) -> bool:
         """Whether to stop."""
         return self._is_requested
@@ -43,13 +42,10 @@ class Interruption:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._restore()
-
-    def _handle(self, _number: int, _frame: FrameType | None) -> None:
-        self._is_requested = True
-        self._restore()
-
-    def _restore(self) -> None:
         if self._is_installed:
             signal.signal(signal.SIGINT, self._before)
-            self._is_installed = False
+
+    def _handle(self, _number: int, _frame: FrameType | None) -> None:
+        if self._is_requested:
+            raise KeyboardInterrupt
+        self._is_requested = True

@@ -1,0 +1,96 @@
+"""kilograd evaluate tests what was learned on labelled samples."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+
+from kilograd.cli.blame import blame
+from kilograd.cli.outcome import show_evaluation
+from kilograd.cli.progress import accuracy_bar
+from kilograd.cli.saved import compile_saved, order_classes
+from kilograd.cli.source import ModelSource
+from kilograd.data import Samples, load_dataset
+from kilograd.device.open import check_device, open_device
+from kilograd.errors import DataError
+from kilograd.frontend.open import input_spec
+from kilograd.targets import get_target
+from kilograd.training.loop import evaluate
+from kilograd.training.state_file import read_state_file
+
+
+@dataclass(frozen=True)
+class EvaluateRequest:
+    """What to test on what.
+
+    Attributes:
+        source: of the model.
+        state: the state file.
+        data: a folder or a pack.
+        device: name of a device.
+        limit: most samples.
+        uses_all: whether training samples are tested on as well.
+        target: name of a target, for emulated devices.
+    """
+
+    source: ModelSource
+    state: Path
+    data: Path
+    device: str
+    limit: int | None
+    uses_all: bool
+    target: str
+
+
+def evaluate_model(console: Console, request: EvaluateRequest) -> dict[str, Any]:
+    """Predict every sample; show and return how many answers are right."""
+    with blame("--device"):
+        check_device(request.device)
+    with blame("--target"):
+        target = get_target(request.target)
+    saved = read_state_file(request.state)
+    program = compile_saved(request.source, saved, str(request.state), target)
+    dataset = load_dataset(
+        request.data,
+        input_spec(program.request.graph),
+        limit=request.limit if request.uses_all else 0,
+        test_limit=request.limit,
+        seed=saved.history.options.seed,
+    )
+    dataset = order_classes(dataset, saved, str(request.state))
+    samples = dataset.test
+    if request.uses_all:
+        both = (dataset.train, dataset.test)
+        samples = Samples(
+            np.concatenate([part.inputs for part in both]),
+            np.concatenate([part.labels for part in both]),
+        )
+    if not len(samples):
+        raise DataError("there are no test samples", where=dataset.name, hint="--all tests on the training samples too")
+    with open_device(program, request.device) as device:
+        device.write_state(saved.state)
+        with accuracy_bar(console) as show:
+            result = evaluate(device, samples, show)
+    console.print(
+        f"accuracy on {result.count} samples of {dataset.name}: {result.accuracy:.1%}",
+        style="bold",
+        markup=False,
+        highlight=False,
+    )
+    show_evaluation(console, dataset.class_names, result, dataset.name)
+    return {
+        "model": program.graph.name,
+        "scheme": program.scheme.name,
+        "state": str(request.state),
+        "data": dataset.name,
+        "device": request.device,
+        "classes": list(dataset.class_names),
+        "samples": result.count,
+        "accuracy": result.accuracy,
+        "recall": result.recall,
+        "confusion": result.confusion.tolist(),
+    }

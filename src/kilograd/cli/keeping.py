@@ -1,0 +1,114 @@
+"""What `kilograd train` learned goes to a state file, also when it is interrupted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from kilograd.cli.request import Keeping
+from kilograd.cli.setup import Setup
+from kilograd.data import pack_digest
+from kilograd.errors import UserError
+from kilograd.ops.spec import TrainingCounters
+from kilograd.training.loop import Interrupted
+from kilograd.training.run import TrainingRun
+from kilograd.training.state_file import History, Origin, SavedState, is_state_file
+
+
+def check_replaceable(keeping: Keeping) -> None:
+    """Refuse to write a state over a file that is none.
+
+    Raises:
+        UserError: there is such a file.
+    """
+    path = keeping.path
+    if path is None or keeping.may_replace or not path.exists() or is_state_file(path):
+        return
+    raise UserError(
+        "this file exists and is no state file of kilograd",
+        where=str(path),
+        hint="name a new file, or replace it with --force",
+    )
+
+
+@dataclass(frozen=True)
+class Keeper:
+    """Writes what a run learned.
+
+    Attributes:
+        path: the file.
+        setup: of the run.
+        device: its name.
+    """
+
+    path: Path
+    setup: Setup
+    device: str
+
+    def finished(self, console: Console, run: TrainingRun) -> None:
+        """After a whole run."""
+        result = run.result
+        self._write(result.state, result.steps, result.steps, run.counters.training, None)
+        console.print(f"state: {self.path}", markup=False, highlight=False)
+
+    def interrupted(self, console: Console, run: Interrupted) -> None:
+        """After a part of one."""
+        left = run.unfinished
+        counters = TrainingCounters() if left is None else left.counters
+        self._write(run.state, run.steps, run.total, counters, run)
+        text = f"what was learned is in {self.path}"
+        if left is not None:
+            text += f"; the same command with --resume {self.path} goes on"
+        console.print(text, markup=False, highlight=False)
+
+    def _write(
+        self,
+        state: bytes,
+        steps: int,
+        total: int,
+        counters: TrainingCounters,
+        interrupted: Interrupted | None,
+    ) -> None:
+        setup = self.setup
+        program, dataset = setup.program, setup.dataset
+        graph = program.request.graph
+        height, width, _ = graph.inputs[0].type.shape
+        origin = Origin(
+            graph.name,
+            program.model_id,
+            setup.has_own_head,
+            dataset.class_names,
+            graph.has_label_sets,
+            program.scheme,
+            (height, width),
+            graph.pixel_range,
+        )
+        history = History(
+            dataset.name,
+            pack_digest(dataset),
+            setup.limits,
+            setup.options,
+            setup.stream is not None,
+            self.device,
+            steps,
+            total,
+            counters,
+        )
+        left = None if interrupted is None else interrupted.unfinished
+        SavedState(origin, state, history, left).write(self.path)
+
+
+def say_interrupted(console: Console, run: Interrupted, keeper: Keeper | None) -> None:
+    """Tell how far a run came, and keep what it learned if that was asked for."""
+    console.print(
+        f"The training was interrupted after {run.steps} of {run.total} steps.",
+        style="yellow",
+        markup=False,
+        highlight=False,
+    )
+    if keeper is not None:
+        keeper.interrupted(console, run)
+    else:
+        console.print("Nothing of it was kept; --save FILE keeps it.", markup=False)

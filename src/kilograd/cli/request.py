@@ -1,0 +1,85 @@
+"""What `kilograd train` was asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from kilograd.cli.online import OnlineRequest
+from kilograd.cli.sizes import Budgets
+from kilograd.cli.source import ModelSource
+from kilograd.training.loop import TrainingOptions
+
+
+@dataclass(frozen=True)
+class Keeping:
+    """Where what was learned is kept, and where it comes from.
+
+    Attributes:
+        save: the file that it is written to; None for none.
+        resume: of an unfinished run that is gone on with; None for a new run.
+        may_replace: whether ``save`` may be a file of another kind.
+    """
+
+    save: Path | None = None
+    resume: Path | None = None
+    may_replace: bool = False
+
+    @property
+    def path(self) -> Path | None:
+        """Where it is kept: a resumed run's file again, unless another is named."""
+        return self.resume if self.save is None else self.save
+
+
+@dataclass(frozen=True)
+class TrainRequest:
+    """What to train on what; see the command's options.
+
+    Attributes:
+        source: of the model.
+        scheme: what is trained; None for the head, or for what a resumed run trained.
+        data: a folder or a pack.
+        has_fresh_head: whether the model's own head is replaced in any case.
+        device: name of a device.
+        epochs: None for the default; so are ``lr``, ``schedule`` and ``seed``.
+        lr: highest learning rate.
+        schedule: of the learning rate.
+        seed: of everything random.
+        limit: most training samples.
+        test_limit: most test samples.
+        target: name of a target.
+        budgets: that its firmware keeps within.
+        report: an HTML file.
+        keeping: of what was learned.
+        stream: what the stream is like.
+    """
+
+    source: ModelSource
+    scheme: str | None
+    data: Path
+    has_fresh_head: bool
+    device: str
+    epochs: int | None
+    lr: float | None
+    schedule: str | None
+    seed: int | None
+    limit: int | None
+    test_limit: int | None
+    target: str
+    budgets: Budgets
+    report: Path | None
+    keeping: Keeping
+    stream: OnlineRequest
+
+    def options(self, rate: float) -> TrainingOptions:
+        """How a new run trains.
+
+        Args:
+            rate: where none was asked for.
+        """
+        return TrainingOptions(
+            1 if self.epochs is None else self.epochs,
+            rate if self.lr is None else self.lr,
+            "cosine" if self.schedule is None else self.schedule,
+            self.seed or 0,
+        )

@@ -1,0 +1,197 @@
+"""What `kilograd train` starts from: a new run, or one that was interrupted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from kilograd.cli.blame import blame
+from kilograd.cli.online import read_online_options
+from kilograd.cli.request import TrainRequest
+from kilograd.cli.saved import compile_saved, order_classes
+from kilograd.compiler import Program, compile_model
+from kilograd.data import Dataset, load_dataset, pack_digest, with_class_order
+from kilograd.errors import DataError, ModelError, UserError
+from kilograd.frontend.open import class_names, input_spec
+from kilograd.ir import Graph
+from kilograd.scheme import load_scheme
+from kilograd.targets import get_target
+from kilograd.training.loop import DEFAULT_RATE, TrainingOptions, Unfinished
+from kilograd.training.online import Stream, make_online
+from kilograd.training.rate import default_rate
+from kilograd.training.state_file import read_state_file
+
+
+@dataclass(frozen=True)
+class Setup:
+    """Everything that a run needs.
+
+    Attributes:
+        program: what is trained.
+        dataset: what on.
+        options: how.
+        has_own_head: whether it starts from the head that the model came with.
+        limits: most training and most test samples.
+        stream: the samples as they come; None for epochs.
+        unfinished: what to go on from.
+        note: for the user.
+    """
+
+    program: Program
+    dataset: Dataset
+    options: TrainingOptions
+    has_own_head: bool
+    limits: tuple[int | None, int | None]
+    stream: Stream | None = None
+    unfinished: Unfinished | None = None
+    note: str = ""
+
+
+def new_setup(request: TrainRequest) -> Setup:
+    """A run from the beginning."""
+    with blame("--target"):
+        target = get_target(request.target)
+    options = request.options(DEFAULT_RATE)
+    stream_options = read_online_options(request.stream, options.seed)
+    # The head may be one that is replaced.
+    spec = input_spec(request.source.load(2))
+    limits = request.limit, request.test_limit
+    dataset = load_dataset(
+        request.data, spec, limit=limits[0], test_limit=limits[1], seed=options.seed
+    )
+    request = replace(
+        request, source=replace(request.source, has_label_sets=dataset.has_label_sets)
+    )
+    comes_late = stream_options is not None and stream_options.new_class is not None
+    own = None if comes_late or request.has_fresh_head else _own_head(request, dataset)
+    if own is not None and own.class_names and not dataset.has_label_sets:
+        dataset = with_class_order(dataset, own.class_names)
+    stream = None if stream_options is None else make_online(dataset, spec, stream_options)
+    if stream is not None:
+        dataset = stream.dataset
+    graph = request.source.load(len(dataset.class_names)) if own is None else own.graph
+    program = compile_model(graph, load_scheme(request.scheme or "head", graph), target)
+    if request.lr is None:
+        options = replace(options, rate=default_rate(program))
+    if stream is not None:
+        stream = replace(stream, options=replace(stream.options, rate=options.rate))
+    return Setup(
+        program,
+        dataset,
+        options,
+        own is not None,
+        limits,
+        stream,
+        note="" if own is None else own.text,
+    )
+
+
+def resumed_setup(request: TrainRequest, path: Path) -> Setup:
+    """A run that was interrupted, from the file that it left.
+
+    Raises:
+        UserError: there is nothing to go on with, or not with these samples or options.
+    """
+    saved = read_state_file(path)
+    history = saved.history
+    if saved.unfinished is None:
+        why = "it was a stream" if history.is_stream else f"it has all of its {history.total} steps"
+        raise UserError(
+            f"this run cannot be gone on with: {why}",
+            where=str(path),
+            hint="predict, evaluate and compile use what it learned",
+        )
+    _refuse_other_options(request, saved.origin.scheme.name, history.options, history.limits)
+    with blame("--target"):
+        target = get_target(request.target)
+    program = compile_saved(request.source, saved, str(path), target)
+    dataset = load_dataset(
+        request.data,
+        input_spec(program.request.graph),
+        limit=history.limits[0],
+        test_limit=history.limits[1],
+        seed=history.options.seed,
+    )
+    dataset = order_classes(dataset, saved, str(path))
+    if pack_digest(dataset) != history.data_digest:
+        raise DataError(
+            f"these are not the samples that the run in {path} learns from ({history.data})",
+            where=str(request.data),
+            hint="name the same folder or pack, unchanged",
+        )
+    return Setup(
+        program,
+        dataset,
+        history.options,
+        saved.origin.has_own_head,
+        history.limits,
+        unfinished=saved.unfinished,
+        note=f"the run in {path} goes on after {history.steps} of {history.total} steps",
+    )
+
+
+def _refuse_other_options(
+    request: TrainRequest,
+    scheme: str,
+    options: TrainingOptions,
+    limits: tuple[int | None, int | None],
+) -> None:
+    """A run goes on as it began."""
+    if request.stream.is_asked_for:
+        raise UserError("only runs of epochs can be gone on with", where="--stream")
+    for option, asked, began in (
+        ("--scheme", request.scheme, scheme),
+        ("--epochs", request.epochs, options.epochs),
+        ("--lr", request.lr, options.rate),
+        ("--schedule", request.schedule, options.schedule),
+        ("--seed", request.seed, options.seed),
+        ("--limit", request.limit, limits[0]),
+    ):
+        if asked is not None and asked != began:
+            raise UserError(
+                f"the run began with {began}, and goes on so, not with {asked}",
+                where=option,
+                hint=f"leave {option} out",
+            )
+
+
+@dataclass(frozen=True)
+class _OwnHead:
+    """A model with the head that it came with.
+
+    Attributes:
+        graph: of the model.
+        class_names: in the order of its logits; empty where the model does not say.
+        text: why training goes on from that head.
+    """
+
+    graph: Graph
+    class_names: tuple[str, ...]
+    text: str
+
+
+def _own_head(request: TrainRequest, dataset: Dataset) -> _OwnHead | None:
+    """The model's own head if it suits the data: it has the same classes, or as many.
+
+    What a model calls its classes decides. Other tools' files do not say, and have theirs in the
+    order of the data's names, as far as anybody can know.
+    """
+    known = class_names(request.source.model)
+    if known and sorted(known) != sorted(dataset.class_names):
+        return None
+    try:
+        graph = request.source.load()
+    except ModelError:  # a head that cannot be carried
+        return None
+    count = graph.type_of(graph.outputs[0]).size
+    if count != len(dataset.class_names) or not (known or graph.is_foreign):
+        return None
+    if known:
+        text = f"{graph.name} knows these classes: training goes on from its own head"
+    else:
+        order = ", ".join(dataset.class_names[:4]) + (", …" if count > 4 else "")  # noqa: PLR2004
+        text = (
+            f"{graph.name} has a head for {count} classes: training goes on from it, and its "
+            f"classes are taken to be {order} (--fresh-head makes a new one)"
+        )
+    return _OwnHead(graph, known, text)
