@@ -1,130 +1,88 @@
-"""Reads folders of images or recordings: one per class, or train/ and test/ (or val/) of such."""
+"""Reads folders of samples: one folder per class, or train/ and test/ (or val/) of such."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from kilograd.data import images, wav
-from kilograd.data.signals import fit_recording
+from kilograd.data import kinds
+from kilograd.data.images import read_images
+from kilograd.data.listing import Listing, class_folders, few_classes, list_classes
+from kilograd.data.motion import read_motion_files
+from kilograd.data.recordings import read_recordings
 from kilograd.data.source import Source
 from kilograd.errors import DataError
-from kilograd.features import LogMel
+from kilograd.features import LogMel, Motion
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from numpy.typing import NDArray
-
+    from kilograd.data.kinds import Kind
     from kilograd.data.samples import InputSpec
-
-
-@dataclass(frozen=True)
-class _Reader:
-    """How the files of a folder are read.
-
-    Attributes:
-        noun: what they are, in the plural.
-        suffixes: of their names.
-        decode: int8 samples of files.
-    """
-
-    noun: str
-    suffixes: frozenset[str]
-    decode: Callable[[Sequence[Path]], NDArray[np.int8]]
-
-    @property
-    def layout(self) -> str:
-        """How folders are laid out, for hints."""
-        each = f"one folder of {self.noun} per class"
-        return f"{each}; or train and test (or val), each with one per class"
+    from kilograd.data.source import Decoded
 
 
 def open_folder(path: Path, spec: InputSpec) -> Source:
-    """Lists a folder of images, or of WAV files for a network that listens; decodes nothing yet.
+    """Lists a folder of images, sound or motion, as the network reads; decodes nothing yet.
 
     Left out are files of other types, folders within classes, hidden files and folders whose name
     starts with an underscore. Class names are sorted.
 
     Raises:
         DataError: fewer than two classes, an empty class, a test class that train lacks, or a
-            network that reads neither images nor audio.
+            network that reads none of these.
     """
-    reader = _reader(path, spec)
-    folders = {folder.name.lower(): folder for folder in _class_folders(path)}
+    kind, decode = _reader(path, spec)
+    folders = {folder.name.lower(): folder for folder in class_folders(path)}
     held_out = folders.get("test") or folders.get("val")
     explicit = held_out is not None and "train" in folders
-    train_files = _list_classes(folders["train"] if explicit else path, reader)
-    test_files = _list_classes(held_out, reader) if explicit and held_out else {}
-    class_names = tuple(train_files)
+    train = list_classes(folders["train"] if explicit else path, path, kind)
+    test = list_classes(held_out, path, kind) if explicit and held_out else Listing({}, (), ())
+    class_names = tuple(train.classes)
     if len(class_names) < 2:  # noqa: PLR2004  one class is nothing to learn
-        what = f"found {len(class_names)} class folders; at least two are needed"
-        raise DataError(what, where=str(path), hint=reader.layout)
-    unknown = [name for name in test_files if name not in train_files]
+        raise few_classes(path, class_names, kind)
+    unknown = [name for name in test.classes if name not in train.classes]
     if unknown:
-        what = f"the class {unknown[0]!r} has test {reader.noun} but no train {reader.noun}"
-        raise DataError(what, where=str(path), hint=reader.layout)
-    listed = [(name, file) for name in class_names for file in train_files[name]]
+        what = f"the class {unknown[0]!r} has test {kind.noun} but no train {kind.noun}"
+        raise DataError(what, where=str(path), hint=kind.layout)
+    listed = [(name, file) for name in class_names for file in train.classes[name]]
     train_count = len(listed)
-    listed += [(name, file) for name, files in test_files.items() for file in files]
+    listed += [(name, file) for name, files in test.classes.items() for file in files]
     label_of = {name: label for label, name in enumerate(class_names)}
     return Source(
         labels=[label_of[name] for name, _ in listed],
         class_names=class_names,
         train=range(train_count),
         test=range(train_count, len(listed)) if explicit else None,
-        decode=lambda indices: reader.decode([listed[index][1] for index in indices]),
+        decode=lambda indices: decode([listed[index][1] for index in indices]),
+        noun=kind.noun,
+        unreadable=(*train.unreadable, *test.unreadable),
+        skipped=(*train.skipped, *test.skipped),
+        notes=_unused_folders(folders, held_out) if explicit else (),
     )
 
 
-def _class_folders(path: Path) -> list[Path]:
-    return sorted(item for item in path.iterdir() if item.is_dir() and item.name[0] not in "._")
+def _unused_folders(folders: dict[str, Path], held_out: Path | None) -> tuple[str, ...]:
+    """Folders beside train and test, which nothing is read of."""
+    used = {folders["train"], held_out}
+    unused = [folder.name for folder in folders.values() if folder not in used]
+    if not unused:
+        return ()
+    others = ", ".join(unused)
+    return (f"beside train, {held_out.name if held_out else ''} is read and not {others}",)
 
 
-def _reader(path: Path, spec: InputSpec) -> _Reader:
-    """What reads the files that a network wants."""
+def _reader(path: Path, spec: InputSpec) -> tuple[Kind, Callable[[Sequence[Path]], Decoded]]:
+    """What the network reads, and how files of it are read."""
     features = spec.features
     if features is None:
-        return _Reader(
-            "images",
-            images.SUFFIXES,
-            lambda files: images.decode_images([(str(file), file) for file in files], spec),
-        )
-    if not isinstance(features, LogMel):
-        raise DataError(
-            f"a folder holds images or recordings, and the network reads {features.source}",
-            where=str(path),
-            hint="give it an .npz pack; see kilograd.data.packs",
-        )
-
-    def listen(recordings: Sequence[Path]) -> NDArray[np.int8]:
-        clips = np.zeros((len(recordings), features.samples), np.int16)
-        for clip, file in zip(clips, recordings, strict=True):
-            clip[:] = fit_recording(wav.read_wav(file, features.rate), features.samples)
-        return features.apply(clips)
-
-    return _Reader("recordings", wav.SUFFIXES, listen)
-
-
-def _list_classes(path: Path, reader: _Reader) -> dict[str, list[Path]]:
-    """Returns the sorted files of each class, by the sorted class names."""
-    classes: dict[str, list[Path]] = {}
-    for folder in _class_folders(path):
-        classes[folder.name] = sorted(
-            file
-            for file in folder.iterdir()
-            if file.suffix.lower() in reader.suffixes
-            and not file.name.startswith(".")
-            and file.is_file()
-        )
-        if not classes[folder.name]:
-            suffixes = ", ".join(sorted(reader.suffixes))
-            raise DataError(
-                f"the class folder {folder.name!r} has no {reader.noun}",
-                where=str(folder),
-                hint=f"{reader.noun} end in {suffixes}; the layout is {reader.layout}",
-            )
-    return classes
+        return kinds.IMAGES, lambda files: read_images([(str(f), f) for f in files], spec)
+    if isinstance(features, LogMel):
+        return kinds.RECORDINGS, lambda files: read_recordings(files, features)
+    if isinstance(features, Motion):
+        return kinds.MOTION, lambda files: read_motion_files(files, features)
+    raise DataError(
+        f"a folder holds images, sound or motion, and the network reads {features.source}",
+        where=str(path),
+        hint="give it an .npz pack; its array inputs fits any network",
+    )

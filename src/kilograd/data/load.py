@@ -6,16 +6,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from kilograd.data.broken import BrokenSamplesError, name_under
 from kilograd.data.choose import choose_balanced, split_by_class
 from kilograd.data.folders import open_folder
 from kilograd.data.packs import open_pack
-from kilograd.data.samples import Dataset, InputSpec, Samples
+from kilograd.data.samples import Dataset, InputSpec, Samples, Skipped
+from kilograd.data.source import Decoded
 from kilograd.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
+    from kilograd.data.broken import Broken
     from kilograd.data.source import Source
 
 
@@ -27,8 +32,9 @@ def load_dataset(
     test_limit: int | None = None,
     seed: int = 0,
     test_share: float = 0.25,
+    skip_broken: bool = False,
 ) -> Dataset:
-    """Loads a folder of images or recordings, or an .npz pack of either or motion, as int8 samples.
+    """Loads a folder or an .npz pack of images, audio or motion as int8 samples.
 
     Args:
         path: the folder or the pack; its name, less the suffix of a file, names the dataset.
@@ -38,9 +44,11 @@ def load_dataset(
         seed: decides the split, the choice and the order; equal seeds give equal bytes.
         test_share: the part of each class that is tested on, in 0..1, where the source itself does
             not tell train from test.
+        skip_broken: leave out what cannot be read, as if it had never been there; `Dataset.skipped`
+            says what that was.
 
     Raises:
-        DataError: names what cannot be read, and where.
+        DataError: names what cannot be read, and where; all samples at once.
     """
     for name, value in (("limit", limit), ("test_limit", test_limit)):
         if value is not None and value < 0:
@@ -49,24 +57,35 @@ def load_dataset(
         raise DataError(f"test_share is {test_share}; it must lie between 0 and 1")
     try:
         source = _open(path, spec)
-        train, test = _split(source, share=test_share, seed=seed)
+        left_out: list[Skipped] = []
+        while True:
+            train, test = _split(source, share=test_share, seed=seed)
+            _check_train(train, limit)
+            train = choose_balanced(train, source.labels, limit, seed)
+            test = choose_balanced(test, source.labels, test_limit, seed)
+            decoded, broken = _decode(source, [*train, *test])
+            if not skip_broken:
+                _refuse(path, source, broken, len(train) + len(test))
+            if decoded is not None:
+                break
+            indices = [[*train, *test][one.position] for one in broken]
+            left_out += _skipped(path, source, indices, broken)
+            source = source.without(indices)
     except OSError as error:
         what = f"it cannot be read ({type(error).__name__})"
         raise DataError(what, where=str(path)) from error
     except DataError as error:
-        raise DataError(error.what, where=error.where or str(path), hint=error.hint) from error
-    if not train and limit != 0:
-        raise DataError(
-            "it has test samples only, nothing to train on",
-            where=str(path),
-            hint="limit=0 loads the test samples alone",
-        )
+        error.where = error.where or str(path)
+        raise
+    inputs = decoded.inputs
     return Dataset(
         name=path.resolve().name if path.is_dir() else path.stem,
-        train=_decode(source, choose_balanced(train, source.labels, limit, seed)),
-        test=_decode(source, choose_balanced(test, source.labels, test_limit, seed)),
+        train=Samples(inputs[: len(train)], _labels(source, train)),
+        test=Samples(inputs[len(train) :], _labels(source, test)),
         class_names=source.class_names,
         has_label_sets=source.has_label_sets,
+        skipped=(*left_out, *_never_read(path, source)),
+        notes=(*source.notes, *decoded.notes),
     )
 
 
@@ -85,6 +104,50 @@ def _split(source: Source, *, share: float, seed: int) -> tuple[Sequence[int], S
     return [source.train[index] for index in train], [source.train[index] for index in test]
 
 
-def _decode(source: Source, indices: Sequence[int]) -> Samples:
-    labels = np.array([source.labels[index] for index in indices], np.int32)
-    return Samples(source.decode(indices), labels)
+def _check_train(train: Sequence[int], limit: int | None) -> None:
+    if not train and limit != 0:
+        raise DataError(
+            "it has test samples only, nothing to train on",
+            hint="limit=0 loads the test samples alone",
+        )
+
+
+def _decode(source: Source, indices: Sequence[int]) -> tuple[Decoded | None, Sequence[Broken]]:
+    """Samples at indices; None, and those that cannot be read, where there are such."""
+    try:
+        return source.decode(indices), ()
+    except BrokenSamplesError as error:
+        return None, error.broken
+
+
+def _refuse(path: Path, source: Source, broken: Sequence[Broken], tried: int) -> None:
+    errors = [*(error for _, error in source.unreadable), *(one.error for one in broken)]
+    if errors:
+        total = tried + len(source.unreadable)
+        raise BrokenSamplesError(source.noun, errors, total, path)
+
+
+def _skipped(
+    path: Path, source: Source, indices: Sequence[int], broken: Sequence[Broken]
+) -> list[Skipped]:
+    return [
+        Skipped(
+            name_under(path, one.error.where),
+            one.error.reason,
+            None if source.has_label_sets else source.class_names[source.labels[index]],
+        )
+        for index, one in zip(indices, broken, strict=True)
+    ]
+
+
+def _never_read(path: Path, source: Source) -> list[Skipped]:
+    """What the source left out itself."""
+    unreadable = [
+        Skipped(name_under(path, error.where), error.reason, class_name)
+        for class_name, error in source.unreadable
+    ]
+    return [*unreadable, *source.skipped]
+
+
+def _labels(source: Source, indices: Sequence[int]) -> NDArray[np.int32]:
+    return np.array([source.labels[index] for index in indices], np.int32)

@@ -4,7 +4,8 @@ A pack's arrays:
 
 - `jpeg` uint8 [bytes] and `offsets` int [n + 1]: image i is `jpeg[offsets[i]:offsets[i + 1]]`; or
 - `mulaw` uint8 [n, samples], or [bytes] with `offsets`: audio, see `signals`; or
-- `x` float [n, samples, channels] and `channels` str [channels]: motion, see `signals`; or
+- `x` float or int16 [n, samples, channels] and `channels` str [channels]: motion, with `rate` and
+  `units` where they are not the network's, see `signals`; or
 - `inputs` [n, height, width, channels]: int8 samples as the network reads them, or real values
   in float16, float32 or float64, which are quantized here;
 - `labels` int [n], or [n, classes] of 0 and 1 where a sample has any number of labels;
@@ -21,7 +22,7 @@ import numpy as np
 from kilograd.data.images import decode_images
 from kilograd.data.pack import Pack, describe, read_pack
 from kilograd.data.signals import audio_decoder, motion_decoder
-from kilograd.data.source import Source
+from kilograd.data.source import Decoded, Source
 from kilograd.features import LogMel, Motion
 from kilograd.ir import MOST_LABELS
 
@@ -36,8 +37,19 @@ if TYPE_CHECKING:
 
 #: The array that tells what a pack holds.
 _HELD = {"jpeg": "images", "mulaw": "audio", "x": "motion"}
+_NOUNS = {"audio": "recordings", "motion": "windows"}
 _READERS = {"images": "kilograd-48", "audio": "kilograd-kws", "motion": "kilograd-motion"}
-_KNOWN = {*_HELD, "offsets", "rate", "channels", "inputs", "labels", "split", "class_names"}
+_KNOWN = {
+    *_HELD,
+    "offsets",
+    "rate",
+    "channels",
+    "units",
+    "inputs",
+    "labels",
+    "split",
+    "class_names",
+}
 _TRAIN, _TEST = 0, 1
 _SAMPLE_DIMENSIONS = 4
 
@@ -59,7 +71,9 @@ def open_pack(path: Path, spec: InputSpec) -> Source:
     train, test = (np.flatnonzero(split == part).tolist() for part in (_TRAIN, _TEST))
     if not train and not test:
         pack.fail("no sample is marked as train (split 0) or test (split 1)")
-    return Source(labels.tolist(), class_names, train, test or None, decode, has_label_sets)
+    held = next((kind for name, kind in _HELD.items() if name in pack.arrays), "samples")
+    noun = _NOUNS.get(held, held)
+    return Source(labels.tolist(), class_names, train, test or None, decode, has_label_sets, noun)
 
 
 def _labels(pack: Pack) -> tuple[NDArray[np.int64], tuple[str, ...]]:
@@ -122,12 +136,14 @@ def _image_decoder(pack: Pack, count: int, spec: InputSpec) -> Decoder:
     if jpeg.dtype != np.uint8 or jpeg.ndim != 1:
         pack.fail(f"jpeg is {describe(jpeg)} instead of uint8 [bytes]")
     offsets = pack.offsets("jpeg", count, len(jpeg))
-    return lambda indices: decode_images(
-        [
-            (f"{pack.path}: image {index}", jpeg[offsets[index] : offsets[index + 1]].tobytes())
-            for index in indices
-        ],
-        spec,
+    return lambda indices: Decoded(
+        decode_images(
+            [
+                (f"{pack.path}: image {index}", jpeg[offsets[index] : offsets[index + 1]].tobytes())
+                for index in indices
+            ],
+            spec,
+        )
     )
 
 
@@ -146,12 +162,12 @@ def _plain_decoder(pack: Pack, count: int, spec: InputSpec) -> Decoder:
     if len(inputs) != count:
         pack.fail(f"inputs has {len(inputs)} samples for {count} labels")
     if inputs.dtype == np.int8:
-        return lambda indices: inputs[list(indices)]
+        return lambda indices: Decoded(inputs[list(indices)])
     finite = np.isfinite(inputs).all(axis=(1, 2, 3))
     if not finite.all():
         pack.fail(f"sample {np.flatnonzero(~finite)[0]} of inputs holds NaN or infinity")
 
-    def quantize(indices: Sequence[int]) -> NDArray[np.int8]:
-        return spec.quantize(inputs[list(indices)])
+    def quantize(indices: Sequence[int]) -> Decoded:
+        return Decoded(spec.quantize(inputs[list(indices)]))
 
     return quantize

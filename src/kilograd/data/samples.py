@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -126,6 +126,21 @@ class Samples:
         return len(self.labels)
 
 
+@dataclass(frozen=True)
+class Skipped:
+    """A sample, a file or a folder that was left out.
+
+    Attributes:
+        where: its name, as seen from the data's folder or pack.
+        reason: in a few words.
+        class_name: of its class; None where it has none, or several.
+    """
+
+    where: str
+    reason: str
+    class_name: str | None = None
+
+
 @dataclass(frozen=True, eq=False)
 class Dataset:
     """Samples to learn from, samples to be judged by, and the names of their classes.
@@ -137,6 +152,8 @@ class Dataset:
         class_names: at least two.
         has_label_sets: whether a label is a set of classes, as a number: bit k is 1 where class k
             applies.
+        skipped: what lay among the samples and was left out.
+        notes: what was done to samples that somebody should know, a sentence each.
     """
 
     name: str
@@ -144,6 +161,8 @@ class Dataset:
     test: Samples
     class_names: tuple[str, ...]
     has_label_sets: bool = False
+    skipped: tuple[Skipped, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def name_of(self, label: int) -> str:
         """A label in words."""
@@ -162,7 +181,7 @@ def with_class_order(dataset: Dataset, class_names: tuple[str, ...]) -> Dataset:
     """
     number = np.array([class_names.index(name) for name in dataset.class_names], np.int32)
     train, test = (Samples(s.inputs, number[s.labels]) for s in (dataset.train, dataset.test))
-    return Dataset(dataset.name, train, test, class_names)
+    return replace(dataset, train=train, test=test, class_names=class_names)
 
 
 def pack_digest(dataset: Dataset) -> str:
