@@ -70,7 +70,11 @@ def evaluate_model(console: Console, request: EvaluateRequest) -> dict[str, Any]
             np.concatenate([part.labels for part in both]),
         )
     if not len(samples):
-        raise DataError("there are no test samples", where=dataset.name, hint="--all tests on the training samples too")
+        raise DataError(
+            "there are no test samples",
+            where=dataset.name,
+            hint="--all tests on the training samples too",
+        )
     with open_device(program, request.device) as device:
         device.write_state(saved.state)
         with accuracy_bar(console) as show:

@@ -51,7 +51,7 @@ class Keeper:
         """After a whole run."""
         result = run.result
         self._write(result.state, result.steps, result.steps, run.counters.training, None)
-        console.print(f"state: {self.path}", markup=False, highlight=False)
+        console.print(f"state: {self.path}", markup=False, highlight=False, soft_wrap=True)
 
     def interrupted(self, console: Console, run: Interrupted) -> None:
         """After a part of one."""
@@ -61,7 +61,7 @@ class Keeper:
         text = f"what was learned is in {self.path}"
         if left is not None:
             text += f"; the same command with --resume {self.path} goes on"
-        console.print(text, markup=False, highlight=False)
+        console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def _write(
         self,

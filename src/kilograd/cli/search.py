@@ -12,10 +12,10 @@ from rich.console import Console
 from rich.progress import TextColumn, TimeRemainingColumn
 
 from kilograd.cli.blame import blame
+from kilograd.cli.progress import progress_bar
 from kilograd.cli.search_report import write_search_report
 from kilograd.cli.sizes import parse_size
 from kilograd.cli.source import ModelSource
-from kilograd.cli.progress import progress_bar
 from kilograd.cli.train import check_writable
 from kilograd.data import load_dataset
 from kilograd.errors import UserError

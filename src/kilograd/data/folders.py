@@ -32,7 +32,7 @@ def open_folder(path: Path, spec: InputSpec) -> Source:
         DataError: fewer than two classes, an empty class, a test class that train lacks, or a
             network that reads none of these.
     """
-    kind, decode = _reader(path, spec)
+    kind, decode = reader_of(path, spec)
     folders = {folder.name.lower(): folder for folder in class_folders(path)}
     held_out = folders.get("test") or folders.get("val")
     explicit = held_out is not None and "train" in folders
@@ -72,8 +72,16 @@ def _unused_folders(folders: dict[str, Path], held_out: Path | None) -> tuple[st
     return (f"beside train, {held_out.name if held_out else ''} is read and not {others}",)
 
 
-def _reader(path: Path, spec: InputSpec) -> tuple[Kind, Callable[[Sequence[Path]], Decoded]]:
-    """What the network reads, and how files of it are read."""
+def reader_of(path: Path, spec: InputSpec) -> tuple[Kind, Callable[[Sequence[Path]], Decoded]]:
+    """What the network reads, and how files of it are read.
+
+    Args:
+        path: for messages.
+        spec: the network's input.
+
+    Raises:
+        DataError: a network that reads no files of any kind.
+    """
     features = spec.features
     if features is None:
         return kinds.IMAGES, lambda files: read_images([(str(f), f) for f in files], spec)
