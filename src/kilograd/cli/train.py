@@ -25,6 +25,7 @@ from rich.progress import (
 from rich.table import Table
 
 from kilograd.cli.blame import blame
+from kilograd.cli.data_report import data_summary, show_data, skip_hint
 from kilograd.cli.online import (
     OnlineRequest,
     online_facts,
@@ -74,6 +75,8 @@ class TrainRequest:
     report: Path | None
     save: Path | None
     stream: OnlineRequest
+    skips_broken: bool = False
+    shows_data: bool = True
 
 
 def train_model(console: Console, request: TrainRequest) -> dict[str, Any]:
@@ -89,13 +92,18 @@ def train_model(console: Console, request: TrainRequest) -> dict[str, Any]:
     budget = request.budgets.sram
     # The head may be one that is replaced.
     spec = input_spec(request.source.load(2))
-    dataset = load_dataset(
-        request.data,
-        spec,
-        limit=request.limit,
-        test_limit=request.test_limit,
-        seed=request.options.seed,
-    )
+    with skip_hint():
+        dataset = load_dataset(
+            request.data,
+            spec,
+            limit=request.limit,
+            test_limit=request.test_limit,
+            seed=request.options.seed,
+            skip_broken=request.skips_broken,
+        )
+    if request.shows_data:
+        show_data(console, dataset)
+    samples = data_summary(dataset)
     request = replace(
         request, source=replace(request.source, has_label_sets=dataset.has_label_sets)
     )
@@ -128,7 +136,7 @@ def train_model(console: Console, request: TrainRequest) -> dict[str, Any]:
         save=request.save,
         stream=stream,
     )
-    return summary
+    return {**summary, "samples": samples}
 
 
 @dataclass(frozen=True)

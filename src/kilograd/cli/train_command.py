@@ -29,8 +29,14 @@ def train(
     *,
     data: Annotated[
         Path,
-        typer.Option(help="Learn from a folder of images or WAV files, or from an .npz pack."),
+        typer.Option(
+            help="Learn from a folder of images, sound or motion, or from an .npz pack; see "
+            "docs/own-data.md."
+        ),
     ],
+    skip_broken: Annotated[
+        bool, typer.Option("--skip-broken", help="Leave out samples that cannot be read.")
+    ] = False,
     scheme: SchemeOption = "head",
     device: DeviceOption = "host",
     epochs: Annotated[
@@ -123,6 +129,8 @@ def train(
         report=report,
         save=save,
         stream=OnlineRequest(stream, new_class, drift, change_at, repeats, epochs, schedule),
+        skips_broken=skip_broken,
+        shows_data=not as_json,
     )
     result = train_model(console, request)
     if as_json:

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _NAMED = 10
-_WAY_OUT = "replace them or take them out; skip_broken=True leaves them out"
 
 
 class UnreadableError(DataError):
@@ -48,6 +47,8 @@ class Broken:
 class BrokenSamplesError(DataError):
     """Samples that cannot be read; the text is that of the one, or a list of them.
 
+    ``advice`` is the hint without how to go on without them.
+
     Args:
         noun: what they are, in the plural.
         errors: of each; at least one.
@@ -70,14 +71,18 @@ class BrokenSamplesError(DataError):
         self.total = total
         self.broken = tuple(broken)
         first = errors[0]
+        self.advice = first.hint if len(errors) == 1 else "replace them or take them out"
         if len(errors) == 1:
-            super().__init__(first.what, where=first.where, hint=first.hint)
+            hint = f"{first.hint}; " if first.hint else ""
+            super().__init__(
+                first.what, where=first.where, hint=f"{hint}skip_broken=True leaves it out"
+            )
             return
         named = named_with_reasons([(name_under(root, e.where), e.reason) for e in errors])
         super().__init__(
             f"{len(errors)} of {total} {noun} cannot be read: {named}",
             where=None if root is None else str(root),
-            hint=_WAY_OUT,
+            hint=f"{self.advice}; skip_broken=True leaves them out",
         )
 
 
