@@ -45,7 +45,7 @@ def test_broken_files_are_named_with_the_option_that_leaves_them_out(kilograd, f
     train(kilograd, damage(flowers)).refused(
         f"error: {flowers}: 3 of 31 images cannot be read: daisy/x.heic (HEIC: convert it to JPEG)",
         "daisy/y.png (does not decode), tulip/z.jpg (does not decode)",
-        "hint: replace them or take them out; --skip-broken leaves them out",
+        "hint: replace them or take them out; --skip-broken leaves out what cannot be read",
     )
 
 

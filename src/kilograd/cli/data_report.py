@@ -14,7 +14,7 @@ from kilograd.data import Dataset, Samples
 from kilograd.data.broken import BrokenSamplesError, named_with_reasons
 
 _SHOWN_CLASSES = 40
-_SKIP = "--skip-broken leaves them out"
+_SKIP = "--skip-broken leaves out what cannot be read"
 
 
 @contextmanager
@@ -23,7 +23,7 @@ def skip_hint() -> Generator[None]:
     try:
         yield
     except BrokenSamplesError as error:
-        error.hint = f"{error.advice}; {_SKIP}" if error.advice else _SKIP
+        error.hint = f"{error.hint}; {_SKIP}" if error.hint else _SKIP
         raise
 
 

@@ -47,8 +47,6 @@ class Broken:
 class BrokenSamplesError(DataError):
     """Samples that cannot be read; the text is that of the one, or a list of them.
 
-    ``advice`` is the hint without how to go on without them.
-
     Args:
         noun: what they are, in the plural.
         errors: of each; at least one.
@@ -66,23 +64,16 @@ class BrokenSamplesError(DataError):
         root: Path | None = None,
         broken: Sequence[Broken] = (),
     ) -> None:
-        self.noun = noun
-        self.errors = tuple(errors)
-        self.total = total
         self.broken = tuple(broken)
         first = errors[0]
-        self.advice = first.hint if len(errors) == 1 else "replace them or take them out"
         if len(errors) == 1:
-            hint = f"{first.hint}; " if first.hint else ""
-            super().__init__(
-                first.what, where=first.where, hint=f"{hint}skip_broken=True leaves it out"
-            )
+            super().__init__(first.what, where=first.where, hint=first.hint)
             return
         named = named_with_reasons([(name_under(root, e.where), e.reason) for e in errors])
         super().__init__(
             f"{len(errors)} of {total} {noun} cannot be read: {named}",
             where=None if root is None else str(root),
-            hint=f"{self.advice}; skip_broken=True leaves them out",
+            hint="replace them or take them out",
         )
 
 
