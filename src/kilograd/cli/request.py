@@ -52,6 +52,8 @@ class TrainRequest:
         report: an HTML file.
         keeping: of what was learned.
         stream: what the stream is like.
+        skips_broken: whether samples that cannot be read are left out.
+        shows_data: whether the user is told what is used of each class.
     """
 
     source: ModelSource
@@ -70,6 +72,8 @@ class TrainRequest:
     report: Path | None
     keeping: Keeping
     stream: OnlineRequest
+    skips_broken: bool = False
+    shows_data: bool = True
 
     def options(self, rate: float) -> TrainingOptions:
         """How a new run trains.

@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kilograd.cli.blame import blame
+from kilograd.cli.data_report import skip_hint
 from kilograd.cli.online import read_online_options
 from kilograd.cli.request import TrainRequest
 from kilograd.cli.saved import compile_saved, order_classes
 from kilograd.compiler import Program, compile_model
-from kilograd.data import Dataset, load_dataset, pack_digest, with_class_order
+from kilograd.data import Dataset, InputSpec, load_dataset, pack_digest, with_class_order
 from kilograd.errors import DataError, ModelError, UserError
 from kilograd.frontend.open import class_names, input_spec
 from kilograd.ir import Graph
@@ -56,9 +57,7 @@ def new_setup(request: TrainRequest) -> Setup:
     # The head may be one that is replaced.
     spec = input_spec(request.source.load(2))
     limits = request.limit, request.test_limit
-    dataset = load_dataset(
-        request.data, spec, limit=limits[0], test_limit=limits[1], seed=options.seed
-    )
+    dataset = _load(request, spec, limits, options.seed)
     request = replace(
         request, source=replace(request.source, has_label_sets=dataset.has_label_sets)
     )
@@ -105,13 +104,8 @@ def resumed_setup(request: TrainRequest, path: Path) -> Setup:
     with blame("--target"):
         target = get_target(request.target)
     program = compile_saved(request.source, saved, str(path), target)
-    dataset = load_dataset(
-        request.data,
-        input_spec(program.request.graph),
-        limit=history.limits[0],
-        test_limit=history.limits[1],
-        seed=history.options.seed,
-    )
+    spec = input_spec(program.request.graph)
+    dataset = _load(request, spec, history.limits, history.options.seed)
     dataset = order_classes(dataset, saved, str(path))
     if pack_digest(dataset) != history.data_digest:
         raise DataError(
@@ -128,6 +122,20 @@ def resumed_setup(request: TrainRequest, path: Path) -> Setup:
         unfinished=saved.unfinished,
         note=f"the run in {path} goes on after {history.steps} of {history.total} steps",
     )
+
+
+def _load(
+    request: TrainRequest, spec: InputSpec, limits: tuple[int | None, int | None], seed: int
+) -> Dataset:
+    with skip_hint():
+        return load_dataset(
+            request.data,
+            spec,
+            limit=limits[0],
+            test_limit=limits[1],
+            seed=seed,
+            skip_broken=request.skips_broken,
+        )
 
 
 def _refuse_other_options(

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from kilograd.cli.blame import blame
+from kilograd.cli.data_report import data_summary, show_data
 from kilograd.cli.keeping import Keeper, check_replaceable, say_interrupted
 from kilograd.cli.online import online_facts, show_online
 from kilograd.cli.outcome import show_evaluation
@@ -51,8 +52,10 @@ def train_model(console: Console, request: TrainRequest) -> dict[str, Any]:
     keeping = request.keeping
     check_replaceable(keeping)
     setup = new_setup(request) if keeping.resume is None else resumed_setup(request, keeping.resume)
+    if request.shows_data:
+        show_data(console, setup.dataset)
     if setup.note:
-        console.print(setup.note, markup=False, highlight=False)
+        console.print(setup.note, markup=False, highlight=False, soft_wrap=True)
     summary, _ = train_and_show(
         console,
         setup.program,
@@ -65,7 +68,7 @@ def train_model(console: Console, request: TrainRequest) -> dict[str, Any]:
         keeper=None if keeping.path is None else Keeper(keeping.path, setup, request.device),
         unfinished=setup.unfinished,
     )
-    return summary
+    return {**summary, "samples": data_summary(setup.dataset)}
 
 
 def train_and_show(

@@ -117,6 +117,9 @@ def train(
             min=1,
         ),
     ] = None,
+    skip_broken: Annotated[
+        bool, typer.Option("--skip-broken", help="Leave out samples that cannot be read.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Train on a device and show what was learned."""
@@ -142,6 +145,8 @@ def train(
         report=report,
         keeping=Keeping(save, resume, force),
         stream=OnlineRequest(stream, new_class, drift, change_at, repeats, epochs, schedule),
+        skips_broken=skip_broken,
+        shows_data=not as_json,
     )
     result = train_model(console, request)
     if as_json:

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _NAMED = 10
-_WAY_OUT = "replace them or take them out; skip_broken=True leaves them out"
 
 
 class UnreadableError(DataError):
@@ -65,9 +64,6 @@ class BrokenSamplesError(DataError):
         root: Path | None = None,
         broken: Sequence[Broken] = (),
     ) -> None:
-        self.noun = noun
-        self.errors = tuple(errors)
-        self.total = total
         self.broken = tuple(broken)
         first = errors[0]
         if len(errors) == 1:
@@ -77,7 +73,7 @@ class BrokenSamplesError(DataError):
         super().__init__(
             f"{len(errors)} of {total} {noun} cannot be read: {named}",
             where=None if root is None else str(root),
-            hint=_WAY_OUT,
+            hint="replace them or take them out",
         )
 
 

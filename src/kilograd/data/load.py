@@ -15,12 +15,12 @@ from kilograd.data.source import Decoded
 from kilograd.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from kilograd.data.broken import Broken
+    from kilograd.data.broken import UnreadableError
     from kilograd.data.source import Source
 
 
@@ -65,12 +65,11 @@ def load_dataset(
             test = choose_balanced(test, source.labels, test_limit, seed)
             decoded, broken = _decode(source, [*train, *test])
             if not skip_broken:
-                _refuse(path, source, broken, len(train) + len(test))
+                _refuse(path, source, broken.values(), len(train) + len(test))
             if decoded is not None:
                 break
-            indices = [[*train, *test][one.position] for one in broken]
-            left_out += _skipped(path, source, indices, broken)
-            source = source.without(indices)
+            left_out += _skipped(path, source, broken)
+            source = source.without(broken)
     except OSError as error:
         what = f"it cannot be read ({type(error).__name__})"
         raise DataError(what, where=str(path)) from error
@@ -112,31 +111,32 @@ def _check_train(train: Sequence[int], limit: int | None) -> None:
         )
 
 
-def _decode(source: Source, indices: Sequence[int]) -> tuple[Decoded | None, Sequence[Broken]]:
-    """Samples at indices; None, and those that cannot be read, where there are such."""
+def _decode(
+    source: Source, indices: Sequence[int]
+) -> tuple[Decoded | None, Mapping[int, UnreadableError]]:
+    """Samples at indices; None, and by index those that cannot be read, where there are such."""
     try:
-        return source.decode(indices), ()
+        return source.decode(indices), {}
     except BrokenSamplesError as error:
-        return None, error.broken
+        found = {indices[one.position]: one.error for one in error.broken}
+        return None, dict(sorted(found.items()))
 
 
-def _refuse(path: Path, source: Source, broken: Sequence[Broken], tried: int) -> None:
-    errors = [*(error for _, error in source.unreadable), *(one.error for one in broken)]
+def _refuse(path: Path, source: Source, broken: Iterable[UnreadableError], tried: int) -> None:
+    errors = [*(error for _, error in source.unreadable), *broken]
     if errors:
         total = tried + len(source.unreadable)
         raise BrokenSamplesError(source.noun, errors, total, path)
 
 
-def _skipped(
-    path: Path, source: Source, indices: Sequence[int], broken: Sequence[Broken]
-) -> list[Skipped]:
+def _skipped(path: Path, source: Source, broken: Mapping[int, UnreadableError]) -> list[Skipped]:
     return [
         Skipped(
-            name_under(path, one.error.where),
-            one.error.reason,
+            name_under(path, error.where),
+            error.reason,
             None if source.has_label_sets else source.class_names[source.labels[index]],
         )
-        for index, one in zip(indices, broken, strict=True)
+        for index, error in broken.items()
     ]
 
 

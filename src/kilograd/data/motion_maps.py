@@ -59,7 +59,7 @@ def resample_windows(windows: NDArray[np.float64], ratio: Fraction) -> NDArray[n
     count, length, channels = windows.shape
     columns: NDArray[np.float64] = np.moveaxis(windows, 1, 0).reshape(length, count * channels)
     moved: NDArray[np.float64] = resample_real(columns, ratio).reshape(-1, count, channels)
-    return moved.swapaxes(0, 1)
+    return np.moveaxis(moved, 1, 0)
 
 
 def motion_maps(

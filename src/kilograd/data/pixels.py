@@ -47,6 +47,11 @@ _HEIF_BRANDS = (b"mif1", b"msf1")
 _ANIMATED = ("GIF", "WEBP", "PNG")
 _ONE_LARGE_IMAGE = threading.Lock()
 _WHITE = 255
+_ORIENTATION = 0x0112
+#: Orientations that exchange height and width.
+_ON_A_SIDE = range(5, 9)
+#: A large image is first divided by whole numbers to no less than so many times what is needed.
+_REDUCING_GAP = 3.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +104,7 @@ def _picture(where: str, opened: Image.Image, spec: InputSpec) -> Picture:
         raise _too_large(where, f"{opened.width}x{opened.height}")
     if opened.mode in {"F", "I"} and opened.format == "TIFF":
         raise UnreadableError(
-            "the image has 32 bits a pixel, and nobody knows which of its values is white",
+            "the image has 32 bits a pixel, and nobody knows which value is white",
             reason="32 bits a pixel: save it with 8 or 16",
             where=where,
             hint="save it with 8 or 16 bits a pixel",
@@ -112,28 +117,27 @@ def _picture(where: str, opened: Image.Image, spec: InputSpec) -> Picture:
             wanted = 2 * max(spec.width, spec.height)
             opened.draft(None, (wanted, wanted))
         opened.load()
-        image: Image.Image = opened
-        if not is_large:
-            image = ImageOps.exif_transpose(image)
+        orientation = opened.getexif()
+        image: Image.Image = opened if is_large else ImageOps.exif_transpose(opened)
         image = _opaque(_eight_bit(image)).convert("L" if spec.channels == 1 else "RGB")
         if is_large:
-            orientation = opened.getexif()
-            image = image.reduce(_reduction(image, spec))
+            width, height = spec.width, spec.height
+            is_turned = orientation.get(_ORIENTATION) in _ON_A_SIDE
+            image = image.resize(
+                (height, width) if is_turned else (width, height),
+                Image.Resampling.BILINEAR,
+                reducing_gap=_REDUCING_GAP,
+            )
             image.getexif().update(orientation)
             image = ImageOps.exif_transpose(image)
-        image = image.resize((spec.width, spec.height), Image.Resampling.BILINEAR)
+        else:
+            image = image.resize((spec.width, spec.height), Image.Resampling.BILINEAR)
     return Picture(
         np.reshape(np.asarray(image, np.uint8), spec.shape),
         is_animated=has_frames and opened.format in _ANIMATED,
         has_pages=has_frames and opened.format == "TIFF",
         is_large=is_large,
     )
-
-
-def _reduction(image: Image.Image, spec: InputSpec) -> int:
-    """By which whole number an image can be divided and still be twice as large as needed."""
-    wanted = 2 * max(spec.width, spec.height)
-    return max(1, min(image.width, image.height) // wanted)
 
 
 def _has_frames(image: Image.Image) -> bool:

@@ -55,7 +55,7 @@ class RecordingNotes:
         named = ", ".join(map(str, others[:4])) + (", …" if len(others) > 4 else "")  # noqa: PLR2004
         told = (
             (changed, f"resampled from {named} Hz to {wanted} Hz"),
-            (lower, f"under {wanted} Hz, so the highest sounds that the network hears are missing"),
+            (lower, f"under {wanted} Hz, so the highest sounds are missing"),
             (self._short, f"shorter than {seconds}, padded with silence on both sides"),
             (self._long, f"longer than {seconds}, cut to the middle"),
             (self._silent, "silent in the part that the network hears"),
