@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from kilograd.report.searched import Searched
 
 # Pixels of the view box.
-_WIDTH, _LEFT, _RIGHT = 1120.0, 54.0, 1080.0
+_WIDTH, _WIDEST, _LEFT, _RIGHT = 560.0, 760.0, 54.0, 540.0
 _TOP, _BOTTOM = 34.0, 250.0
 _RADIUS = 5.0
 
@@ -54,4 +54,4 @@ def front(found: Searched) -> str:
         parts.append(element("circle", circle, element("title", {}, title)))
         parts.append(label(place[0] - 8, place[1] - 9, point.name, "mark-note", "end"))
     text = f"The best of {len(points)} budgets, from {points[0].name} to {points[-1].name}"
-    return drawing(_WIDTH, _BOTTOM + 28, text, parts)
+    return drawing(_WIDTH, _BOTTOM + 28, text, parts, most=_WIDEST)
