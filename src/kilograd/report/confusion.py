@@ -22,7 +22,7 @@ _PAIRS = 15
 _BESIDE_CLASSES = 10
 
 #: Pixels that a cell has, and all cells of a row together where they would be larger.
-_CELL_PIXELS, _ROW_PIXELS = (28, 56), 340
+_CELL_PIXELS, _ROW_PIXELS = (28, 44), 200
 
 
 @dataclass(frozen=True)

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from kilograd.training.loop import TrainingResult
 
 # Pixels of the view box.
-_WIDTH, _HEIGHT, _WIDEST = 350.0, 262.0, 480.0
-_TOP, _BOTTOM = 40.0, 220.0
+_WIDTH, _HEIGHT, _WIDEST = 350.0, 268.0, 460.0
+_TOP, _BOTTOM = 46.0, 226.0
 _LEFT, _PANEL = 38.0, 216.0
 _RIGHT = _LEFT + _PANEL
 _TEXT_GAP = 32.0
@@ -188,15 +188,14 @@ def _axis(result: TrainingResult) -> str:
 
 
 def _cut(panel: _Panel, change: Change) -> list[str]:
-    """Draw a line at the change, with its name on the side that has more room."""
+    """Draw a line at the change, with its name above the panel, where there is more room."""
     x = panel.x(change.sample)
-    is_left = x > (_LEFT + _RIGHT) / 2
-    name = shortened(str(change), max(x - _LEFT, _RIGHT - x) - 12, 11)
+    is_left = x > _WIDTH / 2
+    name = shortened(str(change), max(x, _WIDTH - x) - 8, 11)
+    side, anchor = (-5, "end") if is_left else (5, None)
     return [
-        line(x, _TOP - 8, x, _BOTTOM, "cut"),
-        label(
-            x + (-6 if is_left else 6), _TOP - 2, name, "cut-name halo", "end" if is_left else None
-        ),
+        line(x, _TOP - 24, x, _BOTTOM, "cut"),
+        label(x + side, _TOP - 14, name, "cut-name", anchor),
     ]
 
 
@@ -214,7 +213,7 @@ def _margin(panel: _Panel, texts: Sequence[tuple[float, str, str, str]]) -> list
 
 
 def _frame(panel: _Panel, title: str, ticks: Sequence[tuple[float, str]], axis: str) -> list[str]:
-    parts = [label(0, _TOP - 26, title, "panel-title")]
+    parts = [label(0, _TOP - 32, title, "panel-title")]
     for value, text in ticks:
         y = panel.y(value)
         parts += [
@@ -226,7 +225,7 @@ def _frame(panel: _Panel, title: str, ticks: Sequence[tuple[float, str]], axis: 
             x = panel.x(step)
             parts.append(label(x, _BOTTOM + 16, f"{step:,.0f}", "tick", "middle"))
     middle = (_LEFT + _RIGHT) / 2
-    parts.append(label(middle, _BOTTOM + 36, axis, "axis", "middle"))
+    parts.append(label(middle, _BOTTOM + 34, axis, "axis", "middle"))
     return parts
 
 

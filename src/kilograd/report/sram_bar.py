@@ -72,8 +72,8 @@ def _bar_labels(names: Sequence[tuple[float, str, int, str]], axes: Axes) -> lis
         leader = path([(_BAR_X - 4, middle), (_BAR_X - 12, -place), (_BAR_X - 18, -place)])
         parts += [
             element("path", {"d": leader, "class": "leader"}),
-            label(_BAR_X - 22, -place - 1.5, name, f"part {css}", "end"),
-            label(_BAR_X - 22, -place + 11, f"{size:,}", "part-size", "end"),
+            label(_BAR_X - 22, -place - 3.5, name, f"part {css}", "end"),
+            label(_BAR_X - 22, -place + 10.5, f"{size:,}", "part-size", "end"),
         ]
     return parts
 

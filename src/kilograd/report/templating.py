@@ -32,8 +32,9 @@ def markup(text: str) -> Markup:
 
 
 def breakable(text: str) -> Markup:
-    """Let a long name continue on another line after its dots, slashes and underscores."""
-    return Markup("<wbr />").join(re.split(r"(?<=[._/])(?=\w)", legible(text)))
+    """Let a long name continue on another line after its dots and slashes, or underscores."""
+    ends = "[./]" if re.search(r"[./]\w", text) else "_"
+    return Markup("<wbr />").join(re.split(rf"(?<={ends})(?=\w)", legible(text)))
 
 
 @cache
