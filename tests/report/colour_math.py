@@ -11,28 +11,36 @@ import numpy as np
 #: The matrix of each deficiency, in linear RGB.
 DEFICIENCIES = {
     "none": np.eye(3),
-    "protanopia": np.array([
-        [0.152286, 1.052583, -0.204868],
-        [0.114503, 0.786281, 0.099216],
-        [-0.003882, -0.048116, 1.051998],
-    ]),
-    "deuteranopia": np.array([
-        [0.367322, 0.860646, -0.227968],
-        [0.280085, 0.672501, 0.047413],
-        [-0.011820, 0.042940, 0.968881],
-    ]),
-    "tritanopia": np.array([
-        [1.255528, -0.076749, -0.178779],
-        [-0.078411, 0.930809, 0.147602],
-        [0.004733, 0.691367, 0.303900],
-    ]),
+    "protanopia": np.array(
+        [
+            [0.152286, 1.052583, -0.204868],
+            [0.114503, 0.786281, 0.099216],
+            [-0.003882, -0.048116, 1.051998],
+        ]
+    ),
+    "deuteranopia": np.array(
+        [
+            [0.367322, 0.860646, -0.227968],
+            [0.280085, 0.672501, 0.047413],
+            [-0.011820, 0.042940, 0.968881],
+        ]
+    ),
+    "tritanopia": np.array(
+        [
+            [1.255528, -0.076749, -0.178779],
+            [-0.078411, 0.930809, 0.147602],
+            [0.004733, 0.691367, 0.303900],
+        ]
+    ),
 }
 
-_TO_XYZ = np.array([
-    [0.4124564, 0.3575761, 0.1804375],
-    [0.2126729, 0.7151522, 0.0721750],
-    [0.0193339, 0.1191920, 0.9503041],
-])
+_TO_XYZ = np.array(
+    [
+        [0.4124564, 0.3575761, 0.1804375],
+        [0.2126729, 0.7151522, 0.0721750],
+        [0.0193339, 0.1191920, 0.9503041],
+    ]
+)
 _WHITE = _TO_XYZ.sum(1)
 
 
@@ -53,10 +61,11 @@ def contrast(one, other):
 
 def difference(one, other, deficiency="none"):
     """CIEDE2000 between two colours, as somebody with a deficiency sees them."""
-    return ciede2000(*(_lab(DEFICIENCIES[deficiency] @ linear(c)) for c in (one, other)))
+    return ciede2000(*(lab(DEFICIENCIES[deficiency] @ linear(c)) for c in (one, other)))
 
 
-def _lab(light):
+def lab(light):
+    """CIELAB of a colour in linear RGB."""
     x, y, z = (
         t ** (1 / 3) if t > (6 / 29) ** 3 else t / (3 * (6 / 29) ** 2) + 4 / 29
         for t in _TO_XYZ @ np.clip(light, 0, 1) / _WHITE
@@ -74,7 +83,7 @@ def ciede2000(one, other):
     turn = 0.0 if c1 * c2 == 0 else (h2 - h1 + 180) % 360 - 180
     lightness, chroma = l2 - l1, c2 - c1
     hue = 2 * math.sqrt(c1 * c2) * math.sin(math.radians(turn / 2))
-    l, c = (l1 + l2) / 2, (c1 + c2) / 2
+    light, c = (l1 + l2) / 2, (c1 + c2) / 2
     h = h1 + h2 if c1 * c2 == 0 else (h1 + turn / 2) % 360
     t = (
         1
@@ -83,7 +92,7 @@ def ciede2000(one, other):
         + 0.32 * math.cos(math.radians(3 * h + 6))
         - 0.20 * math.cos(math.radians(4 * h - 63))
     )
-    sl = 1 + 0.015 * (l - 50) ** 2 / math.sqrt(20 + (l - 50) ** 2)
+    sl = 1 + 0.015 * (light - 50) ** 2 / math.sqrt(20 + (light - 50) ** 2)
     sc, sh = 1 + 0.045 * c, 1 + 0.015 * c * t
     around = 60 * math.exp(-(((h - 275) / 25) ** 2))
     rt = -2 * math.sqrt(c**7 / (c**7 + 25.0**7)) * math.sin(math.radians(around))

@@ -64,7 +64,7 @@
   for (const box of document.querySelectorAll(".scroll")) {
     const isWide = box.scrollWidth > box.clientWidth + 1;
     const fade = parseFloat(getComputedStyle(box).getPropertyValue("--fade-end"));
-    if (isWide !== fade > 0) say("a wrong cue for scrolling", box.getAttribute("aria-label"));
+    if (isWide !== fade > 0) say("a wrong cue for scrolling", box.ariaLabel ?? "");
   }
   return complaints;
 }

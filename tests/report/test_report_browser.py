@@ -2,11 +2,10 @@
 
 import os
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from report_cases import TARGET, reported, streamed, trained
+from report_cases import TARGET, compiled, reported, streamed, trained
 from test_report_search import searched
 
 from kilograd.measuring.ablation import steps
@@ -43,7 +42,7 @@ def browser():
 def pages(graph, partly):
     """Pages by what they show."""
     optimizations = steps(graph, partly.scheme, TARGET, row_input=False)
-    many = tuple(f"class {k}" for k in range(19)) + (LONG,)
+    many = (*(f"class {k}" for k in range(19)), LONG)
     names = ("cat", "lily of the valley", LONG)
     reports = {
         "run": reported(partly, optimizations=optimizations),
@@ -92,7 +91,9 @@ def test_nothing_is_cut_or_broken_or_overlaps(opened):
     assert opened.evaluate(CHECKS) == []
 
 
-@pytest.mark.parametrize("opened", every("run", "20 classes", "everything"), indirect=True, ids=" ".join)
+@pytest.mark.parametrize(
+    "opened", every("run", "20 classes", "everything"), indirect=True, ids=" ".join
+)
 def test_accessibility(opened):
     axe = pytest.importorskip("axe_core_python.sync_playwright")
     found = axe.Axe().run(opened)["violations"]
@@ -105,8 +106,6 @@ def test_accessibility(opened):
 
 @pytest.mark.parametrize("scheme", ["full", "last:3", "bias:4", "head"])
 def test_labels_of_every_scheme(browser, graph, scheme):
-    from report_cases import compiled  # noqa: PLC0415
-
     page = browser.new_page(viewport={"width": 1200, "height": 900})
     page.set_content(render_report(reported(compiled(graph, scheme))))
     assert page.evaluate(CHECKS) == []

@@ -55,7 +55,8 @@ def test_hostile_class_names(partly, classes):
     root = page(text)
     assert root.find(".//h1").text == SCRIPT
     captions = [
-        "".join(figure.find("figcaption").itertext()) for figure in section(report, "Samples").iter("figure")
+        "".join(figure.find("figcaption").itertext())
+        for figure in section(report, "Samples").iter("figure")
     ]
     assert captions == names[:MOST_SAMPLES]
     assert [img.get("alt") for img in root.iter("img")] == names[:MOST_SAMPLES]

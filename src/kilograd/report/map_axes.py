@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 # Pixels of the view box.
 WIDTH = 1080.0
-MAP_LEFT, MAP_RIGHT = 256.0, 1076.0
+MAP_LEFT, MAP_RIGHT = 256.0, 1066.0
 TOP, _MAP_HEIGHT = 64.0, 480.0
 _LIVE_GAP, _LIVE_HEIGHT = 52.0, 96.0
 
