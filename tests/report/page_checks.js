@@ -47,16 +47,17 @@
         if (wide > 1 && high > 1) say("texts overlap", `${text} / ${other}`);
       }
     });
-    // Upright lines do not cross level texts outside the map's own rectangles.
-    for (const line of drawing.querySelectorAll("line.cut, rect.r-loss, rect.peak-band")) {
-      const mark = line.getBoundingClientRect();
-      if (mark.width > mark.height) continue;
-      for (const [text, box] of boxes) {
-        if (box.height > box.width) continue;
-        if (drawing.querySelector(`.in`) && [...drawing.querySelectorAll(".in")].some((n) => n.textContent === text)) continue;
-        const wide = Math.min(box.right, mark.right) - Math.max(box.left, mark.left);
-        const high = Math.min(box.bottom, mark.bottom) - Math.max(box.top, mark.top);
-        if (wide > 0 && high > 1) say("a line crosses a text", text);
+    // Names inside the map's rectangles are crossed by none of the lines above these.
+    for (const mark of drawing.querySelectorAll("line.cut, rect.r-loss, rect.peak-band")) {
+      const area = mark.getBoundingClientRect();
+      if (area.width > area.height) continue;
+      const isOutline = mark.classList.contains("peak-band");
+      const lines = isOutline ? [area.left, area.right] : [(area.left + area.right) / 2];
+      for (const text of drawing.querySelectorAll(isOutline ? "text" : "text:not(.in)")) {
+        const box = text.getBoundingClientRect();
+        const high = Math.min(box.bottom, area.bottom) - Math.max(box.top, area.top);
+        if (high > 1 && lines.some((x) => box.left + 1 < x && x < box.right - 1))
+          say("a line crosses a text", text.textContent);
       }
     }
   }

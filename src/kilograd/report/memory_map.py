@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
 from kilograd.report.analysis import (
@@ -89,7 +90,8 @@ def _buffer(placed: PlacedBuffer, program: Program, axes: Axes) -> str:
     title = _tooltip(placed, program.graph, first, last)
     shape = rectangle(x, y, right - x, height, f"k-{placed.kind.value}{outline}", title=title)
     name = shown_name(buffer, program.graph)
-    return shape + _name_inside(name, f"in on-{placed.kind.value}", x, y, right - x, height)
+    pieces = _pieces(x, right, program, axes)
+    return shape + _name_inside(name, f"in on-{placed.kind.value}", pieces, y, height)
 
 
 def _tooltip(placed: PlacedBuffer, graph: Graph, first: int, last: int) -> str:
@@ -108,14 +110,25 @@ def _tooltip(placed: PlacedBuffer, graph: Graph, first: int, last: int) -> str:
     return "\n".join(lines)
 
 
-def _name_inside(name: str, css: str, x: float, y: float, width: float, height: float) -> str:
+def _name_inside(
+    name: str, css: str, pieces: Sequence[tuple[float, float]], y: float, height: float
+) -> str:
+    """Write a name into the first piece (left, right) of a rectangle that has room, or upright."""
     room = text_width(name, _FONT) + 6
-    if width >= room and height >= _FONT + 2:
-        return label(x + 4, y + min(height / 2, 9) + 3.5, name, css)
-    if height >= room and width >= _FONT + 2:
-        middle = x + width / 2
-        return label(middle + 3.5, y + height - 4, name, css, turn=-90)
+    for left, right in pieces:
+        if right - left >= room and height >= _FONT + 2:
+            return label(left + 4, y + min(height / 2, 9) + 3.5, name, css)
+    for left, right in pieces:
+        if height >= room and right - left >= _FONT + 2:
+            return label((left + right) / 2 + 3.5, y + height - 4, name, css, turn=-90)
     return ""
+
+
+def _pieces(left: float, right: float, program: Program, axes: Axes) -> list[tuple[float, float]]:
+    """Cut a span of pixels where the lines around the peak cross it."""
+    index = peak_index(program)
+    lines = [axes.x(end) for end in (index, index + 1) if left < axes.x(end) < right]
+    return list(itertools.pairwise([left, *lines, right]))
 
 
 def _regions(program: Program, axes: Axes) -> list[str]:
