@@ -1,5 +1,6 @@
 """The page in a real browser: on a phone and on a desk, in the light and in the dark."""
 
+import importlib
 import os
 import shutil
 from pathlib import Path
@@ -14,25 +15,25 @@ from kilograd.report import render_report
 pytestmark = pytest.mark.browser
 
 CHECKS = Path(__file__).with_name("page_checks.js").read_text(encoding="utf-8")
+IS_NEEDED = os.environ.get("CI") == "true"
 SIZES = {"phone": (400, 800), "desk": (1200, 900)}
 LONG = "american_pit_bull_terrier"
+
+
+def needed(module):
+    """Import a module; the test skips without it, except in continuous integration."""
+    return importlib.import_module(module) if IS_NEEDED else pytest.importorskip(module)
 
 
 @pytest.fixture(scope="module")
 def browser():
     """Chromium; the tests skip without it, except in continuous integration."""
-    is_needed = os.environ.get("CI") == "true"
-    try:
-        from playwright.sync_api import sync_playwright  # noqa: PLC0415 - may be missing
-    except ImportError:
-        if is_needed:
-            raise
-        pytest.skip("Playwright is missing")
-    program = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))), None)
+    playwright_api = needed("playwright.sync_api")
+    program = shutil.which("chromium") or shutil.which("google-chrome")
     if program is None:
-        assert not is_needed, "Chromium is missing"
+        assert not IS_NEEDED, "Chromium is missing"
         pytest.skip("Chromium is missing")
-    with sync_playwright() as playwright:
+    with playwright_api.sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
         yield started
         started.close()
@@ -95,7 +96,7 @@ def test_nothing_is_cut_or_broken_or_overlaps(opened):
     "opened", every("run", "20 classes", "everything"), indirect=True, ids=" ".join
 )
 def test_accessibility(opened):
-    axe = pytest.importorskip("axe_core_python.sync_playwright")
+    axe = needed("axe_core_python.sync_playwright")
     found = axe.Axe().run(opened)["violations"]
     assert [
         (rule["id"], [node["html"][:100] for node in rule["nodes"][:3]])
