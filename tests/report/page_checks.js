@@ -1,5 +1,7 @@
 // Complaints about the page that is open: what is cut, broken, too small or on top of each other.
-() => {
+async () => {
+  // Animations that follow scrolling start with the first frames.
+  for (let frame = 0; frame < 3; frame += 1) await new Promise(requestAnimationFrame);
   const complaints = [];
   const say = (what, text) => complaints.push(`${what}: ${text.trim().slice(0, 60)}`);
   const root = document.documentElement;
