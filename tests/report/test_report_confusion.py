@@ -46,7 +46,7 @@ def test_many_classes_show_the_most_confused_pairs(partly):
     matrix[3, 7], matrix[4, 2] = 5, 8
     result = replace(result, after=Evaluation(matrix))
     root = shown(partly, result, [f"<{i}>" for i in range(25)])
-    rows = [[cell.text for cell in row] for row in root.findall("table/tbody/tr")]
+    rows = [[cell.text for cell in row] for row in root.findall(".//tbody/tr")]
     assert [row[:3] for row in rows] == [["<4>", "<2>", "8 of 18"], ["<3>", "<7>", "5 of 15"]]
 
 

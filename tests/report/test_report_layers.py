@@ -44,7 +44,7 @@ def test_scheme_on_the_network(partly):
 
 def test_layer_table_has_totals(program):
     root = page(render_report(reported(program)))
-    (table,) = [t for t in root.iter("table") if t.get("class") == "data layers"]
+    (table,) = [t for t in root.iter("table") if "layers" in t.get("class").split()]
     totals = [cell.text for cell in table.find("tfoot/tr")]
     rows = layers(program)
     assert totals[0] == "7 layers"

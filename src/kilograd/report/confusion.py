@@ -18,8 +18,11 @@ MATRIX_CLASSES = 20
 
 _PAIRS = 15
 
-#: Cells with a larger share have a strong colour and light text.
-_STRONG = 0.55
+#: More classes have their matrices below each other.
+_BESIDE_CLASSES = 10
+
+#: Pixels that a cell has, and all cells of a row together where they would be larger.
+_CELL_PIXELS, _ROW_PIXELS = (28, 44), 200
 
 
 @dataclass(frozen=True)
@@ -148,6 +151,17 @@ class Confusion:
     pairs: Pairs | None = None
     labels: tuple[LabelRow, ...] = ()
 
+    @property
+    def is_wide(self) -> bool:
+        """True if the matrices need the width of the page."""
+        return bool(self.matrices) and len(self.matrices[0].rows) > _BESIDE_CLASSES
+
+    @property
+    def cell_pixels(self) -> int:
+        """Width and height of a cell."""
+        least, most = _CELL_PIXELS
+        return max(least, min(most, _ROW_PIXELS // max(1, len(self.matrices[0].rows))))
+
 
 def confusion(result: TrainingResult, class_names: Sequence[str]) -> Confusion:
     """Return two matrices or, for many classes, the most confused pairs.
@@ -195,9 +209,8 @@ def _cell(
     count = counts[predicted]
     share = count / total if total else 0.0
     css = "right" if true == predicted else "wrong"
-    strong = " strong" if share > _STRONG else ""
     title = f"{count} of {total} samples of {names[true]} were predicted as {names[predicted]}"
-    return Cell(count, share, css + strong, title)
+    return Cell(count, share, css, title)
 
 
 def _pairs(result: TrainingResult, names: Sequence[str]) -> Pairs:

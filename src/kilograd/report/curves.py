@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     from kilograd.training.loop import TrainingResult
 
 # Pixels of the view box.
-_WIDTH, _HEIGHT = 1120.0, 330.0
-_TOP, _BOTTOM = 40.0, 284.0
-_PANEL = 416.0
-_LEFTS = (40.0, 610.0)
+_WIDTH, _HEIGHT, _WIDEST = 350.0, 268.0, 460.0
+_TOP, _BOTTOM = 46.0, 226.0
+_LEFT, _PANEL = 38.0, 216.0
+_RIGHT = _LEFT + _PANEL
 _TEXT_GAP = 32.0
 #: Notes beside a panel end this far above its lower edge, clear of the ticks.
 _TICK_ROOM = 14.0
@@ -49,38 +49,33 @@ class _Panel:
     """Map steps and values to pixels.
 
     Attributes:
-        left: Left edge of the panel in pixels.
         steps: Step at its right edge.
         top: Value at its upper edge.
     """
 
-    left: float
     steps: int
     top: float
 
     def x(self, step: float) -> float:
-        return self.left + _PANEL * step / max(1, self.steps)
+        return _LEFT + _PANEL * step / max(1, self.steps)
 
     def y(self, value: float) -> float:
         return _BOTTOM - (_BOTTOM - _TOP) * min(max(value, 0.0), self.top) / self.top
 
-    @property
-    def right(self) -> float:
-        return self.left + _PANEL
 
-
-def learning_curve(result: TrainingResult) -> str:
-    """Draw loss on the left and accuracy on the right, over the same steps."""
-    chance = _chance(result)
-    children = [*_loss(result, chance), *_accuracy(result, chance)]
-    text = (
-        f"Learning curve over {result.steps} steps: test accuracy from "
-        f"{percent(result.before.accuracy)} to {percent(result.after.accuracy)}"
+def learning_curve(result: TrainingResult) -> tuple[str, str]:
+    """Draw loss and accuracy over the same steps, in a drawing each."""
+    chance, change = _chance(result), _change(result)
+    at = "" if change is None else f"; {change} after {change.sample} samples"
+    loss = f"Loss over {result.steps} steps{at}"
+    accuracy = (
+        f"Accuracy over {result.steps} steps: test accuracy from "
+        f"{percent(result.before.accuracy)} to {percent(result.after.accuracy)}{at}"
     )
-    change = _change(result)
-    if change is not None:
-        text += f"; {change} after {change.sample} samples"
-    return drawing(_WIDTH, _HEIGHT, text, children)
+    return (
+        drawing(_WIDTH, _HEIGHT, loss, _loss(result, chance), most=_WIDEST),
+        drawing(_WIDTH, _HEIGHT, accuracy, _accuracy(result, chance), most=_WIDEST),
+    )
 
 
 def smoothing_window(steps: int) -> int:
@@ -121,11 +116,11 @@ def _loss(result: TrainingResult, guess: _Chance) -> list[str]:
     means = [float(np.mean(span)) for span in spans]
     lows, highs = ([float(np.percentile(s, q)) for s in spans] for q in _BAND)
     top = max([chance * 1.15, *highs, *means])
-    panel = _Panel(_LEFTS[0], _extent(result), top * 1.04)
+    panel = _Panel(_extent(result), top * 1.04)
     ticks = [(tick, number(tick)) for tick in decimal_ticks(top)]
     parts = _frame(panel, "loss (cross-entropy, nats)", ticks, _axis(result))
     parts += [
-        line(panel.left, panel.y(chance), panel.right, panel.y(chance), "chance"),
+        line(_LEFT, panel.y(chance), _RIGHT, panel.y(chance), "chance"),
         *_margin(panel, [(chance, "", f"chance, {guess.loss_text}", "")]),
     ]
     if ends:
@@ -141,16 +136,16 @@ def _loss(result: TrainingResult, guess: _Chance) -> list[str]:
 
 
 def _accuracy(result: TrainingResult, guess: _Chance) -> list[str]:
-    panel = _Panel(_LEFTS[1], _extent(result), 1.0)
+    panel = _Panel(_extent(result), 1.0)
     before, after, chance = result.before.accuracy, result.after.accuracy, guess.accuracy
     change = _change(result)
     parts = _frame(panel, "accuracy", [(t / 5, f"{20 * t}%") for t in range(6)], _axis(result))
-    parts.append(line(panel.left, panel.y(chance), panel.right, panel.y(chance), "chance"))
+    parts.append(line(_LEFT, panel.y(chance), _RIGHT, panel.y(chance), "chance"))
     if change is None:
-        parts.append(line(panel.left, panel.y(before), panel.right, panel.y(before), "before"))
+        parts.append(line(_LEFT, panel.y(before), _RIGHT, panel.y(before), "before"))
     else:
         height = panel.y(change.not_learned.accuracy)
-        parts.append(line(panel.x(change.sample), height, panel.right, height, "before"))
+        parts.append(line(panel.x(change.sample), height, _RIGHT, height, "before"))
         parts += _cut(panel, change)
     online = result.online_accuracy
     size = max(1, len(online) // _BINS)
@@ -193,15 +188,14 @@ def _axis(result: TrainingResult) -> str:
 
 
 def _cut(panel: _Panel, change: Change) -> list[str]:
-    """Draw a line at the change, with its name on the side that has more room."""
+    """Draw a line at the change, with its name above the panel, where there is more room."""
     x = panel.x(change.sample)
-    is_left = x > (panel.left + panel.right) / 2
-    name = shortened(str(change), max(x - panel.left, panel.right - x) - 12, 11)
+    is_left = x > _WIDTH / 2
+    name = shortened(str(change), max(x, _WIDTH - x) - 8, 11)
+    side, anchor = (-5, "end") if is_left else (5, None)
     return [
-        line(x, _TOP - 8, x, _BOTTOM, "cut"),
-        label(
-            x + (-6 if is_left else 6), _TOP - 2, name, "cut-name halo", "end" if is_left else None
-        ),
+        line(x, _TOP - 24, x, _BOTTOM, "cut"),
+        label(x + side, _TOP - 14, name, "cut-name", anchor),
     ]
 
 
@@ -211,7 +205,7 @@ def _margin(panel: _Panel, texts: Sequence[tuple[float, str, str, str]]) -> list
     places = spread([panel.y(text[0]) for text in ordered], _TEXT_GAP, _TOP, _BOTTOM - _TICK_ROOM)
     parts: list[str] = []
     for (_, figure, note, css), y in zip(ordered, places, strict=True):
-        x = panel.right + 12
+        x = _RIGHT + 12
         if figure:
             parts.append(label(x, y + 3, figure, css))
         parts.append(label(x, y + (16 if figure else 3.5), note, "mark-note"))
@@ -219,19 +213,19 @@ def _margin(panel: _Panel, texts: Sequence[tuple[float, str, str, str]]) -> list
 
 
 def _frame(panel: _Panel, title: str, ticks: Sequence[tuple[float, str]], axis: str) -> list[str]:
-    parts = [label(panel.left, _TOP - 16, title, "panel-title")]
+    parts = [label(0, _TOP - 32, title, "panel-title")]
     for value, text in ticks:
         y = panel.y(value)
         parts += [
-            line(panel.left, y, panel.right, y, "grid"),
-            label(panel.left - 7, y + 3.5, text, "tick", "end"),
+            line(_LEFT, y, _RIGHT, y, "grid"),
+            label(_LEFT - 7, y + 3.5, text, "tick", "end"),
         ]
     for step in decimal_ticks(panel.steps):
         if step % 1 == 0:
             x = panel.x(step)
             parts.append(label(x, _BOTTOM + 16, f"{step:,.0f}", "tick", "middle"))
-    middle = (panel.left + panel.right) / 2
-    parts.append(label(middle, _BOTTOM + 36, axis, "axis", "middle"))
+    middle = (_LEFT + _RIGHT) / 2
+    parts.append(label(middle, _BOTTOM + 34, axis, "axis", "middle"))
     return parts
 
 

@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from kilograd.compiler import Program
 
 # Pixels of the view box.
-_WIDTH = 1120.0
+_WIDTH = 1080.0
 _TOP, _ROW = 46.0, 21.0
 #: Room for the name of the line below the frozen prefix.
 _CUT_GAP = 18.0
 _SPINE, _NAME, _OPERATOR, _SHAPE, _TRAINS = 74.0, 96.0, 338.0, 520.0, 536.0
-_BAR, _BAR_RIGHT = 704.0, 1040.0
+_BAR, _BAR_RIGHT = 704.0, 1000.0
 _FONT = 12.0
 _DOT = 5.0
 

@@ -17,7 +17,7 @@ from kilograd.report.samples import Thumbnail, thumbnails
 from kilograd.report.searched import SearchSection, search_section
 from kilograd.report.templating import markup
 from kilograd.report.tiles import Tile, tiles
-from kilograd.report.waterfall import waterfall
+from kilograd.report.waterfall import Bar, waterfall
 from kilograd.training.online import WINDOW, OnlineResult
 
 if TYPE_CHECKING:
@@ -48,11 +48,11 @@ class Savings:
     """What each optimization of the compiler saves.
 
     Attributes:
-        drawing: The bars.
+        bars: A bar for each plan.
         recomputed_macs: Multiply-accumulates that the plan of the last bar does twice.
     """
 
-    drawing: Markup
+    bars: tuple[Bar, ...]
     recomputed_macs: int
 
 
@@ -61,12 +61,14 @@ class Curve:
     """The learning curve.
 
     Attributes:
-        drawing: Both panels.
+        loss: The panel of the loss.
+        accuracy: The panel of the accuracy.
         loss_over: Number of samples that the loss is averaged over.
         accuracy_over: Number of samples that the online accuracy is averaged over.
     """
 
-    drawing: Markup
+    loss: Markup
+    accuracy: Markup
     loss_over: int
     accuracy_over: int
 
@@ -143,7 +145,10 @@ class Page:
 def make_page(report: Report) -> Page:
     """Make the page of a report."""
     program, result = report.program, report.result
-    style = files("kilograd.report").joinpath("report.css").read_text(encoding="utf-8")
+    folder = files("kilograd.report")
+    style = "".join(
+        folder.joinpath(name).read_text(encoding="utf-8") for name in ("colours.css", "report.css")
+    )
     drawing = memory_map(program, report.measurement, report.sram_budget)
     return Page(
         title=report.title,
@@ -173,12 +178,14 @@ def _origin(report: Report) -> dict[str, str]:
 def _savings(optimizations: Sequence[Planned]) -> Savings | None:
     if not optimizations:
         return None
-    return Savings(markup(waterfall(optimizations)), optimizations[-1].recomputed_macs)
+    return Savings(waterfall(optimizations), optimizations[-1].recomputed_macs)
 
 
 def _curve(result: TrainingResult) -> Curve:
+    loss, accuracy = map(markup, learning_curve(result))
     return Curve(
-        drawing=markup(learning_curve(result)),
+        loss=loss,
+        accuracy=accuracy,
         loss_over=smoothing_window(len(result.losses)),
         accuracy_over=WINDOW if isinstance(result, OnlineResult) else _MEAN_OVER,
     )

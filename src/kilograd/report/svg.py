@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 AttributeValue = str | int | float | None
 
 #: The width of a wide character, relative to the font size.
-_CHARACTER_WIDTH = 0.56
+_CHARACTER_WIDTH = 0.62
 
 
 def legible(text: str) -> str:
@@ -80,16 +80,26 @@ def rectangle(
     return element("rect", attributes, *children)
 
 
-def drawing(width: float, height: float, description: str, children: Sequence[str]) -> str:
-    """Write an inline SVG that fills its container's width.
+def drawing(
+    width: float,
+    height: float,
+    description: str,
+    children: Sequence[str],
+    *,
+    most: float | None = None,
+) -> str:
+    """Write an inline SVG that fills its container's width, but is never smaller than its view box.
 
     Args:
         width: Pixels of the view box.
         height: Pixels of the view box.
         description: A text for readers who cannot see the drawing.
         children: Markup.
+        most: Pixels that it is wide at most; None if it has no limit.
     """
+    limit = "" if most is None else f"; --most: {number(most)}px"
     attributes = {
+        "style": f"--least: {number(width)}px{limit}",
         "viewBox": f"0 0 {number(width)} {number(height)}",
         "role": "img",
         "aria-label": description,

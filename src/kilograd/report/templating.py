@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -30,6 +31,12 @@ def markup(text: str) -> Markup:
     return Markup(text)  # noqa: S704 - svg.py escapes all texts in drawings
 
 
+def breakable(text: str) -> Markup:
+    """Let a long name continue on another line after its dots and slashes, or underscores."""
+    ends = "[./]" if re.search(r"[./]\w", text) else "_"
+    return Markup("<wbr />").join(re.split(rf"(?<={ends})(?=\w)", legible(text)))
+
+
 @cache
 def _environment() -> Environment:
     environment = Environment(
@@ -40,7 +47,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for written in (kibibytes, millions, percent, thousands):
+    for written in (breakable, kibibytes, millions, percent, thousands):
         environment.filters[written.__name__] = written
     return environment
 

@@ -1,22 +1,16 @@
-"""Draw how much SRAM each optimization of the compiler saves, as bars below each other."""
+"""Make the bars that show how much SRAM each optimization of the compiler saves."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kilograd.compiler import Optimization
-from kilograd.report.svg import byte_ticks, drawing, label, line, rectangle
-from kilograd.report.units import kibibytes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kilograd.measuring.ablation import Planned
-
-# Pixels of the view box.
-_WIDTH, _LEFT, _RIGHT = 1120.0, 250.0, 900.0
-_TOP, _STEP, _BAR = 26.0, 27.0, 17.0
-_BASELINE = 13.0
 
 #: The optimization that each bar adds to the bar above it, in words.
 OPTIMIZATION_TEXT = {
@@ -30,46 +24,46 @@ OPTIMIZATION_TEXT = {
 }
 
 
-def waterfall(steps: Sequence[Planned]) -> str:
-    """Draw the figure.
+@dataclass(frozen=True)
+class Bar:
+    """One plan; its parts are shares of the largest plan, in [0, 1].
+
+    Attributes:
+        name: The optimization that it adds.
+        total: Bytes of the trained state and the arena.
+        difference: Bytes that it adds to the plan above it, with a sign; empty for none.
+        state: The trained state.
+        arena: The arena.
+        saved: What it saves of the plan above it.
+    """
+
+    name: str
+    total: int
+    difference: str
+    state: float
+    arena: float
+    saved: float
+
+
+def waterfall(steps: Sequence[Planned]) -> tuple[Bar, ...]:
+    """Return a bar for each plan.
 
     Args:
         steps: Plans of the same step, each with one more optimization.
     """
-    most = max(step.total for step in steps)
-    bottom = _TOP + _STEP * len(steps)
-    parts: list[str] = []
-    for tick in byte_ticks(most):
-        x = _x(tick, most)
-        parts.append(line(x, _TOP - 6, x, bottom, "grid"))
-        parts.append(label(x, _TOP - 11, kibibytes(tick), "tick", "middle"))
-    before = 0
-    for index, step in enumerate(steps):
-        css = "last" if index == len(steps) - 1 else ""
-        parts += _bar(step, before, most, _TOP + _STEP * index, css)
-        before = step.total
-    return drawing(_WIDTH, bottom + 4, "Planned bytes, with one more optimization per bar", parts)
-
-
-def _x(count: int, most: int) -> float:
-    return _LEFT + (_RIGHT - _LEFT) * count / max(1, most)
-
-
-def _bar(step: Planned, before: int, most: int, y: float, css: str) -> list[str]:
-    """Draw the trained state, the arena, and what is saved of the bytes of the bar above."""
-    state, end = _x(step.trainable, most), _x(step.total, most)
-    parts = [
-        label(0, y + _BASELINE, OPTIMIZATION_TEXT[step.optimization], css),
-        rectangle(_LEFT, y, state - _LEFT, _BAR, "p-trainable"),
-        rectangle(state, y, end - state, _BAR, "p-arena"),
-    ]
-    if before > step.total:
-        parts.append(rectangle(end, y, _x(before, most) - end, _BAR, "w-saved"))
-    text = f"{step.total:,}"
-    if before not in (0, step.total):
-        text += f"  ({_signed(step.total - before)})"
-    parts.append(label(_x(max(step.total, before), most) + 8, y + _BASELINE, text, css))
-    return parts
+    most = max(1, *(step.total for step in steps))
+    totals = [step.total for step in steps]
+    return tuple(
+        Bar(
+            OPTIMIZATION_TEXT[step.optimization],
+            step.total,
+            _signed(step.total - before) if step.total != before else "",
+            step.trainable / most,
+            (step.total - step.trainable) / most,
+            max(0, before - step.total) / most,
+        )
+        for step, before in zip(steps, [totals[0], *totals], strict=False)
+    )
 
 
 def _signed(count: int) -> str:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from kilograd.report.searched import Searched, Worth
 
 # Pixels of the view box.
-_WIDTH, _LEFT, _RIGHT = 1120.0, 54.0, 1112.0
+_WIDTH, _LEFT, _RIGHT = 1080.0, 54.0, 1076.0
 _TOP, _PANEL, _GAP = 30.0, 130.0, 46.0
 _NAME_ROOM, _NAME_FONT = 150.0, 10.5
 #: Of the room of a layer, for its bars.
