@@ -18,6 +18,7 @@ from kilograd.scheme import load_scheme
 from kilograd.targets import get_target
 from kilograd.training.loop import TrainingOptions
 from kilograd.training.rate import DEFAULT_HEAD_RATE
+from kilograd.training.state_file import read_state_file
 from networks import LAYERS, blobs, native_model, tiny_graph
 
 MEASURED = {
@@ -243,9 +244,12 @@ def test_train_on_a_folder_and_keep_everything(kilograd, model, images, tmp_path
     assert report.read_text(encoding="utf-8").lower().startswith("<!doctype html>")
     graph = load_model(str(model), 2)
     program = compile_model(graph, load_scheme("last:2", graph), get_target("cortex-m7"))
-    assert len(state.read_bytes()) == program.plan.state_bytes
+    kept = read_state_file(state)
+    assert kept.origin.model_id == program.model_id
     with open_device(program, "reference") as device:
-        device.write_state(state.read_bytes())
+        device.write_state(kept.state)
+    assert result["state"] == str(state)
+    assert result["samples"]["classes"]["rot"] == {"train": 4, "test": 1, "skipped": 0}
     assert sorted(path.name for path in tmp_path.iterdir()) == ["new", "state.bin"]
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["report.html"]
 

@@ -27,7 +27,10 @@ def train(
     *,
     data: Annotated[
         Path,
-        typer.Option(help="Learn from a folder of images or WAV files, or from an .npz pack."),
+        typer.Option(
+            help="Learn from a folder of images, sound or motion, or from an .npz pack; see "
+            "docs/own-data.md."
+        ),
     ],
     scheme: Annotated[
         str | None,
