@@ -22,6 +22,7 @@ from experiments import (
     memory,
     online,
     personalization,
+    pytorch,
     qas,
     speed,
 )
@@ -44,6 +45,8 @@ from experiments.online import tables as online_tables
 from experiments.personalization import check as personalization_check
 from experiments.personalization import figure as personalization_figure
 from experiments.personalization import tables as personalization_tables
+from experiments.pytorch import check as pytorch_check
+from experiments.pytorch import tables as pytorch_tables
 from experiments.qas import figure as qas_figure
 from experiments.qas import tables as qas_tables
 from experiments.speed import tables as speed_tables
@@ -59,6 +62,7 @@ _DOCS = (
     "features",
     "stream",
     "tflite-files",
+    "onnx-files",
 )
 PAGES = (ROOT / "README.md", *(DOCS / f"{page}.md" for page in _DOCS))
 
@@ -73,6 +77,7 @@ _TABLES: Mapping[Path, Mapping[str, Make]] = {
     memory.ORDER_LEDGER: memory_tables.ORDER_TABLES,
     online.LEDGER: online_tables.TABLES,
     personalization.LEDGER: personalization_tables.TABLES,
+    pytorch.LEDGER: pytorch_tables.TABLES,
     qas.LEDGER: qas_tables.TABLES,
     speed.LEDGER: speed_tables.TABLES,
 }
@@ -93,6 +98,7 @@ CHECKS: Mapping[Path, Check] = {
     memory.LEDGER: memory_check.complaints,
     online.LEDGER: online_check.complaints,
     personalization.LEDGER: personalization_check.complaints,
+    pytorch.LEDGER: pytorch_check.complaints,
 }
 
 Ledgers = Mapping[Path, Ledger]
