@@ -18,6 +18,7 @@ from kilograd.device.protocol import LearningRate
 from kilograd.frontend.open import load_model
 from kilograd.scheme import load_scheme
 from kilograd.targets import get_target
+from kilograd.training.state_file import read_state_file
 from networks import native_model
 
 needs_board = needs("arm-none-eabi-gcc", "qemu-system-arm")
@@ -61,7 +62,7 @@ def learned(model, tmp_path_factory):
     np.savez(folder / "pack.npz", inputs=inputs, labels=labels, split=split, class_names=NAMES)
     program = "from kilograd.cli import main; main()"
     command = [sys.executable, "-c", program, "train", str(model), "--data", "pack.npz"]
-    options = ["--scheme", "last:3", "--seed", str(SEED), "--lr", "0.01", "--save", "state.bin"]
+    options = ["--scheme", "last:3", "--seed", str(SEED), "--lr", "0.01", "--save", "state.kgs"]
     done = subprocess.run(
         [*command, *options, "--json"], cwd=folder, capture_output=True, text=True, check=True
     )
@@ -78,7 +79,7 @@ def learned(model, tmp_path_factory):
         f"static const int8_t labels[COUNT] = {{{','.join(str(labels[i]) for i in order)}}};\n"
     )
     result = json.loads(done.stdout)
-    state = (folder / "state.bin").read_bytes()
+    state = read_state_file(folder / "state.kgs").state
     assert hashlib.sha256(state).hexdigest() == result["state_digest"]
     return folder, state, inputs[order[0]]
 
