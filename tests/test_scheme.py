@@ -71,6 +71,13 @@ def test_generators():
     assert load_scheme("last:1", GRAPH).weights == head.weights
 
 
+def test_generators_with_the_model_in_front():
+    for text in ("head", "bias:2", "last:2", "full"):
+        assert load_scheme(f"{GRAPH.name}/{text}", GRAPH) == load_scheme(text, GRAPH)
+    with pytest.raises(SchemeError, match="there is no scheme 'another/head'"):
+        load_scheme("another/head", GRAPH)
+
+
 @pytest.mark.parametrize(
     "text", ["last:0", "bias:x", "last:9", "bias:-1", "last:", "bias:1.5", "last:9999999", "bias: "]
 )

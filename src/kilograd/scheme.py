@@ -71,7 +71,8 @@ def load_scheme(text: str, graph: Graph) -> Scheme:
         SchemeError: for an unknown name, a file that cannot be read, or one that does not fit
             the model; names the line.
     """
-    if generated := _generate(text, layers(graph)):
+    # Tables name the schemes of a model with the model in front, generated ones as well.
+    if generated := _generate(text.removeprefix(f"{graph.name}/"), layers(graph)):
         return generated
     if text in published_schemes():
         resource = files("kilograd").joinpath("schemes", *f"{text}.toml".split("/"))

@@ -94,6 +94,26 @@ def fetch(
         print_json({"name": name, "path": str(path)})
 
 
+@app.command()
+def cache(
+    *,
+    clear: Annotated[
+        bool, typer.Option("--clear", help="Remove everything that is made again when needed.")
+    ] = False,
+    everything: Annotated[
+        bool,
+        typer.Option("--all", help="Remove checkpoints and training runs of searches as well."),
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what kilograd keeps on this computer, and clear it."""
+    from kilograd.cli.cache import show_cache  # noqa: PLC0415 - commands start fast
+
+    result = show_cache(console, clear=clear, everything=everything, shows=not as_json)
+    if as_json:
+        print_json(result)
+
+
 @app.command(name="compile")
 def compile_command(
     model: ModelArgument,

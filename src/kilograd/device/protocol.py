@@ -75,7 +75,7 @@ class LearningRate:
         if not math.isfinite(rate) or rate < 0:
             raise DataError(
                 f"a learning rate is a finite number from 0 up, not {rate}",
-                hint="0.1 or 0.01 are usual",
+                hint="0.0015 is usual, and 0.004 where the last layer alone is trained",
             )
         if rate == 0:
             return cls(0, 0, steps)
