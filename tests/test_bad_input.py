@@ -232,7 +232,7 @@ OPTIONS = {
     ),
     "--schedule": ("linear", "there is no schedule 'linear'", "cosine and constant are known"),
     "--sram": ("lots", "--sram: 'lots' is not a size", "write 256KB, 1MB or 262144"),
-    "--lr": ("nan", "a learning rate is a finite number from 0 up, not nan", "0.1 or 0.01"),
+    "--lr": ("nan", "a learning rate is a finite number from 0 up, not nan", "0.0015 is usual"),
 }
 
 
