@@ -154,11 +154,16 @@ def compile_command(
     chosen = Output(output, prefix, class_names)
     count = None if keep_head else classes if class_names is None else len(chosen.names())
     source = ModelSource(model, input_range, resolution, label_sets)
-    named = (
-        NamedModel(source, scheme, count, row_input, recompute / 100)
-        if state is None
-        else LearnedModel(source, state, row_input, recompute / 100)
-    )
+    named = NamedModel(source, scheme, count, row_input, recompute / 100)
+    if state is not None:
+        named = LearnedModel(source, state, row_input, recompute / 100)
+        origin = named.saved.origin
+        named.refuse(
+            ("--scheme", scheme, "head", origin.scheme.name),
+            ("--classes", classes, 10, len(origin.class_names)),
+            ("--keep-head", keep_head, False, origin.has_own_head),
+            ("--label-sets", label_sets, False, origin.has_label_sets),
+        )
     result = write_sources(console, named, target, chosen, Budgets.parse(sram, flash))
     if as_json:
         print_json(result)

@@ -14,6 +14,7 @@ from kilograd.cli.saved import compile_saved
 from kilograd.cli.sizes import Budgets
 from kilograd.cli.source import ModelSource
 from kilograd.compiler import Program, compile_model
+from kilograd.errors import UserError
 from kilograd.export import export_c
 from kilograd.export.deployment import named_classes
 from kilograd.export.prefix import check_prefix
@@ -81,6 +82,23 @@ class LearnedModel:
     def class_names(self) -> tuple[str, ...]:
         """Of what it learned."""
         return self.saved.origin.class_names
+
+    def refuse(self, *options: tuple[str, object, object, object]) -> None:
+        """Refuse options that say otherwise than the state.
+
+        Args:
+            options: for each its name, what was asked for, its default, and what the state says.
+
+        Raises:
+            UserError: names the first that differs.
+        """
+        for option, asked, default, known in options:
+            if asked not in (default, known):
+                raise UserError(
+                    f"what was learned has {known}, and not {asked}",
+                    where=option,
+                    hint=f"leave {option} out: the state file says it",
+                )
 
     def compile(self, target: Target) -> Program:
         """The network knows from the start what was learned."""

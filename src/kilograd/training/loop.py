@@ -219,6 +219,7 @@ class _Run:
             device, lambda key: splits[key[0]].inputs[key[1]]
         )
         self._device = device
+        self._answers = answers_of(device)
         self._dataset = dataset
         self._options = options
         self._total = options.epochs * len(dataset.train)
@@ -270,9 +271,8 @@ class _Run:
         label = int(self._dataset.train.labels[index])
         logits = self._runner.step(("train", index), label, self._monitor.rate)
         self._monitor.after_step()
-        answers = answers_of(self._device)
-        self._right.append(answers.right(logits, label))
-        self._losses.append(answers.loss(logits, label))
+        self._right.append(self._answers.right(logits, label))
+        self._losses.append(self._answers.loss(logits, label))
 
     def _interrupted(self) -> Interrupted:
         state = self._device.read_state()

@@ -1,0 +1,41 @@
+"""Runs that are interrupted, and what is kept of them."""
+
+import pytest
+
+from kilograd.device.open import open_device
+from kilograd.ops.spec import TrainingCounters
+from kilograd.training.loop import Interrupted, TrainingOptions, train
+from kilograd.training.state_file import History, Origin, SavedState
+
+OPTIONS = TrainingOptions(3, 0.05, seed=7)
+#: So high that runs diverge, and monitors have something to remember.
+WILD = TrainingOptions(4, 8.0, seed=3)
+
+
+def stop_after(asked):
+    """Stops a run when it has asked so often."""
+    left = iter(range(asked))
+    return lambda: next(left, None) is None
+
+
+def interrupted(program, dataset, options, asked, *, unfinished=None, device="host"):
+    with open_device(program, device) as opened, pytest.raises(Interrupted) as caught:
+        train(opened, dataset, options, unfinished=unfinished, should_stop=stop_after(asked))
+    return caught.value
+
+
+def whole(program, dataset, options, *, unfinished=None, device="host"):
+    with open_device(program, device) as opened:
+        return train(opened, dataset, options, unfinished=unfinished)
+
+
+def saved(program, state, unfinished=None):
+    graph = program.request.graph
+    origin = Origin(
+        graph.name, program.model_id, False, ("left", "right"), False, program.scheme,
+        (16, 16), graph.pixel_range,
+    )  # fmt: skip
+    history = History(
+        "blobs", "0" * 64, (None, 5), OPTIONS, False, "host", 40, 120, TrainingCounters(40, 3)
+    )
+    return SavedState(origin, state, history, unfinished)
