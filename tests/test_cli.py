@@ -74,9 +74,18 @@ def test_inspect(kilograd, model):
 
 def test_people_see_a_table(kilograd, model):
     outcome = kilograd("inspect", model, "--classes", 100)
-    assert (outcome.code, outcome.out) == (0, "")
-    assert "blocks.0.depthwise" in outcome.err
-    assert "100" in outcome.err
+    assert (outcome.code, outcome.err) == (0, "")
+    assert "blocks.0.depthwise" in outcome.out
+    assert "100" in outcome.out
+
+
+@pytest.mark.parametrize("command", ["inspect", "measure", "verify"])
+def test_a_query_says_nothing_beside_its_json(kilograd, model, command):
+    asked = kilograd(command, model, "--json")
+    assert (asked.code, asked.err.strip(), len(asked.out.splitlines())) == (0, "", 1)
+    shown = kilograd(command, model)
+    assert (shown.code, shown.err.strip()) == (0, "")
+    assert len(shown.out.splitlines()) > 1
 
 
 def test_compile(kilograd, model, tmp_path):
@@ -138,10 +147,10 @@ def test_compile_refuses_names_that_will_not_do(kilograd, model, tmp_path, optio
 def test_compile_and_measure_bring_the_features(kilograd, tmp_path):
     result = kilograd("compile", "kilograd-kws", "-o", tmp_path / "firmware", "--json").json
     assert {"kg_features.h", "kg_features_log_mel.c", "kg_log_mel.c"} <= set(result["files"])
-    outcome = kilograd("measure", "kilograd-motion", "--classes", 6, "--json")
-    cost = outcome.json["features"]
-    assert f"{cost['instructions']:,} instructions an input" in outcome.err
-    assert f"{cost['flash_bytes']:,} bytes of flash" in outcome.err
+    cost = kilograd("measure", "kilograd-motion", "--classes", 6, "--json").json["features"]
+    shown = kilograd("measure", "kilograd-motion", "--classes", 6).out
+    assert f"{cost['instructions']:,} instructions an input" in shown
+    assert f"{cost['flash_bytes']:,} bytes of flash" in shown
 
 
 def test_verify(kilograd, model):
@@ -178,14 +187,14 @@ def test_verify_says_where_devices_differ(kilograd, model, monkeypatch):
 
 @pytest.mark.parametrize("target", ["cortex-m7", "cortex-m0plus"])
 def test_measure(kilograd, model, target):
-    outcome = kilograd("measure", model, "--classes", 5, "--target", target, "--json")
-    result = outcome.json
+    options = ("measure", model, "--classes", 5, "--target", target)
+    result = kilograd(*options, "--json").json
     assert set(result) >= MEASURED
     assert (result["model"], result["scheme"], result["classes"]) == ("tiny", "head", 5)
     assert result["target"] == target
     parts = ("arena", "trainable", "data_bss", "stack")
     assert result["sram_total_bytes"] == sum(result[part] for part in parts)
-    assert f"{result['sram_total_bytes']:,}" in outcome.err
+    assert f"{result['sram_total_bytes']:,}" in kilograd(*options).out
 
 
 @pytest.mark.parametrize("device", ["reference", "host", "unicorn"])

@@ -1,8 +1,9 @@
 """The command line: one subcommand for each stage, without any logic.
 
-Every command prints for people on standard error, and with ``--json`` one JSON object on standard
-output. The exit code is 0 when the command is done, 2 when the input is wrong or cannot fit, and 1
-after a fault of kilograd itself.
+A query's answer goes to standard output, as text or with ``--json`` as one JSON object; so does
+what other commands say with ``--json``. Progress, and what is told of work that is done, goes to
+standard error. The exit code is 0 when the command is done, 2 when the input is wrong or cannot
+fit, and 1 after a fault of kilograd itself.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from kilograd.cli.options import (
     TargetOption,
 )
 from kilograd.cli.quantize_command import quantize
-from kilograd.cli.root import app, console, print_json
+from kilograd.cli.root import app, console, print_json, results
 from kilograd.cli.search_command import search
 from kilograd.cli.sizes import Budgets
 from kilograd.cli.train_command import train
@@ -71,7 +72,8 @@ def inspect(
     from kilograd.cli.inspect import inspect_model  # noqa: PLC0415 - commands start fast
     from kilograd.cli.source import ModelSource  # noqa: PLC0415 - commands start fast
 
-    result = inspect_model(console, ModelSource(model, resolution=resolution), classes)
+    source = ModelSource(model, resolution=resolution)
+    result = inspect_model(results(as_json=as_json), source, classes)
     if as_json:
         print_json(result)
 
@@ -109,7 +111,7 @@ def cache(
     """Show what kilograd keeps on this computer, and clear it."""
     from kilograd.cli.cache import show_cache  # noqa: PLC0415 - commands start fast
 
-    result = show_cache(console, clear=clear, everything=everything, shows=not as_json)
+    result = show_cache(console, results(as_json=as_json), clear=clear, everything=everything)
     if as_json:
         print_json(result)
 
@@ -196,7 +198,7 @@ def verify(
     source = ModelSource(model, resolution=resolution, has_label_sets=label_sets)
     count = None if keep_head else classes
     named = NamedModel(source, scheme, count, row_input, recompute / 100)
-    result = verify_model(console, named, steps, devices, target, seed)
+    result = verify_model(console, results(as_json=as_json), named, steps, devices, target, seed)
     if as_json:
         print_json(result)
     if not result["identical"]:
@@ -230,7 +232,9 @@ def measure(
     source = ModelSource(model, resolution=resolution, has_label_sets=label_sets)
     count = None if keep_head else classes
     named = NamedModel(source, scheme, count, row_input, recompute / 100)
-    result = measure_model(console, named, target, compiler, Budgets.parse(sram, flash))
+    result = measure_model(
+        results(as_json=as_json), named, target, compiler, Budgets.parse(sram, flash)
+    )
     if as_json:
         print_json(result)
 

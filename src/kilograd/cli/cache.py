@@ -68,14 +68,16 @@ def _sizes(folder: Path) -> list[int]:
     return sizes
 
 
-def show_cache(console: Console, *, clear: bool, everything: bool, shows: bool) -> dict[str, Any]:
+def show_cache(
+    console: Console, answers: Console, *, clear: bool, everything: bool
+) -> dict[str, Any]:
     """Show what the cache holds, or clear it; return what it holds now.
 
     Args:
         console: for what was done.
+        answers: for what is there.
         clear: remove what is made again when it is needed.
         everything: remove checkpoints and training runs as well.
-        shows: whether the folders go to standard output as a table.
 
     Raises:
         ToolchainError: a folder cannot be removed.
@@ -90,8 +92,7 @@ def show_cache(console: Console, *, clear: bool, everything: bool, shows: bool) 
         freed = sum(held.size for held in before) - sum(held.size for held in after)
         console.print(f"{freed:,} bytes were freed in {root}", markup=False, highlight=False)
         before = after
-    if shows:
-        Console().print(_table(before, root))
+    answers.print(_table(before, root))
     return {
         "path": str(root),
         "bytes": sum(held.size for held in before),

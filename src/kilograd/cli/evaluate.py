@@ -46,8 +46,14 @@ class EvaluateRequest:
     target: str
 
 
-def evaluate_model(console: Console, request: EvaluateRequest) -> dict[str, Any]:
-    """Predict every sample; show and return how many answers are right."""
+def evaluate_model(console: Console, answers: Console, request: EvaluateRequest) -> dict[str, Any]:
+    """Predict every sample; show and return how many answers are right.
+
+    Args:
+        console: for progress.
+        answers: for what was found.
+        request: what to test.
+    """
     with blame("--device"):
         check_device(request.device)
     with blame("--target"):
@@ -79,13 +85,13 @@ def evaluate_model(console: Console, request: EvaluateRequest) -> dict[str, Any]
         device.write_state(saved.state)
         with accuracy_bar(console) as show:
             result = evaluate(device, samples, show)
-    console.print(
+    answers.print(
         f"accuracy on {result.count} samples of {dataset.name}: {result.accuracy:.1%}",
         style="bold",
         markup=False,
         highlight=False,
     )
-    show_evaluation(console, dataset.class_names, result, dataset.name)
+    show_evaluation(answers, dataset.class_names, result, dataset.name)
     return {
         "model": program.graph.name,
         "scheme": program.scheme.name,

@@ -46,7 +46,7 @@ def inspect_model(console: Console, source: ModelSource, classes: int | None) ->
     widest = console.options.update(width=_MOST_COLUMNS)
     width = max(console.width, console.measure(table, options=widest).maximum)
     # A name that is cut off is of no use.
-    Console(file=console.file, width=width).print(table)
+    Console(file=console.file, width=width, quiet=console.quiet).print(table)
     for line in _notes(graph):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     sample = graph.inputs[0].type

@@ -15,7 +15,7 @@ from kilograd.cli.options import (
     ResolutionOption,
     TargetOption,
 )
-from kilograd.cli.root import console, print_json
+from kilograd.cli.root import console, print_json, results
 
 
 def evaluate(
@@ -41,7 +41,7 @@ def evaluate(
 
     source = ModelSource(model, input_range, resolution)
     request = EvaluateRequest(source, state, data, device, limit, uses_all, target)
-    result = evaluate_model(console, request)
+    result = evaluate_model(console, results(as_json=as_json), request)
     if as_json:
         print_json(result)
 
@@ -72,6 +72,6 @@ def predict(
 
     source = ModelSource(model, input_range, resolution)
     request = PredictRequest(source, tuple(files), state, top, device, target)
-    result = predict_files(console, request, shows=not as_json)
+    result = predict_files(console, results(as_json=as_json), request)
     if as_json:
         print_json(result)

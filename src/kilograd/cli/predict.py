@@ -45,13 +45,13 @@ class PredictRequest:
     target: str
 
 
-def predict_files(console: Console, request: PredictRequest, *, shows: bool) -> dict[str, Any]:
+def predict_files(console: Console, answers: Console, request: PredictRequest) -> dict[str, Any]:
     """Predict every file; show the likeliest classes of each, and return all.
 
     Args:
         console: for notes.
+        answers: for what the files show.
         request: what to predict.
-        shows: whether the answers go to standard output as a table.
     """
     with blame("--device"):
         check_device(request.device)
@@ -80,8 +80,7 @@ def predict_files(console: Console, request: PredictRequest, *, shows: bool) -> 
                     "logits": logits.tolist(),
                 }
             )
-    if shows:
-        Console().print(_table(predictions, request.top))
+    answers.print(_table(predictions, request.top))
     return {
         "model": program.graph.name,
         "state": None if request.state is None else str(request.state),

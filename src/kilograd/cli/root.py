@@ -22,6 +22,11 @@ app = typer.Typer(
 console = Console(stderr=True)
 
 
+def results(*, as_json: bool) -> Console:
+    """Where a query's answer goes as text: to standard output, unless JSON goes there."""
+    return Console(quiet=as_json)
+
+
 def print_json(contents: dict[str, Any]) -> None:
     """A command's result on standard output."""
     sys.stdout.write(json.dumps(contents) + "\n")

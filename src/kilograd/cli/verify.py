@@ -17,6 +17,7 @@ from kilograd.targets import get_target
 
 def verify_model(
     console: Console,
+    answers: Console,
     named: NamedModel,
     steps: int,
     devices: str,
@@ -46,9 +47,9 @@ def verify_model(
             progress=lambda name, step: status.update(f"{name}: step {step} of {steps}"),
         )
     for name, digests in equivalence.digests.items():
-        console.print(f"{name:>10}  {digests[-1]}", markup=False, highlight=False)
+        answers.print(f"{name:>10}  {digests[-1]}", markup=False, highlight=False)
     verdict = "identical" if equivalence.identical else "DIFFERENT"
-    console.print(f"the devices are {verdict} after {steps} steps", style="bold")
+    answers.print(f"the devices are {verdict} after {steps} steps", style="bold")
     return {
         "identical": equivalence.identical,
         "digest": equivalence.digest,
