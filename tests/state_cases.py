@@ -4,8 +4,9 @@ import pytest
 
 from kilograd.device.open import open_device
 from kilograd.ops.spec import TrainingCounters
-from kilograd.training.loop import Interrupted, TrainingOptions, train
+from kilograd.training.loop import TrainingOptions, train
 from kilograd.training.state_file import History, Origin, SavedState
+from kilograd.training.unfinished import Interrupted
 
 OPTIONS = TrainingOptions(3, 0.05, seed=7)
 #: So high that runs diverge, and monitors have something to remember.
@@ -18,9 +19,9 @@ def stop_after(asked):
     return lambda: next(left, None) is None
 
 
-def interrupted(program, dataset, options, asked, *, unfinished=None, device="host"):
+def interrupted(program, dataset, options, asked, *, device="host", **more):
     with open_device(program, device) as opened, pytest.raises(Interrupted) as caught:
-        train(opened, dataset, options, unfinished=unfinished, should_stop=stop_after(asked))
+        train(opened, dataset, options, should_stop=stop_after(asked), **more)
     return caught.value
 
 

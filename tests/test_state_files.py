@@ -149,8 +149,8 @@ def rewritten(contents, change):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda h: h.update(format=2), "this version reads format 1, arithmetic"),
-        (lambda h: h.update(numerics=1), "(format 1, arithmetic 1)"),
+        (lambda h: h.update(format=3), "this version reads format 2, arithmetic"),
+        (lambda h: h.update(numerics=1), "(format 2, arithmetic 1)"),
         (lambda h: h.pop("origin"), "the state file is damaged: 'origin'"),
         (lambda h: h["parts"].update(state=5), "its parts have"),
         (lambda h: h["parts"].update(state=-5), "the state file is damaged"),

@@ -12,9 +12,10 @@ from kilograd.cli.setup import Setup
 from kilograd.data import pack_digest
 from kilograd.errors import UserError
 from kilograd.ops.spec import TrainingCounters
-from kilograd.training.loop import Interrupted
 from kilograd.training.run import TrainingRun
+from kilograd.training.run_log import is_run_log
 from kilograd.training.state_file import History, Origin, SavedState, is_state_file
+from kilograd.training.unfinished import Interrupted
 
 
 def check_replaceable(keeping: Keeping) -> None:
@@ -28,6 +29,21 @@ def check_replaceable(keeping: Keeping) -> None:
         return
     raise UserError(
         "this file exists and is no state file of kilograd",
+        where=str(path),
+        hint="name a new file, or replace it with --force",
+    )
+
+
+def check_log(path: Path | None, *, may_replace: bool) -> None:
+    """Refuse to write a log over a file that is none.
+
+    Raises:
+        UserError: there is such a file.
+    """
+    if path is None or may_replace or not path.exists() or is_run_log(path):
+        return
+    raise UserError(
+        "this file exists and is no log of a run",
         where=str(path),
         hint="name a new file, or replace it with --force",
     )
@@ -95,6 +111,8 @@ class Keeper:
             steps,
             total,
             counters,
+            setup.validation,
+            str(setup.augmentation or ""),
         )
         left = None if interrupted is None else interrupted.unfinished
         SavedState(origin, state, history, left).write(self.path)

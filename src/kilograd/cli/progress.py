@@ -39,15 +39,20 @@ def progress_bar(
 
 
 @contextmanager
-def accuracy_bar(console: Console) -> Generator[Told]:
-    """What a run tells of its samples, as a bar a stage with the accuracy so far."""
+def accuracy_bar(console: Console, prefix: str = "") -> Generator[Told]:
+    """What a run tells of its samples, as a bar a stage with the accuracy so far.
+
+    Args:
+        console: to show it on.
+        prefix: of the stages' names.
+    """
     so_far = TextColumn("accuracy {task.fields[accuracy]:.1%}")
     tasks: dict[str, TaskID] = {}
     with progress_bar(console, before=(so_far,)) as bar:
 
         def show(stage: str, done: int, total: int, accuracy: float) -> None:
             if stage not in tasks or bar.tasks[tasks[stage]].finished:
-                tasks[stage] = bar.add_task(stage, total=total, accuracy=0.0)
+                tasks[stage] = bar.add_task(prefix + stage, total=total, accuracy=0.0)
             bar.update(tasks[stage], completed=done, accuracy=accuracy)
 
         yield show

@@ -8,6 +8,7 @@ from pathlib import Path
 from kilograd.cli.online import OnlineRequest
 from kilograd.cli.sizes import Budgets
 from kilograd.cli.source import ModelSource
+from kilograd.errors import UserError
 from kilograd.training.loop import TrainingOptions
 
 
@@ -29,6 +30,24 @@ class Keeping:
     def path(self) -> Path | None:
         """Where it is kept: a resumed run's file again, unless another is named."""
         return self.resume if self.save is None else self.save
+
+
+@dataclass(frozen=True)
+class Judging:
+    """Which samples a run is judged by; the test samples where nothing is said.
+
+    Attributes:
+        validation: this share of the training samples; they are held back.
+        folds: each of so many parts of the training samples in turn.
+    """
+
+    validation: float | None = None
+    folds: int | None = None
+
+    @property
+    def uses_test_samples(self) -> bool:
+        """Whether the test samples are looked at."""
+        return self.validation is None and self.folds is None
 
 
 @dataclass(frozen=True)
@@ -54,6 +73,9 @@ class TrainRequest:
         stream: what the stream is like.
         skips_broken: whether samples that cannot be read are left out.
         shows_data: whether the user is told what is used of each class.
+        judging: which samples it is judged by.
+        augment: what is done to training samples; None for nothing.
+        log: a file that gets a line a step.
     """
 
     source: ModelSource
@@ -74,6 +96,49 @@ class TrainRequest:
     stream: OnlineRequest
     skips_broken: bool = False
     shows_data: bool = True
+    judging: Judging = Judging()
+    augment: str | None = None
+    log: Path | None = None
+
+    def check(self, *, has_test_limit: bool) -> None:
+        """Refuse options that do not go together.
+
+        Args:
+            has_test_limit: whether the number of test samples was limited by itself.
+
+        Raises:
+            UserError: which do not, and why.
+        """
+        if self.stream.is_asked_for and self.augment is not None:
+            raise UserError(
+                "a stream's samples are learned as they come",
+                where="--augment",
+                hint="leave out --augment or --stream",
+            )
+        if has_test_limit and not self.judging.uses_test_samples:
+            option = "--folds" if self.judging.validation is None else "--validation"
+            raise UserError(
+                f"with {option} no test sample is looked at",
+                where="--test-limit",
+                hint="leave out --test-limit; --limit bounds the training samples",
+            )
+        if self.judging.folds is None:
+            return
+        given = {
+            "--validation": self.judging.validation,
+            "--stream": self.stream.is_asked_for or None,
+            "--save": self.keeping.save,
+            "--resume": self.keeping.resume,
+            "--log": self.log,
+            "--report": self.report,
+        }
+        for option, value in given.items():
+            if value is not None:
+                raise UserError(
+                    "folds are several runs, of which none is kept or shown by itself",
+                    where=option,
+                    hint=f"leave out {option} or --folds",
+                )
 
     def options(self, rate: float) -> TrainingOptions:
         """How a new run trains.

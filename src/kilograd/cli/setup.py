@@ -8,19 +8,29 @@ from pathlib import Path
 from kilograd.cli.blame import blame
 from kilograd.cli.data_report import skip_hint
 from kilograd.cli.online import read_online_options
-from kilograd.cli.request import TrainRequest
+from kilograd.cli.request import Judging, TrainRequest
 from kilograd.cli.saved import compile_saved, order_classes
 from kilograd.compiler import Program, compile_model
-from kilograd.data import Dataset, InputSpec, load_dataset, pack_digest, with_class_order
+from kilograd.data import (
+    Augment,
+    Augmentation,
+    Dataset,
+    InputSpec,
+    hold_back,
+    load_dataset,
+    pack_digest,
+    with_class_order,
+)
 from kilograd.errors import DataError, ModelError, UserError
 from kilograd.frontend.open import class_names, input_spec
 from kilograd.ir import Graph
 from kilograd.scheme import load_scheme
 from kilograd.targets import get_target
-from kilograd.training.loop import DEFAULT_RATE, TrainingOptions, Unfinished
+from kilograd.training.loop import DEFAULT_RATE, TrainingOptions
 from kilograd.training.online import Stream, make_online
 from kilograd.training.rate import default_rate
-from kilograd.training.state_file import read_state_file
+from kilograd.training.state_file import History, read_state_file
+from kilograd.training.unfinished import Unfinished
 
 
 @dataclass(frozen=True)
@@ -36,6 +46,9 @@ class Setup:
         stream: the samples as they come; None for epochs.
         unfinished: what to go on from.
         note: for the user.
+        validation: share of the training samples that are held back and judged by; None where the
+            test samples are judged by, or folds.
+        augmentation: of training samples; None for none.
     """
 
     program: Program
@@ -46,6 +59,17 @@ class Setup:
     stream: Stream | None = None
     unfinished: Unfinished | None = None
     note: str = ""
+    validation: float | None = None
+    augmentation: Augmentation | None = None
+
+    @property
+    def augment(self) -> Augment | None:
+        """What becomes of a sample before a step learns from it."""
+        if self.augmentation is None:
+            return None
+        with blame("--augment"):
+            spec = input_spec(self.program.request.graph)
+            return self.augmentation.of(spec, self.options.seed)
 
 
 def new_setup(request: TrainRequest) -> Setup:
@@ -57,7 +81,11 @@ def new_setup(request: TrainRequest) -> Setup:
     # The head may be one that is replaced.
     spec = input_spec(request.source.load(2))
     limits = request.limit, request.test_limit
-    dataset = _load(request, spec, limits, options.seed)
+    judging, augmentation = request.judging, _augmentation(request.augment)
+    if augmentation is not None:
+        with blame("--augment"):
+            augmentation.of(spec, options.seed)  # refuses what cannot be before anything is read
+    dataset = _load(request, spec, limits, options.seed, judging)
     request = replace(
         request, source=replace(request.source, has_label_sets=dataset.has_label_sets)
     )
@@ -74,6 +102,7 @@ def new_setup(request: TrainRequest) -> Setup:
         options = replace(options, rate=default_rate(program))
     if stream is not None:
         stream = replace(stream, options=replace(stream.options, rate=options.rate))
+        options = replace(options, schedule="constant")
     return Setup(
         program,
         dataset,
@@ -82,6 +111,8 @@ def new_setup(request: TrainRequest) -> Setup:
         limits,
         stream,
         note="" if own is None else own.text,
+        validation=judging.validation,
+        augmentation=augmentation,
     )
 
 
@@ -100,12 +131,13 @@ def resumed_setup(request: TrainRequest, path: Path) -> Setup:
             where=str(path),
             hint="predict, evaluate and compile use what it learned",
         )
-    _refuse_other_options(request, saved.origin.scheme.name, history.options, history.limits)
+    _refuse_other_options(request, saved.origin.scheme.name, history)
     with blame("--target"):
         target = get_target(request.target)
     program = compile_saved(request.source, saved, str(path), target)
     spec = input_spec(program.request.graph)
-    dataset = _load(request, spec, history.limits, history.options.seed)
+    judging = Judging(history.validation)
+    dataset = _load(request, spec, history.limits, history.options.seed, judging)
     dataset = order_classes(dataset, saved, str(path))
     if pack_digest(dataset) != history.data_digest:
         raise DataError(
@@ -121,30 +153,45 @@ def resumed_setup(request: TrainRequest, path: Path) -> Setup:
         history.limits,
         unfinished=saved.unfinished,
         note=f"the run in {path} goes on after {history.steps} of {history.total} steps",
+        validation=history.validation,
+        augmentation=_augmentation(history.augmentation or None),
     )
 
 
+def _augmentation(text: str | None) -> Augmentation | None:
+    with blame("--augment"):
+        return None if text is None else Augmentation.parse(text)
+
+
 def _load(
-    request: TrainRequest, spec: InputSpec, limits: tuple[int | None, int | None], seed: int
+    request: TrainRequest,
+    spec: InputSpec,
+    limits: tuple[int | None, int | None],
+    seed: int,
+    judging: Judging,
 ) -> Dataset:
+    """The samples; test samples that nothing is judged by are not read."""
     with skip_hint():
-        return load_dataset(
+        dataset = load_dataset(
             request.data,
             spec,
             limit=limits[0],
-            test_limit=limits[1],
+            test_limit=limits[1] if judging.uses_test_samples else 0,
             seed=seed,
             skip_broken=request.skips_broken,
         )
+    if judging.validation is None:
+        return dataset
+    with blame("--validation"):
+        dataset = hold_back(dataset, judging.validation, seed)
+    note = "what counts as test samples here was held back of the training samples"
+    return replace(dataset, notes=(*dataset.notes, note))
 
 
-def _refuse_other_options(
-    request: TrainRequest,
-    scheme: str,
-    options: TrainingOptions,
-    limits: tuple[int | None, int | None],
-) -> None:
+def _refuse_other_options(request: TrainRequest, scheme: str, history: History) -> None:
     """A run goes on as it began."""
+    options = history.options
+    augmentation = _augmentation(request.augment)
     if request.stream.is_asked_for:
         raise UserError("only runs of epochs can be gone on with", where="--stream")
     for option, asked, began in (
@@ -153,7 +200,13 @@ def _refuse_other_options(
         ("--lr", request.lr, options.rate),
         ("--schedule", request.schedule, options.schedule),
         ("--seed", request.seed, options.seed),
-        ("--limit", request.limit, limits[0]),
+        ("--limit", request.limit, history.limits[0]),
+        ("--validation", request.judging.validation, history.validation),
+        (
+            "--augment",
+            None if augmentation is None else str(augmentation),
+            history.augmentation or "none",
+        ),
     ):
         if asked is not None and asked != began:
             raise UserError(

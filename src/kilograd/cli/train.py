@@ -5,8 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import tempfile
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +17,15 @@ from rich.console import Console
 
 from kilograd.cli.blame import blame
 from kilograd.cli.data_report import data_summary, show_data
-from kilograd.cli.keeping import Keeper, check_replaceable, say_interrupted
+from kilograd.cli.keeping import Keeper, check_log, check_replaceable, say_interrupted
 from kilograd.cli.online import online_facts, show_online
 from kilograd.cli.outcome import show_evaluation
 from kilograd.cli.progress import accuracy_bar
+from kilograd.cli.provenance import provenance
 from kilograd.cli.request import TrainRequest
-from kilograd.cli.setup import new_setup, resumed_setup
+from kilograd.cli.setup import Setup, new_setup, resumed_setup
 from kilograd.compiler import Program
-from kilograd.data import Dataset
+from kilograd.data import Augment, Dataset
 from kilograd.device.open import check_device
 from kilograd.errors import UserError
 from kilograd.measuring.ablation import Planned, steps
@@ -32,9 +33,11 @@ from kilograd.measuring.firmware import Measurement
 from kilograd.report import Report, write_report
 from kilograd.training.divergence import Divergence
 from kilograd.training.interruption import Interruption
-from kilograd.training.loop import Interrupted, TrainingOptions, TrainingResult, Unfinished
+from kilograd.training.loop import TrainingOptions, TrainingResult
 from kilograd.training.online import OnlineResult, Stream
-from kilograd.training.run import run_training
+from kilograd.training.run import TrainingRun, run_training
+from kilograd.training.run_log import RunLog
+from kilograd.training.unfinished import Interrupted, Unfinished
 
 #: Exit code of a command that Ctrl-C ended.
 INTERRUPTED = 130
@@ -46,11 +49,12 @@ def train_model(console: Console, request: TrainRequest) -> dict[str, Any]:
     """Load, compile, train; show and return the outcome."""
     with blame("--device"):
         check_device(request.device)
-    for path in (request.report, request.keeping.path):
+    for path in (request.report, request.log, request.keeping.path):
         if path is not None:
             check_writable(path)
     keeping = request.keeping
     check_replaceable(keeping)
+    check_log(request.log, may_replace=keeping.may_replace)
     setup = new_setup(request) if keeping.resume is None else resumed_setup(request, keeping.resume)
     if request.shows_data:
         show_data(console, setup.dataset)
@@ -67,8 +71,25 @@ def train_model(console: Console, request: TrainRequest) -> dict[str, Any]:
         stream=setup.stream,
         keeper=None if keeping.path is None else Keeper(keeping.path, setup, request.device),
         unfinished=setup.unfinished,
+        augment=setup.augment,
+        log=request.log,
+        facts=_judging_facts(setup),
     )
-    return {**summary, "samples": data_summary(setup.dataset)}
+    return {
+        **summary,
+        "validation": setup.validation,
+        "augmentation": str(setup.augmentation or "") or None,
+        "samples": data_summary(setup.dataset),
+    }
+
+
+def _judging_facts(setup: Setup) -> dict[str, str]:
+    facts: dict[str, str] = {}
+    if setup.validation is not None:
+        facts["judged by"] = f"{setup.validation:.0%} of the training samples, held back"
+    if setup.augmentation is not None:
+        facts["augmentation"] = str(setup.augmentation)
+    return facts
 
 
 def train_and_show(
@@ -84,13 +105,21 @@ def train_and_show(
     title: str | None = None,
     stream: Stream | None = None,
     unfinished: Unfinished | None = None,
+    augment: Augment | None = None,
+    log: Path | None = None,
+    facts: Mapping[str, str] | None = None,
 ) -> tuple[dict[str, Any], Measurement | None]:
     """Train a compiled program on a dataset, or on a stream of it; show and return the outcome.
 
     The measurement is there for emulated devices, and wherever a report is written or a budget is
     given. Ctrl-C ends it after the running step, with exit code 130.
     """
-    with _interruptible(console, keeper) as should_stop, accuracy_bar(console) as show:
+    done = 0 if unfinished is None else unfinished.steps
+    with (
+        interruptible(console, keeper) as should_stop,
+        nullcontext() if log is None else RunLog(log, done) as listen,
+        accuracy_bar(console) as show,
+    ):
         run = run_training(
             program,
             dataset,
@@ -101,12 +130,17 @@ def train_and_show(
             is_measured=report is not None or budget is not None,
             progress=show,
             on_divergence=DivergenceNotice(console),
+            augment=augment,
             unfinished=unfinished,
             should_stop=should_stop,
+            listen=listen,
         )
     result = run.result
     show_outcome(console, dataset, result)
-    summary = run.as_dict()
+    summary = {**run.as_dict(), **provenance()}
+    if log is not None:
+        console.print(f"log: {log}", markup=False, highlight=False, soft_wrap=True)
+        summary["log"] = str(log)
     if stream is not None and isinstance(result, OnlineResult):
         summary["stream"] = show_online(console, stream, result)
     if keeper is not None:
@@ -121,7 +155,7 @@ def train_and_show(
                 measurement=run.measurement,
                 result=result,
                 class_names=dataset.class_names,
-                facts=_facts(program, dataset, result, device, options, stream),
+                facts=_facts(run, summary, stream) | dict(facts or {}),
                 samples=_shown_samples(dataset),
                 sram_budget=program.target.ram_bytes if budget is None else budget,
                 optimizations=_optimizations(program),
@@ -133,7 +167,7 @@ def train_and_show(
 
 
 @contextmanager
-def _interruptible(console: Console, keeper: Keeper | None) -> Generator[Callable[[], bool]]:
+def interruptible(console: Console, keeper: Keeper | None) -> Generator[Callable[[], bool]]:
     """Gives what tells a run to stop; a run that did ends the command."""
     with Interruption() as interruption:
         try:
@@ -148,24 +182,21 @@ def _optimizations(program: Program) -> list[Planned]:
     return steps(program.request.graph, program.scheme, program.target, row_input=False)
 
 
-def _facts(
-    program: Program,
-    dataset: Dataset,
-    result: TrainingResult,
-    device: str,
-    options: TrainingOptions,
-    stream: Stream | None,
-) -> dict[str, str]:
-    schedule = options.schedule if stream is None else "constant"
+def _facts(run: TrainingRun, summary: dict[str, Any], stream: Stream | None) -> dict[str, str]:
+    dataset, options = run.dataset, run.options
     return {
-        "model": program.graph.name,
-        "scheme": program.scheme.name,
+        "model": f"{summary['model']} ({summary['model_id']})",
+        "scheme": summary["scheme"],
         "data": f"{dataset.name}: {len(dataset.train)} train, {len(dataset.test)} test",
-        "device": device,
+        "device": run.device,
         **({"epochs": str(options.epochs)} if stream is None else online_facts(stream)),
-        "learning rate": f"{options.rate} ({schedule})",
+        "learning rate": f"{options.rate} ({options.schedule})",
         "seed": str(options.seed),
-        "state digest (SHA-256)": result.state_digest,
+        "state digest (SHA-256)": run.result.state_digest,
+        "data digest (SHA-256)": summary["data_digest"],
+        "made": f"{summary['date']} by kilograd {summary['version']}"
+        + ("" if summary["compiler"] is None else f", {summary['compiler']}"),
+        "command": summary["command"],
     }
 
 

@@ -74,7 +74,33 @@ def train(
     ] = None,
     target: TargetOption = "cortex-m7",
     sram: SramOption = None,
+    validation: Annotated[
+        float | None,
+        typer.Option(
+            help="Hold back this share of the training samples and be judged by them; the test "
+            "samples are not looked at."
+        ),
+    ] = None,
+    folds: Annotated[
+        int | None,
+        typer.Option(
+            help="Train this many times, each time judged by another part of the training samples "
+            "(k-fold cross-validation).",
+            min=2,
+        ),
+    ] = None,
+    augment: Annotated[
+        str | None,
+        typer.Option(
+            help="Change images before each step, such as by flip,shift:4,brightness:30: mirrored, "
+            "moved by at most 4 pixels, up to 30 of 255 brighter or darker."
+        ),
+    ] = None,
     report: ReportOption = None,
+    log: Annotated[
+        Path | None,
+        typer.Option(help="Write loss, accuracy, rate and counters of each step to this file."),
+    ] = None,
     save: Annotated[
         Path | None,
         typer.Option(
@@ -87,7 +113,7 @@ def train(
     ] = None,
     force: Annotated[
         bool,
-        typer.Option("--force", help="Let --save replace a file that is no state file."),
+        typer.Option("--force", help="Let --save and --log replace a file of another kind."),
     ] = False,
     stream: Annotated[
         bool,
@@ -126,8 +152,9 @@ def train(
     as_json: JsonOption = False,
 ) -> None:
     """Train on a device and show what was learned."""
+    from kilograd.cli.folds import train_folds  # noqa: PLC0415 - commands start fast
     from kilograd.cli.online import OnlineRequest  # noqa: PLC0415 - commands start fast
-    from kilograd.cli.request import Keeping, TrainRequest  # noqa: PLC0415 - commands start fast
+    from kilograd.cli.request import Judging, Keeping, TrainRequest  # noqa: PLC0415 - commands start fast
     from kilograd.cli.source import ModelSource  # noqa: PLC0415 - commands start fast
     from kilograd.cli.train import train_model  # noqa: PLC0415 - starts fast
 
@@ -150,7 +177,11 @@ def train(
         stream=OnlineRequest(stream, new_class, drift, change_at, repeats, epochs, schedule),
         skips_broken=skip_broken,
         shows_data=not as_json,
+        judging=Judging(validation, folds),
+        augment=augment,
+        log=log,
     )
-    result = train_model(console, request)
+    request.check(has_test_limit=test_limit is not None)
+    result = train_model(console, request) if folds is None else train_folds(console, request)
     if as_json:
         print_json(result)

@@ -2,20 +2,27 @@
 
 `load_dataset` opens a source (`packs` or `folders`), chooses which samples are wanted (`choose`)
 and only then decodes those (`images`, `signals`). The same path, spec and seed always give the
-same bytes. `drift` changes samples as a camera might.
+same bytes. `drift` changes samples as a camera might, `augmentation` as a trainer would, and
+`validation` holds a part of the training samples back.
 """
 
 from __future__ import annotations
 
+from kilograd.data.augmentation import Augment, Augmentation
 from kilograd.data.drift import Drift
 from kilograd.data.load import load_dataset
 from kilograd.data.samples import Dataset, InputSpec, Samples, pack_digest, with_class_order
+from kilograd.data.validation import folds, hold_back
 
 __all__ = [
+    "Augment",
+    "Augmentation",
     "Dataset",
     "Drift",
     "InputSpec",
     "Samples",
+    "folds",
+    "hold_back",
     "load_dataset",
     "pack_digest",
     "with_class_order",

@@ -10,7 +10,7 @@ from kilograd.device.reference import ReferenceDevice
 from kilograd.device.unicorn import UnicornDevice
 from kilograd.errors import DeviceError
 from kilograd.targets import get_target, target_names
-from kilograd.toolchain import build_firmware, build_host_library
+from kilograd.toolchain import build_firmware, build_host_library, compiler_version
 
 if TYPE_CHECKING:
     from kilograd.compiler import Program
@@ -53,6 +53,15 @@ def target_of(program: Program, name: str) -> Target:
     if name == "host":
         return get_target("host")
     return program.target if name in DEVICES else get_target(name)
+
+
+def compiler_of(program: Program, name: str) -> str | None:
+    """What compiles a program for a device of this name, with its version; None for no compiler.
+
+    Raises:
+        ToolchainError: the compiler is missing.
+    """
+    return None if name == "reference" else compiler_version("zig", target_of(program, name))
 
 
 def open_device(program: Program, name: str, *, compiler: Compiler = "zig") -> Device:

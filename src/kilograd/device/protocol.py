@@ -93,6 +93,11 @@ class LearningRate:
         """
         return scheduled_rate(self.mantissa, self.exponent, self.steps, step)
 
+    def value_at(self, step: int) -> float:
+        """The rate of one step as a float; see ``at``."""
+        mantissa, exponent = self.at(step)
+        return math.ldexp(mantissa, exponent)
+
     @property
     def value(self) -> float:
         """The rate, or the highest of its schedule, as a float."""

@@ -7,17 +7,22 @@ import time
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Generic, Protocol, TypeVar, runtime_checkable
+from typing import Generic, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kilograd.data import Dataset, Samples
+from kilograd.data import Augment, Dataset, Samples
 from kilograd.device.protocol import DEFAULT_RATE, Device, LearningRate, check_label
 from kilograd.errors import DataError
 from kilograd.ops.spec import TrainingCounters
 from kilograd.training.answers import Evaluation, answers_of
-from kilograd.training.divergence import Divergence, DivergenceMonitor, Listener, Watch
+from kilograd.training.divergence import Divergence, DivergenceMonitor, Listener
+from kilograd.training.records import Listen, Record
+from kilograd.training.unfinished import Interrupted, Unfinished, never
+
+#: Steps that the running accuracy is averaged over.
+RECENT = 50
 
 #: Names a sample of a run.
 Key = TypeVar("Key", bound=Hashable)
@@ -103,59 +108,8 @@ class TrainingResult:
         return hashlib.sha256(self.state).hexdigest()
 
 
-@dataclass(frozen=True)
-class Unfinished:
-    """A run that was interrupted, to go on with later.
-
-    Attributes:
-        state: the device's, after the last whole step.
-        watch: what the monitor of divergences knew.
-        right: how much of each answer was right, one a step.
-        losses: of each step.
-        before: evaluation before the first step; None where that was not whole.
-        counters: what the device counted so far.
-    """
-
-    state: bytes
-    watch: Watch
-    right: Sequence[float]
-    losses: Sequence[float]
-    before: Evaluation | None
-    counters: TrainingCounters
-
-    @property
-    def steps(self) -> int:
-        """Training steps done."""
-        return len(self.right)
-
-
-class Interrupted(Exception):  # noqa: N818 - nothing went wrong
-    """A run stopped where it was asked to.
-
-    Attributes:
-        state: what the device has learned.
-        steps: training steps done.
-        total: training steps of the whole run.
-        unfinished: what to go on from; None where a run cannot.
-    """
-
-    def __init__(
-        self, state: bytes, steps: int, total: int, unfinished: Unfinished | None = None
-    ) -> None:
-        super().__init__(f"interrupted after {steps} of {total} training steps")
-        self.state = state
-        self.steps = steps
-        self.total = total
-        self.unfinished = unfinished
-
-
 class _Stopped(Exception):  # noqa: N818 - nothing went wrong
     """An evaluation stopped where it was asked to."""
-
-
-def never() -> bool:
-    """A run that nobody interrupts."""
-    return False
 
 
 class Progress(Protocol):
@@ -173,8 +127,10 @@ def train(
     progress: Progress | None = None,
     on_divergence: Listener | None = None,
     *,
+    augment: Augment | None = None,
     unfinished: Unfinished | None = None,
     should_stop: Callable[[], bool] = never,
+    listen: Listen | None = None,
 ) -> TrainingResult:
     """Evaluate, train one sample at a time, evaluate again.
 
@@ -188,9 +144,11 @@ def train(
         options: how.
         progress: told about every sample.
         on_divergence: told about every divergence.
-        unfinished: a run of the same dataset and options to go on with, to the same end as if it
-            had never been interrupted.
+        augment: what becomes of a sample before a step learns from it.
+        unfinished: a run of the same dataset, options and augmentation to go on with, to the same
+            end as if it had never been interrupted.
         should_stop: asked before every sample; a run that stops raises Interrupted.
+        listen: told what is known after each step and each evaluation.
 
     Raises:
         Interrupted: the run was asked to stop.
@@ -200,7 +158,22 @@ def train(
         raise DataError("there are no training samples", where=dataset.name)
     check_labels(device, dataset.train)
     check_labels(device, dataset.test)
-    return _Run(device, dataset, options, unfinished, on_divergence).finish(progress, should_stop)
+    run = _Run(device, dataset, options, augment, unfinished, on_divergence, listen)
+    return run.finish(progress, should_stop)
+
+
+class _Key(NamedTuple):
+    """A sample of a run.
+
+    Attributes:
+        split: train or test.
+        number: in it.
+        step: that it is augmented for; None as it is.
+    """
+
+    split: str
+    number: int
+    step: int | None = None
 
 
 class _Run:
@@ -211,14 +184,15 @@ class _Run:
         device: Device,
         dataset: Dataset,
         options: TrainingOptions,
+        augment: Augment | None,
         unfinished: Unfinished | None,
         on_divergence: Listener | None,
+        listen: Listen | None,
     ) -> None:
-        splits = {"train": dataset.train, "test": dataset.test}
-        self._runner: Runner[tuple[str, int]] = Runner(
-            device, lambda key: splits[key[0]].inputs[key[1]]
-        )
+        self._runner: Runner[_Key] = Runner(device, self._sample)
         self._device = device
+        self._augment = augment
+        self._listen = listen
         self._answers = answers_of(device)
         self._dataset = dataset
         self._options = options
@@ -239,7 +213,7 @@ class _Run:
 
     def finish(self, progress: Progress | None, should_stop: Callable[[], bool]) -> TrainingResult:
         """Do what is left of it."""
-        tested = [("test", index) for index in range(len(self._dataset.test))]
+        tested = [_Key("test", index) for index in range(len(self._dataset.test))]
 
         def evaluate_tested() -> Evaluation:
             try:
@@ -248,7 +222,10 @@ class _Run:
             except _Stopped:
                 raise self._interrupted() from None
 
-        self._before = before = self._before or evaluate_tested()
+        if self._before is None:
+            self._before = evaluate_tested()
+            self._tell_evaluation(self._before)
+        before = self._before
         started = time.perf_counter()
         indices = islice(_order(self._options, len(self._dataset.train)), len(self._right), None)
         for index in indices:
@@ -256,27 +233,50 @@ class _Run:
                 raise self._interrupted()
             self._step(index)
             if progress is not None:
-                accuracy = float(np.mean(self._right[-50:]))
+                accuracy = float(np.mean(self._right[-RECENT:]))
                 progress("training", len(self._right), self._total, accuracy)
         seconds = time.perf_counter() - started
         after = evaluate_tested()
+        self._tell_evaluation(after)
         right = self._right
-        online = [float(np.mean(right[max(0, i - 49) : i + 1])) for i in range(len(right))]
+        online = [float(np.mean(right[max(0, i + 1 - RECENT) : i + 1])) for i in range(len(right))]
         state, divergences = self._device.read_state(), self._monitor.divergences
         return TrainingResult(
             before, after, self._total, seconds, online, self._losses, state, divergences
         )
 
+    def _sample(self, key: _Key) -> NDArray[np.int8]:
+        split = self._dataset.train if key.split == "train" else self._dataset.test
+        sample = split.inputs[key.number]
+        if key.step is None or self._augment is None:
+            return sample
+        return self._augment(sample, key.step)
+
     def _step(self, index: int) -> None:
+        step, rate = len(self._right), self._monitor.rate
         label = int(self._dataset.train.labels[index])
-        logits = self._runner.step(("train", index), label, self._monitor.rate)
+        key = _Key("train", index, None if self._augment is None else step)
+        logits = self._runner.step(key, label, rate)
+        if key.step is not None:
+            self._runner.forget(key)
         self._monitor.after_step()
         self._right.append(self._answers.right(logits, label))
         self._losses.append(self._answers.loss(logits, label))
+        if self._listen is not None:
+            known = (rate.value_at(step), self._losses[-1], float(np.mean(self._right[-RECENT:])))
+            self._listen(Record(step + 1, self._all_counters(), *known))
+
+    def _tell_evaluation(self, evaluation: Evaluation) -> None:
+        if self._listen is not None:
+            accuracy = evaluation.accuracy
+            self._listen(Record(len(self._right), self._all_counters(), test_accuracy=accuracy))
+
+    def _all_counters(self) -> TrainingCounters:
+        return self._device.counters().training.plus(self._counters)
 
     def _interrupted(self) -> Interrupted:
         state = self._device.read_state()
-        counters = self._device.counters().training.plus(self._counters)
+        counters = self._all_counters()
         right, losses = tuple(self._right), tuple(self._losses)
         left = Unfinished(state, self._monitor.watch, right, losses, self._before, counters)
         return Interrupted(state, len(right), self._total, left)

@@ -17,13 +17,13 @@ from kilograd.training.answers import Evaluation, answers_of
 from kilograd.training.divergence import DivergenceMonitor, Listener
 from kilograd.training.loop import (
     DEFAULT_RATE,
-    Interrupted,
     Progress,
     Runner,
     TrainingResult,
     check_labels,
-    never,
 )
+from kilograd.training.records import Listen, Record
+from kilograd.training.unfinished import Interrupted, never
 
 #: Samples that the test-then-train accuracy is averaged over.
 WINDOW = 100
@@ -269,6 +269,7 @@ def train_online(
     on_divergence: Listener | None = None,
     *,
     should_stop: Callable[[], bool] = never,
+    listen: Listen | None = None,
 ) -> OnlineResult:
     """Predict each sample, then learn from it, and go on to the next.
 
@@ -280,6 +281,7 @@ def train_online(
         progress: told about every sample.
         on_divergence: told about every divergence.
         should_stop: asked before every sample; a run that stops raises Interrupted.
+        listen: told what is known after each sample and after the evaluations of the result.
 
     Raises:
         Interrupted: the run was asked to stop; it cannot be gone on with.
@@ -292,6 +294,13 @@ def train_online(
     device.set_active_classes(stream.first_classes)
     examiner = _Examiner(device, stream, progress)
     start = examiner.evaluate_first_classes(drifted=False)
+
+    def tell(done: int, **known: float) -> None:
+        if listen is not None:
+            steps = done * options.repeats
+            listen(Record(steps, device.counters().training, **known))
+
+    tell(0, test_accuracy=start.accuracy)
     monitor = DivergenceMonitor(device, LearningRate.from_float(options.rate), on_divergence)
     labels, count = stream.dataset.train.labels, len(stream.order)
     changes: tuple[Evaluation, Evaluation, Evaluation] | None = None
@@ -319,9 +328,16 @@ def train_online(
         losses.append(answers.loss(logits, label))
         online.append(float(np.mean(right[-WINDOW:])))
         seconds += time.perf_counter() - started
+        tell(
+            position + 1,
+            learning_rate=monitor.rate.value,
+            loss=losses[-1],
+            running_accuracy=online[-1],
+        )
         if progress is not None:
             progress("training", position + 1, count, online[-1])
     after = examiner.evaluate_all()
+    tell(count, test_accuracy=after.accuracy)
     change = None
     if changes is not None and stream.change is not None:
         unchanged = (

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from kilograd.compiler import Program
-from kilograd.data import Dataset
-from kilograd.device.open import is_emulated, open_device, target_of
+from kilograd.data import Augment, Dataset, pack_digest
+from kilograd.device.open import compiler_of, is_emulated, open_device, target_of
 from kilograd.device.protocol import Counters
 from kilograd.measuring.budget import check_planned
 from kilograd.measuring.firmware import Measurement, measure
@@ -17,11 +17,12 @@ from kilograd.training.loop import (
     Progress,
     TrainingOptions,
     TrainingResult,
-    Unfinished,
-    never,
     train,
 )
 from kilograd.training.online import Stream, train_online
+from kilograd.training.records import Listen
+from kilograd.training.unfinished import Unfinished, never
+from kilograd.version import VERSION
 
 
 @dataclass(frozen=True)
@@ -50,9 +51,13 @@ class TrainingRun:
         """For JSON."""
         result, dataset = self.result, self.dataset
         return {
+            "version": VERSION,
+            "compiler": compiler_of(self.program, self.device),
             "model": self.program.graph.name,
+            "model_id": f"{self.program.model_id:08x}",
             "scheme": self.program.scheme.name,
             "data": dataset.name,
+            "data_digest": pack_digest(dataset),
             "device": self.device,
             "classes": list(dataset.class_names),
             "train_samples": len(dataset.train),
@@ -61,7 +66,9 @@ class TrainingRun:
             "accuracy_after": result.after.accuracy,
             "steps": result.steps,
             "steps_per_second": result.steps / result.seconds if result.seconds else 0.0,
+            "epochs": self.options.epochs,
             "learning_rate": self.options.rate,
+            "schedule": self.options.schedule,
             "seed": self.options.seed,
             "divergences": [asdict(divergence) for divergence in result.divergences],
             "counters": asdict(self.counters.training),
@@ -96,8 +103,10 @@ def run_training(
     is_measured: bool = False,
     progress: Progress | None = None,
     on_divergence: Listener | None = None,
+    augment: Augment | None = None,
     unfinished: Unfinished | None = None,
     should_stop: Callable[[], bool] = never,
+    listen: Listen | None = None,
 ) -> TrainingRun:
     """Train a compiled program on a dataset, or on a stream of it.
 
@@ -111,8 +120,10 @@ def run_training(
         is_measured: whether to measure the program's own target on other devices, too.
         progress: told about every sample.
         on_divergence: told about every divergence.
+        augment: what becomes of a sample before a step learns from it; not in a stream.
         unfinished: a run to go on with, of the same program, dataset and options; no stream.
         should_stop: asked before every sample.
+        listen: told what is known after each step and each evaluation.
 
     Raises:
         Interrupted: the run was asked to stop.
@@ -127,11 +138,15 @@ def run_training(
                 options,
                 progress,
                 on_divergence,
+                augment=augment,
                 unfinished=unfinished,
                 should_stop=should_stop,
+                listen=listen,
             )
         else:
-            result = train_online(opened, stream, progress, on_divergence, should_stop=should_stop)
+            result = train_online(
+                opened, stream, progress, on_divergence, should_stop=should_stop, listen=listen
+            )
         counters = opened.counters()
     if unfinished is not None:
         counters = replace(counters, training=counters.training.plus(unfinished.counters))

@@ -25,12 +25,13 @@ from kilograd.ops.spec import TrainingCounters
 from kilograd.scheme import Scheme
 from kilograd.training.answers import Evaluation
 from kilograd.training.divergence import Divergence, Watch
-from kilograd.training.loop import TrainingOptions, Unfinished
+from kilograd.training.loop import TrainingOptions
+from kilograd.training.unfinished import Unfinished
 from kilograd.version import VERSION
 
 #: The first byte is no text, and the ends of lines show damage by programs that translate them.
 MAGIC = b"\x89KGS\r\n\x1a\n"
-FORMAT = 1
+FORMAT = 2
 
 _LENGTH = struct.Struct("<I")
 _MOST_HEADER, _MOST_FILE = 1 << 22, 1 << 30
@@ -76,6 +77,9 @@ class History:
         steps: training steps done.
         total: training steps of the whole run.
         counters: what the device counted.
+        validation: share of the training samples that were held back to be judged by; None where
+            the test samples were.
+        augmentation: of training samples, as `Augmentation` reads it; empty for none.
     """
 
     data: str
@@ -87,6 +91,8 @@ class History:
     steps: int
     total: int
     counters: TrainingCounters
+    validation: float | None = None
+    augmentation: str = ""
 
 
 @dataclass(frozen=True)
@@ -252,6 +258,7 @@ def _origin(stated: Mapping[str, Any]) -> Origin:
 
 
 def _history(stated: Mapping[str, Any]) -> History:
+    validation = stated["validation"]
     train, test = (None if limit is None else int(limit) for limit in stated["limits"])
     return History(
         str(stated["data"]),
@@ -263,6 +270,8 @@ def _history(stated: Mapping[str, Any]) -> History:
         int(stated["steps"]),
         int(stated["total"]),
         TrainingCounters(**stated["counters"]),
+        None if validation is None else float(validation),
+        str(stated["augmentation"]),
     )
 
 

@@ -1,0 +1,112 @@
+"""The log of a run: one JSON object a line, one line a step (docs/training-runs.md)."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, cast
+
+from kilograd.errors import UserError
+from kilograd.training.records import Record
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+#: What every line says first, in this order; then what the device counted.
+COLUMNS = ("step", "learning_rate", "loss", "running_accuracy", "test_accuracy")
+
+_HINT = "name a new file, or replace it with --force"
+
+
+def is_run_log(path: Path) -> bool:
+    """Whether a file begins as a log of a run does; an empty one does, too."""
+    try:
+        with path.open("rb") as file:
+            first = file.readline(4096)
+    except OSError:
+        return False
+    return not first or _is_line(first)
+
+
+def _is_line(line: bytes) -> bool:
+    return set(COLUMNS) <= set(_read(line) or ())
+
+
+def _read(line: bytes) -> dict[str, Any] | None:
+    try:
+        found = json.loads(line)
+    except ValueError:
+        return None
+    return cast("dict[str, Any]", found) if isinstance(found, dict) else None
+
+
+class RunLog:
+    """A file that gets a line a step, as the steps are done.
+
+    Args:
+        path: of the file; one that is there is replaced, or gone on with.
+        done: training steps of a run that goes on; what its log says beyond them is cut off.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+
+    def __init__(self, path: Path, done: int = 0) -> None:
+        self._path = path
+        try:
+            kept = _lines_up_to(path, done) if done else 0
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = path.open("r+b" if kept else "wb")
+            self._file.truncate(kept)
+            self._file.seek(kept)
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def __call__(self, record: Record) -> None:
+        """Write a line.
+
+        Raises:
+            UserError: it cannot be written.
+        """
+        known = asdict(record)
+        counters = known.pop("counters")
+        del counters["steps"]  # which the line begins with
+        line = {name: known[name] for name in COLUMNS} | counters
+        try:
+            self._file.write(json.dumps(line).encode() + b"\n")
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def _unwritable(self, error: OSError) -> UserError:
+        return UserError(f"the log cannot be written: {error.strerror}", where=str(self._path))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            self._file.close()
+        except OSError as failure:
+            if error is None:
+                raise self._unwritable(failure) from failure
+
+
+def _lines_up_to(path: Path, done: int) -> int:
+    """Bytes of the whole lines of the first steps of a log; 0 where there is none."""
+    if not path.exists():
+        return 0
+    kept = 0
+    with path.open("rb") as file:
+        for line in file:
+            found = _read(line) if line.endswith(b"\n") else None
+            if found is None or not set(COLUMNS) <= set(found) or found["step"] > done:
+                break
+            kept += len(line)
+    return kept
