@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from kilograd.cli.learned_commands import evaluate, predict
+from kilograd.cli.learned_commands import evaluate, export, predict
 from kilograd.cli.options import (
     ClassesOption,
     CompilerOption,
@@ -236,6 +236,7 @@ def measure(
 
 
 app.command()(evaluate)
+app.command()(export)
 app.command()(predict)
 app.command()(quantize)
 app.command()(search)
