@@ -133,12 +133,7 @@ class Program:
         Raises:
             DataError: the state is of another program, or not all classes are active.
         """
-        header = StateHeader.unpack(state) if len(state) >= StateHeader.BYTES else None
-        if header is None or len(state) != self.plan.state_bytes:
-            raise DataError(
-                f"the state of this network has {self.plan.state_bytes} bytes, not {len(state)}",
-                hint="a state fits only the model and scheme it was trained with",
-            )
+        header = self._header_of(state)
         if header.classes != self.class_count:
             raise DataError(
                 f"the state knows {header.classes} of {self.class_count} classes, and a network "
@@ -146,6 +141,26 @@ class Program:
                 hint="train it on samples of all classes first",
             )
         return replace(self.request, state=state).compile(self.scheme, self.target)
+
+    def holding(self, state: bytes) -> Graph:
+        """The training step, with contents of a state in the place of the initial ones.
+
+        Args:
+            state: as `Device.read_state` gives it.
+
+        Raises:
+            DataError: the state is of another program.
+        """
+        self._header_of(state)
+        return _with_state(self.graph, self.plan, state)
+
+    def _header_of(self, state: bytes) -> StateHeader:
+        if len(state) != self.plan.state_bytes:
+            raise DataError(
+                f"the state of this network has {self.plan.state_bytes} bytes, not {len(state)}",
+                hint="a state fits only the model and scheme it was trained with",
+            )
+        return StateHeader.unpack(state)
 
     def for_target(self, target: Target) -> Program:
         """The same model and scheme compiled for another target; the same bits."""

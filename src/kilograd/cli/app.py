@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from kilograd.cli.learned_commands import evaluate, predict
+from kilograd.cli.learned_commands import evaluate, export, predict
 from kilograd.cli.options import (
     ClassesOption,
     CompilerOption,
@@ -240,6 +240,7 @@ def measure(
 
 
 app.command()(evaluate)
+app.command()(export)
 app.command()(predict)
 app.command()(quantize)
 app.command()(search)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,11 +25,25 @@ def check_replaceable(keeping: Keeping) -> None:
     Raises:
         UserError: there is such a file.
     """
-    path = keeping.path
-    if path is None or keeping.may_replace or not path.exists() or is_state_file(path):
+    if keeping.path is not None and not keeping.may_replace:
+        refuse_foreign(keeping.path, is_state_file, "state file")
+
+
+def refuse_foreign(path: Path, is_own: Callable[[Path], bool], kind: str) -> None:
+    """Refuse to write over a file of another kind.
+
+    Args:
+        path: of the file that will be written.
+        is_own: whether a file that is there is of the kind.
+        kind: of the file, for the message.
+
+    Raises:
+        UserError: there is a file, and it is of another kind.
+    """
+    if not path.exists() or is_own(path):
         return
     raise UserError(
-        "this file exists and is no state file of kilograd",
+        f"this file exists and is no {kind} of kilograd",
         where=str(path),
         hint="name a new file, or replace it with --force",
     )

@@ -1,4 +1,4 @@
-"""The commands `kilograd predict` and `kilograd evaluate`, which use what was learned."""
+"""The commands that use what was learned: `kilograd predict`, `evaluate` and `export`."""
 
 from __future__ import annotations
 
@@ -16,6 +16,13 @@ from kilograd.cli.options import (
     TargetOption,
 )
 from kilograd.cli.root import console, print_json, results
+
+LearnedOption = Annotated[
+    Path | None,
+    typer.Option(
+        help="Use what was learned in this state file (.kgs); without it, the model as it came."
+    ),
+]
 
 
 def evaluate(
@@ -53,12 +60,7 @@ def predict(
         typer.Argument(help="Predict these images or recordings; folders are searched for them."),
     ],
     *,
-    state: Annotated[
-        Path | None,
-        typer.Option(
-            help="Use what was learned in this state file (.kgs); without it, the model as it came."
-        ),
-    ] = None,
+    state: LearnedOption = None,
     top: Annotated[int, typer.Option(help="Show this many of the likeliest classes.", min=1)] = 3,
     device: DeviceOption = "host",
     target: TargetOption = "cortex-m7",
@@ -73,5 +75,32 @@ def predict(
     source = ModelSource(model, input_range, resolution)
     request = PredictRequest(source, tuple(files), state, top, device, target)
     result = predict_files(console, results(as_json=as_json), request)
+    if as_json:
+        print_json(result)
+
+
+def export(
+    model: ModelArgument,
+    *,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Write the weights to this .npz file.")
+    ],
+    state: LearnedOption = None,
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force", help="Replace the output even where it holds no weights of kilograd."
+        ),
+    ] = False,
+    input_range: InputRangeOption = None,
+    resolution: ResolutionOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a model's weights to a file that NumPy and PyTorch read."""
+    from kilograd.cli.export import ExportRequest, export_network  # noqa: PLC0415 - starts fast
+    from kilograd.cli.source import ModelSource  # noqa: PLC0415 - commands start fast
+
+    source = ModelSource(model, input_range, resolution)
+    result = export_network(ExportRequest(source, state, output, force), shows=not as_json)
     if as_json:
         print_json(result)

@@ -1,6 +1,7 @@
-"""A program as a folder that somebody else's firmware can take in."""
+"""What leaves kilograd: a program as a folder for another firmware, weights for other tools."""
 
 from kilograd.export.folder import export_c
 from kilograd.export.prefix import DEFAULT_PREFIX
+from kilograd.export.weights import export_weights
 
-__all__ = ["DEFAULT_PREFIX", "export_c"]
+__all__ = ["DEFAULT_PREFIX", "export_c", "export_weights"]

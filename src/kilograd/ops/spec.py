@@ -38,6 +38,7 @@ from kilograd.ops.kernel import (
     c_constant,
 )
 from kilograd.ops.operands import Array, Item, Operand, Operands, bind, required
+from kilograd.ops.weights import LayerWeights
 
 Attributes = TypeVar("Attributes")
 
@@ -254,6 +255,19 @@ class OpSpec(ABC, Generic[Attributes]):
         """
         return trained
 
+    def weights(self, node: Node, graph: Graph) -> LayerWeights:
+        """What the node of a layer computes with, given the contents of constants and states.
+
+        Every operator with weights gives them, whatever of them is trained.
+
+        Args:
+            node: of a forward graph or of a training step.
+            graph: holds the node.
+        """
+        del graph
+        msg = f"operator {self.name} of node {node.name} has no weights"
+        raise NotImplementedError(msg)
+
     def by_rows(self, attributes: Attributes, inputs: Sequence[TensorType]) -> RowRule | None:
         """How the operator runs a row at a time; None where it cannot."""
         del attributes, inputs
@@ -283,6 +297,7 @@ __all__ = [
     "Input",
     "Kernel",
     "KernelCall",
+    "LayerWeights",
     "NoAttributes",
     "OpSpec",
     "Operand",

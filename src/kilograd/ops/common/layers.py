@@ -28,9 +28,18 @@ from kilograd.ops.bias import (
     bias_delta_type,
 )
 from kilograd.ops.delta import NARROW, DeltaAttributes, Precision
-from kilograd.ops.delta.op import ApplyDelta, delta_type
+from kilograd.ops.delta.op import ApplyDelta, delta_type, effective_weight, unrounded_weight
 from kilograd.ops.operands import Item, Operands
-from kilograd.ops.spec import Array, Gradient, GradientBuilder, OpSpec, Trainable, c_constant
+from kilograd.ops.spec import (
+    Array,
+    Gradient,
+    GradientBuilder,
+    LayerWeights,
+    OpSpec,
+    Trainable,
+    c_constant,
+    exactly,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -184,6 +193,60 @@ def _moved(
     names = tuple(part.name for part in parts)
     node = Node(value.name, operator.name, names, (whole.name,), attributes(has_base), layer)
     return (node,), (*parts, whole)
+
+
+def layer_weights(
+    spec: OpSpec[Any], node: Node, graph: Graph, arranged: Callable[[Array], Array]
+) -> LayerWeights:
+    """What a layer computes with, whatever of it is trained.
+
+    Args:
+        spec: the node's operator.
+        node: a layer's.
+        graph: holds the node, and what its constants and states contain.
+        arranged: puts the values of the operand ``weight``, of any element type, into the layout of
+            ``LayerWeights``, with those of the frozen part.
+    """
+    reads = spec.inputs_of(node)
+    steps, rounded = _weight_in_steps(reads, node, graph)
+    scale = np.array(graph.type_of(reads.weight).scales)
+    bias = _bias_contents(reads.bias, graph)
+    weight = arranged(steps)
+    along_outputs = (-1, *(1,) * (weight.ndim - 1))
+    return LayerWeights(
+        weight=weight * scale.reshape(along_outputs),
+        weight_int8=arranged(rounded),
+        weight_scale=scale,
+        bias=bias * (graph.type_of(reads.x).scale * scale),
+        bias_int32=bias,
+    )
+
+
+def _weight_in_steps(
+    reads: Operands[str], node: Node, graph: Graph
+) -> tuple[NDArray[np.float64], Array]:
+    """The operand ``weight`` in its steps: moved by its delta, and rounded as kernels do."""
+    value, delta, attributes = graph.values[reads.weight], reads.get("delta"), node.attributes
+    if value.kind is Kind.ACTIVATION:
+        sum_ = graph.producer()[value.name]
+        parts, attributes = _APPLY_DELTA.inputs_of(sum_), sum_.attributes
+        base, delta = parts.get("base"), parts.delta
+        contents = 0 if base is None else graph.values[base].array
+    elif delta is None:
+        return exactly(value.array), value.array
+    else:
+        contents = value.array
+    moved, bits = graph.values[delta].array, attributes.fraction_bits
+    return unrounded_weight(contents, moved, bits), effective_weight(contents, moved, bits)
+
+
+def _bias_contents(name: str, graph: Graph) -> NDArray[np.int32]:
+    value = graph.values[name]
+    if value.kind is not Kind.ACTIVATION:
+        return value.array.astype(np.int32)
+    parts = _APPLY_BIAS_DELTA.inputs_of(graph.producer()[name])
+    base, delta = parts.get("base"), graph.values[parts.delta].array.astype(np.int32)
+    return delta if base is None else graph.values[base].array.astype(np.int32) + delta
 
 
 def weight_state(reads: Operands[str], graph: Graph) -> str | None:

@@ -24,6 +24,7 @@ from kilograd.ops.common.layers import (
     initial_weight,
     largest_channels,
     layer_may_clamp,
+    layer_weights,
     requantization,
     train_whole,
 )
@@ -37,6 +38,7 @@ from kilograd.ops.spec import (
     Case,
     Gradient,
     GradientBuilder,
+    LayerWeights,
     OpSpec,
     RowRule,
     StepContext,
@@ -158,6 +160,16 @@ class WindowedLayer(OpSpec[WindowedAttributes]):
         channels = largest_channels(weight, weight.ndim - 1, share)
         attributes = replace(node.attributes, trained_channels=channels)
         return replace(trained, node=replace(node, attributes=attributes))
+
+    def weights(self, node: Node, graph: Graph) -> LayerWeights:
+        """Outputs first, then input channels: one where each channel is by itself."""
+
+        def arranged(weight: Array) -> Array:
+            outputs_first = np.moveaxis(weight, self.channel_axis, 0)
+            taps = outputs_first.reshape(*outputs_first.shape[:3], -1)
+            return np.ascontiguousarray(np.moveaxis(taps, 3, 1))
+
+        return layer_weights(self, node, graph, arranged)
 
     def gradient(self, node: Node, graph: Graph, builder: GradientBuilder) -> None:
         """Through the clamp, to the parameters and the input."""

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kilograd.ir import DType, Quantization, TensorType
 from kilograd.ops.spec import (
@@ -23,6 +24,7 @@ from kilograd.ops.spec import (
     OpSpec,
     Output,
     StepContext,
+    exactly,
 )
 
 
@@ -80,6 +82,11 @@ def effective_weight(base: Array | int, delta: Array, fraction_bits: int) -> Arr
     """Base + delta / 2^fraction_bits, halves up, saturated at ±127, int8."""
     steps = (delta.astype(np.int64) + (1 << (fraction_bits - 1))) >> fraction_bits
     return np.clip(base + steps, -127, 127).astype(np.int8)
+
+
+def unrounded_weight(base: Array | int, delta: Array, fraction_bits: int) -> NDArray[np.float64]:
+    """Base + delta / 2^fraction_bits in steps of the weight, saturated at ±127; exact."""
+    return np.clip(base + exactly(delta) * 2.0**-fraction_bits, -127.0, 127.0)
 
 
 class ApplyDelta(OpSpec[DeltaAttributes]):

@@ -19,6 +19,7 @@ from kilograd.ops.common.layers import (
     contribute_updates,
     largest_channels,
     layer_may_clamp,
+    layer_weights,
     requantization,
     shifts_suit_dsp,
     train_whole,
@@ -31,6 +32,7 @@ from kilograd.ops.pointwise.split import (
     channel_order,
     check_delta,
     delta_cases,
+    merge,
     pointwise_cases,
     slice_length,
     split_fields,
@@ -48,6 +50,7 @@ from kilograd.ops.spec import (
     GradientBuilder,
     Input,
     Kernel,
+    LayerWeights,
     Operands,
     OpSpec,
     Output,
@@ -90,6 +93,8 @@ class _PointwiseForward(OpSpec[PointwiseAttributes]):
     results = ("y",)
     #: of the delta of a trained weight
     precision: ClassVar[Precision] = NARROW
+    #: of the weight in the layout that convolutions have elsewhere
+    window_shape: ClassVar[tuple[int, ...]] = (1, 1)
 
     def _check(
         self, attributes: PointwiseAttributes, inputs: Sequence[TensorType]
@@ -169,6 +174,18 @@ class _PointwiseForward(OpSpec[PointwiseAttributes]):
         inputs = (reads.x, reads.bias, reads.weight, frozen.name)
         replaced = replace(node, inputs=inputs, attributes=attributes)
         return Trainable(replaced, (*values, frozen), before)
+
+    def weights(self, node: Node, graph: Graph) -> LayerWeights:
+        """The columns in their order: the trained ones between those that are frozen."""
+        reads = self.inputs_of(node)
+        channels = graph.type_of(reads.x).shape[-1]
+        frozen = None if (name := reads.get("frozen")) is None else graph.values[name].array
+
+        def arranged(weight: Array) -> Array:
+            whole = merge(weight, frozen, node.attributes.trained_channels, channels)
+            return whole.reshape(*whole.shape, *self.window_shape)
+
+        return layer_weights(self, node, graph, arranged)
 
     def _contribute(
         self, node: Node, graph: Graph, builder: GradientBuilder, gradient: Gradient
@@ -295,6 +312,7 @@ class Dense(_PointwiseForward):
     name = "dense"
     operands = (*required("x", "bias"), *split_weight(has_delta=False))
     precision = WIDE  # a fresh head has all its weights to find, and has few
+    window_shape = ()
 
     def infer(
         self, attributes: PointwiseAttributes, inputs: Sequence[TensorType]
