@@ -29,6 +29,7 @@ from experiments import (
 from experiments.ablation import tables as ablation_tables
 from experiments.accuracy import check as accuracy_check
 from experiments.accuracy import tables as accuracy_tables
+from experiments.commands import MARK, commands_table, made_by
 from experiments.common.charts import Chart, figures, figures_in, svg
 from experiments.common.ledgers import Ledger, ledger_text, read_ledger
 from experiments.common.paths import DOCS, ROOT
@@ -42,6 +43,7 @@ from experiments.memory import tables as memory_tables
 from experiments.online import check as online_check
 from experiments.online import figure as online_figure
 from experiments.online import tables as online_tables
+from experiments.packs import tables as pack_tables
 from experiments.personalization import check as personalization_check
 from experiments.personalization import figure as personalization_figure
 from experiments.personalization import tables as personalization_tables
@@ -63,8 +65,11 @@ _DOCS = (
     "stream",
     "tflite-files",
     "onnx-files",
+    "reproducing",
 )
-PAGES = (ROOT / "README.md", *(DOCS / f"{page}.md" for page in _DOCS))
+#: Its tables do not name their commands: it links the page that does.
+_README = ROOT / "README.md"
+PAGES = (_README, *(DOCS / f"{page}.md" for page in _DOCS))
 
 #: Ledger -> the tables that are made from it, by the names that pages call them.
 _TABLES: Mapping[Path, Mapping[str, Make]] = {
@@ -91,6 +96,13 @@ CHARTS: tuple[Chart, ...] = (
     personalization_figure.CHART,
     qas_figure.CHART,
 )
+#: Tables that are not made from a ledger.
+_OTHER_TABLES: Mapping[str, Callable[[], str]] = {
+    **pack_tables.TABLES,
+    "commands": lambda: commands_table(
+        {n: ledger for n, (ledger, _) in TABLES.items()}, CHARTS, PAGES
+    ),
+}
 #: Ledger -> what is wrong with it.
 CHECKS: Mapping[Path, Check] = {
     accuracy.LEDGER: accuracy_check.complaints,
@@ -109,17 +121,34 @@ def read_ledgers() -> dict[Path, Ledger]:
     return {path: read_ledger(path) for path in _TABLES}
 
 
-def render(text: str, ledgers: Ledgers) -> str:
-    """The page with every marked table filled in."""
+def render(text: str, ledgers: Ledgers, *, names_commands: bool = True) -> str:
+    """The page with every marked table filled in.
+
+    Args:
+        text: of the page.
+        ledgers: by path.
+        names_commands: whether a line below each table says which command makes its ledger.
+    """
 
     def fill(match: re.Match[str]) -> str:
         name = match[1]
-        if name not in TABLES:
-            sys.exit(f"there is no table {name!r}; known: {', '.join(TABLES)}")
-        ledger, make = TABLES[name]
-        return f"<!-- table: {name} -->\n{make(ledgers[ledger])}\n<!-- end -->"
+        if name in _OTHER_TABLES:
+            contents = _OTHER_TABLES[name]()
+        elif name in TABLES:
+            ledger, make = TABLES[name]
+            contents = make(ledgers[ledger])
+            if names_commands:
+                contents += f"\n\n{made_by(ledger)}"
+        else:
+            sys.exit(f"there is no table {name!r}; known: {', '.join((*TABLES, *_OTHER_TABLES))}")
+        return f"<!-- table: {name} -->\n{contents}\n<!-- end -->"
 
-    return re.sub(r"<!-- table: (\w+) -->\n.*?<!-- end -->", fill, text, flags=re.DOTALL)
+    return re.sub(rf"{MARK.pattern}\n.*?<!-- end -->", fill, text, flags=re.DOTALL)
+
+
+def _rendered(page: Path, ledgers: Ledgers) -> str:
+    text = page.read_text(encoding="utf-8")
+    return render(text, ledgers, names_commands=page != _README)
 
 
 def complaints(ledgers: Ledgers) -> Iterator[str]:
@@ -131,8 +160,7 @@ def complaints(ledgers: Ledgers) -> Iterator[str]:
         check = CHECKS.get(path)
         yield from (f"{name}: {text}" for text in (check(ledger) if check else ()))
     for page in PAGES:
-        text = page.read_text(encoding="utf-8")
-        if text != render(text, ledgers):
+        if page.read_text(encoding="utf-8") != _rendered(page, ledgers):
             yield f"{page.relative_to(ROOT)}: stale"
     for chart in CHARTS:
         drawn = figures_in(chart.path.read_text(encoding="utf-8"))
@@ -142,7 +170,7 @@ def complaints(ledgers: Ledgers) -> Iterator[str]:
 
 def rewrite(ledgers: Ledgers) -> None:
     """Write the pages and pictures that are not what their ledgers say."""
-    wanted = {page: render(page.read_text(encoding="utf-8"), ledgers) for page in PAGES}
+    wanted = {page: _rendered(page, ledgers) for page in PAGES}
     wanted |= {chart.path: svg(chart, ledgers[chart.ledger]) for chart in CHARTS}
     for path, new in wanted.items():
         if not path.is_file() or path.read_text(encoding="utf-8") != new:

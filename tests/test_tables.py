@@ -88,3 +88,12 @@ def test_a_picture_is_drawn_from_its_figures_alone(chart, ledgers):
     assert text == svg(chart, ledger)
     assert figures_in(text) == figures(chart, ledger) == json.loads(json.dumps(chart.shown(ledger)))
     assert chart.title in text
+
+
+def test_every_table_says_which_command_makes_it():
+    text = (tables.DOCS / "accuracy.md").read_text(encoding="utf-8")
+    assert "\n\nMade by `python -m experiments.accuracy.run`.\n<!-- end -->" in text
+    assert "Frozen in `experiments/ablation/results.json`; no command makes it again." in text
+    page = (tables.DOCS / "reproducing.md").read_text(encoding="utf-8")
+    for path in (tables.ROOT / "experiments").glob("*/run.py"):
+        assert f"`python -m experiments.{path.parent.name}.run" in page

@@ -10,9 +10,9 @@ import numpy as np
 NOTHING = "–"
 
 
-def table(header: list[str], rows: Iterable[list[str]]) -> str:
-    """A Markdown table; all columns but the first are right-aligned."""
-    rule = ["---"] + ["---:"] * (len(header) - 1)
+def table(header: list[str], rows: Iterable[list[str]], *, holds_text: bool = False) -> str:
+    """A Markdown table; all columns but the first are right-aligned, unless they hold text."""
+    rule = ["---"] + ["---" if holds_text else "---:"] * (len(header) - 1)
     return "\n".join("| " + " | ".join(row) + " |" for row in [header, rule, *rows])
 
 
