@@ -149,7 +149,7 @@ def test_a_log_has_a_line_a_step(model, pack, tmp_path):
     assert command(*options, "--json")[0] == 0  # a log is replaced
     other = tmp_path / "notes.txt"
     other.write_text("buy milk\n")
-    assert "this file exists and is no log of a run" in refused(*options[:-1], other)
+    assert "this file exists and is no run log of kilograd" in refused(*options[:-1], other)
     assert other.read_text() == "buy milk\n"
     assert command(*options[:-1], other, "--force", "--json")[0] == 0
     assert is_run_log(other)
@@ -272,3 +272,26 @@ def test_what_does_not_go_together(model, pack, options, message):
 def test_features_are_not_augmented(tmp_path):
     errors = refused("train", "kilograd-kws", "--data", tmp_path, "--augment", "flip")
     assert "error: --augment: only images can be augmented" in errors
+
+
+def page_code(language="python"):
+    page = (Path(__file__).parent.parent / "docs" / "training-runs.md").read_text()
+    return [block.split("```")[0] for block in page.split(f"```{language}\n")[1:]]
+
+
+def test_the_page_reads_a_log(model, pack, tmp_path, monkeypatch):
+    pytest.importorskip("pandas")
+    assert command("train", model, "--data", pack, "--log", tmp_path / "run.jsonl")[0] == 0
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    exec(page_code()[0], names)
+    assert len(names["steps"]) == 90
+    assert names["accuracy"] == lines(tmp_path / "run.jsonl")[-1]["test_accuracy"]
+
+
+def test_the_page_feeds_tensorboard(model, pack, tmp_path, monkeypatch):
+    pytest.importorskip("tensorboardX")
+    assert command("train", model, "--data", pack, "--log", tmp_path / "run.jsonl")[0] == 0
+    monkeypatch.chdir(tmp_path)
+    exec(page_code()[1], {})
+    assert any((tmp_path / "runs" / "first").iterdir())

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from kilograd.cli.keeping import refuse_foreign
+from kilograd.cli.outcome import print_whole
 from kilograd.cli.saved import compile_saved
 from kilograd.cli.source import ModelSource
 from kilograd.export.weights import NetworkWeights, is_weights_file
@@ -18,8 +19,6 @@ from kilograd.files import write_atomically
 from kilograd.frontend.open import class_names
 from kilograd.targets import get_target
 from kilograd.training.state_file import read_state_file
-
-_MOST_COLUMNS = 200
 
 
 @dataclass(frozen=True)
@@ -39,12 +38,12 @@ class ExportRequest:
     may_replace: bool = False
 
 
-def export_network(request: ExportRequest, *, shows: bool) -> dict[str, Any]:
+def export_network(answers: Console, request: ExportRequest) -> dict[str, Any]:
     """Write the weights of a model or of what it learned; return what was written.
 
     Args:
+        answers: for the layers as a table.
         request: what to export.
-        shows: whether the layers go to standard output as a table.
 
     Raises:
         UserError: the state is of another model, or the output cannot be written or is a file of
@@ -58,18 +57,12 @@ def export_network(request: ExportRequest, *, shows: bool) -> dict[str, Any]:
     write_atomically(output, contents)
     rows = _rows(weights)
     learned = weights.learned
-    if shows:
-        table, console = _table(rows), Console()
-        widest = console.options.update(width=_MOST_COLUMNS)
-        # A name that is cut off is of no use.
-        Console(width=max(console.width, console.measure(table, options=widest).maximum)).print(
-            table
-        )
-        source = "as the model came"
-        if learned is not None:
-            source = f"after {learned.steps:,} training steps of {learned.scheme.name}"
-        text = f"{output}: {len(contents):,} bytes, {weights.model.name} {source}"
-        console.print(text, markup=False, highlight=False, soft_wrap=True)
+    print_whole(answers, _table(rows))
+    source = "as the model came"
+    if learned is not None:
+        source = f"after {learned.steps:,} training steps of {learned.scheme.name}"
+    text = f"{output}: {len(contents):,} bytes, {weights.model.name} {source}"
+    answers.print(text, markup=False, highlight=False, soft_wrap=True)
     return {
         "model": weights.model.name,
         "state": None if request.state is None else str(request.state),

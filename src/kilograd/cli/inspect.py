@@ -8,13 +8,12 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
+from kilograd.cli.outcome import print_whole
 from kilograd.cli.source import ModelSource
 from kilograd.data.samples import IMAGE_CHANNELS
 from kilograd.frontend.open import input_spec
 from kilograd.ir import Graph, Kind, Node
 from kilograd.ops import REGISTRY
-
-_MOST_COLUMNS = 200
 
 
 def inspect_model(console: Console, source: ModelSource, classes: int | None) -> dict[str, Any]:
@@ -42,11 +41,7 @@ def inspect_model(console: Console, source: ModelSource, classes: int | None) ->
             }
         )
     totals = {key: sum(row[key] for row in rows) for key in ("macs", "parameters")}
-    table = _table(graph, rows, totals)
-    widest = console.options.update(width=_MOST_COLUMNS)
-    width = max(console.width, console.measure(table, options=widest).maximum)
-    # A name that is cut off is of no use.
-    Console(file=console.file, width=width, quiet=console.quiet).print(table)
+    print_whole(console, _table(graph, rows, totals))
     for line in _notes(graph):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     sample = graph.inputs[0].type

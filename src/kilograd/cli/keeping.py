@@ -55,13 +55,8 @@ def check_log(path: Path | None, *, may_replace: bool) -> None:
     Raises:
         UserError: there is such a file.
     """
-    if path is None or may_replace or not path.exists() or is_run_log(path):
-        return
-    raise UserError(
-        "this file exists and is no log of a run",
-        where=str(path),
-        hint="name a new file, or replace it with --force",
-    )
+    if path is not None and not may_replace:
+        refuse_foreign(path, is_run_log, "run log")
 
 
 @dataclass(frozen=True)

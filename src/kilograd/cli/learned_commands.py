@@ -101,6 +101,6 @@ def export(
     from kilograd.cli.source import ModelSource  # noqa: PLC0415 - commands start fast
 
     source = ModelSource(model, input_range, resolution)
-    result = export_network(ExportRequest(source, state, output, force), shows=not as_json)
+    result = export_network(results(as_json=as_json), ExportRequest(source, state, output, force))
     if as_json:
         print_json(result)

@@ -1,4 +1,4 @@
-"""What an evaluation found, on the terminal."""
+"""What a command found, on the terminal."""
 
 from __future__ import annotations
 
@@ -11,6 +11,15 @@ from kilograd.training.answers import Evaluation
 
 #: A confusion matrix of more classes does not fit a screen.
 _SHOWN_CLASSES = 12
+#: Widest that a table may be in a narrower window.
+_MOST_COLUMNS = 200
+
+
+def print_whole(console: Console, table: Table) -> None:
+    """A table as wide as it needs: a name that is cut off is of no use."""
+    widest = console.options.update(width=_MOST_COLUMNS)
+    width = max(console.width, console.measure(table, options=widest).maximum)
+    Console(file=console.file, width=width, quiet=console.quiet).print(table)
 
 
 def show_evaluation(

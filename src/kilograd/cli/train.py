@@ -74,6 +74,7 @@ def train_model(console: Console, request: TrainRequest) -> dict[str, Any]:
         augment=setup.augment,
         log=request.log,
         facts=_judging_facts(setup),
+        judged=None if setup.validation is None else "held-back",
     )
     return {
         **summary,
@@ -108,6 +109,7 @@ def train_and_show(
     augment: Augment | None = None,
     log: Path | None = None,
     facts: Mapping[str, str] | None = None,
+    judged: str | None = None,
 ) -> tuple[dict[str, Any], Measurement | None]:
     """Train a compiled program on a dataset, or on a stream of it; show and return the outcome.
 
@@ -136,7 +138,7 @@ def train_and_show(
             listen=listen,
         )
     result = run.result
-    show_outcome(console, dataset, result)
+    show_outcome(console, dataset, result, "test" if judged is None else judged)
     summary = {**run.as_dict(), **provenance()}
     if log is not None:
         console.print(f"log: {log}", markup=False, highlight=False, soft_wrap=True)
@@ -229,12 +231,19 @@ class DivergenceNotice:
         )
 
 
-def show_outcome(console: Console, dataset: Dataset, result: TrainingResult) -> None:
-    """Accuracy before and after, and the confusion counts where they fit a screen."""
+def show_outcome(console: Console, dataset: Dataset, result: TrainingResult, judged: str) -> None:
+    """Accuracy before and after, and the confusion counts where they fit a screen.
+
+    Args:
+        console: to show them on.
+        dataset: that was learned.
+        result: of the run.
+        judged: what the samples are that it was judged by.
+    """
     if isinstance(result, OnlineResult) and result.change is not None:
         return  # what the change did says more
     console.print(
-        f"accuracy on {result.after.count} test samples: {result.before.accuracy:.1%} before, "
+        f"accuracy on {result.after.count} {judged} samples: {result.before.accuracy:.1%} before, "
         f"{result.after.accuracy:.1%} after {result.steps} steps "
         f"({result.steps / max(result.seconds, 1e-9):.1f} steps/s here)",
         style="bold",
