@@ -10,6 +10,7 @@ import pytest
 from fake import FAKE_MODEL
 from kilograd.arch import architecture_of, linker_script
 from kilograd.compiler import compile_model
+from kilograd.device.host import HostDevice
 from kilograd.device.unicorn import UnicornDevice
 from kilograd.errors import BudgetError, KilogradError, TargetError, ToolchainError, UserError
 from kilograd.scheme import load_scheme
@@ -166,6 +167,49 @@ def test_cache_that_cannot_be_written(monkeypatch, tmp_path):
         build_host_library(FAKE_MODEL)
     assert "cannot write the cache directory" in str(caught.value)
     assert "set KILOGRAD_CACHE" in str(caught.value)
+
+
+def test_a_cache_that_is_cleared_meanwhile_is_filled_again(monkeypatch, tmp_path):
+    root = tmp_path / "cache"
+    monkeypatch.setenv("KILOGRAD_CACHE", str(root))
+    run, cleared = job._run, []
+
+    def clears_once(arguments, folder, environment, source):
+        if not cleared:
+            cleared.append(source)
+            shutil.rmtree(root)
+        run(arguments, folder, environment, source)
+
+    monkeypatch.setattr(job, "_run", clears_once)
+    build = build_host_library(FAKE_MODEL)
+    assert cleared
+    assert build.path.exists()
+
+
+def test_a_cache_that_is_cleared_again_and_again(monkeypatch, tmp_path):
+    root = tmp_path / "cache"
+    monkeypatch.setenv("KILOGRAD_CACHE", str(root))
+    run = job._run
+
+    def clears(arguments, folder, environment, source):
+        shutil.rmtree(root, ignore_errors=True)
+        run(arguments, folder, environment, source)
+
+    monkeypatch.setattr(job, "_run", clears)
+    with pytest.raises(ToolchainError, match="the cache was cleared while it was used"):
+        build_host_library(FAKE_MODEL)
+
+
+def test_what_was_built_and_then_cleared(monkeypatch, tmp_path):
+    monkeypatch.setenv("KILOGRAD_CACHE", str(tmp_path / "cache"))
+    library = build_host_library(FAKE_MODEL).path
+    firmware = build_firmware(FAKE_MODEL, M7).path
+    shutil.rmtree(tmp_path / "cache")
+    with pytest.raises(ToolchainError) as caught:
+        HostDevice(library)
+    assert "run the command again, and clear the cache when nothing uses it" in str(caught.value)
+    with pytest.raises(ToolchainError, match="the cache was cleared while it was used"):
+        UnicornDevice(firmware, M7)
 
 
 def test_missing_compilers(monkeypatch):

@@ -26,6 +26,7 @@ from kilograd.device.protocol import (
     sample_bytes,
 )
 from kilograd.errors import DataError, DeviceError
+from kilograd.toolchain.job import cleared
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -71,6 +72,8 @@ class HostDevice:
             self._declare()
         except (OSError, AttributeError, ValueError) as error:
             self.close()
+            if not library.exists():
+                raise cleared(library) from error
             raise DeviceError(
                 f"cannot load the network's library: {error}", where=str(library)
             ) from error

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from elftools.elf.elffile import ELFFile
 
 from kilograd.errors import ToolchainError
+from kilograd.toolchain.job import cleared
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -80,7 +81,7 @@ def read_symbols(elf: Path) -> Symbols:
     functions: list[tuple[int, int, str]] = []
     addresses: dict[str, int] = {}
     sizes: dict[str, int] = {}
-    with elf.open("rb") as stream:
+    with _read(elf) as stream:
         table: Any = _open(stream, elf).get_section_by_name(".symtab")
         if table is None:
             raise ToolchainError("the firmware has no symbols", where=str(elf))
@@ -97,7 +98,7 @@ def read_symbols(elf: Path) -> Symbols:
 
 def load_segments(elf: Path) -> list[tuple[int, bytes]]:
     """The bytes a firmware puts into flash: (address they are loaded at, bytes)."""
-    with elf.open("rb") as stream:
+    with _read(elf) as stream:
         return [
             (int(segment["p_paddr"]), bytes(segment.data()))
             for segment in _open(stream, elf).iter_segments()
@@ -113,7 +114,7 @@ def firmware_sizes(elf: Path) -> FirmwareSizes:
     """
     symbols = read_symbols(elf)
     sections = {".text": 0, ".rodata": 0, ".data": 0, ".bss": 0, ".kg_state": 0}
-    with elf.open("rb") as stream:
+    with _read(elf) as stream:
         for section in _open(stream, elf).iter_sections():
             if section.name in sections:
                 sections[section.name] = int(section["sh_size"])
@@ -130,6 +131,13 @@ def firmware_sizes(elf: Path) -> FirmwareSizes:
         flash_bytes=sum(len(data) for _, data in load_segments(elf)),
         data_bss=sections[".data"] + bss - arena - trainable,
     )
+
+
+def _read(elf: Path) -> BinaryIO:
+    try:
+        return elf.open("rb")
+    except FileNotFoundError as error:
+        raise cleared(elf) from error
 
 
 def _open(stream: Any, elf: Path) -> Any:

@@ -30,7 +30,7 @@ from kilograd.toolchain.compilers import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from kilograd.targets import Target
 
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 _WARNINGS = ("-std=c11", "-Wall", "-Wextra", "-Werror")
 #: What a file includes, or asks for before it does.
 _INCLUDES = re.compile(r'include\s*\(?\s*[<"]([^>"\n]+)[>"]')
+#: As often a result is made anew where the cache is cleared meanwhile.
+_ATTEMPTS = 3
 _OVERFLOWS = re.compile(r"region '?`?(\w+)'?:? overflowed by (\d+) bytes")
 
 
@@ -103,16 +105,48 @@ def build(job: Job) -> Build:
     key = _digest(version, processor(job.target), job.kind, job.sources, flags, job.link_flags)
     root = cache_directory()
     path = root / job.kind / f"{key}{job.suffix}"
-    if not path.exists():
+    for attempt in range(_ATTEMPTS):
+        if path.exists():
+            break
         try:
             _make(job, path=path, root=root, command=command, flags=flags, version=version)
+        except (_Cleared, FileNotFoundError) as error:
+            if not root.exists() and not _can_make(root):
+                raise _unwritable(root, error) from error
+            if attempt == _ATTEMPTS - 1:
+                raise cleared(root) from error
         except OSError as error:
-            raise ToolchainError(
-                f"cannot write the cache directory: {error.strerror}",
-                where=str(root),
-                hint="set KILOGRAD_CACHE to a directory that can be written",
-            ) from error
+            raise _unwritable(root, error) from error
     return Build(path, job.target, job.compiler, version)
+
+
+def _can_make(folder: Path) -> bool:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return True
+
+
+def _unwritable(root: Path, error: Exception) -> ToolchainError:
+    return ToolchainError(
+        f"cannot write the cache directory: {getattr(error, 'strerror', error)}",
+        where=str(root),
+        hint="set KILOGRAD_CACHE to a directory that can be written",
+    )
+
+
+def cleared(where: Path) -> ToolchainError:
+    """Of something that was in the cache and is not there any more."""
+    return ToolchainError(
+        "the cache was cleared while it was used",
+        where=str(where),
+        hint="run the command again, and clear the cache when nothing uses it",
+    )
+
+
+class _Cleared(Exception):  # noqa: N818 - becomes a ToolchainError, or passes
+    """Somebody removed what a compiler was reading."""
 
 
 def _machine_flags(job: Job) -> tuple[str, ...]:
@@ -143,6 +177,15 @@ def _make(
         # A C file that includes another is not foreseen.
         headers = {n: t for n, t in job.sources.items() if not n.endswith((".c", ".ld"))}
 
+        def run(arguments: list[str], source: str, reads: Sequence[str] = ()) -> None:
+            try:
+                _run(arguments, folder, environment, source)
+            except (KilogradError, OSError) as error:
+                kept_here = all(map(os.path.exists, (folder, root / "zig", *reads)))
+                if isinstance(error, BudgetError) or kept_here:
+                    raise
+                raise _Cleared from error
+
         def compile_one(item: tuple[int, str]) -> str:
             index, source = item
             text = job.sources[source]
@@ -151,7 +194,7 @@ def _make(
             kept = root / "object" / f"{_digest(*everything)}.o"
             if not kept.exists():
                 made = f"kg_object_{index}.o"
-                _run([*command, *flags, "-c", source, "-o", made], folder, environment, source)
+                run([*command, *flags, "-c", source, "-o", made], source)
                 _publish(folder / made, kept)
             return str(kept)
 
@@ -159,12 +202,7 @@ def _make(
         with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
             objects = list(pool.map(compile_one, enumerate(sources)))
         output = f"kg_result{job.suffix}"
-        _run(
-            [*command, *_machine_flags(job), *objects, *job.link_flags, "-o", output],
-            folder,
-            environment,
-            "",
-        )
+        run([*command, *_machine_flags(job), *objects, *job.link_flags, "-o", output], "", objects)
         _publish(folder / output, path)
 
 
