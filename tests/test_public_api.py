@@ -1,5 +1,6 @@
 """The public interface, and the example of it that README.md shows, run as it stands."""
 
+import ast
 import re
 from pathlib import Path
 
@@ -35,3 +36,24 @@ def test_without_a_target_a_program_is_for_this_computer():
     model = kilograd.load_model("kilograd-motion", classes=2)
     scheme = kilograd.load_scheme("head", model)
     assert kilograd.compile_model(model, scheme).target == kilograd.get_target("host")
+
+
+def texts_of_errors(path):
+    """What the errors that a module raises say of where and of what would help."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.keyword) and node.arg in ("where", "hint"):
+            for part in ast.walk(node.value):
+                if isinstance(part, ast.Constant) and isinstance(part.value, str):
+                    yield part.value
+
+
+def test_errors_of_the_library_name_no_option_of_the_command_line():
+    package = Path(kilograd.__file__).parent
+    options = {}
+    for path in package.rglob("*.py"):
+        if "cli" not in path.relative_to(package).parts:
+            named = [text for text in texts_of_errors(path) if re.search(r"(^|\s)--[a-z]", text)]
+            named = [text for text in named if not text.startswith("pip ")]
+            if named:
+                options[path.name] = named
+    assert options == {}

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, TypeVar
 
 import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from kilograd.data import Drift
+from kilograd.data import Dataset, Drift, InputSpec
 from kilograd.errors import DataError, UserError
 from kilograd.report.online import COLUMNS, change_rows
 from kilograd.training.online import (
@@ -19,6 +19,7 @@ from kilograd.training.online import (
     OnlineOptions,
     OnlineResult,
     Stream,
+    make_online,
 )
 
 _SHOWN_CLASSES = 20
@@ -90,6 +91,20 @@ def read_online_options(request: OnlineRequest, seed: int) -> OnlineOptions | No
         seed=seed, repeats=request.repeats or 1, new_class=request.new_class, drift=drift
     )
     return _located("--change-at", lambda share: replace(options, change_at=share), change_at)
+
+
+def ask_for_stream(dataset: Dataset, spec: InputSpec, options: OnlineOptions) -> Stream:
+    """As `make_online`, with the names of options in errors.
+
+    Raises:
+        DataError: the stream cannot be.
+    """
+    try:
+        return make_online(dataset, spec, options)
+    except DataError as error:
+        if error.where in {field.name for field in fields(OnlineOptions)}:
+            error.where = "--" + error.where.replace("_", "-")
+        raise
 
 
 def _refuse_stream_options(request: OnlineRequest) -> None:

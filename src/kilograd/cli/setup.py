@@ -7,7 +7,7 @@ from pathlib import Path
 
 from kilograd.cli.blame import blame
 from kilograd.cli.data_report import skip_hint
-from kilograd.cli.online import read_online_options
+from kilograd.cli.online import ask_for_stream, read_online_options
 from kilograd.cli.request import Judging, TrainRequest
 from kilograd.cli.saved import compile_saved, order_classes
 from kilograd.compiler import Program, compile_model
@@ -27,7 +27,7 @@ from kilograd.ir import Graph
 from kilograd.scheme import load_scheme
 from kilograd.targets import get_target
 from kilograd.training.loop import DEFAULT_RATE, TrainingOptions
-from kilograd.training.online import Stream, make_online
+from kilograd.training.online import Stream
 from kilograd.training.rate import default_rate
 from kilograd.training.state_file import History, read_state_file
 from kilograd.training.unfinished import Unfinished
@@ -93,7 +93,7 @@ def new_setup(request: TrainRequest) -> Setup:
     own = None if comes_late or request.has_fresh_head else _own_head(request, dataset)
     if own is not None and own.class_names and not dataset.has_label_sets:
         dataset = with_class_order(dataset, own.class_names)
-    stream = None if stream_options is None else make_online(dataset, spec, stream_options)
+    stream = None if stream_options is None else ask_for_stream(dataset, spec, stream_options)
     if stream is not None:
         dataset = stream.dataset
     graph = request.source.load(len(dataset.class_names)) if own is None else own.graph

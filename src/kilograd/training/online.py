@@ -196,8 +196,8 @@ def make_online(dataset: Dataset, spec: InputSpec, options: OnlineOptions) -> St
     if options.drift is not None and spec.features is not None:
         raise DataError(
             "only images drift: these samples are turned into features first",
-            where="--drift",
-            hint="--new-class works for every kind of sample",
+            where="drift",
+            hint="a new class can come for every kind of sample",
         )
     if options.new_class is not None:
         dataset = put_last(dataset, options.new_class)
@@ -217,7 +217,7 @@ def make_online(dataset: Dataset, spec: InputSpec, options: OnlineOptions) -> St
             raise DataError(
                 f"{change} of the {count} samples come before the change, but only {len(first)} "
                 f"are of other classes than {options.new_class!r}",
-                where="--change-at",
+                where="change_at",
                 hint=f"at most {len(first) * 100 // count / 100:g} here",
             )
         rest = np.concatenate([first[change:], order[is_new]])
@@ -235,13 +235,13 @@ def put_last(dataset: Dataset, name: str) -> Dataset:
     if name not in names:
         raise DataError(
             f"{dataset.name} has no class {name!r}",
-            where="--new-class",
+            where="new_class",
             hint=f"its classes: {', '.join(names)}",
         )
     if len(names) < 3:  # noqa: PLR2004 - one class alone is nothing to learn
         raise DataError(
             "a new class needs two others that are there before it",
-            where="--new-class",
+            where="new_class",
             hint=f"{dataset.name} has only {' and '.join(names)}",
         )
     moved = names.index(name)
@@ -256,7 +256,7 @@ def put_last(dataset: Dataset, name: str) -> Dataset:
         raise DataError(
             f"the class {name!r} has no training samples",
             where=dataset.name,
-            hint="a larger --limit, or none, would include some",
+            hint="more training samples, or all of them, would include some",
         )
     others = (*names[:moved], *names[moved + 1 :])
     return replace(dataset, train=train, test=test, class_names=(*others, name))

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 #: What every line says first, in this order; then what the device counted.
 COLUMNS = ("step", "learning_rate", "loss", "running_accuracy", "test_accuracy")
 
-_HINT = "name a new file, or replace it with --force"
-
 
 def is_run_log(path: Path) -> bool:
     """Whether a file begins as a log of a run does; an empty one does, too."""
