@@ -60,6 +60,32 @@ def test_skipped_files_are_said(kilograd, flowers):
     )
 
 
+def test_skipped_files_of_a_test_are_said(kilograd, flowers, tmp_path):
+    state = tmp_path / "a.kgs"
+    assert train(kilograd, flowers, "--save", state).code == 0
+    options = ("evaluate", "kilograd-48", "--state", state, "--data", damage(flowers))
+    kilograd(*options).refused("daisy/x.heic", "--skip-broken leaves out")
+    outcome = kilograd(*options, "--skip-broken")
+    assert outcome.code == 0, outcome.err
+    said = "daisy/x.heic (HEIC: convert it to JPEG)"
+    assert outcome.out.startswith("skipped ")
+    assert said in outcome.out.splitlines()[0]
+    quiet = kilograd(*options, "--skip-broken", "--json")
+    assert "daisy/x.heic" in [one["file"] for one in quiet.json["skipped"]]
+    assert said not in quiet.err
+
+
+def test_skipped_files_of_a_search_are_said(kilograd, flowers, tmp_path):
+    output = tmp_path / "found.toml"
+    options = ("search", "kilograd-48", "--data", damage(flowers), "-o", output, "--sram", "1KB")
+    kilograd(*options).refused("daisy/x.heic", "--skip-broken leaves out")
+    outcome = kilograd(*options, "--skip-broken")
+    assert outcome.code == 2
+    assert outcome.err.startswith("skipped ")
+    assert "daisy/x.heic (HEIC: convert it to JPEG)" in outcome.err.splitlines()[0]
+    assert not output.exists()
+
+
 def test_json_has_the_same_and_is_quiet(kilograd, flowers):
     outcome = train(kilograd, damage(flowers), "--skip-broken", "--json")
     assert "daisy 20" not in outcome.err

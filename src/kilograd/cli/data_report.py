@@ -29,7 +29,16 @@ def skip_hint() -> Generator[None]:
 
 def show_data(console: Console, dataset: Dataset) -> None:
     """Print a line a class, and what was left out or changed."""
-    for line in data_lines(dataset):
+    _say(console, data_lines(dataset))
+
+
+def show_skipped(console: Console, dataset: Dataset) -> None:
+    """Print what was left out or changed."""
+    _say(console, _skipped_lines(dataset))
+
+
+def _say(console: Console, lines: list[str]) -> None:
+    for line in lines:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
@@ -44,6 +53,11 @@ def data_lines(dataset: Dataset) -> list[str]:
     if len(lines) > _SHOWN_CLASSES:
         rest = len(lines) - _SHOWN_CLASSES
         lines = [*lines[:_SHOWN_CLASSES], f"and {rest} more classes"]
+    return lines + _skipped_lines(dataset)
+
+
+def _skipped_lines(dataset: Dataset) -> list[str]:
+    lines: list[str] = []
     if dataset.skipped:
         named = named_with_reasons([(one.where, one.reason) for one in dataset.skipped])
         lines.append(f"skipped {len(dataset.skipped)}: {named}")
@@ -57,12 +71,17 @@ def data_summary(dataset: Dataset) -> dict[str, Any]:
             name: {"train": train, "test": test, "skipped": skipped}
             for name, (train, test, skipped) in _counts(dataset).items()
         },
-        "skipped": [
-            {"file": one.where, "reason": one.reason, "class": one.class_name}
-            for one in dataset.skipped
-        ],
+        "skipped": skipped(dataset),
         "notes": list(dataset.notes),
     }
+
+
+def skipped(dataset: Dataset) -> list[dict[str, str | None]]:
+    """What was left out, for JSON."""
+    return [
+        {"file": one.where, "reason": one.reason, "class": one.class_name}
+        for one in dataset.skipped
+    ]
 
 
 def _counts(dataset: Dataset) -> dict[str, tuple[int, int, int]]:

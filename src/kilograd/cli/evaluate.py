@@ -10,6 +10,7 @@ import numpy as np
 from rich.console import Console
 
 from kilograd.cli.blame import blame
+from kilograd.cli.data_report import show_skipped, skip_hint, skipped
 from kilograd.cli.outcome import show_evaluation
 from kilograd.cli.progress import accuracy_bar
 from kilograd.cli.saved import compile_saved, order_classes
@@ -35,6 +36,7 @@ class EvaluateRequest:
         limit: most samples.
         uses_all: whether training samples are tested on as well.
         target: name of a target, for emulated devices.
+        skips_broken: whether samples that cannot be read are left out.
     """
 
     source: ModelSource
@@ -44,6 +46,7 @@ class EvaluateRequest:
     limit: int | None
     uses_all: bool
     target: str
+    skips_broken: bool = False
 
 
 def evaluate_model(console: Console, answers: Console, request: EvaluateRequest) -> dict[str, Any]:
@@ -60,13 +63,16 @@ def evaluate_model(console: Console, answers: Console, request: EvaluateRequest)
         target = get_target(request.target)
     saved = read_state_file(request.state)
     program = compile_saved(request.source, saved, str(request.state), target)
-    dataset = load_dataset(
-        request.data,
-        input_spec(program.request.graph),
-        limit=request.limit if request.uses_all else 0,
-        test_limit=request.limit,
-        seed=saved.history.options.seed,
-    )
+    with skip_hint():
+        dataset = load_dataset(
+            request.data,
+            input_spec(program.request.graph),
+            limit=request.limit if request.uses_all else 0,
+            test_limit=request.limit,
+            seed=saved.history.options.seed,
+            skip_broken=request.skips_broken,
+        )
+    show_skipped(answers, dataset)
     dataset = order_classes(dataset, saved, str(request.state))
     samples = dataset.test
     if request.uses_all:
@@ -102,5 +108,6 @@ def evaluate_model(console: Console, answers: Console, request: EvaluateRequest)
         "samples": result.count,
         "accuracy": result.accuracy,
         "recall": result.recall,
+        "skipped": skipped(dataset),
         "confusion": result.confusion.tolist(),
     }

@@ -13,6 +13,7 @@ from kilograd.cli.options import (
     JsonOption,
     ModelArgument,
     ResolutionOption,
+    SkipBrokenOption,
     TargetOption,
 )
 from kilograd.cli.root import console, print_json, results
@@ -36,6 +37,7 @@ def evaluate(
         bool, typer.Option("--all", help="Test on the training samples as well.")
     ] = False,
     limit: Annotated[int | None, typer.Option(help="Use at most this many samples.", min=1)] = None,
+    skip_broken: SkipBrokenOption = False,
     device: DeviceOption = "host",
     target: TargetOption = "cortex-m7",
     input_range: InputRangeOption = None,
@@ -47,7 +49,7 @@ def evaluate(
     from kilograd.cli.source import ModelSource  # noqa: PLC0415 - commands start fast
 
     source = ModelSource(model, input_range, resolution)
-    request = EvaluateRequest(source, state, data, device, limit, uses_all, target)
+    request = EvaluateRequest(source, state, data, device, limit, uses_all, target, skip_broken)
     result = evaluate_model(console, results(as_json=as_json), request)
     if as_json:
         print_json(result)

@@ -83,6 +83,9 @@ StateOption = Annotated[
         help="Begin with what was learned in this state file, with its scheme and its classes."
     ),
 ]
+SkipBrokenOption = Annotated[
+    bool, typer.Option("--skip-broken", help="Leave out samples that cannot be read.")
+]
 ReportOption = Annotated[Path | None, typer.Option(help="Write an HTML report to this file.")]
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on standard output.")

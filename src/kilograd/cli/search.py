@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import TextColumn, TimeRemainingColumn
 
 from kilograd.cli.blame import blame
+from kilograd.cli.data_report import show_skipped, skip_hint
 from kilograd.cli.progress import progress_bar
 from kilograd.cli.search_report import write_search_report
 from kilograd.cli.sizes import parse_size
@@ -50,6 +51,7 @@ class SearchRequest:
     seed: int
     limit: int | None
     report: Path | None
+    skips_broken: bool = False
 
 
 def search_model(console: Console, request: SearchRequest) -> dict[str, Any]:
@@ -63,7 +65,7 @@ def search_model(console: Console, request: SearchRequest) -> dict[str, Any]:
     for path in (request.output, request.report):
         if path is not None:
             check_writable(path)
-    tasks = [_load_task(path, request) for path in request.data]
+    tasks = [_load_task(console, path, request) for path in request.data]
     graph = request.source.load(max(task.classes for task in tasks))
     space = Space(graph, target, row_input=request.row_input, recompute=request.recompute)
     check_possible(space, budgets[0])
@@ -155,11 +157,20 @@ def parse_count(text: str, option: str) -> int:
     return int(float(match[1]) * {"": 1, "K": 1000, "M": 1_000_000}[match[2].upper()])
 
 
-def _load_task(path: Path, request: SearchRequest) -> Task:
+def _load_task(console: Console, path: Path, request: SearchRequest) -> Task:
     # The head may be one that is replaced.
     spec = input_spec(request.source.load(2))
     # Test samples are not even decoded: nothing is chosen by them.
-    dataset = load_dataset(path, spec, limit=request.limit, test_limit=0, seed=request.seed)
+    with skip_hint():
+        dataset = load_dataset(
+            path,
+            spec,
+            limit=request.limit,
+            test_limit=0,
+            seed=request.seed,
+            skip_broken=request.skips_broken,
+        )
+    show_skipped(console, dataset)
     return make_task(dataset, request.seed)
 
 

@@ -17,6 +17,7 @@ from kilograd.cli.options import (
     ResolutionOption,
     RowInputOption,
     SeedOption,
+    SkipBrokenOption,
     TargetOption,
 )
 from kilograd.cli.root import console, print_json
@@ -28,8 +29,8 @@ def search(
     data: Annotated[
         list[Path],
         typer.Option(
-            help="Choose for this folder of images or WAV files, or this .npz pack. Name several "
-            "for one scheme that suits all of them."
+            help="Choose for this folder of images, sound or motion, or this .npz pack. Name "
+            "several for one scheme that suits all of them."
         ),
     ],
     output: Annotated[
@@ -73,6 +74,7 @@ def search(
     limit: Annotated[
         int | None, typer.Option(help="Use at most this many training samples.", min=1)
     ] = None,
+    skip_broken: SkipBrokenOption = False,
     input_range: InputRangeOption = None,
     resolution: ResolutionOption = None,
     seed: SeedOption = 0,
@@ -101,6 +103,7 @@ def search(
             seed=seed,
             limit=limit,
             report=report,
+            skips_broken=skip_broken,
         ),
     )
     if as_json:

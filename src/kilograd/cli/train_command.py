@@ -15,6 +15,7 @@ from kilograd.cli.options import (
     ModelArgument,
     ReportOption,
     ResolutionOption,
+    SkipBrokenOption,
     SramOption,
     TargetOption,
 )
@@ -146,9 +147,7 @@ def train(
             min=1,
         ),
     ] = None,
-    skip_broken: Annotated[
-        bool, typer.Option("--skip-broken", help="Leave out samples that cannot be read.")
-    ] = False,
+    skip_broken: SkipBrokenOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Train on a device and show what was learned."""
