@@ -15,7 +15,9 @@ def test_page_is_well_formed(program):
     assert text.startswith("<!DOCTYPE html>")
     root = page(text)
     assert root.find("head/title").text == "Learning <on> a chip"
+    tiles = ["Test accuracy", "SRAM", "Flash", "Instructions, emulated", "Training steps"]
     assert [h.text for h in root.iter("h2")] == [
+        *tiles,
         "Memory over one training step",
         "Learning curve",
         "Confusion",
@@ -68,7 +70,7 @@ def test_is_deterministic(graph, program):
 def test_tiles(program):
     root = page(render_report(reported(program)))
     tiles = {
-        div.find("h3").text: texts(div) for div in root.iter("div") if div.get("class") == "tile"
+        div.find("h2").text: texts(div) for div in root.iter("div") if div.get("class") == "tile"
     }
     measurement, result = measured(program), trained()
     assert f"{100 * result.before.accuracy:.1f}% → {100 * result.after.accuracy:.1f}%" in re.sub(
@@ -91,8 +93,8 @@ def test_without_measurement_and_result(program):
     assert "Learning curve" not in headings
     assert "Confusion" not in headings
     assert "Samples" not in headings
-    names = [h.text for h in root.iter("h3")]
-    assert names == ["SRAM", "MACs"]
+    tiles = [div for div in root.iter("div") if div.get("class") == "tile"]
+    assert [tile.find("h2").text for tile in tiles] == ["SRAM", "MACs"]
     assert "bytes planned for the arena and the trained state" in text
 
 

@@ -194,10 +194,8 @@ def _facts(run: TrainingRun, summary: dict[str, Any], stream: Stream | None) -> 
         **({"epochs": str(options.epochs)} if stream is None else online_facts(stream)),
         "learning rate": f"{options.rate} ({options.schedule})",
         "seed": str(options.seed),
-        "state digest (SHA-256)": run.result.state_digest,
-        "data digest (SHA-256)": summary["data_digest"],
-        "made": f"{summary['date']} by kilograd {summary['version']}"
-        + ("" if summary["compiler"] is None else f", {summary['compiler']}"),
+        "data SHA-256": summary["data_digest"],
+        "made": f"{summary['date']} by kilograd {summary['version']}",
         "command": summary["command"],
     }
 
