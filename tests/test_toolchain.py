@@ -3,6 +3,7 @@
 import shutil
 import struct
 import subprocess
+import time
 
 import numpy as np
 import pytest
@@ -169,42 +170,43 @@ def test_cache_that_cannot_be_written(monkeypatch, tmp_path):
     assert "set KILOGRAD_CACHE" in str(caught.value)
 
 
-def test_a_cache_that_is_cleared_meanwhile_is_filled_again(monkeypatch, tmp_path):
-    root = tmp_path / "cache"
-    monkeypatch.setenv("KILOGRAD_CACHE", str(root))
+def new_job(name):
+    """Flags that nothing was built with before."""
+    return [f"-D{name.upper()}_{time.time_ns()}"]
+
+
+def clearing(monkeypatch, times):
+    """Removes what a compiler is about to read, so often."""
     run, cleared = job._run, []
 
-    def clears_once(arguments, folder, environment, source):
-        if not cleared:
+    def clears(arguments, folder, environment, source):
+        if len(cleared) < times:
             cleared.append(source)
-            shutil.rmtree(root)
+            shutil.rmtree(folder, ignore_errors=True)
         run(arguments, folder, environment, source)
 
-    monkeypatch.setattr(job, "_run", clears_once)
-    build = build_host_library(FAKE_MODEL)
+    monkeypatch.setattr(job, "_run", clears)
+    return cleared
+
+
+def test_a_cache_that_is_cleared_meanwhile_is_filled_again(monkeypatch):
+    cleared = clearing(monkeypatch, 1)
+    build = build_host_library(FAKE_MODEL, extra_flags=new_job("once"))
     assert cleared
     assert build.path.exists()
 
 
-def test_a_cache_that_is_cleared_again_and_again(monkeypatch, tmp_path):
-    root = tmp_path / "cache"
-    monkeypatch.setenv("KILOGRAD_CACHE", str(root))
-    run = job._run
-
-    def clears(arguments, folder, environment, source):
-        shutil.rmtree(root, ignore_errors=True)
-        run(arguments, folder, environment, source)
-
-    monkeypatch.setattr(job, "_run", clears)
+def test_a_cache_that_is_cleared_again_and_again(monkeypatch):
+    clearing(monkeypatch, 1000)
     with pytest.raises(ToolchainError, match="the cache was cleared while it was used"):
-        build_host_library(FAKE_MODEL)
+        build_host_library(FAKE_MODEL, extra_flags=new_job("often"))
 
 
-def test_what_was_built_and_then_cleared(monkeypatch, tmp_path):
-    monkeypatch.setenv("KILOGRAD_CACHE", str(tmp_path / "cache"))
-    library = build_host_library(FAKE_MODEL).path
-    firmware = build_firmware(FAKE_MODEL, M7).path
-    shutil.rmtree(tmp_path / "cache")
+def test_what_was_built_and_then_cleared():
+    library = build_host_library(FAKE_MODEL, extra_flags=new_job("library")).path
+    firmware = build_firmware(FAKE_MODEL, M7, extra_flags=new_job("firmware")).path
+    library.unlink()
+    firmware.unlink()
     with pytest.raises(ToolchainError) as caught:
         HostDevice(library)
     assert "run the command again, and clear the cache when nothing uses it" in str(caught.value)

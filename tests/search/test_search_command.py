@@ -94,6 +94,7 @@ def test_a_method_that_is_not_there():
     assert "choose measured or fisher" in str(caught.value)
 
 
+@pytest.mark.slow
 def test_the_fisher_search_of_a_published_network_fits(kilograd, published, tmp_path):
     model = published("mcunet-5fps")
     data = model.parents[1] / "data" / "flowers17_128.npz"
