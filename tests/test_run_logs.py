@@ -3,7 +3,6 @@
 import json
 import signal
 import subprocess
-import sys
 import time
 from datetime import datetime
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from command_line import command, kilograd, refused
 from kilograd.compiler import compile_model
 from kilograd.data import Augmentation, load_dataset, pack_digest
 from kilograd.device.open import open_device
@@ -53,21 +53,6 @@ def pack(program, tmp_path_factory):
 @pytest.fixture(scope="module")
 def dataset(program, pack):
     return load_dataset(pack, input_spec(program.request.graph))
-
-
-def kilograd(*arguments):
-    return [sys.executable, "-c", "from kilograd.cli import main; main()", *map(str, arguments)]
-
-
-def command(*arguments):
-    done = subprocess.run(kilograd(*arguments), check=False, capture_output=True, text=True)
-    return done.returncode, json.loads(done.stdout) if done.stdout else None, done.stderr
-
-
-def refused(*arguments):
-    code, result, errors = command(*arguments)
-    assert (code, result) == (2, None)
-    return errors
 
 
 def lines(path):

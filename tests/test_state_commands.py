@@ -1,9 +1,7 @@
 """The commands that keep what was learned, go on with it, and use it."""
 
-import json
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -12,6 +10,7 @@ import pytest
 from PIL import Image
 
 from applications import needs, run_here
+from command_line import command, kilograd, refused
 from kilograd.compiler import compile_model
 from kilograd.data import load_dataset, pack_digest
 from kilograd.device.open import open_device
@@ -43,21 +42,6 @@ def pack(program, tmp_path_factory):
     names = np.array(["left", "right"])
     np.savez(path, inputs=inputs, labels=labels, split=split.astype(np.int8), class_names=names)
     return path
-
-
-def kilograd(*arguments):
-    return [sys.executable, "-c", "from kilograd.cli import main; main()", *map(str, arguments)]
-
-
-def command(*arguments):
-    done = subprocess.run(kilograd(*arguments), check=False, capture_output=True, text=True)
-    return done.returncode, json.loads(done.stdout) if done.stdout else None, done.stderr
-
-
-def refused(*arguments):
-    code, result, errors = command(*arguments)
-    assert (code, result) == (2, None)
-    return errors
 
 
 @pytest.fixture(scope="module")

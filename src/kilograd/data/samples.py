@@ -13,6 +13,8 @@ from kilograd.errors import DataError
 from kilograd.ir import PIXEL_RANGE
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from kilograd.features import Features
@@ -124,6 +126,13 @@ class Samples:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def chosen(self, indices: Sequence[int]) -> Samples:
+        """Some of them, in this order."""
+        rows = np.array(indices, np.int64)
+        inputs: NDArray[np.int8] = self.inputs[rows]
+        labels: NDArray[np.int32] = self.labels[rows]
+        return Samples(inputs, labels)
 
 
 @dataclass(frozen=True)

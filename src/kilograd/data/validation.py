@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from kilograd.data.choose import shuffled, split_by_class
-from kilograd.data.samples import Dataset, Samples
+from kilograd.data.samples import Dataset
 from kilograd.errors import DataError
 
 
@@ -75,11 +74,4 @@ def _kinds(dataset: Dataset) -> tuple[list[int], tuple[str, ...]]:
 
 
 def _parted(dataset: Dataset, fit: list[int], held: list[int]) -> Dataset:
-    return replace(dataset, train=_chosen(dataset.train, fit), test=_chosen(dataset.train, held))
-
-
-def _chosen(samples: Samples, indices: list[int]) -> Samples:
-    chosen = np.array(indices, np.int64)
-    inputs: NDArray[np.int8] = samples.inputs[chosen]
-    labels: NDArray[np.int32] = samples.labels[chosen]
-    return Samples(inputs, labels)
+    return replace(dataset, train=dataset.train.chosen(fit), test=dataset.train.chosen(held))

@@ -6,7 +6,6 @@ import hashlib
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from kilograd.data import Dataset, Samples
 from kilograd.data.choose import choose_balanced, split_by_class
@@ -77,14 +76,7 @@ def make_task(dataset: Dataset, seed: int = 0) -> Task:
     fit, held = split_by_class(labels, dataset.class_names, share=VALIDATION_SHARE, seed=seed)
     return Task(
         dataset.name,
-        _chosen(train, choose_balanced(fit, labels, MOST_SAMPLES, seed)),
-        _chosen(train, choose_balanced(held, labels, MOST_VALIDATION, seed)),
+        train.chosen(choose_balanced(fit, labels, MOST_SAMPLES, seed)),
+        train.chosen(choose_balanced(held, labels, MOST_VALIDATION, seed)),
         count,
     )
-
-
-def _chosen(samples: Samples, indices: list[int]) -> Samples:
-    chosen = np.array(indices, np.int64)
-    inputs: NDArray[np.int8] = samples.inputs[chosen]
-    labels: NDArray[np.int32] = samples.labels[chosen]
-    return Samples(inputs, labels)
