@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from experiments.common.packs import PACKS
 from experiments.common.paths import BACKBONES
 
 #: Schemes of the experiment, one file each.
@@ -19,9 +18,8 @@ SEEDS = (0, 1, 2)
 #: What contributions are measured on: where the head alone is furthest from what can be learned.
 #: Only the training split of each is read, and a quarter of that is what schemes are judged by.
 TASKS = ("cifar10", "grocery81")
-#: What finalists are compared on, with one seed: likewise by training samples alone. Early weights
-#: gain on the tasks above, which are far from what the backbones learned, and harm on others.
-JUDGES = tuple(PACKS)
+#: What finalists are compared on, with one seed: likewise by training samples alone.
+JUDGES = (*TASKS, "flowers17", "oxford_pets3", "person_scene")
 
 #: Published schemes, from small to large.
 PUBLISHED = {

@@ -23,7 +23,7 @@ from kilograd.search.tasks import Task
 #: Runs of each scheme on every task.
 SEEDS = (0, 1)
 #: Schemes that are compared.
-_FINALISTS = 6
+_FINALISTS = 4
 #: Of each run: as many as a training has that is meant to last.
 _STEPS = 12_000
 #: What a weight is worth that is left out.
