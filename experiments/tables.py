@@ -24,6 +24,7 @@ from experiments import (
     personalization,
     pytorch,
     qas,
+    search,
     speed,
 )
 from experiments.ablation import tables as ablation_tables
@@ -51,6 +52,9 @@ from experiments.pytorch import check as pytorch_check
 from experiments.pytorch import tables as pytorch_tables
 from experiments.qas import figure as qas_figure
 from experiments.qas import tables as qas_tables
+from experiments.search import check as search_check
+from experiments.search import figure as search_figure
+from experiments.search import tables as search_tables
 from experiments.speed import tables as speed_tables
 
 Make = Callable[[Ledger], str]
@@ -65,6 +69,7 @@ _DOCS = (
     "stream",
     "tflite-files",
     "onnx-files",
+    "search",
     "reproducing",
 )
 #: Its tables do not name their commands: it links the page that does.
@@ -84,6 +89,7 @@ _TABLES: Mapping[Path, Mapping[str, Make]] = {
     personalization.LEDGER: personalization_tables.TABLES,
     pytorch.LEDGER: pytorch_tables.TABLES,
     qas.LEDGER: qas_tables.TABLES,
+    search.LEDGER: search_tables.TABLES,
     speed.LEDGER: speed_tables.TABLES,
 }
 #: Name -> the ledger that a table is made from, and how.
@@ -95,6 +101,7 @@ CHARTS: tuple[Chart, ...] = (
     online_figure.CHART,
     personalization_figure.CHART,
     qas_figure.CHART,
+    *search_figure.CHARTS,
 )
 #: Tables that are not made from a ledger.
 _OTHER_TABLES: Mapping[str, Callable[[], str]] = {
@@ -111,6 +118,7 @@ CHECKS: Mapping[Path, Check] = {
     online.LEDGER: online_check.complaints,
     personalization.LEDGER: personalization_check.complaints,
     pytorch.LEDGER: pytorch_check.complaints,
+    search.LEDGER: search_check.complaints,
 }
 
 Ledgers = Mapping[Path, Ledger]

@@ -28,7 +28,7 @@ def complaints(ledger: Ledger) -> Iterator[str]:
         scheme = schemes.get(key.rsplit(" | ", maxsplit=2)[0])
         if scheme is None or scheme["digest"] != row["scheme"]:
             yield f"{key}: was run with another scheme"
-    for model, row in ledger["solvers"].items():
+    for model, row in ledger.get("solvers", {}).items():
         best = row["evolution"][-1]
         if best > row["exact"] + _EPSILON or best < _EVOLVED * row["exact"]:
             yield f"{model}: evolution found {best:.4f}, the exact solution is {row['exact']:.4f}"

@@ -76,6 +76,8 @@ def accuracy(ledger: Ledger) -> dict[str, Any]:
     panels: dict[str, Any] = {}
     for model in BACKBONES:
         found = [pair for pair in pairs(ledger, "") if pair.model == model]
+        if not found:
+            continue
         shown = {
             "published": {(pair.sram, pair.published) for pair in found},
             "searched": {(pair.sram_found, pair.found) for pair in found},
@@ -115,12 +117,15 @@ _STYLES = {
 
 def draw_accuracy(figures: dict[str, Any]) -> Figure:
     """A panel a backbone."""
-    figure = Figure((charts.WIDTH, 7.2), layout="constrained")
-    for axes, (model, series) in zip(figure.subplots(3, 1), figures.items(), strict=True):
+    figure = Figure((charts.WIDTH, 0.9 + 2.1 * len(figures)), layout="constrained")
+    panels = figure.subplots(len(figures), 1, squeeze=False)[:, 0]
+    for axes, (model, series) in zip(panels, figures.items(), strict=True):
         _accuracy_panel(axes, model, series)
+    shown = {name for series in figures.values() for name, points in series.items() if points}
     handles = [
         Line2D([], [], color=color, marker=marker, markersize=4, label=name)
         for name, (color, marker) in _STYLES.items()
+        if name in shown
     ]
     charts.heading_with_keys(figure, "Accuracy for SRAM, searched and published", handles, 2)
     charts.note(
@@ -159,7 +164,7 @@ def draw_solvers(figures: dict[str, Any]) -> Figure:
     axes = figure.subplots()
     colors = (charts.BLUE, charts.ORANGE, charts.GREEN)
     axes.axhline(100, color=charts.INK, linewidth=1)
-    for color, (model, series) in zip(colors, figures.items(), strict=True):
+    for color, (model, series) in zip(colors, figures.items(), strict=False):
         evolved, random = series["evolution"], series["random"]
         axes.plot([EVERY * i for i in range(len(evolved))], evolved, color=color, label=model)
         axes.plot(range(len(random)), random, color=color, linestyle=":")
@@ -168,7 +173,7 @@ def draw_solvers(figures: dict[str, Any]) -> Figure:
     handles = [
         *(
             Line2D([], [], color=color, label=model)
-            for color, model in zip(colors, figures, strict=True)
+            for color, model in zip(colors, figures, strict=False)
         ),
         Line2D([], [], color=charts.MUTED, linestyle=":", label="random"),
     ]
