@@ -97,6 +97,7 @@ def test_what_was_learned_predicts_and_is_tested(model, pack, learned):
     assert code == 0, errors
     assert tested["accuracy"] == result["accuracy_after"]
     assert tested["confusion"] == result["confusion_after"]
+    assert errors == ""
     code, every, _ = command("evaluate", model, "--data", pack, "--state", file, "--all", "--json")
     assert (tested["samples"], every["samples"]) == (100, 400)
 

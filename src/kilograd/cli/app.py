@@ -33,7 +33,7 @@ from kilograd.cli.options import (
     TargetOption,
 )
 from kilograd.cli.quantize_command import quantize
-from kilograd.cli.root import app, console, print_json, results
+from kilograd.cli.root import app, console, print_json, progress, results
 from kilograd.cli.search_command import search
 from kilograd.cli.sizes import Budgets
 from kilograd.cli.train_command import train
@@ -198,7 +198,9 @@ def verify(
     source = ModelSource(model, resolution=resolution, has_label_sets=label_sets)
     count = None if keep_head else classes
     named = NamedModel(source, scheme, count, row_input, recompute / 100)
-    result = verify_model(console, results(as_json=as_json), named, steps, devices, target, seed)
+    result = verify_model(
+        progress(as_json=as_json), results(as_json=as_json), named, steps, devices, target, seed
+    )
     if as_json:
         print_json(result)
     if not result["identical"]:

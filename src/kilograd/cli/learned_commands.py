@@ -16,7 +16,7 @@ from kilograd.cli.options import (
     SkipBrokenOption,
     TargetOption,
 )
-from kilograd.cli.root import console, print_json, results
+from kilograd.cli.root import print_json, progress, results
 
 LearnedOption = Annotated[
     Path | None,
@@ -50,7 +50,7 @@ def evaluate(
 
     source = ModelSource(model, input_range, resolution)
     request = EvaluateRequest(source, state, data, device, limit, uses_all, target, skip_broken)
-    result = evaluate_model(console, results(as_json=as_json), request)
+    result = evaluate_model(progress(as_json=as_json), results(as_json=as_json), request)
     if as_json:
         print_json(result)
 
@@ -76,7 +76,7 @@ def predict(
 
     source = ModelSource(model, input_range, resolution)
     request = PredictRequest(source, tuple(files), state, top, device, target)
-    result = predict_files(console, results(as_json=as_json), request)
+    result = predict_files(progress(as_json=as_json), results(as_json=as_json), request)
     if as_json:
         print_json(result)
 

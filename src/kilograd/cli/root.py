@@ -22,6 +22,11 @@ app = typer.Typer(
 console = Console(stderr=True)
 
 
+def progress(*, as_json: bool) -> Console:
+    """Where a query tells how far it is: standard error, unless JSON is all that is wanted."""
+    return Console(stderr=True, quiet=as_json)
+
+
 def results(*, as_json: bool) -> Console:
     """Where a query's answer goes as text: to standard output, unless JSON goes there."""
     return Console(quiet=as_json)
