@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from tflite_drafts import activated
 from tflite_files import RELU, RELU6, TANH, small_network
 from tflite_mistakes import (
     bias_of_int64,
@@ -24,6 +25,7 @@ from tflite_mistakes import (
     padded_for_a_pool,
     pads_of,
     regression,
+    rescaled,
     rescaling_pool,
     second_input,
     set_option,
@@ -143,6 +145,14 @@ REFUSED = {
     "activation that is no clamp": (
         set_option(1, FusedActivationFunction=TANH),
         ["kilograd has no activation tanh"],
+    ),
+    "relu that clamps": (
+        lambda: activated("RELU", 0.05, -100),
+        ["layer 1 (RELU, layer1): its activation relu leaves -100 to 127 of int8"],
+    ),
+    "relu6 of another scale": (
+        lambda: rescaled(activated("RELU6", 6 / 255, -128)),
+        ["layer 1 (RELU6, layer1): its result has another scale or zero point than its input"],
     ),
     "mean over channels": (
         mean_over((1, 3)),

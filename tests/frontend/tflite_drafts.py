@@ -91,6 +91,17 @@ def clamped():
     return ended(draft, draft.add(x, x, FusedActivationFunction=RELU, zero=-128))
 
 
+def activated(operator, scale, zero, shape=(1, 6, 6)):
+    """An activation function that is a layer of its own."""
+    draft = Draft()
+    x = draft.conv(0, shape, 4)
+    draft.tensors[x].scales, draft.tensors[x].zeros = (0.09,), (11,)
+    if operator == "RELU6":
+        draft.tensors[x].scales, draft.tensors[x].zeros = (scale,), (zero,)
+    x = draft.append(operator, [x], (*shape, 4), scale=scale, zero=zero)
+    return ended(draft, draft.conv(x, shape, 5))
+
+
 def dead_channels():
     """Weights of zero with a scale that has gone to nothing, and a bias past an accumulator."""
     draft = Draft()
@@ -270,6 +281,9 @@ DRAFTS = {
     "unsigned ends": unsigned_ends,
     "clamped": clamped,
     "dead channels": dead_channels,
+    "relu": lambda: activated("RELU", 0.05, -128),
+    "relu of a larger scale": lambda: activated("RELU", 0.13, -128),
+    "relu6": lambda: activated("RELU6", 6 / 255, -128),
     "average pool": lambda: pool(AVERAGE, (2, 2), (2, 2), VALID, (3, 4)),
     "padded average pool": lambda: pool(AVERAGE, (3, 3), (2, 2), SAME, (4, 4)),
     "average pool of unequal strides": lambda: pool(AVERAGE, (2, 3), (1, 3), VALID, (6, 2)),

@@ -168,3 +168,9 @@ def regression():
     del draft.operators[-2:]
     draft.dense(draft.operators[-1].outputs[0], 1)
     return draft
+
+
+def rescaled(draft):
+    """A network whose first layer has another scale."""
+    draft.tensors[draft.operators[0].outputs[0]].scales = (0.03,)
+    return draft

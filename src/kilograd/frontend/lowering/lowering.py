@@ -61,6 +61,7 @@ class Lowering(HeadBuilder):
             "max_pool": self._max_pool,
             "mean": self._mean,
             "quantize": self._requantize,
+            "activation": self._activation,
             "reshape": self._reshape,
             "transpose": self._transpose,
             "pad": self._pad,
@@ -256,6 +257,12 @@ class Lowering(HeadBuilder):
     def _requantize(self, number: int, layer: Layer) -> str:
         x = self._read(number, layer)
         return self._builder.requantize(self._name(number), x, self._quantization(number))
+
+    def _activation(self, number: int, layer: Layer) -> str:
+        """The clamp to the range of its result."""
+        if layer.options.get("keeps_scale"):
+            self._check_same_scale(number, layer)
+        return self._requantize(number, layer)
 
     def _reshape(self, number: int, layer: Layer) -> str:
         """Only a map of other extents is a layer; what reads a vector takes the map as it is."""

@@ -74,11 +74,13 @@ class Operator:
         name: the neutral one.
         options_class: of the flatbuffer's table; None where nothing in it matters.
         read: the neutral options.
+        activation: that the operator is, where it is nothing else.
     """
 
     name: str
     options_class: str | None = None
     read: Callable[[Reads], Mapping[str, Option]] = lambda _: {}
+    activation: str = "none"
 
 
 def _pads(
@@ -159,6 +161,10 @@ def _constant_numbers(reads: Reads, name: str) -> Mapping[str, Option]:
     return {name: tuple(int(number) for number in data.ravel())}
 
 
+def _keeps_scale(_: Reads) -> Mapping[str, Option]:
+    return {"keeps_scale": True}
+
+
 OPERATORS: Mapping[str, Operator] = {
     "CONV_2D": Operator("conv", "Conv2DOptions", _convolution),
     "DEPTHWISE_CONV_2D": Operator("depthwise", "DepthwiseConv2DOptions", _depthwise),
@@ -177,6 +183,9 @@ OPERATORS: Mapping[str, Operator] = {
     "LOG_SOFTMAX": Operator("log_softmax"),
     "LOGISTIC": Operator("logistic"),
     "QUANTIZE": Operator("quantize"),
+    "RELU": Operator("activation", activation="relu"),
+    # Of these, the interpreter changes no scale.
+    "RELU6": Operator("activation", None, _keeps_scale, "relu6"),
     "DEQUANTIZE": Operator("dequantize"),
 }
 """By the name in TensorFlow Lite's schema."""

@@ -236,7 +236,7 @@ class _Reader:
             [tensors[number] if number >= 0 else None for number in inputs],
             [tensors[number] for number in outputs],
         )
-        activation = "none"
+        activation = known.activation
         if options is not None:
             code = int(options.FusedActivationFunction())
             activation = self._activations.get(code, f"activation {code}").lower()
