@@ -5,6 +5,7 @@ import pooch
 import pytest
 import requests
 
+from kilograd import files
 from kilograd.errors import ModelError
 from kilograd.frontend import fetch
 
@@ -84,7 +85,7 @@ def test_download_to_a_destination(monkeypatch, tmp_path):
 def test_default_cache_is_the_users(monkeypatch, tmp_path):
     downloading(monkeypatch)
     monkeypatch.delenv("KILOGRAD_CACHE", raising=False)
-    monkeypatch.setattr(fetch.platformdirs, "user_cache_path", lambda app: tmp_path / app)
+    monkeypatch.setattr(files.platformdirs, "user_cache_path", lambda app: tmp_path / app)
     assert fetch.fetch_model("mcunet-5fps").parent == tmp_path / "kilograd" / "models"
 
 

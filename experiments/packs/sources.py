@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
 import tarfile
 import zlib
@@ -11,11 +10,11 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, cast
 
-import platformdirs
 import pooch
 
 from experiments.packs.recipes import Source
 from kilograd.errors import DataError
+from kilograd.files import cache_directory
 
 #: Where archives are downloaded from: ``…/owner/name/tar.gz/commit``.
 ARCHIVES = "https://codeload.github.com"
@@ -94,7 +93,7 @@ def download(source: Source) -> Path:
                 url,
                 known_hash=None,
                 fname=f"{source.repository.replace('/', '+')}-{source.commit}.tar.gz",
-                path=_cache(),
+                path=cache_directory() / "archives",
                 downloader=untyped.HTTPDownloader(
                     timeout=_TIMEOUT_S, progressbar=_Progress(str(source))
                 ),
@@ -107,12 +106,6 @@ def download(source: Source) -> Path:
             hint="look at the connection, or check the repository out elsewhere and name the "
             "folder that it lies in with --from",
         ) from error
-
-
-def _cache() -> Path:
-    root = os.environ.get("KILOGRAD_CACHE")
-    folder = Path(root).expanduser() if root else platformdirs.user_cache_path("kilograd")
-    return folder / "archives"
 
 
 def _refuse_missing(missing: list[str], source: Source, where: Path) -> None:

@@ -31,9 +31,9 @@ from experiments.pytorch.training import CLASSES, CYCLES, SEED, WIDTH, accuracy,
 from kilograd import from_torch
 from kilograd.compiler import compile_model
 from kilograd.data import Dataset, InputSpec, load_dataset
+from kilograd.files import cache_directory
 from kilograd.scheme import load_scheme
 from kilograd.targets import get_target
-from kilograd.toolchain.job import cache_directory
 
 #: Of the training images, those that the ranges of maps are taken from.
 _CALIBRATION = 256

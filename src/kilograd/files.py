@@ -10,10 +10,19 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+import platformdirs
+
 from kilograd.errors import UserError
 
 #: In a folder that may be replaced: who wrote it, and what.
 _MANIFEST = "kilograd.json"
+
+
+def cache_directory() -> Path:
+    """What is kept between commands: `KILOGRAD_CACHE`, or the user's cache directory."""
+    chosen = os.environ.get("KILOGRAD_CACHE")
+    folder = Path(chosen).expanduser() if chosen else platformdirs.user_cache_path("kilograd")
+    return folder.absolute()
 
 
 def write_atomically(path: Path, contents: bytes) -> None:

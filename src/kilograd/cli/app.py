@@ -104,7 +104,9 @@ def cache(
     ] = False,
     everything: Annotated[
         bool,
-        typer.Option("--all", help="Remove checkpoints and training runs of searches as well."),
+        typer.Option(
+            "--all", help="Remove checkpoints, searches' runs and what experiments keep as well."
+        ),
     ] = False,
     as_json: JsonOption = False,
 ) -> None:

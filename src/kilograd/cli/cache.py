@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from kilograd.errors import ToolchainError
-from kilograd.toolchain.job import cache_directory
+from kilograd.files import cache_directory
 
 #: What is made again when it is needed, and what took long to come by.
 _BUILDS = {
@@ -25,6 +25,8 @@ _BUILDS = {
 _KEPT = {
     "models": "published checkpoints that were downloaded",
     "search": "training runs of searches",
+    "archives": "sources of data packs that experiments downloaded",
+    "experiments": "networks that experiments trained",
 }
 
 

@@ -13,10 +13,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
-import platformdirs
 import pooch  # pyright: ignore[reportMissingTypeStubs]
 
 from kilograd.errors import ModelError
+from kilograd.files import cache_directory
 
 MODELS = {
     "mcunet-5fps": "4de2e06ed39041fc3609de806461a9e1d1f82f186927474bd9e9b0de756a0f00",
@@ -83,15 +83,7 @@ def fetch_model(name: str, destination: Path | None = None) -> Path:
         local = Path(folder).expanduser() / f"{name}.pkl"
         if local.is_file():
             return _verified(local, MODELS[name])
-    return _download(name, destination or _cache())
-
-
-def _cache() -> Path:
-    """Returns the folder for downloads; pooch creates it."""
-    root = os.environ.get("KILOGRAD_CACHE")
-    return (
-        Path(root).expanduser() if root else platformdirs.user_cache_path("kilograd")
-    ) / "models"
+    return _download(name, destination or cache_directory() / "models")
 
 
 def _download(name: str, folder: Path) -> Path:

@@ -16,13 +16,12 @@ from kilograd.data import Samples
 from kilograd.device.host import HostDevice
 from kilograd.device.protocol import DEFAULT_RATE
 from kilograd.errors import UserError
-from kilograd.files import write_atomically
+from kilograd.files import cache_directory, write_atomically
 from kilograd.ir import Graph
 from kilograd.ir.text import print_graph
 from kilograd.ops.arithmetic import NUMERICS_VERSION
 from kilograd.search.choice import Choice
 from kilograd.toolchain import build_host_library
-from kilograd.toolchain.job import cache_directory
 from kilograd.training.loop import Runner, TrainingOptions
 
 #: Steps that a run has, in whole passes over its samples. A thousand are too few: what learns fast

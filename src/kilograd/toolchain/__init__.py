@@ -13,7 +13,7 @@ from kilograd.toolchain.elf import (
     load_segments,
     read_symbols,
 )
-from kilograd.toolchain.job import Build, cache_directory
+from kilograd.toolchain.job import Build
 
 __all__ = [
     "Build",
@@ -23,7 +23,6 @@ __all__ = [
     "build_firmware",
     "build_host_executable",
     "build_host_library",
-    "cache_directory",
     "compiler_version",
     "firmware_sizes",
     "load_segments",

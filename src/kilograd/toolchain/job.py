@@ -17,10 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import platformdirs
-
 from kilograd.arch import architecture_of
 from kilograd.errors import BudgetError, KilogradError, ToolchainError
+from kilograd.files import cache_directory
 from kilograd.toolchain.compilers import (
     Compiler,
     compiler_command,
@@ -81,12 +80,6 @@ class Job:
     link_flags: tuple[str, ...]
     target: Target
     compiler: Compiler
-
-
-def cache_directory() -> Path:
-    """Where results are kept: `KILOGRAD_CACHE`, or the user's cache directory."""
-    chosen = os.environ.get("KILOGRAD_CACHE")
-    return Path(chosen or platformdirs.user_cache_dir("kilograd")).absolute()
 
 
 def build(job: Job) -> Build:
