@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from command_line import command, kilograd, refused
+from kilograd.cli.keeping import HOW_TO_KEEP, say_interrupted
 from kilograd.compiler import compile_model
 from kilograd.data import Augmentation, load_dataset, pack_digest
 from kilograd.device.open import open_device
@@ -22,7 +23,8 @@ from kilograd.targets import get_target
 from kilograd.training.loop import TrainingOptions, train
 from kilograd.training.online import OnlineOptions, make_online, train_online
 from kilograd.training.records import Record
-from kilograd.training.run_log import COLUMNS, RunLog, is_run_log
+from kilograd.training.run_log import COLUMNS, is_run_log, run_log
+from kilograd.training.unfinished import Interrupted
 from kilograd.version import VERSION
 from networks import blobs, native_model
 from state_cases import interrupted
@@ -63,7 +65,7 @@ def lines(path):
 def test_a_record_a_step(program, dataset, device):
     records = []
     with open_device(program, device) as opened:
-        result = train(opened, dataset, OPTIONS, listen=records.append)
+        result = train(opened, dataset, OPTIONS, on_record=records.append)
         counters = opened.counters().training
     first, *steps, last = records
     assert (first.step, first.test_accuracy) == (0, result.before.accuracy)
@@ -82,7 +84,7 @@ def test_a_stream_is_recorded_by_samples(program, dataset):
     spec, records = input_spec(program.request.graph), []
     stream = make_online(dataset, spec, OnlineOptions(rate=0.01, repeats=2))
     with open_device(program, "host") as device:
-        result = train_online(device, stream, listen=records.append)
+        result = train_online(device, stream, on_record=records.append)
     assert [record.step for record in records] == [0, *range(2, 181, 2), 180]
     assert [record.loss for record in records[1:-1]] == list(result.losses)
     rate = stream.options.rate
@@ -172,16 +174,16 @@ def test_an_interrupted_run_goes_on_in_its_log(model, pack, tmp_path):
 
 
 def test_a_log_that_cannot_be_written(tmp_path):
-    with pytest.raises(UserError, match="the log cannot be written"):
-        RunLog(tmp_path)
+    with pytest.raises(UserError, match="the log cannot be written"), run_log(tmp_path):
+        pytest.fail("a folder was opened")
     record = Record(1, TrainingCounters())
-    with RunLog(tmp_path / "a.jsonl") as log:
+    with run_log(tmp_path / "a.jsonl") as log:
         log(record)
     assert is_run_log(tmp_path / "a.jsonl")
     assert not is_run_log(tmp_path)
     with (
         pytest.raises(UserError, match="the log cannot be written"),
-        RunLog(Path("/dev/full")) as log,
+        run_log(Path("/dev/full")) as log,
     ):
         log(record)
 
@@ -245,6 +247,7 @@ def test_folds(model, pack):
         (("--folds", 3, "--stream"), "error: --stream: folds are several runs"),
         (("--folds", 3, "--validation", 0.1), "error: --validation: folds are several runs"),
         (("--folds", 99), "training samples for 99 folds"),
+        (("--folds", 2, "--sram", "1KB"), "bytes of SRAM, budget 1,024"),
         (("--validation", 1.5), "error: --validation: a part between 0 and 1"),
         (("--validation", 0.1, "--test-limit", 4), "with --validation no test sample is looked"),
         (("--augment", "rotate"), "error: --augment: there is no augmentation 'rotate'"),
@@ -281,3 +284,20 @@ def test_the_page_feeds_tensorboard(model, pack, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     exec(page_code()[1], {})
     assert any((tmp_path / "runs" / "first").iterdir())
+
+
+class Recorder:
+    def __init__(self):
+        self.text = ""
+
+    def print(self, text, **_style):
+        self.text += text
+
+
+def test_only_what_can_be_kept_says_how():
+    stopped = Interrupted(b"", 3, 9)
+    for how, end in (("", "Nothing of it was kept."), (HOW_TO_KEEP, "--save FILE keeps it.")):
+        console = Recorder()
+        say_interrupted(console, stopped, None, how)
+        assert "interrupted after 3 of 9 steps" in console.text
+        assert console.text.endswith(end)

@@ -215,6 +215,7 @@ def test_a_run_goes_on_as_it_began(model, program, pack, tmp_path):
     asked = ["train", model, "--data", pack, "--resume", file]
     for option, value, began in (
         ("--epochs", 9, 3), ("--lr", 0.1, 0.05), ("--seed", 1, 7), ("--scheme", "head", "last:3"),
+        ("--validation", 0.2, "none"), ("--augment", "flip", "none"),
     ):  # fmt: skip
         errors = refused(*asked, option, value)
         assert f"{option}: the run began with {began}, and goes on so, not with {value}" in errors

@@ -7,6 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
+from kilograd.cli.setup import Setup
 from kilograd.cli.train import check_writable, train_and_show
 from kilograd.compiler import compile_model
 from kilograd.data.faces import faces_dataset
@@ -39,12 +40,11 @@ def run_demo(
         markup=False,
         highlight=False,
     )
+    options = TrainingOptions(epochs=epochs, rate=default_rate(program), seed=seed)
     summary, measurement = train_and_show(
         console,
-        program,
-        dataset,
+        Setup(program, dataset, options),
         device=device,
-        options=TrainingOptions(epochs=epochs, rate=default_rate(program), seed=seed),
         budget=SRAM_BUDGET,
         report=report,
         title="kilograd learns faces inside a Cortex-M7",

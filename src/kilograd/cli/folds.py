@@ -45,7 +45,7 @@ def train_folds(console: Console, request: TrainRequest) -> dict[str, Any]:
     if request.shows_data:
         show_data(console, setup.dataset)
     runs: list[dict[str, Any]] = []
-    with interruptible(console, None) as should_stop:
+    with interruptible(console) as should_stop:
         for number, part in enumerate(parts, 1):
             with accuracy_bar(console, f"{number} of {len(parts)}: ") as show:
                 run = run_training(
@@ -55,6 +55,8 @@ def train_folds(console: Console, request: TrainRequest) -> dict[str, Any]:
                     setup.options,
                     augment=setup.augment,
                     sram_budget=request.budgets.sram,
+                    # All folds have one firmware.
+                    is_measured=number == 1 and request.budgets.sram is not None,
                     progress=show,
                     on_divergence=DivergenceNotice(console),
                     should_stop=should_stop,
@@ -78,7 +80,7 @@ def train_folds(console: Console, request: TrainRequest) -> dict[str, Any]:
     return {
         **shared,
         **provenance(),
-        "augmentation": str(setup.augmentation or "") or None,
+        **setup.judging_and_augmentation(),
         "accuracy_mean": mean,
         "accuracy_deviation": deviation,
         "confusion": confusion.tolist(),

@@ -18,6 +18,9 @@ from kilograd.training.run_log import is_run_log
 from kilograd.training.state_file import History, Origin, SavedState, is_state_file
 from kilograd.training.unfinished import Interrupted
 
+#: Said of a run that could have been kept.
+HOW_TO_KEEP = "--save FILE keeps it"
+
 
 def check_replaceable(keeping: Keeping) -> None:
     """Refuse to write a state over a file that is none.
@@ -128,8 +131,17 @@ class Keeper:
         SavedState(origin, state, history, left).write(self.path)
 
 
-def say_interrupted(console: Console, run: Interrupted, keeper: Keeper | None) -> None:
-    """Tell how far a run came, and keep what it learned if that was asked for."""
+def say_interrupted(
+    console: Console, run: Interrupted, keeper: Keeper | None, how_to_keep: str
+) -> None:
+    """Tell how far a run came, and keep what it learned if that was asked for.
+
+    Args:
+        console: to tell it on.
+        run: that stopped.
+        keeper: writes what was learned; None to let it go.
+        how_to_keep: said where nothing is kept; empty where nothing can be.
+    """
     console.print(
         f"The training was interrupted after {run.steps} of {run.total} steps.",
         style="yellow",
@@ -139,4 +151,5 @@ def say_interrupted(console: Console, run: Interrupted, keeper: Keeper | None) -
     if keeper is not None:
         keeper.interrupted(console, run)
     else:
-        console.print("Nothing of it was kept; --save FILE keeps it.", markup=False)
+        hint = f"; {how_to_keep}" if how_to_keep else ""
+        console.print(f"Nothing of it was kept{hint}.", markup=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from kilograd.cli.blame import blame
 from kilograd.cli.data_report import skip_hint
@@ -54,8 +55,8 @@ class Setup:
     program: Program
     dataset: Dataset
     options: TrainingOptions
-    has_own_head: bool
-    limits: tuple[int | None, int | None]
+    has_own_head: bool = False
+    limits: tuple[int | None, int | None] = (None, None)
     stream: Stream | None = None
     unfinished: Unfinished | None = None
     note: str = ""
@@ -70,6 +71,13 @@ class Setup:
         with blame("--augment"):
             spec = input_spec(self.program.request.graph)
             return self.augmentation.of(spec, self.options.seed)
+
+    def judging_and_augmentation(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "validation": self.validation,
+            "augmentation": None if self.augmentation is None else str(self.augmentation),
+        }
 
 
 def new_setup(request: TrainRequest) -> Setup:
@@ -202,15 +210,12 @@ def _refuse_other_options(request: TrainRequest, scheme: str, history: History) 
         ("--seed", request.seed, options.seed),
         ("--limit", request.limit, history.limits[0]),
         ("--validation", request.judging.validation, history.validation),
-        (
-            "--augment",
-            None if augmentation is None else str(augmentation),
-            history.augmentation or "none",
-        ),
+        ("--augment", augmentation and str(augmentation), history.augmentation or None),
     ):
         if asked is not None and asked != began:
+            first = "none" if began is None else began
             raise UserError(
-                f"the run began with {began}, and goes on so, not with {asked}",
+                f"the run began with {first}, and goes on so, not with {asked}",
                 where=option,
                 hint=f"leave {option} out",
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import tempfile
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,13 @@ from rich.console import Console
 
 from kilograd.cli.blame import blame
 from kilograd.cli.data_report import data_summary, show_data
-from kilograd.cli.keeping import Keeper, check_log, check_replaceable, say_interrupted
+from kilograd.cli.keeping import (
+    HOW_TO_KEEP,
+    Keeper,
+    check_log,
+    check_replaceable,
+    say_interrupted,
+)
 from kilograd.cli.online import online_facts, show_online
 from kilograd.cli.outcome import show_evaluation
 from kilograd.cli.progress import accuracy_bar
@@ -25,7 +31,7 @@ from kilograd.cli.provenance import provenance
 from kilograd.cli.request import TrainRequest
 from kilograd.cli.setup import Setup, new_setup, resumed_setup
 from kilograd.compiler import Program
-from kilograd.data import Augment, Dataset
+from kilograd.data import Dataset
 from kilograd.device.open import check_device
 from kilograd.errors import UserError
 from kilograd.measuring.ablation import Planned, steps
@@ -33,11 +39,11 @@ from kilograd.measuring.firmware import Measurement
 from kilograd.report import Report, write_report
 from kilograd.training.divergence import Divergence
 from kilograd.training.interruption import Interruption
-from kilograd.training.loop import TrainingOptions, TrainingResult
-from kilograd.training.online import OnlineResult, Stream
+from kilograd.training.loop import TrainingResult
+from kilograd.training.online import OnlineResult
 from kilograd.training.run import TrainingRun, run_training
-from kilograd.training.run_log import RunLog
-from kilograd.training.unfinished import Interrupted, Unfinished
+from kilograd.training.run_log import run_log
+from kilograd.training.unfinished import Interrupted
 
 #: Exit code of a command that Ctrl-C ended.
 INTERRUPTED = 130
@@ -60,86 +66,78 @@ def train_model(console: Console, request: TrainRequest) -> dict[str, Any]:
         show_data(console, setup.dataset)
     if setup.note:
         console.print(setup.note, markup=False, highlight=False, soft_wrap=True)
+    keeper = None if keeping.path is None else Keeper(keeping.path, setup, request.device)
     summary, _ = train_and_show(
         console,
-        setup.program,
-        setup.dataset,
+        setup,
         device=request.device,
-        options=setup.options,
         budget=request.budgets.sram,
         report=request.report,
-        stream=setup.stream,
-        keeper=None if keeping.path is None else Keeper(keeping.path, setup, request.device),
-        unfinished=setup.unfinished,
-        augment=setup.augment,
+        keeper=keeper,
         log=request.log,
-        facts=_judging_facts(setup),
-        judged=None if setup.validation is None else "held-back",
+        how_to_keep=HOW_TO_KEEP,
     )
-    return {
-        **summary,
-        "validation": setup.validation,
-        "augmentation": str(setup.augmentation or "") or None,
-        "samples": data_summary(setup.dataset),
-    }
-
-
-def _judging_facts(setup: Setup) -> dict[str, str]:
-    facts: dict[str, str] = {}
-    if setup.validation is not None:
-        facts["judged by"] = f"{setup.validation:.0%} of the training samples, held back"
-    if setup.augmentation is not None:
-        facts["augmentation"] = str(setup.augmentation)
-    return facts
+    return {**summary, "samples": data_summary(setup.dataset)}
 
 
 def train_and_show(
     console: Console,
-    program: Program,
-    dataset: Dataset,
+    setup: Setup,
     *,
     device: str,
-    options: TrainingOptions,
     budget: int | None,
     report: Path | None,
     keeper: Keeper | None = None,
-    title: str | None = None,
-    stream: Stream | None = None,
-    unfinished: Unfinished | None = None,
-    augment: Augment | None = None,
     log: Path | None = None,
-    facts: Mapping[str, str] | None = None,
-    judged: str | None = None,
+    title: str | None = None,
+    how_to_keep: str = "",
 ) -> tuple[dict[str, Any], Measurement | None]:
     """Train a compiled program on a dataset, or on a stream of it; show and return the outcome.
 
     The measurement is there for emulated devices, and wherever a report is written or a budget is
     given. Ctrl-C ends it after the running step, with exit code 130.
+
+    Args:
+        console: to show it on.
+        setup: what is trained, on what and how.
+        device: name of a device.
+        budget: bytes of SRAM that a measured firmware may take; None for all that its target has.
+        report: an HTML file that is written; None for none.
+        keeper: writes what was learned; None to let it go.
+        log: a file that gets a line a step; None for none.
+        title: of the report.
+        how_to_keep: said where an interrupted run leaves nothing.
     """
+    program, dataset, stream, unfinished = (
+        setup.program,
+        setup.dataset,
+        setup.stream,
+        setup.unfinished,
+    )
     done = 0 if unfinished is None else unfinished.steps
     with (
-        interruptible(console, keeper) as should_stop,
-        nullcontext() if log is None else RunLog(log, done) as listen,
+        interruptible(console, keeper, how_to_keep) as should_stop,
+        nullcontext() if log is None else run_log(log, done) as on_record,
         accuracy_bar(console) as show,
     ):
         run = run_training(
             program,
             dataset,
             device,
-            options,
+            setup.options,
             stream=stream,
             sram_budget=budget,
             is_measured=report is not None or budget is not None,
             progress=show,
             on_divergence=DivergenceNotice(console),
-            augment=augment,
+            augment=setup.augment,
             unfinished=unfinished,
             should_stop=should_stop,
-            listen=listen,
+            on_record=on_record,
         )
     result = run.result
-    show_outcome(console, dataset, result, "test" if judged is None else judged)
-    summary = {**run.as_dict(), **provenance()}
+    show_outcome(console, setup, result)
+    summary = {**run.as_dict(), **setup.judging_and_augmentation(), **provenance()}
     if log is not None:
         console.print(f"log: {log}", markup=False, highlight=False, soft_wrap=True)
         summary["log"] = str(log)
@@ -157,7 +155,7 @@ def train_and_show(
                 measurement=run.measurement,
                 result=result,
                 class_names=dataset.class_names,
-                facts=_facts(run, summary, stream) | dict(facts or {}),
+                facts=_facts(run, summary, setup),
                 samples=_shown_samples(dataset),
                 sram_budget=program.target.ram_bytes if budget is None else budget,
                 optimizations=_optimizations(program),
@@ -169,13 +167,21 @@ def train_and_show(
 
 
 @contextmanager
-def interruptible(console: Console, keeper: Keeper | None) -> Generator[Callable[[], bool]]:
-    """Gives what tells a run to stop; a run that did ends the command."""
+def interruptible(
+    console: Console, keeper: Keeper | None = None, how_to_keep: str = ""
+) -> Generator[Callable[[], bool]]:
+    """Gives what tells a run to stop; a run that did ends the command.
+
+    Args:
+        console: to tell it on.
+        keeper: writes what was learned; None to let it go.
+        how_to_keep: said where nothing is kept.
+    """
     with Interruption() as interruption:
         try:
             yield interruption.is_requested
         except Interrupted as error:
-            say_interrupted(console, error, keeper)
+            say_interrupted(console, error, keeper, how_to_keep)
             raise typer.Exit(INTERRUPTED) from error
 
 
@@ -184,9 +190,9 @@ def _optimizations(program: Program) -> list[Planned]:
     return steps(program.request.graph, program.scheme, program.target, row_input=False)
 
 
-def _facts(run: TrainingRun, summary: dict[str, Any], stream: Stream | None) -> dict[str, str]:
-    dataset, options = run.dataset, run.options
-    return {
+def _facts(run: TrainingRun, summary: dict[str, Any], setup: Setup) -> dict[str, str]:
+    dataset, options, stream = run.dataset, run.options, setup.stream
+    facts = {
         "model": f"{summary['model']} ({summary['model_id']})",
         "scheme": summary["scheme"],
         "data": f"{dataset.name}: {len(dataset.train)} train, {len(dataset.test)} test",
@@ -198,6 +204,11 @@ def _facts(run: TrainingRun, summary: dict[str, Any], stream: Stream | None) -> 
         "made": f"{summary['date']} by kilograd {summary['version']}",
         "command": summary["command"],
     }
+    if setup.validation is not None:
+        facts["judged by"] = f"{setup.validation:.0%} of the training samples, held back"
+    if setup.augmentation is not None:
+        facts["augmentation"] = str(setup.augmentation)
+    return facts
 
 
 def _shown_samples(dataset: Dataset) -> list[tuple[NDArray[np.int8], str]]:
@@ -229,17 +240,11 @@ class DivergenceNotice:
         )
 
 
-def show_outcome(console: Console, dataset: Dataset, result: TrainingResult, judged: str) -> None:
-    """Accuracy before and after, and the confusion counts where they fit a screen.
-
-    Args:
-        console: to show them on.
-        dataset: that was learned.
-        result: of the run.
-        judged: what the samples are that it was judged by.
-    """
+def show_outcome(console: Console, setup: Setup, result: TrainingResult) -> None:
+    """Accuracy before and after, and the confusion counts where they fit a screen."""
     if isinstance(result, OnlineResult) and result.change is not None:
         return  # what the change did says more
+    judged = "test" if setup.validation is None else "held-back"
     console.print(
         f"accuracy on {result.after.count} {judged} samples: {result.before.accuracy:.1%} before, "
         f"{result.after.accuracy:.1%} after {result.steps} steps "
@@ -248,7 +253,7 @@ def show_outcome(console: Console, dataset: Dataset, result: TrainingResult, jud
         markup=False,
         highlight=False,
     )
-    show_evaluation(console, dataset.class_names, result.after, "after")
+    show_evaluation(console, setup.dataset.class_names, result.after, "after")
 
 
 def check_writable(path: Path) -> None:

@@ -18,7 +18,7 @@ from kilograd.errors import DataError
 from kilograd.ops.spec import TrainingCounters
 from kilograd.training.answers import Evaluation, answers_of
 from kilograd.training.divergence import Divergence, DivergenceMonitor, Listener
-from kilograd.training.records import Listen, Record
+from kilograd.training.records import Record, RecordListener
 from kilograd.training.unfinished import Interrupted, Unfinished, never
 
 #: Steps that the running accuracy is averaged over.
@@ -130,7 +130,7 @@ def train(
     augment: Augment | None = None,
     unfinished: Unfinished | None = None,
     should_stop: Callable[[], bool] = never,
-    listen: Listen | None = None,
+    on_record: RecordListener | None = None,
 ) -> TrainingResult:
     """Evaluate, train one sample at a time, evaluate again.
 
@@ -148,7 +148,7 @@ def train(
         unfinished: a run of the same dataset, options and augmentation to go on with, to the same
             end as if it had never been interrupted.
         should_stop: asked before every sample; a run that stops raises Interrupted.
-        listen: told what is known after each step and each evaluation.
+        on_record: told what is known after each step and each evaluation.
 
     Raises:
         Interrupted: the run was asked to stop.
@@ -158,7 +158,7 @@ def train(
         raise DataError("there are no training samples", where=dataset.name)
     check_labels(device, dataset.train)
     check_labels(device, dataset.test)
-    run = _Run(device, dataset, options, augment, unfinished, on_divergence, listen)
+    run = _Run(device, dataset, options, augment, unfinished, on_divergence, on_record)
     return run.finish(progress, should_stop)
 
 
@@ -187,12 +187,12 @@ class _Run:
         augment: Augment | None,
         unfinished: Unfinished | None,
         on_divergence: Listener | None,
-        listen: Listen | None,
+        on_record: RecordListener | None,
     ) -> None:
         self._runner: Runner[_Key] = Runner(device, self._sample)
         self._device = device
         self._augment = augment
-        self._listen = listen
+        self._on_record = on_record
         self._answers = answers_of(device)
         self._dataset = dataset
         self._options = options
@@ -262,14 +262,14 @@ class _Run:
         self._monitor.after_step()
         self._right.append(self._answers.right(logits, label))
         self._losses.append(self._answers.loss(logits, label))
-        if self._listen is not None:
+        if self._on_record is not None:
             known = (rate.value_at(step), self._losses[-1], float(np.mean(self._right[-RECENT:])))
-            self._listen(Record(step + 1, self._all_counters(), *known))
+            self._on_record(Record(step + 1, self._all_counters(), *known))
 
     def _tell_evaluation(self, evaluation: Evaluation) -> None:
-        if self._listen is not None:
+        if self._on_record is not None:
             accuracy = evaluation.accuracy
-            self._listen(Record(len(self._right), self._all_counters(), test_accuracy=accuracy))
+            self._on_record(Record(len(self._right), self._all_counters(), test_accuracy=accuracy))
 
     def _all_counters(self) -> TrainingCounters:
         return self._device.counters().training.plus(self._counters)

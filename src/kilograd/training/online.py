@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kilograd.data import Dataset, Drift, InputSpec, Samples
+from kilograd.data import Dataset, Drift, InputSpec, with_class_order
 from kilograd.device.protocol import Device, LearningRate
 from kilograd.errors import DataError
 from kilograd.training.answers import Evaluation, answers_of
@@ -22,7 +22,7 @@ from kilograd.training.loop import (
     TrainingResult,
     check_labels,
 )
-from kilograd.training.records import Listen, Record
+from kilograd.training.records import Record, RecordListener
 from kilograd.training.unfinished import Interrupted, never
 
 #: Samples that the test-then-train accuracy is averaged over.
@@ -244,22 +244,14 @@ def put_last(dataset: Dataset, name: str) -> Dataset:
             where="new_class",
             hint=f"{dataset.name} has only {' and '.join(names)}",
         )
-    moved = names.index(name)
-    new_labels = np.arange(len(names), dtype=np.int32)
-    new_labels[moved + 1 :] -= 1
-    new_labels[moved] = len(names) - 1
-    train, test = (
-        Samples(samples.inputs, new_labels[samples.labels])
-        for samples in (dataset.train, dataset.test)
-    )
-    if not (train.labels == len(names) - 1).any():
+    ordered = with_class_order(dataset, (*(other for other in names if other != name), name))
+    if not (ordered.train.labels == len(names) - 1).any():
         raise DataError(
             f"the class {name!r} has no training samples",
             where=dataset.name,
             hint="more training samples, or all of them, would include some",
         )
-    others = (*names[:moved], *names[moved + 1 :])
-    return replace(dataset, train=train, test=test, class_names=(*others, name))
+    return ordered
 
 
 def train_online(
@@ -269,7 +261,7 @@ def train_online(
     on_divergence: Listener | None = None,
     *,
     should_stop: Callable[[], bool] = never,
-    listen: Listen | None = None,
+    on_record: RecordListener | None = None,
 ) -> OnlineResult:
     """Predict each sample, then learn from it, and go on to the next.
 
@@ -281,7 +273,7 @@ def train_online(
         progress: told about every sample.
         on_divergence: told about every divergence.
         should_stop: asked before every sample; a run that stops raises Interrupted.
-        listen: told what is known after each sample and after the evaluations of the result.
+        on_record: told what is known after each sample and after the evaluations of the result.
 
     Raises:
         Interrupted: the run was asked to stop; it cannot be gone on with.
@@ -296,9 +288,9 @@ def train_online(
     start = examiner.evaluate_first_classes(drifted=False)
 
     def tell(done: int, **known: float) -> None:
-        if listen is not None:
+        if on_record is not None:
             steps = done * options.repeats
-            listen(Record(steps, device.counters().training, **known))
+            on_record(Record(steps, device.counters().training, **known))
 
     tell(0, test_accuracy=start.accuracy)
     monitor = DivergenceMonitor(device, LearningRate.from_float(options.rate), on_divergence)

@@ -29,4 +29,5 @@ class Record:
     test_accuracy: float | None = None
 
 
-Listen = Callable[[Record], None]
+#: Told of each record.
+RecordListener = Callable[[Record], None]

@@ -13,14 +13,9 @@ from kilograd.device.protocol import Counters
 from kilograd.measuring.budget import check_planned
 from kilograd.measuring.firmware import Measurement, measure
 from kilograd.training.divergence import Listener
-from kilograd.training.loop import (
-    Progress,
-    TrainingOptions,
-    TrainingResult,
-    train,
-)
+from kilograd.training.loop import Progress, TrainingOptions, TrainingResult, train
 from kilograd.training.online import Stream, train_online
-from kilograd.training.records import Listen
+from kilograd.training.records import RecordListener
 from kilograd.training.unfinished import Unfinished, never
 from kilograd.version import VERSION
 
@@ -106,7 +101,7 @@ def run_training(
     augment: Augment | None = None,
     unfinished: Unfinished | None = None,
     should_stop: Callable[[], bool] = never,
-    listen: Listen | None = None,
+    on_record: RecordListener | None = None,
 ) -> TrainingRun:
     """Train a compiled program on a dataset, or on a stream of it.
 
@@ -123,7 +118,7 @@ def run_training(
         augment: what becomes of a sample before a step learns from it; not in a stream.
         unfinished: a run to go on with, of the same program, dataset and options; no stream.
         should_stop: asked before every sample.
-        listen: told what is known after each step and each evaluation.
+        on_record: told what is known after each step and each evaluation.
 
     Raises:
         Interrupted: the run was asked to stop.
@@ -141,11 +136,16 @@ def run_training(
                 augment=augment,
                 unfinished=unfinished,
                 should_stop=should_stop,
-                listen=listen,
+                on_record=on_record,
             )
         else:
             result = train_online(
-                opened, stream, progress, on_divergence, should_stop=should_stop, listen=listen
+                opened,
+                stream,
+                progress,
+                on_divergence,
+                should_stop=should_stop,
+                on_record=on_record,
             )
         counters = opened.counters()
     if unfinished is not None:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from kilograd.errors import UserError
-from kilograd.training.records import Record
-
-if TYPE_CHECKING:
-    from typing_extensions import Self
+from kilograd.training.records import Record, RecordListener
 
 #: What every line says first, in this order; then what the device counted.
 COLUMNS = ("step", "learning_rate", "loss", "running_accuracy", "test_accuracy")
@@ -40,8 +38,9 @@ def _read(line: bytes) -> dict[str, Any] | None:
     return cast("dict[str, Any]", found) if isinstance(found, dict) else None
 
 
-class RunLog:
-    """A file that gets a line a step, as the steps are done.
+@contextmanager
+def run_log(path: Path, done: int = 0) -> Generator[RecordListener]:
+    """A file that gets a line for each record, as the steps are done; gives what writes one.
 
     Args:
         path: of the file; one that is there is replaced, or gone on with.
@@ -50,50 +49,38 @@ class RunLog:
     Raises:
         UserError: the file cannot be written.
     """
+    with _writable(path):
+        kept = _lines_up_to(path, done) if done else 0
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("r+b" if kept else "wb")
 
-    def __init__(self, path: Path, done: int = 0) -> None:
-        self._path = path
-        try:
-            kept = _lines_up_to(path, done) if done else 0
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = path.open("r+b" if kept else "wb")
-            self._file.truncate(kept)
-            self._file.seek(kept)
-        except OSError as error:
-            raise self._unwritable(error) from error
-
-    def __call__(self, record: Record) -> None:
-        """Write a line.
-
-        Raises:
-            UserError: it cannot be written.
-        """
+    def write(record: Record) -> None:
         known = asdict(record)
         counters = known.pop("counters")
         del counters["steps"]  # which the line begins with
         line = {name: known[name] for name in COLUMNS} | counters
-        try:
-            self._file.write(json.dumps(line).encode() + b"\n")
-        except OSError as error:
-            raise self._unwritable(error) from error
+        with _writable(path):
+            file.write(json.dumps(line).encode() + b"\n")
 
-    def _unwritable(self, error: OSError) -> UserError:
-        return UserError(f"the log cannot be written: {error.strerror}", where=str(self._path))
+    try:
+        with _writable(path):
+            file.truncate(kept)
+            file.seek(kept)
+        yield write
+    except BaseException:
+        with suppress(OSError):  # the first error counts
+            file.close()
+        raise
+    with _writable(path):
+        file.close()
 
-    def __enter__(self) -> Self:
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        try:
-            self._file.close()
-        except OSError as failure:
-            if error is None:
-                raise self._unwritable(failure) from failure
+@contextmanager
+def _writable(path: Path) -> Generator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"the log cannot be written: {error.strerror}", where=str(path)) from error
 
 
 def _lines_up_to(path: Path, done: int) -> int:
