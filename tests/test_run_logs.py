@@ -12,22 +12,19 @@ import pytest
 
 from command_line import command, kilograd, refused
 from kilograd.cli.keeping import HOW_TO_KEEP, say_interrupted
-from kilograd.compiler import compile_model
 from kilograd.data import Augmentation, load_dataset, pack_digest
 from kilograd.device.open import open_device
 from kilograd.errors import UserError
-from kilograd.frontend.open import input_spec, load_model
+from kilograd.frontend.open import input_spec
 from kilograd.ops.spec import TrainingCounters
-from kilograd.scheme import load_scheme
-from kilograd.targets import get_target
 from kilograd.training.loop import TrainingOptions, train
 from kilograd.training.online import OnlineOptions, make_online, train_online
 from kilograd.training.records import Record
 from kilograd.training.run_log import COLUMNS, is_run_log, run_log
 from kilograd.training.unfinished import Interrupted
 from kilograd.version import VERSION
-from networks import blobs, native_model
-from state_cases import interrupted
+from networks import native_model
+from state_cases import blobs_pack, interrupted, tiny_program
 
 OPTIONS = TrainingOptions(2, 0.01, seed=5)
 
@@ -39,17 +36,12 @@ def model(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def program(model):
-    graph = load_model(str(model), 2)
-    return compile_model(graph, load_scheme("last:3", graph), get_target("cortex-m7"))
+    return tiny_program(model)
 
 
 @pytest.fixture(scope="module")
 def pack(program, tmp_path_factory):
-    path = tmp_path_factory.mktemp("data") / "blobs.npz"
-    inputs, labels = blobs(program.request.graph, 120)
-    split = (np.arange(120) % 4 == 3).astype(np.int8)
-    np.savez(path, inputs=inputs, labels=labels, split=split, class_names=["left", "right"])
-    return path
+    return blobs_pack(tmp_path_factory.mktemp("data") / "blobs.npz", program, 120)
 
 
 @pytest.fixture(scope="module")

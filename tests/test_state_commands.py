@@ -16,11 +16,9 @@ from kilograd.data import load_dataset, pack_digest
 from kilograd.device.open import open_device
 from kilograd.frontend.open import input_spec, load_model
 from kilograd.ops.spec import TrainingCounters
-from kilograd.scheme import load_scheme
-from kilograd.targets import get_target
 from kilograd.training.state_file import History, SavedState, is_state_file, read_state_file
-from networks import blobs, native_model
-from state_cases import OPTIONS, interrupted, saved
+from networks import native_model
+from state_cases import OPTIONS, blobs_pack, interrupted, saved, tiny_program
 
 
 @pytest.fixture(scope="module")
@@ -30,18 +28,12 @@ def model(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def program(model):
-    graph = load_model(str(model), 2)
-    return compile_model(graph, load_scheme("last:3", graph), get_target("cortex-m7"))
+    return tiny_program(model)
 
 
 @pytest.fixture(scope="module")
 def pack(program, tmp_path_factory):
-    path = tmp_path_factory.mktemp("data") / "blobs.npz"
-    inputs, labels = blobs(program.request.graph, 400)
-    split = np.arange(400) % 4 == 3
-    names = np.array(["left", "right"])
-    np.savez(path, inputs=inputs, labels=labels, split=split.astype(np.int8), class_names=names)
-    return path
+    return blobs_pack(tmp_path_factory.mktemp("data") / "blobs.npz", program, 400)
 
 
 @pytest.fixture(scope="module")

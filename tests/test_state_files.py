@@ -14,12 +14,11 @@ from kilograd.device.open import open_device
 from kilograd.errors import DataError
 from kilograd.frontend.open import load_model
 from kilograd.scheme import load_scheme
-from kilograd.targets import get_target
 from kilograd.training.divergence import DivergenceMonitor
 from kilograd.training.loop import train
 from kilograd.training.state_file import MAGIC, is_state_file, read_state_file
 from networks import blobs, native_model
-from state_cases import OPTIONS, WILD, interrupted, saved, whole
+from state_cases import OPTIONS, WILD, interrupted, saved, tiny_program, whole
 
 
 @pytest.fixture(scope="module")
@@ -29,8 +28,7 @@ def model(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def program(model):
-    graph = load_model(str(model), 2)
-    return compile_model(graph, load_scheme("last:3", graph), get_target("cortex-m7"))
+    return tiny_program(model)
 
 
 @pytest.fixture(scope="module")
