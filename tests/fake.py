@@ -29,6 +29,7 @@ def model_header(*, input_bytes: str | int, classes: int, state_bytes: int) -> s
 #define KG_STATE_BYTES {state_bytes}
 #define KG_INPUT_OFFSET 0
 #define KG_LOGITS_OFFSET KG_INPUT_BYTES
+#define KG_BOUNDARY_BYTES 0u
 #define KG_STATE_SEED 0
 #define KG_STATE_STEPS 4
 #define KG_STATE_CLASSES 8
@@ -40,12 +41,12 @@ def model_header(*, input_bytes: str | int, classes: int, state_bytes: int) -> s
 MODEL_FRAME = """\
 #include <string.h>
 #include "kg_network.h"
-#include "kg_snapshot_regions.h"
+#include "kg_boundary.h"
 
 KG_ALIGNED uint8_t kg_arena[KG_ARENA_BYTES];
 KG_ALIGNED uint8_t kg_state_buffer[KG_STATE_BYTES];
-const kg_snapshot_region kg_snapshot_regions[] = {{0, 0}};
-const uint32_t kg_snapshot_region_count = 0, kg_snapshot_bytes = 0;
+const kg_region kg_boundary_regions[] = {{0, 0}};
+const uint32_t kg_boundary_region_count = 0;
 
 void kg_initialize_state(void) {}
 

@@ -10,7 +10,11 @@ import numpy as np
 
 from kilograd.arch import architecture_of
 from kilograd.codegen import emit, model_id
-from kilograd.codegen.model import frozen_prefix
+from kilograd.codegen.boundary import (
+    frozen_prefix,
+    learns_in_streamed_rows,
+    memory_sample_bytes,
+)
 from kilograd.errors import DataError, UserError
 from kilograd.features import features_of
 from kilograd.ir import Graph, Phase
@@ -110,6 +114,30 @@ class Program:
         return frozen_prefix(self.graph)
 
     @property
+    def memory_sample_bytes(self) -> int:
+        """Bytes of RAM that a sample takes which is kept to be learned from again.
+
+        Raises:
+            UserError: samples of this program cannot be kept.
+        """
+        return memory_sample_bytes(self.graph, self.plan)
+
+    def remembering(self, samples: int) -> Program:
+        """The same program with room for so many samples that are learned from again.
+
+        Raises:
+            UserError: not even one, or samples of this program cannot be kept.
+        """
+        each = self.memory_sample_bytes
+        if samples < 1:
+            raise UserError(
+                f"a memory of samples needs {each:,} bytes for one, and has room for none",
+                where=self.scheme.name,
+                hint=f"{2 * each:,} bytes hold one of each of two classes",
+            )
+        return replace(self.request, memory_samples=samples).compile(self.scheme, self.target)
+
+    @property
     def recomputed_macs(self) -> int:
         """Multiply-accumulates of a training step that are done twice to save memory."""
         return recomputed_macs(self.graph)
@@ -177,6 +205,7 @@ class Request:
         recompute: see ``compile_model``.
         without: see ``compile_model``.
         state: that the program begins with; None for that of the model as it came.
+        memory_samples: that a firmware has room for, to learn from again; 0 for none.
     """
 
     graph: Graph
@@ -184,6 +213,7 @@ class Request:
     recompute: float
     without: frozenset[Optimization] = frozenset()
     state: bytes | None = None
+    memory_samples: int = 0
 
     def compile(
         self,
@@ -204,7 +234,7 @@ class Request:
         if not self.row_input:
             parts.discard(Optimization.ROW_INPUT)
         trained, plan = plan_step(graph, scheme, target, parts, self.recompute, dump)
-        if target.is_host and _learns_in_streamed_rows(trained):
+        if target.is_host and learns_in_streamed_rows(trained):
             # A PC keeps what the frozen prefix makes of a sample: here the prefix is the sample.
             parts = parts - {Optimization.ROW_INPUT}
             trained, plan = plan_step(graph, scheme, target, parts, self.recompute, dump)
@@ -219,7 +249,12 @@ class Request:
         if self.state is not None:
             trained = _with_state(trained, plan, self.state)
         sources = emit(
-            trained, plan, scheme=scheme.name, identity=identity, has_snapshots=target.is_host
+            trained,
+            plan,
+            scheme=scheme.name,
+            identity=identity,
+            has_snapshots=target.is_host,
+            memory_samples=self.memory_samples,
         )
         if features:
             offset = plan.scratch("input") if features.scratch_bytes else 0
@@ -235,14 +270,6 @@ def _with_state(graph: Graph, plan: MemoryPlan, state: bytes) -> Graph:
         contents = np.frombuffer(state, type_.dtype.numpy, type_.size, offset)
         values[value.name] = replace(value, data=contents.reshape(type_.shape).copy())
     return replace(graph, values=values)
-
-
-def _learns_in_streamed_rows(graph: Graph) -> bool:
-    """Whether training changes anything that runs while the rows of a streamed sample arrive."""
-    boundary = frozen_prefix(graph)
-    frozen = {node.name for node in graph.nodes[:boundary]}
-    groups = (group for group in graph.row_groups if group.row_input)
-    return any(group.nodes[0] not in frozen for group in groups)
 
 
 def plan_step(

@@ -4,8 +4,7 @@
 
 #include "kernels.h"
 #include "kg_network.h"
-#include "kg_snapshot.h"
-#include "kg_snapshot_regions.h"
+#include "kg_boundary.h"
 
 KG_ALIGNED uint8_t kg_arena[KG_ARENA_BYTES];
 KG_ALIGNED uint8_t kg_state_buffer[KG_STATE_BYTES];
@@ -64,5 +63,5 @@ void kg_run_suffix(int training)
         learn();
 }
 
-const kg_snapshot_region kg_snapshot_regions[] = {{offsetof(arena, filtered), INPUTS}};
-const uint32_t kg_snapshot_region_count = 1, kg_snapshot_bytes = INPUTS;
+const kg_region kg_boundary_regions[] = {{offsetof(arena, filtered), INPUTS}};
+const uint32_t kg_boundary_region_count = 1;

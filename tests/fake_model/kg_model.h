@@ -36,4 +36,5 @@ typedef struct {
 #define KG_STATE_SEED offsetof(state, seed)
 #define KG_STATE_STEPS offsetof(state, step)
 #define KG_STATE_CLASSES offsetof(state, classes)
+#define KG_BOUNDARY_BYTES INPUTS
 #endif

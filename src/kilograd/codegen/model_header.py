@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
+from kilograd.codegen.boundary import boundary_bytes
 from kilograd.codegen.templating import render
 from kilograd.ir import Graph
 from kilograd.ir.text import contents, print_graph
@@ -73,6 +74,7 @@ def model_header(
         state_offsets=StateHeader.OFFSETS,
         state_header=StateHeader.BYTES,
         saved_header=SAVED_HEADER_BYTES,
+        boundary_bytes=boundary_bytes(graph, plan),
         deployment=deployment,
     )
 

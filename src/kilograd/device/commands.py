@@ -28,6 +28,7 @@ from kilograd.device.protocol import (
     sample_bytes,
     state_classes,
 )
+from kilograd.device.sample_memory import can_teach, check_memory, no_memory
 from kilograd.errors import DataError, DeviceError
 from kilograd.toolchain.elf import read_symbols
 
@@ -46,6 +47,7 @@ _INFO = struct.Struct("<4I")
 _LABEL_SETS = 1 << 31
 _COUNTERS = struct.Struct(f"<{len(fields(TrainingCounters))}I")
 _STEP = struct.Struct("<3iI")
+_REPLAY = struct.Struct("<I2iI")
 
 #: Why the command loop itself refuses a request.
 _LOOP_REFUSALS = {1: "the payload has the wrong length", 2: "unknown command"}
@@ -68,6 +70,12 @@ class Command(IntEnum):
     COUNTERS = 9
     SET_CLASSES = 10
     FEATURES = 11
+    MEMORY_BEGIN = 12
+    MEMORY_KEEP = 13
+    MEMORY_STEP = 14
+    MEMORY_REPLAY = 15
+    MEMORY_FORGET = 16
+    MEMORY_COUNT = 17
 
 
 class Status(IntEnum):
@@ -95,6 +103,7 @@ class FirmwareDevice(ABC):
         self._target = target
         self._symbols = read_symbols(elf)
         self._closed = False
+        self._has_memory = False
 
     @abstractmethod
     def _send(self, data: bytes) -> None:
@@ -211,6 +220,57 @@ class FirmwareDevice(ABC):
     def _push(self, samples: bytes) -> bytes:
         """Gives the features a few samples: the input once it is complete, else nothing."""
         return self.exchange(Command.FEATURES, samples)
+
+    def begin_memory(self, samples: int, per_class: int = 0) -> None:
+        """As `MemoryDevice.begin_memory`.
+
+        Raises:
+            DataError: a memory that holds nothing.
+            DeviceError: the firmware was built without one, or with less room.
+        """
+        check_memory(samples, per_class)
+        if "kg_memory_in_ram" not in self._symbols.addresses:
+            raise DeviceError(f"{self.name}: the firmware has no room for a memory of samples")
+        self.exchange(Command.MEMORY_BEGIN, struct.pack("<2I", samples, per_class))
+        self._has_memory = True
+
+    def memory_keep(self, sample: NDArray[np.int8], label: int) -> NDArray[np.int32]:
+        """As `MemoryDevice.memory_keep`."""
+        check_label(label, self.active_classes)
+        data = struct.pack("<i", label) + sample_bytes(sample, self.input_bytes)
+        return _logits(self._ask_memory(Command.MEMORY_KEEP, data))
+
+    def memory_step(
+        self, sample: NDArray[np.int8], label: int, rate: LearningRate
+    ) -> NDArray[np.int32]:
+        """As `MemoryDevice.memory_step`."""
+        check_label(label, self.active_classes)
+        step = _STEP.pack(label, rate.mantissa, rate.exponent, rate.steps)
+        data = sample_bytes(sample, self.input_bytes)
+        return _logits(self._ask_memory(Command.MEMORY_STEP, step + data))
+
+    def memory_replay(self, rate: LearningRate, at: int) -> int | None:
+        """As `MemoryDevice.memory_replay`."""
+        there = self.memory_counts()[: self.active_classes]
+        if not can_teach(there):
+            return None
+        step = _REPLAY.pack(at, rate.mantissa, rate.exponent, rate.steps)
+        return int.from_bytes(self._ask_memory(Command.MEMORY_REPLAY, step), "little")
+
+    def memory_forget(self, label: int) -> None:
+        """As `MemoryDevice.memory_forget`."""
+        check_label(label, self.class_count)
+        self._ask_memory(Command.MEMORY_FORGET, struct.pack("<i", label))
+
+    def memory_counts(self) -> tuple[int, ...]:
+        """As `MemoryDevice.memory_counts`."""
+        counts = self._ask_memory(Command.MEMORY_COUNT)
+        return struct.unpack(f"<{self.class_count}I", counts)
+
+    def _ask_memory(self, command: Command, payload: bytes = b"") -> bytes:
+        if not self._has_memory:
+            raise no_memory(self.name)
+        return self.exchange(command, payload)
 
     def read_state(self) -> bytes:
         """Everything that was trained; before it, as uint32: seed, steps, active classes."""

@@ -25,6 +25,7 @@ from kilograd.device.protocol import (
     refusal,
     sample_bytes,
 )
+from kilograd.device.sample_memory import can_teach, check_memory, no_memory
 from kilograd.errors import DataError, DeviceError
 from kilograd.toolchain.job import cleared
 
@@ -43,6 +44,7 @@ class _Rate(ctypes.Structure):
     )
 
 
+_ALIGNMENT = 8
 _LOGITS = ctypes.POINTER(ctypes.c_int32)
 _BYTES = ctypes.POINTER(ctypes.c_uint8)
 
@@ -66,6 +68,7 @@ class HostDevice:
         os.close(handle)
         self._copy = Path(name)
         self._loaded: Any = None
+        self._memory: NDArray[np.uint8] | None = None
         try:
             shutil.copyfile(library, self._copy)
             self._loaded = ctypes.CDLL(str(self._copy))
@@ -107,6 +110,11 @@ class HostDevice:
         for name in ("kg_snapshot_save", "kg_snapshot_restore"):
             getattr(library, name).argtypes = (_BYTES,)
             getattr(library, name).restype = None
+        if hasattr(library, "kg_memory_in_ram"):
+            library.kg_memory_step.argtypes = (ctypes.c_int32, _Rate)
+            library.kg_memory_replay.argtypes = (_Rate, ctypes.c_uint32)
+            library.kg_memory_count.restype = ctypes.c_uint32
+            library.kg_active_logits.restype = _LOGITS
 
     @property
     def _library(self) -> Any:
@@ -171,6 +179,69 @@ class HostDevice:
         self._restore(snapshot)
         rate_struct = _Rate(rate.mantissa, rate.exponent, rate.steps)
         return self._logits(self._library.kg_train_step_suffix(label, rate_struct))
+
+    def begin_memory(self, samples: int, per_class: int = 0) -> None:
+        """As `MemoryDevice.begin_memory`.
+
+        Raises:
+            DataError: a memory that holds nothing.
+            DeviceError: labels are sets of classes, which no memory is balanced over.
+        """
+        check_memory(samples, per_class)
+        if not hasattr(self._library, "kg_memory_in_ram"):
+            raise DeviceError("samples with sets of labels are not kept", where=self.name)
+        size = samples * self._constant("kg_memory_sample_bytes")
+        self._memory = np.empty(size + _ALIGNMENT, np.uint8)
+        address = self._memory.ctypes.data
+        address += -address % _ALIGNMENT
+        self._check(self._library.kg_memory_in_ram(ctypes.c_void_p(address), size, per_class))
+
+    def memory_keep(self, sample: NDArray[np.int8], label: int) -> NDArray[np.int32]:
+        """As `MemoryDevice.memory_keep`."""
+        self._give_to_memory(sample, label)
+        self._check(self._library.kg_memory_keep(label))
+        return self._logits(self._library.kg_active_logits())
+
+    def memory_step(
+        self, sample: NDArray[np.int8], label: int, rate: LearningRate
+    ) -> NDArray[np.int32]:
+        """As `MemoryDevice.memory_step`."""
+        self._give_to_memory(sample, label)
+        rate_struct = _Rate(rate.mantissa, rate.exponent, rate.steps)
+        self._check(self._library.kg_memory_step(label, rate_struct))
+        return self._logits(self._library.kg_active_logits())
+
+    def memory_replay(self, rate: LearningRate, at: int) -> int | None:
+        """As `MemoryDevice.memory_replay`."""
+        if not can_teach(self.memory_counts()[: self.active_classes]):
+            return None
+        rate_struct = _Rate(rate.mantissa, rate.exponent, rate.steps)
+        return self._check(self._library.kg_memory_replay(rate_struct, at))
+
+    def memory_forget(self, label: int) -> None:
+        """As `MemoryDevice.memory_forget`."""
+        check_label(label, self.class_count)
+        self._need_memory()
+        self._check(self._library.kg_memory_forget(label))
+
+    def memory_counts(self) -> tuple[int, ...]:
+        """As `MemoryDevice.memory_counts`."""
+        self._need_memory()
+        return tuple(self._library.kg_memory_count(label) for label in range(self.class_count))
+
+    def _need_memory(self) -> None:
+        if self._memory is None:
+            raise no_memory(self.name)
+
+    def _give_to_memory(self, sample: NDArray[np.int8], label: int) -> None:
+        self._need_memory()
+        check_label(label, self.active_classes)
+        self._put(sample)
+
+    def _check(self, status: int) -> int:
+        if status < 0:
+            raise refusal(self.name, status)
+        return status
 
     def read_state(self) -> bytes:
         """Everything that was trained; before it, as uint32: seed, steps, active classes."""

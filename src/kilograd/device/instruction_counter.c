@@ -14,7 +14,7 @@ typedef struct {
     const uint8_t *code; /* what the flash holds from code_origin on */
     block *blocks;       /* one for each halfword of the flash, zero at first */
     uint64_t code_origin, code_bytes;
-    uint64_t entries[5]; /* addresses of the counted functions; the last two count for the next */
+    uint64_t entries[8]; /* addresses of the counted functions; the last two count for the next */
     uint64_t limit;      /* executed instructions that stop the emulation */
     uint64_t executed;   /* since the start */
     uint64_t last_call;  /* of the last finished call, and of the pushes before it */
@@ -45,13 +45,13 @@ void kg_count_block(void *unicorn, uint64_t address, uint32_t bytes, void *user)
     counter *c = user;
     if (c->is_counting && address == c->return_address) {
         c->pushed += c->executed - c->began;
-        if (c->is_counting <= 3) {
+        if (c->is_counting <= 6) {
             c->last_call = c->pushed;
             c->pushed = 0;
         }
         c->is_counting = 0;
     }
-    for (uint32_t i = 0; !c->is_counting && i < 5; i++) {
+    for (uint32_t i = 0; !c->is_counting && i < 8; i++) {
         if (address != c->entries[i])
             continue;
         uint32_t link = 0;

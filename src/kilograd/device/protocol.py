@@ -239,6 +239,8 @@ REFUSALS = {
     -3: "the label is no class",
     -4: "the rate is out of range",
     -5: "there are not so many classes",
+    -7: "what was kept has changed since",
+    -11: "there is no room for so much",
 }
 
 

@@ -16,6 +16,7 @@ from kilograd.device.protocol import (
     check_state,
     sample_bytes,
 )
+from kilograd.device.sample_memory import SampleMemory, can_teach, no_memory
 from kilograd.ir import Phase
 from kilograd.memory.state_layout import StateHeader
 from kilograd.ops import REGISTRY
@@ -48,6 +49,7 @@ class ReferenceDevice:
         self._step = 0
         self._classes = self.class_count
         self._counters = TrainingCounters()
+        self._memory: SampleMemory | None = None
         self.initialize(0)
 
     @property
@@ -85,13 +87,62 @@ class ReferenceDevice:
         self, sample: NDArray[np.int8], label: int, rate: LearningRate
     ) -> NDArray[np.int32]:
         """Run all nodes, then take the states over."""
+        return self._train(sample, label, *rate.at(self._step))
+
+    def _train(
+        self, sample: NDArray[np.int8], label: int, mantissa: int, exponent: int
+    ) -> NDArray[np.int32]:
         check_label(label, self._classes, are_sets=self.has_label_sets)
-        now = rate.at(self._step)
+        now = (mantissa, exponent)
         context = StepContext(self._seed, self._step, label, *now, self._classes, self._counters)
         logits = self._run(sample, context, training=True)
         self._step = (self._step + 1) & _MASK
         self._counters.steps += 1
         return logits
+
+    def begin_memory(self, samples: int, per_class: int = 0) -> None:
+        """As `MemoryDevice.begin_memory`; whole samples are kept, which teach the same."""
+        _ = self._program.memory_sample_bytes  # refuses networks that cannot have one
+        self._memory = SampleMemory(samples, per_class, self.class_count)
+
+    def memory_keep(self, sample: NDArray[np.int8], label: int) -> NDArray[np.int32]:
+        """As `MemoryDevice.memory_keep`."""
+        check_label(label, self._classes)
+        self._begun.offer(sample, label, self._seed)
+        return self.predict(sample)
+
+    def memory_step(
+        self, sample: NDArray[np.int8], label: int, rate: LearningRate
+    ) -> NDArray[np.int32]:
+        """As `MemoryDevice.memory_step`."""
+        check_label(label, self._classes)
+        self._begun.offer(sample, label, self._seed)
+        if not can_teach(self._begun.counts()[: self._classes]):
+            return self.predict(sample)
+        return self.train_step(sample, label, rate)
+
+    def memory_replay(self, rate: LearningRate, at: int) -> int | None:
+        """As `MemoryDevice.memory_replay`."""
+        drawn = self._begun.draw(self._seed, self._step, self._classes)
+        if drawn is None:
+            return None
+        self._train(drawn.sample, drawn.label, *rate.at(at))
+        return drawn.label
+
+    def memory_forget(self, label: int) -> None:
+        """As `MemoryDevice.memory_forget`."""
+        check_label(label, self.class_count)
+        self._begun.forget(label)
+
+    def memory_counts(self) -> tuple[int, ...]:
+        """As `MemoryDevice.memory_counts`."""
+        return self._begun.counts()
+
+    @property
+    def _begun(self) -> SampleMemory:
+        if self._memory is None:
+            raise no_memory(self.name)
+        return self._memory
 
     def read_state(self) -> bytes:
         """Seed, step, active classes and states, laid out as on the device."""

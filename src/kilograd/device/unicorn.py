@@ -36,7 +36,11 @@ _SYS_OPEN, _SYS_WRITE, _SYS_READ, _SYS_EXIT_EXTENDED = 0x01, 0x05, 0x06, 0x20
 _INPUT_FILE, _OUTPUT_FILE = 1, 2
 
 #: Functions whose instructions are counted.
-_COUNTED = ("kg_predict", "kg_train_step", "kg_features_push", "kg_begin", "kg_push_rows")
+_COUNTED = (
+    *("kg_predict", "kg_train_step", "kg_features_push"),
+    *("kg_memory_keep", "kg_memory_step", "kg_memory_replay"),
+    *("kg_begin", "kg_push_rows"),
+)
 
 _ACCESSES = {
     uc.UC_MEM_READ_UNMAPPED: "read of address {:#010x}, where there is no memory",

@@ -5,7 +5,7 @@
  */
 #include <stddef.h>
 
-#include "kilograd.h"
+#include "kg_network.h"
 #include "port.h"
 #include "runtime.h"
 
@@ -13,6 +13,15 @@
 #if __has_include("kg_features.h")
 #include "kg_features.h"
 #define HAS_FEATURES
+#endif
+#endif
+
+#ifdef __has_include
+#if __has_include("kg_memory_size.h")
+#include "kg_memory.h"
+#include "kg_memory_size.h"
+#define HAS_MEMORY
+static KG_ALIGNED uint8_t memory[KG_MEMORY_SAMPLES * KG_MEMORY_SAMPLE_BYTES];
 #endif
 #endif
 
@@ -24,18 +33,24 @@
 #endif
 
 enum {
-    COMMAND_INFO = 1,         /*                                       -> 4 u32 */
-    COMMAND_INIT = 2,         /* u32 seed                              -> nothing */
-    COMMAND_PREDICT = 3,      /* sample                                -> logits */
-    COMMAND_TRAIN = 4,        /* i32 label, rate (12 bytes), sample    -> logits */
-    COMMAND_READ_STATE = 5,   /*                                       -> state */
-    COMMAND_WRITE_STATE = 6,  /* state                                 -> nothing */
-    COMMAND_STACK = 7,        /*                                       -> u32 bytes */
-    COMMAND_EXIT = 8,         /*                                       -> nothing */
-    COMMAND_COUNTERS = 9,     /*                                       -> kg_counters */
-    COMMAND_SET_CLASSES = 10, /* u32 classes                          -> nothing */
-    COMMAND_FEATURES = 11     /* int16 samples of a sensor; none begin anew
-                                                                       -> the input once complete */
+    COMMAND_INFO = 1,           /*                                       -> 4 u32 */
+    COMMAND_INIT = 2,           /* u32 seed                              -> nothing */
+    COMMAND_PREDICT = 3,        /* sample                                -> logits */
+    COMMAND_TRAIN = 4,          /* i32 label, rate (12 bytes), sample    -> logits */
+    COMMAND_READ_STATE = 5,     /*                                       -> state */
+    COMMAND_WRITE_STATE = 6,    /* state                                 -> nothing */
+    COMMAND_STACK = 7,          /*                                       -> u32 bytes */
+    COMMAND_EXIT = 8,           /*                                       -> nothing */
+    COMMAND_COUNTERS = 9,       /*                                       -> kg_counters */
+    COMMAND_SET_CLASSES = 10,   /* u32 classes                          -> nothing */
+    COMMAND_FEATURES = 11,      /* int16 samples of a sensor; none begin anew
+                                                                         -> the input once complete */
+    COMMAND_MEMORY_BEGIN = 12,  /* u32 samples, u32 of a class          -> nothing */
+    COMMAND_MEMORY_KEEP = 13,   /* i32 label, sample                    -> logits */
+    COMMAND_MEMORY_STEP = 14,   /* i32 label, rate (12 bytes), sample   -> logits */
+    COMMAND_MEMORY_REPLAY = 15, /* u32 step of a run, rate (12 bytes)   -> i32 label */
+    COMMAND_MEMORY_FORGET = 16, /* i32 label                            -> nothing */
+    COMMAND_MEMORY_COUNT = 17   /*                                      -> u32 for each class */
 };
 
 /* Why a request is refused: a negative kg_status, or one of these. */
@@ -180,6 +195,80 @@ static int32_t command_features(request *from)
 }
 #endif
 
+#ifdef HAS_MEMORY
+static int32_t done(kg_status status)
+{
+    if (status != KG_OK)
+        return status;
+    kg_reply(KG_STATUS_OK, NULL, 0);
+    return DONE;
+}
+
+static int32_t command_memory_begin(request *from)
+{
+    uint32_t most[2];
+    if (from->unread != sizeof most)
+        return WRONG_LENGTH;
+    take(from, most, sizeof most);
+    if (most[0] > KG_MEMORY_SAMPLES)
+        return KG_ERROR_SPACE;
+    return done(kg_memory_in_ram(memory, most[0] * KG_MEMORY_SAMPLE_BYTES, most[1]));
+}
+
+static int32_t command_memory_take(uint8_t command, request *from)
+{
+    struct {
+        int32_t label;
+        kg_learning_rate rate;
+    } step = {0, {0, 0, 0}};
+    const int learns = command == COMMAND_MEMORY_STEP;
+    const uint32_t bytes = (uint32_t)(learns ? sizeof step : sizeof step.label);
+    if (from->unread != bytes + KG_INPUT_BYTES)
+        return WRONG_LENGTH;
+    take(from, &step, bytes);
+    take_sample(from);
+    const int32_t answer =
+        learns ? kg_memory_step(step.label, step.rate) : kg_memory_keep(step.label);
+    return answer < 0 ? answer : reply_logits(kg_active_logits());
+}
+
+static int32_t command_memory_replay(request *from)
+{
+    struct {
+        uint32_t at;
+        kg_learning_rate rate;
+    } step;
+    if (from->unread != sizeof step)
+        return WRONG_LENGTH;
+    take(from, &step, sizeof step);
+    const int32_t label = kg_memory_replay(step.rate, step.at);
+    if (label < 0)
+        return label;
+    kg_reply(KG_STATUS_OK, &label, sizeof label);
+    return DONE;
+}
+
+static int32_t command_memory_forget(request *from)
+{
+    int32_t label;
+    if (from->unread != sizeof label)
+        return WRONG_LENGTH;
+    take(from, &label, sizeof label);
+    return done(kg_memory_forget(label));
+}
+
+static int32_t command_memory_count(request *from)
+{
+    uint32_t counts[KG_CLASS_COUNT];
+    if (from->unread != 0)
+        return WRONG_LENGTH;
+    for (uint32_t label = 0; label < KG_CLASS_COUNT; label++)
+        counts[label] = kg_memory_count((int32_t)label);
+    kg_reply(KG_STATUS_OK, counts, sizeof counts);
+    return DONE;
+}
+#endif
+
 /* Returns why the request is refused, or DONE once it has been answered. */
 static int32_t execute(uint8_t command, request *from)
 {
@@ -191,6 +280,14 @@ static int32_t execute(uint8_t command, request *from)
     case COMMAND_SET_CLASSES: return command_set_classes(from);
 #ifdef HAS_FEATURES
     case COMMAND_FEATURES: return command_features(from);
+#endif
+#ifdef HAS_MEMORY
+    case COMMAND_MEMORY_BEGIN: return command_memory_begin(from);
+    case COMMAND_MEMORY_KEEP:
+    case COMMAND_MEMORY_STEP: return command_memory_take(command, from);
+    case COMMAND_MEMORY_REPLAY: return command_memory_replay(from);
+    case COMMAND_MEMORY_FORGET: return command_memory_forget(from);
+    case COMMAND_MEMORY_COUNT: return command_memory_count(from);
 #endif
     default: break;
     }

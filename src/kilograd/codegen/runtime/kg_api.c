@@ -156,7 +156,7 @@ const int32_t *kg_train_step(int32_t label, kg_learning_rate rate)
 
 /* The first class with the largest logit, or the set of those that are more likely there than not;
    or why there are no logits. */
-static KG_SMALL int32_t answer(const int32_t *logits)
+KG_SMALL int32_t kg_answer(const int32_t *logits)
 {
     if (logits == NULL)
         return kg_now.error;
@@ -175,12 +175,12 @@ static KG_SMALL int32_t answer(const int32_t *logits)
 
 KG_SMALL int32_t kg_classify(void)
 {
-    return answer(kg_predict());
+    return kg_answer(kg_predict());
 }
 
 KG_SMALL int32_t kg_learn(int32_t label, kg_learning_rate rate)
 {
-    return answer(kg_train_step(label, rate));
+    return kg_answer(kg_train_step(label, rate));
 }
 
 KG_SMALL kg_status kg_save(uint8_t *saved)

@@ -45,4 +45,7 @@ kg_status kg_begin_step(int32_t label, kg_learning_rate rate);
 void kg_end_step(void);
 const int32_t *kg_active_logits(void);
 
+/* What kg_classify returns for these logits; for NULL, why there are none. */
+int32_t kg_answer(const int32_t *logits);
+
 #endif

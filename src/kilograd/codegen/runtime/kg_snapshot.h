@@ -1,5 +1,5 @@
-/* Only on a PC: what the frozen prefix makes of a sample depends on nothing trained, so it may be
-   kept and put back instead of being made anew. */
+/* Only on a PC: what the frozen prefix makes of a sample, kept and put back as often as one likes.
+ */
 #ifndef KG_SNAPSHOT_H
 #define KG_SNAPSHOT_H
 
@@ -11,13 +11,11 @@ extern "C" {
 
 extern const uint32_t kg_snapshot_bytes;
 
-/* Runs the prefix on the sample, and keeps or puts back its results: kg_snapshot_bytes. */
-kg_status kg_prefix(void);
+/* Keeps or puts back the results of the prefix: kg_snapshot_bytes. */
 void kg_snapshot_save(uint8_t *to);
 void kg_snapshot_restore(const uint8_t *from);
 
-/* As kg_predict and kg_train_step, after kg_prefix or kg_snapshot_restore, and once. */
-const int32_t *kg_predict_suffix(void);
+/* As kg_train_step, after kg_prefix or kg_snapshot_restore, and once. */
 const int32_t *kg_train_step_suffix(int32_t label, kg_learning_rate rate);
 
 #ifdef __cplusplus
