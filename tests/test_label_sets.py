@@ -32,7 +32,7 @@ from kilograd.search.tasks import make_task
 from kilograd.targets import get_target
 from kilograd.training.answers import LabelSets
 from kilograd.training.loop import TrainingOptions, train
-from kilograd.training.online import OnlineOptions, make_online
+from kilograd.training.stream import OnlineOptions, make_online
 from networks import native_model
 
 LABELS = ("left", "middle", "right")

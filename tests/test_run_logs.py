@@ -18,9 +18,10 @@ from kilograd.errors import UserError
 from kilograd.frontend.open import input_spec
 from kilograd.ops.spec import TrainingCounters
 from kilograd.training.loop import TrainingOptions, train
-from kilograd.training.online import OnlineOptions, make_online, train_online
+from kilograd.training.online import train_online
 from kilograd.training.records import Record
 from kilograd.training.run_log import COLUMNS, is_run_log, run_log
+from kilograd.training.stream import OnlineOptions, make_online
 from kilograd.training.unfinished import Interrupted
 from kilograd.version import VERSION
 from networks import native_model

@@ -13,7 +13,8 @@ from kilograd.errors import DataError
 from kilograd.frontend.open import input_spec, load_model
 from kilograd.scheme import load_scheme
 from kilograd.targets import get_target
-from kilograd.training.online import WINDOW, OnlineOptions, make_online, put_last, train_online
+from kilograd.training.online import WINDOW, train_online
+from kilograd.training.stream import OnlineOptions, make_online, put_last
 from networks import blobs, tiny_graph
 
 NAMES = ("red", "green", "blue")

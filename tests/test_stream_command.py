@@ -14,7 +14,8 @@ from kilograd.frontend.open import input_spec, load_model
 from kilograd.scheme import load_scheme
 from kilograd.targets import get_target
 from kilograd.toolchain import build_host_library
-from kilograd.training.online import WINDOW, OnlineOptions, make_online, train_online
+from kilograd.training.online import WINDOW, train_online
+from kilograd.training.stream import OnlineOptions, make_online
 from networks import blobs, native_model, tiny_graph
 
 DATA = Path(__file__).parents[2] / "shared" / "data"

@@ -23,8 +23,9 @@ from kilograd.compiler import Program
 from kilograd.data import Dataset, Drift, load_dataset
 from kilograd.device.protocol import Device
 from kilograd.frontend.open import EMBEDDED, input_spec, load_model
-from kilograd.training.online import OnlineOptions, OnlineResult, make_online, train_online
+from kilograd.training.online import OnlineResult, train_online
 from kilograd.training.rate import default_rate
+from kilograd.training.stream import OnlineOptions, make_online
 
 DATA = ("cifar10", "flowers17", "flowers5")
 MAIN, SMALL = "mcunet-5fps/99kb", "kilograd-48 last:3"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -13,14 +13,9 @@ from rich.table import Table
 from kilograd.data import Dataset, Drift, InputSpec
 from kilograd.errors import DataError, UserError
 from kilograd.report.online import COLUMNS, change_rows
-from kilograd.training.online import (
-    DEFAULT_CHANGE_AT,
-    WINDOW,
-    OnlineOptions,
-    OnlineResult,
-    Stream,
-    make_online,
-)
+from kilograd.training.learners import MemoryUse
+from kilograd.training.online import WINDOW, OnlineResult
+from kilograd.training.stream import DEFAULT_CHANGE_AT, OnlineOptions, Stream, make_online
 
 _SHOWN_CLASSES = 20
 _CURVE_POINTS = 200
@@ -41,6 +36,9 @@ class OnlineRequest:
         repeats: as the option.
         epochs: which a stream does not have.
         schedule: of the learning rate, likewise.
+        order: as the option.
+        memory: as the option.
+        consolidate: as the option.
     """
 
     is_asked_for: bool
@@ -50,6 +48,9 @@ class OnlineRequest:
     repeats: int | None = None
     epochs: int | None = None
     schedule: str | None = None
+    order: str | None = None
+    memory: str | None = None
+    consolidate: int | None = None
 
 
 def read_online_options(request: OnlineRequest, seed: int) -> OnlineOptions | None:
@@ -85,11 +86,25 @@ def read_online_options(request: OnlineRequest, seed: int) -> OnlineOptions | No
             where="--drift",
             hint="run it twice, once for each",
         )
+    if request.memory is None and request.consolidate is not None:
+        raise UserError(
+            "there is nothing to consolidate: no samples are kept",
+            where="--consolidate",
+            hint="add --memory, such as --memory 64KB",
+        )
+    if request.memory is not None and request.repeats is not None:
+        raise UserError(
+            "with a memory, samples are learned from again because they are kept",
+            where="--repeats",
+            hint="leave out --repeats or --memory",
+        )
     drift = None if request.drift is None else _located("--drift", Drift.parse, request.drift)
     change_at = DEFAULT_CHANGE_AT if request.change_at is None else request.change_at
     options = OnlineOptions(
         seed=seed, repeats=request.repeats or 1, new_class=request.new_class, drift=drift
     )
+    if request.order is not None:
+        options = _located("--order", lambda order: replace(options, order=order), request.order)
     return _located("--change-at", lambda share: replace(options, change_at=share), change_at)
 
 
@@ -113,6 +128,9 @@ def _refuse_stream_options(request: OnlineRequest) -> None:
         "--drift": request.drift,
         "--change-at": request.change_at,
         "--repeats": request.repeats,
+        "--order": request.order,
+        "--memory": request.memory,
+        "--consolidate": request.consolidate,
     }
     for option, value in given.items():
         if value is not None:
@@ -139,6 +157,8 @@ def show_online(console: Console, stream: Stream, result: OnlineResult) -> dict[
         f"one pass: {len(stream.order):,} samples, each seen once{steps}; of the last {last}, "
         f"{result.online_accuracy[-1]:.1%} were predicted correctly before they were learned from"
     )
+    if result.memory is not None:
+        say(_say_memory(result.memory))
     change = result.change
     if change is None:
         return stream_summary(stream, result)
@@ -159,6 +179,15 @@ def show_online(console: Console, stream: Stream, result: OnlineResult) -> dict[
     return stream_summary(stream, result)
 
 
+def _say_memory(memory: MemoryUse) -> str:
+    kept, options = sum(memory.counts), memory.options
+    limit = f", at most {options.per_class} of a class" if options.per_class else ""
+    return (
+        f"memory: {kept:,} samples of {options.samples:,} that there is room for{limit}; "
+        f"{memory.replays:,} steps from them on the way and {memory.consolidation:,} at the end"
+    )
+
+
 def stream_summary(stream: Stream, result: OnlineResult) -> dict[str, Any]:
     """All figures, for --json. Accuracies are shares of 1; null where there are no samples."""
     online = result.online_accuracy
@@ -167,10 +196,12 @@ def stream_summary(stream: Stream, result: OnlineResult) -> dict[str, Any]:
     summary: dict[str, Any] = {
         "samples": count,
         "repeats": stream.options.repeats,
+        "order": stream.options.order,
         "window": WINDOW,
         "prequential_accuracy": online[-1],
         "prequential_curve": [[point, online[point - 1]] for point in points],
         "change": None,
+        "memory": None if result.memory is None else asdict(result.memory),
     }
     change = result.change
     if change is not None:
@@ -196,7 +227,9 @@ def stream_summary(stream: Stream, result: OnlineResult) -> dict[str, Any]:
 def online_facts(stream: Stream) -> dict[str, str]:
     """For the report."""
     options = stream.options
-    facts = {"stream": f"{len(stream.order)} samples, each seen once"}
+    facts = {"stream": f"{len(stream.order)} samples, {options.order}, each seen once"}
+    if options.memory is not None:
+        facts["memory"] = f"room for {options.memory.samples} samples"
     if options.repeats > 1:
         facts["training steps a sample"] = str(options.repeats)
     if stream.change is not None:

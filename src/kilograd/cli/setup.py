@@ -8,6 +8,7 @@ from typing import Any
 
 from kilograd.cli.blame import blame
 from kilograd.cli.data_report import skip_hint
+from kilograd.cli.memory import MemoryRequest
 from kilograd.cli.online import ask_for_stream, read_online_options
 from kilograd.cli.request import Judging, TrainRequest
 from kilograd.cli.saved import compile_saved, order_classes
@@ -28,9 +29,9 @@ from kilograd.ir import Graph
 from kilograd.scheme import load_scheme
 from kilograd.targets import get_target
 from kilograd.training.loop import DEFAULT_RATE, TrainingOptions
-from kilograd.training.online import Stream
 from kilograd.training.rate import default_rate
 from kilograd.training.state_file import History, read_state_file
+from kilograd.training.stream import Stream
 from kilograd.training.unfinished import Unfinished
 
 
@@ -86,6 +87,7 @@ def new_setup(request: TrainRequest) -> Setup:
         target = get_target(request.target)
     options = request.options(DEFAULT_RATE)
     stream_options = read_online_options(request.stream, options.seed)
+    memory_request = MemoryRequest.parse(request.stream.memory)
     # The head may be one that is replaced.
     spec = input_spec(request.source.load(2))
     limits = request.limit, request.test_limit
@@ -109,7 +111,12 @@ def new_setup(request: TrainRequest) -> Setup:
     if request.lr is None:
         options = replace(options, rate=default_rate(program))
     if stream is not None:
-        stream = replace(stream, options=replace(stream.options, rate=options.rate))
+        memory = None if memory_request is None else memory_request.options(program)
+        if memory is not None:
+            memory = replace(memory, consolidation=request.stream.consolidate)
+            program = program.remembering(memory.samples)
+        chosen = replace(stream.options, rate=options.rate, memory=memory)
+        stream = replace(stream, options=chosen)
         options = replace(options, schedule="constant")
     return Setup(
         program,

@@ -143,6 +143,10 @@ def train_and_show(
         summary["log"] = str(log)
     if stream is not None and isinstance(result, OnlineResult):
         summary["stream"] = show_online(console, stream, result)
+        if result.memory is not None:
+            samples = result.memory.options.samples
+            summary["memory_bytes"] = samples * program.memory_sample_bytes
+            summary["memory_samples"] = sum(result.memory.counts)
     if keeper is not None:
         keeper.finished(console, run)
         summary["state"] = str(keeper.path)

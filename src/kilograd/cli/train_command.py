@@ -147,6 +147,28 @@ def train(
             min=1,
         ),
     ] = None,
+    order: Annotated[
+        str | None,
+        typer.Option(
+            help="With --stream, let samples come shuffled (the default) or sorted: class after "
+            "class, as people show things to a device."
+        ),
+    ] = None,
+    memory: Annotated[
+        str | None,
+        typer.Option(
+            help="With --stream, keep samples and learn from them again: as many as 64KB of SRAM "
+            "hold, 20/class, or 64KB,20/class."
+        ),
+    ] = None,
+    consolidate: Annotated[
+        int | None,
+        typer.Option(
+            help="With --memory, take this many steps from kept samples at the end. The default is "
+            "one for each sample that came.",
+            min=0,
+        ),
+    ] = None,
     skip_broken: SkipBrokenOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -173,7 +195,18 @@ def train(
         budgets=Budgets.parse(sram),
         report=report,
         keeping=Keeping(save, resume, force),
-        stream=OnlineRequest(stream, new_class, drift, change_at, repeats, epochs, schedule),
+        stream=OnlineRequest(
+            stream,
+            new_class,
+            drift,
+            change_at,
+            repeats,
+            epochs,
+            schedule,
+            order,
+            memory,
+            consolidate,
+        ),
         skips_broken=skip_broken,
         shows_data=not as_json,
         judging=Judging(validation, folds),

@@ -14,8 +14,9 @@ from kilograd.measuring.budget import check_planned
 from kilograd.measuring.firmware import Measurement, measure
 from kilograd.training.divergence import Listener
 from kilograd.training.loop import Progress, TrainingOptions, TrainingResult, train
-from kilograd.training.online import Stream, train_online
+from kilograd.training.online import train_online
 from kilograd.training.records import RecordListener
+from kilograd.training.stream import Stream
 from kilograd.training.unfinished import Unfinished, never
 from kilograd.version import VERSION
 
