@@ -27,7 +27,12 @@ enum {
     KG_ERROR_CLASSES = -5,         /* the number is none of 2 to KG_CLASS_COUNT */
     KG_ERROR_MODEL = -6,           /* what was saved belongs to another model */
     KG_ERROR_DAMAGED = -7,         /* what was saved has changed since, or was cut off */
-    KG_ERROR_SELFTEST = -8         /* this processor or compiler computes something else */
+    KG_ERROR_SELFTEST = -8,        /* this processor or compiler computes something else */
+    KG_ERROR_FLASH = -9,           /* a function of kg_flash failed, or flash holds another byte */
+    KG_ERROR_EMPTY = -10,          /* nothing was saved */
+    KG_ERROR_SPACE = -11,          /* a slot is too small for the state */
+    KG_ERROR_PAGES = -12,          /* granule no power of two to 256, or page no multiple of it */
+    KG_ERROR_SLOTS = -13           /* fewer than 2, or they are not as many whole pages each */
 };
 
 /* Learning rate = mantissa * 2^exponent, 0 <= mantissa < 2^15, |exponent| <= 1100.
