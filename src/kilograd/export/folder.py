@@ -24,6 +24,9 @@ from kilograd.version import VERSION
 
 _PACKAGE = "kilograd.export"
 
+#: What firmwares for measurements and emulated devices do without.
+_ONLY_IN_FOLDERS = ("kg_selftest.c", "kg_flash.h", "kg_storage.h", "kg_storage.c")
+
 
 def export_c(
     program: Program,
@@ -76,7 +79,7 @@ def _files(
     sources = {
         **program.sources,
         "kg_model.h": header,
-        "kg_selftest.c": read_c(RUNTIME / "kg_selftest.c"),
+        **{name: read_c(RUNTIME / name) for name in _ONLY_IN_FOLDERS},
     }
     if deployment.pixels is not None and deployment.pixels.offset is None:
         table = array("kg_pixel_table", np.array(deployment.pixels.table, np.int8))

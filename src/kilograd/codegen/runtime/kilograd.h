@@ -100,7 +100,7 @@ uint32_t kg_get_classes(void);
    on it. It is no part of the state. */
 const kg_counters *kg_get_counters(void);
 
-/* ---- Keeping what was learned ---- */
+/* ---- Keeping what was learned: in memory; kg_storage.h keeps it in flash ---- */
 
 /* Writes KG_SAVED_BYTES: all that training changes, the seed and the step counter, with the
    model's number and a checksum. */
