@@ -22,6 +22,7 @@ from kilograd.cli.options import (
     JsonOption,
     KeepHeadOption,
     LabelSetsOption,
+    MemoryOption,
     ModelArgument,
     RecomputeOption,
     ResolutionOption,
@@ -189,17 +190,20 @@ def verify(
         str, typer.Option(help="Compare these devices, separated by commas.")
     ] = "reference,host,unicorn",
     target: TargetOption = "cortex-m7",
+    memory: MemoryOption = None,
     seed: SeedOption = 0,
     as_json: JsonOption = False,
 ) -> None:
     """Train the same steps on several devices and compare every bit."""
     from kilograd.cli.compile import NamedModel  # noqa: PLC0415 - commands start fast
+    from kilograd.cli.memory import MemoryRequest  # noqa: PLC0415 - commands start fast
     from kilograd.cli.source import ModelSource  # noqa: PLC0415 - commands start fast
     from kilograd.cli.verify import verify_model  # noqa: PLC0415 - commands start fast
 
     source = ModelSource(model, resolution=resolution, has_label_sets=label_sets)
     count = None if keep_head else classes
-    named = NamedModel(source, scheme, count, row_input, recompute / 100)
+    kept = MemoryRequest.parse(memory)
+    named = NamedModel(source, scheme, count, row_input, recompute / 100, kept)
     result = verify_model(
         progress(as_json=as_json), results(as_json=as_json), named, steps, devices, target, seed
     )
@@ -226,16 +230,19 @@ def measure(
     compiler: CompilerOption = "zig",
     sram: SramOption = None,
     flash: FlashOption = None,
+    memory: MemoryOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Measure the SRAM, flash and instructions of an emulated inference and training step."""
     from kilograd.cli.compile import NamedModel  # noqa: PLC0415 - commands start fast
     from kilograd.cli.measure import measure_model  # noqa: PLC0415 - commands start fast
+    from kilograd.cli.memory import MemoryRequest  # noqa: PLC0415 - commands start fast
     from kilograd.cli.source import ModelSource  # noqa: PLC0415 - commands start fast
 
     source = ModelSource(model, resolution=resolution, has_label_sets=label_sets)
     count = None if keep_head else classes
-    named = NamedModel(source, scheme, count, row_input, recompute / 100)
+    kept = MemoryRequest.parse(memory)
+    named = NamedModel(source, scheme, count, row_input, recompute / 100, kept)
     result = measure_model(
         results(as_json=as_json), named, target, compiler, Budgets.parse(sram, flash)
     )

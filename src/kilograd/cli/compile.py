@@ -10,6 +10,7 @@ from typing import Any
 from rich.console import Console
 
 from kilograd.cli.blame import blame
+from kilograd.cli.memory import MemoryRequest
 from kilograd.cli.saved import compile_saved
 from kilograd.cli.sizes import Budgets
 from kilograd.cli.source import ModelSource
@@ -35,6 +36,7 @@ class NamedModel:
         classes: of a new head; None for the head that the model came with.
         row_input: whether images arrive in rows.
         recompute: of a step's multiply-accumulates, those that may be done twice.
+        memory: of samples that are learned from again; None for none.
     """
 
     source: ModelSource
@@ -42,6 +44,7 @@ class NamedModel:
     classes: int | None
     row_input: bool = False
     recompute: float = DEFAULT_SHARE
+    memory: MemoryRequest | None = None
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -52,9 +55,12 @@ class NamedModel:
         """Load, select, compile."""
         graph = self.source.load(self.classes)
         scheme = load_scheme(self.scheme, graph)
-        return compile_model(
+        program = compile_model(
             graph, scheme, target, row_input=self.row_input, recompute=self.recompute
         )
+        if self.memory is None:
+            return program
+        return program.remembering(self.memory.options(program).samples)
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,12 @@ from kilograd.cli.compile import NamedModel
 from kilograd.cli.sizes import Budgets
 from kilograd.errors import ToolchainError
 from kilograd.measuring.firmware import FeatureCost, check_firmware_target, measure
+from kilograd.measuring.sample_memory import MemoryCost
 from kilograd.report import terminal_memory_map
 from kilograd.targets import get_target
+
+#: Later boundaries that are shown.
+_SHOWN_BOUNDARIES = 3
 
 
 def measure_model(
@@ -46,6 +50,8 @@ def measure_model(
         rows.append(("", f"{again:,} of the backward ones are done twice to save memory"))
     if result.features is not None:
         rows += _describe(result.features)
+    if result.memory is not None:
+        rows += _describe_memory(result.memory, result.instructions_train_step)
     for label, value in rows:
         console.print(f"{label:>14}  {value}", markup=False, highlight=False)
     return {
@@ -68,3 +74,16 @@ def _describe(cost: FeatureCost) -> list[tuple[str, str]]:
         ("features", f"{cost.instructions:,} instructions an input, emulated"),
         ("", f"{', '.join(parts)}; the figures above include all of it"),
     ]
+
+
+def _describe_memory(cost: MemoryCost, step: int) -> list[tuple[str, str]]:
+    share = cost.instructions_replay / step
+    rows = [
+        ("memory", f"{cost.samples:,} samples of {cost.sample_bytes:,} bytes, all in data + bss"),
+        ("replay", f"{cost.instructions_replay:,} instructions, emulated; {share:.1%} of a step"),
+    ]
+    rows += [
+        ("", f"were all frozen before {choice.layer}: {choice.map_bytes:,} bytes a sample")
+        for choice in cost.later[:_SHOWN_BOUNDARIES]
+    ]
+    return rows

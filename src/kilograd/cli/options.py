@@ -34,6 +34,13 @@ RowInputOption = Annotated[
     bool,
     typer.Option("--stream-input", help="Take images in rows, so that none is ever whole in SRAM."),
 ]
+MemoryOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Keep samples and learn from them again: as many as 64KB of SRAM hold, 20/class, or "
+        "64KB,20/class."
+    ),
+]
 KeepHeadOption = Annotated[
     bool, typer.Option("--keep-head", help="Start from the model's own head instead of a new one.")
 ]

@@ -8,9 +8,10 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from kilograd.codegen import model_header
+from kilograd.codegen.boundary import has_sample_memory
 from kilograd.codegen.c import array
 from kilograd.codegen.model_header import SAVED_HEADER_BYTES, has_row_input
-from kilograd.codegen.sources import RUNTIME, read_c
+from kilograd.codegen.sources import RUNTIME, kernel_sources, read_c
 from kilograd.codegen.templating import render
 from kilograd.compiler import Program
 from kilograd.errors import BudgetError, ToolchainError
@@ -23,6 +24,9 @@ from kilograd.ops.spec import VARIANTS
 from kilograd.version import VERSION
 
 _PACKAGE = "kilograd.export"
+
+#: Samples that are learned from again, in RAM and in flash.
+_SAMPLE_MEMORY = ("kg_memory.c", "kg_memory_ram.c", "kg_memory_flash.c")
 
 #: What firmwares for measurements and emulated devices do without.
 _ONLY_IN_FOLDERS = ("kg_selftest.c", "kg_flash.h", "kg_storage.h", "kg_storage.c")
@@ -81,6 +85,9 @@ def _files(
         "kg_model.h": header,
         **{name: read_c(RUNTIME / name) for name in _ONLY_IN_FOLDERS},
     }
+    if has_sample_memory(program.graph):
+        memory = {name: read_c(RUNTIME / name) for name in _SAMPLE_MEMORY}
+        sources |= {**memory, **kernel_sources({**sources, **memory}, (), program.target.features)}
     if deployment.pixels is not None and deployment.pixels.offset is None:
         table = array("kg_pixel_table", np.array(deployment.pixels.table, np.int8))
         table = table.removeprefix("static ")

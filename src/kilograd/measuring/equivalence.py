@@ -8,10 +8,13 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kilograd.compiler import Program
 from kilograd.device.open import open_device
 from kilograd.device.protocol import DEFAULT_RATE, Device, LearningRate
+from kilograd.device.sample_memory import MemoryDevice
+from kilograd.errors import DeviceError
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,12 @@ def verify_devices(
 ) -> Equivalence:
     """Train the same random samples on each device and compare all that training changes.
 
-    The digest after step k covers the logits and the whole state of steps 1 to k.
+    The digest after step k covers the logits and the whole state of steps 1 to k. Where the program
+    has room for samples that are learned from again, each step keeps its sample and is followed by
+    one from a sample that is kept, whose label is covered, too.
+
+    Raises:
+        DeviceError: a device cannot be opened, or keeps no samples where the program does.
     """
     generator = np.random.Generator(np.random.PCG64(seed))
     shape = program.graph.inputs[0].type.shape
@@ -68,17 +76,38 @@ def verify_devices(
     ).tolist()
     rate = LearningRate.from_float(DEFAULT_RATE, 2 * steps)
     digests: dict[str, tuple[str, ...]] = {}
+    kept = program.request.memory_samples
     with ExitStack() as stack:
         for name in devices:
             device: Device = stack.enter_context(open_device(program, name))
             device.initialize(seed)
+            learn = _learner(device, rate, kept)
             hasher = hashlib.sha256()
             taken: list[str] = []
             for step, (sample, label) in enumerate(zip(samples, labels, strict=True)):
-                hasher.update(device.train_step(sample, label, rate).astype("<i4").tobytes())
+                hasher.update(learn(sample, label))
                 hasher.update(device.read_state())
                 taken.append(hasher.hexdigest())
                 if progress is not None:
                     progress(name, step + 1)
             digests[name] = tuple(taken)
     return Equivalence(tuple(devices), steps, digests)
+
+
+def _learner(
+    device: Device, rate: LearningRate, kept: int
+) -> Callable[[NDArray[np.int8], int], bytes]:
+    """What a step is: from a sample to its logits and, with a memory, what was drawn after it."""
+    if not kept:
+        return lambda sample, label: device.train_step(sample, label, rate).astype("<i4").tobytes()
+    if not isinstance(device, MemoryDevice):
+        raise DeviceError("it keeps no samples", where=device.name)
+    memory = device
+    memory.begin_memory(kept)
+
+    def learn(sample: NDArray[np.int8], label: int) -> bytes:
+        logits = memory.memory_step(sample, label, rate).astype("<i4").tobytes()
+        drawn = memory.memory_replay(rate, 0)
+        return logits + repr((drawn, memory.memory_counts())).encode()
+
+    return learn

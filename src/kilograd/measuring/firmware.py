@@ -14,6 +14,7 @@ from kilograd.errors import BudgetError, KilogradError, TargetError
 from kilograd.features import features_of
 from kilograd.ir import Phase
 from kilograd.measuring.budget import check_flash, check_planned, check_sram, describe_peak
+from kilograd.measuring.sample_memory import MemoryCost, measure_sample_memory
 from kilograd.targets import Target
 from kilograd.toolchain import (
     Build,
@@ -62,6 +63,7 @@ class Measurement:
         compiler_version: what it says it is.
         features: of a network that reads features of audio or motion; all other figures of memory
             count them in.
+        memory: of samples that are learned from again; None without one.
     """
 
     target: str
@@ -79,6 +81,7 @@ class Measurement:
     compiler: str
     compiler_version: str
     features: FeatureCost | None = None
+    memory: MemoryCost | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -107,6 +110,9 @@ def measure(
     build = build_program(program, compiler)
     sizes = firmware_sizes(build.path)
     inference, step, stack = _run(program, build)
+    memory = measure_sample_memory(program, build)
+    if memory is not None:
+        stack = max(stack, memory.stack)
     result = Measurement(
         target=program.target.name,
         sram_total_bytes=sizes.arena + sizes.trainable + sizes.data_bss + stack,
@@ -123,6 +129,7 @@ def measure(
         compiler=build.compiler,
         compiler_version=build.version,
         features=_measure_features(program, build),
+        memory=memory,
     )
     if sram_budget is not None:
         check_sram(program, result.sram_total_bytes, sram_budget)
