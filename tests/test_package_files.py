@@ -97,12 +97,16 @@ def test_boards_follow_from_the_kernels(exported):
     assert "No chip that ESP-IDF builds for" in (dsp / "README.md").read_text()
 
 
-def test_a_folder_for_pcs_is_for_cmake_alone(exported):
+def test_a_folder_for_pcs_is_for_cmake_alone(exported, tmp_path):
     names = {path.name for path in exported("host").rglob("*") if path.suffix not in (".c", ".h")}
     assert names == {"README.md", "LICENSE", "CMakeLists.txt", "kilograd.json", "examples"}
     text = (exported("host") / "README.md").read_text()
     assert "### CMake" in text
     assert "Arduino" not in text
+    tool("gcc")
+    run([tool("cmake"), "-S", str(exported("host")), "-B", "b"], tmp_path)
+    run([tool("cmake"), "--build", "b"], tmp_path)
+    assert "self-test: passed" in run([tmp_path / "b" / "kg_example"], tmp_path).stdout
 
 
 def test_names_cannot_leave_their_place(tmp_path):
