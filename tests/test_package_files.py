@@ -1,6 +1,7 @@
 """What describes the folder to each ecosystem: names, boards, and what cannot be built here."""
 
 import json
+import os
 import re
 import shlex
 import subprocess
@@ -158,8 +159,14 @@ def test_the_component_manager_packs_a_component(kilograd, tmp_path, monkeypatch
     folder = tmp_path / "project" / "components" / "kilograd_motion"
     before = sorted(folder.rglob("*"))
     command, *words = shlex.split(pack.replace("$PWD", str(tmp_path)))
+    offline = {"IDF_COMPONENT_CHECK_NEW_VERSION": "0", "IDF_COMPONENT_CACHE_PATH": str(tmp_path)}
     packed = subprocess.run(
-        [tool(command), *words], cwd=tmp_path, capture_output=True, text=True, check=False
+        [tool(command), *words],
+        cwd=tmp_path,
+        env={**os.environ, **offline},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert packed.returncode == 0, packed.stderr
     assert "WARNING" not in packed.stderr
