@@ -236,7 +236,7 @@ def test_the_example_recognizes_more_after_learning(model, tmp_path):
         program = compile_model(graph, scheme, get_target("portable"), row_input=row_input)
         folder = tmp_path / f"c{row_input}"
         export_c(program, folder, class_names=NAMES)
-        sources = [*sorted(folder.glob("*.c")), folder / "example" / "example_main.c"]
+        sources = [*sorted(folder.glob("*.c")), folder / "examples" / "example_main.c"]
         warnings = "-Wall -Wextra -Wpedantic -Werror"
         printed = run_here("gcc", f"-O1 -std=c99 {warnings} -I{folder}", sources, tmp_path)
         found = re.match(
@@ -305,7 +305,7 @@ def test_cmake_builds_the_library(folders, tmp_path, level):
     ]
     run(configure, tmp_path)
     run(["cmake", "--build", "b"], tmp_path)
-    assert (tmp_path / "b" / "libkg_model.a").is_file()
+    assert (tmp_path / "b" / "libkilograd_tiny.a").is_file()
 
 
 @needs("cmake", "gcc")
@@ -335,7 +335,7 @@ def test_the_self_test_notices_a_compiler_that_computes_something_else(folders, 
     text = arithmetic.read_text()
     assert "(INT32_C(1) << 30)) >> 31)" in text
     arithmetic.write_text(text.replace("(INT32_C(1) << 30)) >> 31)", "(INT32_C(1) << 30)) >> 30)"))
-    sources = [*sorted(folder.glob("*.c")), folder / "example" / "example_main.c"]
+    sources = [*sorted(folder.glob("*.c")), folder / "examples" / "example_main.c"]
     run(["gcc", f"-I{folder}", *map(str, sources), "-o", "program"], tmp_path)
     done = subprocess.run(
         [tmp_path / "program"], capture_output=True, text=True, check=False, timeout=60

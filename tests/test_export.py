@@ -45,7 +45,14 @@ def test_a_folder_is_written_and_replaced(program, graph, tmp_path):
     files = export_c(program, folder)
     written = contents(folder)
     assert sorted(written) == sorted([*files, "kilograd.json"])
-    assert {"README.md", "LICENSE", "CMakeLists.txt", "example/example_main.c"} < set(files)
+    assert {name for name in files if not name.endswith((".c", ".h"))} == {
+        *("README.md", "LICENSE", "CMakeLists.txt", "library.properties", "library.json"),
+        *("idf_component.yml", "kilograd.kilograd_tiny.pdsc", "examples/Learn/Learn.ino"),
+        *("zephyr/module.yml", "zephyr/Kconfig", "zephyr/CMakeLists.txt"),
+    }
+    assert {name for name in files if name.endswith(".c") and "/" in name} == {
+        "examples/example_main.c"
+    }
     other = compile_model(graph, load_scheme("head", graph), get_target("cortex-m7"))
     export_c(other, folder)
     assert contents(folder).keys() != written.keys()
@@ -57,12 +64,12 @@ def test_a_folder_is_written_and_replaced(program, graph, tmp_path):
 def test_a_folder_with_anything_else_stays(program, tmp_path):
     folder = tmp_path / "c"
     export_c(program, folder)
-    (folder / "example" / "mine.c").write_text("int mine;\n")
+    (folder / "examples" / "Learn" / "mine.c").write_text("int mine;\n")
     before = contents(folder)
     with pytest.raises(UserError, match=r"mine\.c: the folder also holds this file, which kilogr"):
         export_c(program, folder)
     assert contents(folder) == before
-    (folder / "example" / "mine.c").unlink()
+    (folder / "examples" / "Learn" / "mine.c").unlink()
     (folder / "CMakeLists.txt").write_text("# mine\n")
     with pytest.raises(UserError, match=r"CMakeLists\.txt: this file was changed since kilograd"):
         export_c(program, folder)
@@ -119,7 +126,9 @@ def test_every_file_and_name_has_the_prefix(program, tmp_path):
     assert (tmp_path / "c" / "gesture.h").is_file()
 
 
-@pytest.mark.parametrize("prefix", ["", "2x", "Gesture", "_x", "x__y", "a-b", "kilograd", "x" * 33])
+@pytest.mark.parametrize(
+    "prefix", ["", "2x", "Gesture", "_x", "x__y", "a-b", "kilograd", "kg_x", "x" * 33]
+)
 def test_prefixes_that_no_name_can_begin_with(prefix):
     with pytest.raises(UserError, match="prefix"):
         check_prefix(prefix)

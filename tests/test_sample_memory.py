@@ -16,6 +16,7 @@ from kilograd.device.open import open_device
 from kilograd.device.protocol import LearningRate
 from kilograd.device.sample_memory import MemoryDevice, SampleMemory
 from kilograd.errors import DataError, DeviceError, UserError
+from kilograd.frontend.open import load_model
 from kilograd.measuring.equivalence import verify_devices
 from kilograd.measuring.firmware import measure
 from kilograd.scheme import load_scheme
@@ -87,7 +88,9 @@ def test_all_devices_have_the_same_bits(tmp_path, row_input):
     devices = ("reference", "host", "unicorn", "qemu", "riscv32")
     found = verify_devices(program, devices, steps=12, seed=3)
     assert found.identical
-    assert found.digest != verify_devices(tiny_program(tmp_path), ("host",), steps=12, seed=3).digest
+    assert (
+        found.digest != verify_devices(tiny_program(tmp_path), ("host",), steps=12, seed=3).digest
+    )
 
 
 def numbers_kept(memory):
@@ -220,18 +223,18 @@ def test_calls_before_it_begins_are_refused(program, name):
 
 
 def test_a_firmware_without_room_says_so(program):
-    with open_device(program, "unicorn") as device:
-        with pytest.raises(DeviceError, match="has no room for a memory of samples"):
-            device.begin_memory(3)
-    with open_device(program.remembering(3), "unicorn") as device:
-        with pytest.raises(DeviceError, match="there is no room for so much"):
-            device.begin_memory(4)
+    for built, samples, why in (
+        (program, 3, "has no room for a memory of samples"),
+        (program.remembering(3), 4, "there is no room for so much"),
+    ):
+        with open_device(built, "unicorn") as device, pytest.raises(DeviceError, match=why):
+            device.begin_memory(samples)
 
 
 def test_samples_are_not_kept_where_their_rows_are_learned_from(tmp_path):
     graph = tiny_graph(tmp_path)
     scheme = tmp_path / "stem.toml"
-    scheme.write_text('biases = ["head", "stem"]\n[weights]\nhead = 1.0\n')
+    scheme.write_text('bias = ["head", "stem"]\n[weights]\nhead = 1.0\n')
     program = compile_model(
         graph, load_scheme(str(scheme), graph), get_target("cortex-m7"), row_input=True
     )
@@ -262,8 +265,6 @@ def test_its_code_is_small(program, tmp_path, core):
 
 @pytest.mark.skipif(not SHARED.exists(), reason="needs ../shared")
 def test_a_replayed_step_of_mcunet_costs_what_its_last_layers_cost():
-    from kilograd.frontend.open import load_model
-
     graph = load_model(str(SHARED / "models/mcunet-5fps.pkl"), 10)
     for scheme, most in (("mcunet-5fps/99kb", 0.62), ("head", 0.06)):
         program = compile_model(graph, load_scheme(scheme, graph), get_target("cortex-m7"))

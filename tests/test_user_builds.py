@@ -120,7 +120,7 @@ def test_it_compiles_on_this_computer(folders, tmp_path, target, standard, compi
     sources = sorted(map(str, folders[target].glob("*.c")))
     options = [*host, "-O2", *WARNINGS, f"-std={standard}", f"-I{folders[target]}"]
     run([*command, *options, "-c", *sources], tmp_path)
-    run([*command, *options, "-c", str(folders[target] / "example" / "example_main.c")], tmp_path)
+    run([*command, *options, "-c", str(folders[target] / "examples" / "example_main.c")], tmp_path)
 
 
 @needs_gcc

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from kilograd.device.open import open_device
     from kilograd.device.protocol import Device, LearningRate
     from kilograd.errors import KilogradError, UserError
-    from kilograd.export import export_c, export_weights
+    from kilograd.export import export_c, export_weights, export_zip
     from kilograd.frontend.open import input_spec, load_model
     from kilograd.ir import Graph
     from kilograd.measuring.equivalence import verify_devices as verify
@@ -58,6 +58,7 @@ _WHERE = {
     "evaluate": ("kilograd.training.loop", "evaluate"),
     "export_c": ("kilograd.export", "export_c"),
     "export_weights": ("kilograd.export", "export_weights"),
+    "export_zip": ("kilograd.export", "export_zip"),
     "faces_dataset": ("kilograd.data.faces", "faces_dataset"),
     "from_torch": ("kilograd.quantization.pytorch", "from_torch"),
     "get_target": ("kilograd.targets", "get_target"),
@@ -104,6 +105,7 @@ __all__ = [
     "evaluate",
     "export_c",
     "export_weights",
+    "export_zip",
     "faces_dataset",
     "from_torch",
     "get_target",

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import shutil
 import tempfile
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -16,6 +18,10 @@ from kilograd.errors import UserError
 
 #: In a folder that may be replaced: who wrote it, and what.
 _MANIFEST = "kilograd.json"
+
+#: Of every member of an archive.
+_DATE = (1980, 1, 1, 0, 0, 0)
+_UNIX, _MODE = 3, 0o644 << 16
 
 
 def cache_directory() -> Path:
@@ -72,11 +78,7 @@ def write_folder(folder: Path, texts: Mapping[str, str], written_by: str | None 
                 (staging / name).parent.mkdir(parents=True, exist_ok=True)
                 (staging / name).write_text(text, encoding="utf-8", newline="\n")
             if written_by is not None:
-                manifest = {
-                    "written_by": written_by,
-                    "files": {name: _hash(text.encode()) for name, text in sorted(texts.items())},
-                }
-                contents = json.dumps(manifest, indent=1) + "\n"
+                contents = _manifest(texts, written_by)
                 (staging / _MANIFEST).write_text(contents, encoding="utf-8", newline="\n")
             staging.chmod(_usual_mode(0o777))
             _swap(staging, folder)
@@ -84,6 +86,71 @@ def write_folder(folder: Path, texts: Mapping[str, str], written_by: str | None 
             shutil.rmtree(staging, ignore_errors=True)
     except OSError as error:
         raise UserError(f"the sources cannot be written: {error}", where=str(folder)) from error
+
+
+def zipped(contents: Mapping[str, bytes]) -> bytes:
+    """A .zip archive: the same bytes for the same contents, on every computer.
+
+    Args:
+        contents: by file name, in the order that they get in the archive.
+    """
+    written = io.BytesIO()
+    with zipfile.ZipFile(written, "w") as archive:  # stored: zlib's versions differ in bytes
+        for name, content in contents.items():
+            member = zipfile.ZipInfo(name, _DATE)
+            member.create_system, member.external_attr = _UNIX, _MODE
+            archive.writestr(member, content)
+    return written.getvalue()
+
+
+def write_zip(path: Path, folder: str, texts: Mapping[str, str], written_by: str) -> None:
+    """Write a folder of UTF-8 files as a .zip archive, whole or not at all.
+
+    Args:
+        path: of the archive, which ends in .zip; another archive that kilograd wrote is replaced.
+        folder: the one in the archive that holds all files.
+        texts: by file name; names may have folders.
+        written_by: what the folder's ``kilograd.json`` says of it.
+
+    Raises:
+        UserError: when something else is there, or when it cannot be written.
+    """
+    hint = f"name a file such as {folder}.zip"
+    if path.is_dir():
+        raise UserError("this is a folder, and the archive is a file", where=str(path), hint=hint)
+    if path.suffix != ".zip":
+        raise UserError("the name of an archive ends in .zip", where=str(path), hint=hint)
+    if path.exists() and not _is_archive(path):
+        raise UserError(
+            "this file exists, and it is no archive that kilograd wrote",
+            where=str(path),
+            hint="move it elsewhere, or name a new file",
+        )
+    files = {**texts, _MANIFEST: _manifest(texts, written_by)}
+    contents = {f"{folder}/{name}": text.encode() for name, text in sorted(files.items())}
+    write_atomically(path, zipped(contents))
+
+
+def _manifest(texts: Mapping[str, str], written_by: str) -> str:
+    hashes = {name: _hash(text.encode()) for name, text in sorted(texts.items())}
+    return json.dumps({"written_by": written_by, "files": hashes}, indent=1) + "\n"
+
+
+def _is_archive(path: Path) -> bool:
+    """Whether ``write_zip`` wrote it, and nobody has changed what is in it."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+            manifest = f"{names[0].split('/')[0]}/{_MANIFEST}"
+            written: dict[str, str] = json.loads(archive.read(manifest))["files"]
+            found = {
+                name.split("/", 1)[1]: _hash(archive.read(name))
+                for name in names
+                if name != manifest
+            }
+            return found == written
+    except (OSError, zipfile.BadZipFile, ValueError, LookupError, TypeError, NotImplementedError):
+        return False
 
 
 def _check_replaceable(folder: Path, *, may_replace: bool) -> None:

@@ -71,7 +71,7 @@ SECTIONS
     __preinit_array_start = .; KEEP(*(.preinit_array)) __preinit_array_end = .;
     __init_array_start = .; KEEP(*(.init_array*)) __init_array_end = .;
     __fini_array_start = .; KEEP(*(.fini_array*)) __fini_array_end = .;
-    *(.ARM.exidx* .ARM.extab* .eh_frame*)
+    __exidx_start = .; *(.ARM.exidx*) __exidx_end = .; *(.ARM.extab* .eh_frame*)
   }} > CODE
   .data : {{ *(.data*) }} > RAM
   .bss : {{ __bss_start__ = .; *(.bss* COMMON) . = ALIGN(4); __bss_end__ = .; }} > RAM
@@ -92,16 +92,26 @@ def run(command, folder: Path, **options) -> subprocess.CompletedProcess:
     return done
 
 
+def write_linker_script(board: Board, folder: Path) -> None:
+    """Writes ``board.ld``; ``startup.c`` beside this file belongs to it."""
+    (folder / "board.ld").write_text(_SCRIPT.format(code=board.code, ram=board.ram))
+
+
+def emulate(board: Board, program: Path) -> str:
+    """What a program prints whose C library speaks to a debugger."""
+    qemu = ["qemu-system-arm", "-M", board.machine, "-nographic", "-monitor", "none"]
+    serial = ["-serial", "none", "-semihosting-config", "enable=on,target=native"]
+    return run([*qemu, *serial, "-kernel", str(program)], program.parent).stdout
+
+
 def run_on_board(board: Board, level: str, sources, folder: Path) -> str:
     """What a program prints that was built with the GNU compiler and newlib, emulated."""
-    (folder / "board.ld").write_text(_SCRIPT.format(code=board.code, ram=board.ram))
+    write_linker_script(board, folder)
     flags = [*board.flags.split(), "-mthumb", *level.split()]
     link = ["--specs=rdimon.specs", "-T", "board.ld", "-Wl,--gc-sections", "-Wl,--no-warn-rwx"]
     files = [*map(str, sources), str(FOLDER / "startup.c")]
     run(["arm-none-eabi-gcc", *flags, *files, *link, "-o", "program.elf"], folder)
-    qemu = ["qemu-system-arm", "-M", board.machine, "-nographic", "-monitor", "none"]
-    serial = ["-serial", "none", "-semihosting-config", "enable=on,target=native"]
-    return run([*qemu, *serial, "-kernel", "program.elf"], folder).stdout
+    return emulate(board, folder / "program.elf")
 
 
 def run_here(compiler: str, flags: str, sources, folder: Path) -> str:

@@ -123,7 +123,13 @@ def cache(
 def compile_command(
     model: ModelArgument,
     *,
-    output: Annotated[Path, typer.Option("--output", "-o", help="Write the C to this folder.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Write the C to this folder, or .zip file.")
+    ],
+    is_archive: Annotated[
+        bool,
+        typer.Option("--zip", help="Write a .zip file, as Arduino's IDE takes libraries."),
+    ] = False,
     state: StateOption = None,
     scheme: SchemeOption = "head",
     classes: ClassesOption = 10,
@@ -152,11 +158,11 @@ def compile_command(
     flash: FlashOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write a training step as self-contained C, with an example, a README and a build file."""
+    """Write a training step as self-contained C: a library for boards, with examples."""
     from kilograd.cli.compile import LearnedModel, NamedModel, Output, write_sources  # noqa: PLC0415 - commands start fast
     from kilograd.cli.source import ModelSource  # noqa: PLC0415 - commands start fast
 
-    chosen = Output(output, prefix, class_names)
+    chosen = Output(output, prefix, class_names, is_archive)
     count = None if keep_head else classes if class_names is None else len(chosen.names())
     source = ModelSource(model, input_range, resolution, label_sets)
     named = NamedModel(source, scheme, count, row_input, recompute / 100)

@@ -1,4 +1,4 @@
-"""kilograd compile writes C sources into a folder, whole or not at all."""
+"""kilograd compile writes C sources as a folder or an archive, whole or not at all."""
 
 from __future__ import annotations
 
@@ -16,8 +16,10 @@ from kilograd.cli.sizes import Budgets
 from kilograd.cli.source import ModelSource
 from kilograd.compiler import Program, compile_model
 from kilograd.errors import UserError
-from kilograd.export import export_c
+from kilograd.export import export_c, export_zip
 from kilograd.export.deployment import named_classes
+from kilograd.export.folder import check_archivable
+from kilograd.export.library import library_name
 from kilograd.export.prefix import check_prefix
 from kilograd.measuring.budget import check_planned
 from kilograd.passes import DEFAULT_SHARE
@@ -124,14 +126,16 @@ class Output:
     """Where the C goes, and how it names things.
 
     Attributes:
-        folder: a new one, an empty one, or one that kilograd wrote.
+        path: of a new folder, an empty one, or one that kilograd wrote; of a file as an archive.
         prefix: of every file and symbol.
         class_names: with commas between them; None for "class 0", "class 1", …
+        is_archive: whether it is a .zip archive.
     """
 
-    folder: Path
+    path: Path
     prefix: str
     class_names: str | None
+    is_archive: bool = False
 
     def names(self) -> tuple[str, ...]:
         """The class names one by one."""
@@ -146,19 +150,22 @@ def write_sources(
     output: Output,
     budgets: Budgets,
 ) -> dict[str, Any]:
-    """Write the C with an example, a README and a build file."""
+    """Write the C as a library, with a README and examples."""
     with blame("--target"):
         chosen = get_target(target)
+        if output.is_archive:
+            check_archivable(chosen)
     with blame("--prefix"):
         check_prefix(output.prefix)
     program = named.compile(chosen)
     with blame("--class-names"):
         names = named_classes(output.names() or named.class_names, program.class_count)
     check_planned(program, sram_budget=budgets.sram, flash_budget=budgets.flash)
-    files = export_c(program, output.folder, prefix=output.prefix, class_names=names)
+    export = export_zip if output.is_archive else export_c
+    files = export(program, output.path, prefix=output.prefix, class_names=names)
     plan = program.plan
     console.print(
-        f"{len(files)} files are in {output.folder}, README.md first; the arena takes "
+        f"{len(files)} files are in {output.path}, README.md first; the arena takes "
         f"{plan.arena_bytes:,} bytes (its lower bound is {plan.lower_bound_bytes:,}) and the "
         f"trained state {plan.state_bytes:,}",
         markup=False,
@@ -171,7 +178,8 @@ def write_sources(
             highlight=False,
         )
     return {
-        "output": str(output.folder),
+        "output": str(output.path),
+        "library": library_name(program.graph.name, output.prefix),
         "target": program.target.name,
         "model_id": f"{program.model_id:08x}",
         "files": files,

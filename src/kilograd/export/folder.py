@@ -14,16 +14,20 @@ from kilograd.codegen.model_header import SAVED_HEADER_BYTES, has_row_input
 from kilograd.codegen.sources import RUNTIME, kernel_sources, read_c
 from kilograd.codegen.templating import render
 from kilograd.compiler import Program
-from kilograd.errors import BudgetError, ToolchainError
+from kilograd.errors import BudgetError, ToolchainError, UserError
+from kilograd.export.boards import boards_for
 from kilograd.export.deployment import Deployment, deployment_of
+from kilograd.export.library import library_files, library_name
 from kilograd.export.prefix import DEFAULT_PREFIX, check_prefix, renamed
 from kilograd.features import features_of
-from kilograd.files import write_folder
+from kilograd.files import write_folder, write_zip
 from kilograd.measuring.firmware import Measurement, measure
 from kilograd.ops.spec import VARIANTS
+from kilograd.targets import Target
 from kilograd.version import VERSION
 
 _PACKAGE = "kilograd.export"
+_WRITER = f"kilograd {VERSION}"
 
 #: Samples that are learned from again, in RAM and in flash.
 _SAMPLE_MEMORY = ("kg_memory.c", "kg_memory_ram.c", "kg_memory_flash.c")
@@ -39,9 +43,10 @@ def export_c(
     prefix: str = DEFAULT_PREFIX,
     class_names: Sequence[str] = (),
 ) -> list[str]:
-    """Write the sources of a program, a README, an example and a build file for CMake.
+    """Write the sources of a program as a library, with a README and examples.
 
-    A folder that was written by this before, and not changed since, is replaced.
+    The folder is a library for Arduino, PlatformIO, CMake, ESP-IDF, Zephyr and CMSIS-Pack at once.
+    One that was written by this before, and not changed since, is replaced.
 
     Args:
         program: the compiled model.
@@ -56,12 +61,62 @@ def export_c(
     Raises:
         UserError: the prefix, the class names or the folder will not do.
     """
+    _, texts = _library(program, prefix, class_names)
+    write_folder(folder, texts, written_by=_WRITER)
+    return sorted(texts)
+
+
+def export_zip(
+    program: Program,
+    path: Path,
+    *,
+    prefix: str = DEFAULT_PREFIX,
+    class_names: Sequence[str] = (),
+) -> list[str]:
+    """Write what `export_c` writes as a .zip archive, as Arduino's IDE takes libraries.
+
+    Its one folder is named like the library. The same program makes the same bytes.
+
+    Args:
+        program: the compiled model, for a target that is no PC.
+        path: of the archive; one that kilograd wrote is replaced.
+        prefix: as of `export_c`.
+        class_names: as of `export_c`.
+
+    Returns:
+        The files, relative to the folder in the archive.
+
+    Raises:
+        UserError: the target, the prefix, the class names or the path will not do.
+    """
+    check_archivable(program.target)
+    library, texts = _library(program, prefix, class_names)
+    write_zip(path, library, texts, written_by=_WRITER)
+    return sorted(texts)
+
+
+def check_archivable(target: Target) -> None:
+    """Refuse a target whose C no board runs: an archive is what IDEs for boards take.
+
+    Raises:
+        UserError: the kernels are for PCs.
+    """
+    if boards_for(target.features) is None:
+        raise UserError(
+            f"the kernels for {target.name} run on PCs, and an archive is for boards",
+            hint="take another target, such as portable",
+        )
+
+
+def _library(
+    program: Program, prefix: str, class_names: Sequence[str]
+) -> tuple[str, dict[str, str]]:
+    """The name of a program's library, and its files."""
     check_prefix(prefix)
     measurement = _measured(program)
     deployment = deployment_of(program, measurement, class_names)
-    texts = renamed(_files(program, deployment, measurement), prefix)
-    write_folder(folder, texts, written_by=f"kilograd {VERSION}")
-    return sorted(texts)
+    library = library_name(program.graph.name, prefix)
+    return library, renamed(_files(program, deployment, measurement, library), prefix)
 
 
 def _measured(program: Program) -> Measurement | None:
@@ -75,7 +130,7 @@ def _measured(program: Program) -> Measurement | None:
 
 
 def _files(
-    program: Program, deployment: Deployment, measurement: Measurement | None
+    program: Program, deployment: Deployment, measurement: Measurement | None, library: str
 ) -> dict[str, str]:
     header = model_header(
         program.graph, program.plan, program.scheme.name, program.model_id, deployment
@@ -92,13 +147,22 @@ def _files(
         table = array("kg_pixel_table", np.array(deployment.pixels.table, np.int8))
         table = table.removeprefix("static ")
         sources["kg_pixels.c"] = f'#include "kg_model.h"\n\n{table}'
+    boards = boards_for(program.target.features)
     view = {
         "version": VERSION,
         "program": program,
         "deployment": deployment,
         "measurement": measurement,
         "features": features_of(program.graph),
+        "library": library,
+        "description": _description(program),
+        "boards": boards,
         "files": sorted(name for name in sources if PurePosixPath(name).suffix == ".c"),
+        "public_headers": [
+            "kilograd.h",
+            *(["kg_features.h"] if "kg_features.h" in sources else []),
+        ],
+        "headers": sorted(name for name in sources if PurePosixPath(name).suffix == ".h"),
         "shape": program.graph.inputs[0].type.shape,
         "sample_bytes": program.graph.inputs[0].type.nbytes,
         "scale": program.graph.inputs[0].type.scale,
@@ -113,10 +177,12 @@ def _files(
             if any(feature in v.needs for v in VARIANTS)
         ),
     }
-    return {
-        **sources,
-        **{
-            name: render(_PACKAGE, name.rsplit("/", maxsplit=1)[-1], **view)
-            for name in ("README.md", "LICENSE", "CMakeLists.txt", "example/example_main.c")
-        },
-    }
+    described = library_files(library, boards).items()
+    return {**sources, **{name: render(_PACKAGE, file, **view) for name, file in described}}
+
+
+def _description(program: Program) -> str:
+    """In one line, since that is all that some formats take."""
+    network, trained = program.graph.name, program.scheme.name
+    text = f"The int8 network {network} predicts and learns on the device (trained is {trained})."
+    return "".join(letter if letter.isprintable() else " " for letter in text)

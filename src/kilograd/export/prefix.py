@@ -29,7 +29,10 @@ def check_prefix(prefix: str) -> None:
             f"{prefix!r} is not a prefix for names in C",
             hint="take a word of lower-case letters and digits, such as gesture",
         )
-    if prefix.split("_", maxsplit=1)[0] == "kilograd":
+    if prefix != DEFAULT_PREFIX and prefix.split("_", maxsplit=1)[0] in {
+        DEFAULT_PREFIX,
+        "kilograd",
+    }:
         raise UserError(
             f"the prefix {prefix!r} belongs to kilograd", hint="take another word, such as gesture"
         )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 
 from kilograd.compiler import Program
 from kilograd.export.deployment import named_classes
-from kilograd.files import write_atomically
+from kilograd.files import write_atomically, zipped
 from kilograd.ir import Graph, Kind, Phase
 from kilograd.memory.state_layout import StateHeader
 from kilograd.npz import NpzError, read_npz
@@ -33,10 +32,6 @@ FORMAT = 1
 #: Name of the array that describes the others.
 HEADER = "header"
 _MOST_HEADER = 1 << 24
-
-#: Of every member of the archive: the same weights make the same bytes.
-_DATE = (1980, 1, 1, 0, 0, 0)
-_UNIX, _MODE = 3, 0o644 << 16
 
 
 @dataclass(frozen=True)
@@ -122,16 +117,13 @@ class NetworkWeights:
 
     def encode(self) -> bytes:
         """As they stand in a file: the same bytes for the same weights, on every computer."""
-        written = io.BytesIO()
-        with zipfile.ZipFile(written, "w") as archive:  # stored: zlib's versions differ in bytes
-            for name, array in self.arrays().items():
-                contents = io.BytesIO()
-                ordered: NDArray[np.generic] = np.ascontiguousarray(array)
-                npy.write_array(contents, ordered, version=(1, 0), allow_pickle=False)
-                member = zipfile.ZipInfo(f"{name}.npy", _DATE)
-                member.create_system, member.external_attr = _UNIX, _MODE
-                archive.writestr(member, contents.getvalue())
-        return written.getvalue()
+        contents: dict[str, bytes] = {}
+        for name, array in self.arrays().items():
+            written = io.BytesIO()
+            ordered: NDArray[np.generic] = np.ascontiguousarray(array)
+            npy.write_array(written, ordered, version=(1, 0), allow_pickle=False)
+            contents[f"{name}.npy"] = written.getvalue()
+        return zipped(contents)
 
     def _header(self) -> dict[str, Any]:
         model, learned = self.model, self.learned

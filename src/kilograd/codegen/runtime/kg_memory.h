@@ -12,7 +12,6 @@
 #ifndef KG_MEMORY_H
 #define KG_MEMORY_H
 
-#include "kg_flash.h"
 #include "kilograd.h"
 
 #ifndef KG_BOUNDARY_BYTES
@@ -34,13 +33,6 @@ extern const uint32_t kg_memory_sample_bytes;
    0 for as many as there is room. The room is shared evenly among the classes that have come.
    KG_ERROR_SPACE: not even one fits. */
 kg_status kg_memory_in_ram(void *memory, uint32_t bytes, uint32_t per_class);
-
-/* The same in flash; what was kept there before is there again, whenever power was cut.
-   KG_ERROR_MODEL: the flash holds something else, such as samples of another model or scheme;
-   kg_memory_erase makes room. KG_ERROR_FLASH: a function of `flash` failed.
-   `flash` has to stay where it is. */
-kg_status kg_memory_in_flash(const kg_flash *flash, uint32_t per_class);
-kg_status kg_memory_erase(const kg_flash *flash);
 
 /* How many samples there is room for, and how many are there of a class. */
 uint32_t kg_memory_capacity(void);

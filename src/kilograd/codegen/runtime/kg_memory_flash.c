@@ -6,6 +6,8 @@
  * the sample is dropped. A block is one page with several slots, or one slot in several pages; in
  * that case none is kept erased, since a dropped sample's own pages take the next one.
  */
+#include "kg_memory_flash.h"
+
 #include <string.h>
 
 #include "kg_memory_place.h"

@@ -1,0 +1,7 @@
+set(CMAKE_SYSTEM_NAME Generic)
+set(CMAKE_SYSTEM_PROCESSOR arm)
+set(CMAKE_C_COMPILER arm-none-eabi-gcc)
+set(CMAKE_CXX_COMPILER arm-none-eabi-g++)
+set(CMAKE_C_FLAGS_INIT "-mcpu=cortex-m4 -mthumb -Wall -Wextra -Werror")
+set(CMAKE_CXX_FLAGS_INIT "-mcpu=cortex-m4 -mthumb -Wall -Wextra -Werror")
+set(CMAKE_TRY_COMPILE_TARGET_TYPE STATIC_LIBRARY)
