@@ -234,7 +234,7 @@ def test_a_firmware_without_room_says_so(program):
 def test_samples_are_not_kept_where_their_rows_are_learned_from(tmp_path):
     graph = tiny_graph(tmp_path)
     scheme = tmp_path / "stem.toml"
-    scheme.write_text('bias = ["head", "stem"]\n[weights]\nhead = 1.0\n')
+    scheme.write_text('[bias]\nlayers = ["head", "stem"]\n[weights]\nhead = 1.0\n')
     program = compile_model(
         graph, load_scheme(str(scheme), graph), get_target("cortex-m7"), row_input=True
     )
