@@ -24,6 +24,7 @@ from experiments import (
     personalization,
     pytorch,
     qas,
+    replay,
     search,
     speed,
 )
@@ -52,6 +53,8 @@ from experiments.pytorch import check as pytorch_check
 from experiments.pytorch import tables as pytorch_tables
 from experiments.qas import figure as qas_figure
 from experiments.qas import tables as qas_tables
+from experiments.replay import check as replay_check
+from experiments.replay import tables as replay_tables
 from experiments.search import check as search_check
 from experiments.search import figure as search_figure
 from experiments.search import tables as search_tables
@@ -69,6 +72,7 @@ _DOCS = (
     "stream",
     "tflite-files",
     "onnx-files",
+    "sample-memory",
     "search",
     "reproducing",
 )
@@ -89,6 +93,7 @@ _TABLES: Mapping[Path, Mapping[str, Make]] = {
     personalization.LEDGER: personalization_tables.TABLES,
     pytorch.LEDGER: pytorch_tables.TABLES,
     qas.LEDGER: qas_tables.TABLES,
+    replay.LEDGER: replay_tables.TABLES,
     search.LEDGER: search_tables.TABLES,
     speed.LEDGER: speed_tables.TABLES,
 }
@@ -118,6 +123,7 @@ CHECKS: Mapping[Path, Check] = {
     online.LEDGER: online_check.complaints,
     personalization.LEDGER: personalization_check.complaints,
     pytorch.LEDGER: pytorch_check.complaints,
+    replay.LEDGER: replay_check.complaints,
     search.LEDGER: search_check.complaints,
 }
 
