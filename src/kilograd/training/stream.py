@@ -49,10 +49,9 @@ class MemoryOptions:
         if self.samples < _FEWEST_KEPT or self.per_class < 0:
             raise DataError(
                 f"learning again needs room for 2 samples, of two classes, not {self.samples}",
-                where="memory",
             )
         if self.replays < 0 or (self.consolidation is not None and self.consolidation < 0):
-            raise DataError("steps from samples that are kept are 0 or more", where="memory")
+            raise DataError("steps from samples that are kept are 0 or more")
 
     @classmethod
     def for_program(
@@ -77,7 +76,6 @@ class MemoryOptions:
             raise DataError(
                 f"{room_bytes:,} bytes hold {room} of these samples, which take {each:,} bytes "
                 "each, and learning again needs two, of two classes",
-                where="memory",
                 hint=f"at least {_FEWEST_KEPT * each:,} bytes, or a scheme that trains later "
                 "layers, behind which a sample is smaller",
             )
