@@ -44,12 +44,14 @@ class Scenario:
         per_class: samples of a class that are kept at most; 0 for no such limit.
         room_bytes: of memory; None for as much as ``per_class`` of every class take.
         comes_late: whether the last class comes in the middle.
+        rate: multiple of the default rate.
     """
 
     order: str
     per_class: int = 0
     room_bytes: int | None = None
     comes_late: bool = False
+    rate: float = 1
 
     def memory(self, program: Program) -> MemoryOptions | None:
         """The memory, if there is one."""
@@ -69,6 +71,7 @@ SCENARIOS = {
     "sorted, 64 KB": Scenario("sorted", room_bytes=64 << 10),
     "shuffled, 20 a class": Scenario("shuffled", per_class=20),
     LATE: Scenario("sorted", per_class=20, comes_late=True),
+    **{f"{factor} times the rate": Scenario("shuffled", rate=factor) for factor in (3, 10, 50)},
 }
 
 
@@ -105,7 +108,7 @@ def run(cell: Cell, seed: int, dataset: Dataset, program: Program, device: Devic
     except DataError:  # not even two samples fit
         return {"fits": False}
     options = OnlineOptions(
-        rate=default_rate(program),
+        rate=scenario.rate * default_rate(program),
         seed=seed,
         order=scenario.order,
         memory=memory,

@@ -8,7 +8,8 @@ from experiments.common.ledgers import Ledger, Row
 from experiments.common.markdown import spread, table
 from experiments.replay.run import DATA, LATE, SCENARIOS, SCHEMES, SEEDS, SHUFFLED, Cell
 
-_IN_ORDER = [name for name in SCENARIOS if name != LATE]
+_RATES = [SHUFFLED, *(name for name, scenario in SCENARIOS.items() if scenario.rate != 1)]
+_IN_ORDER = [name for name in SCENARIOS if name != LATE and name not in _RATES[1:]]
 
 
 def _rows(ledger: Ledger, data: str, scheme: str, scenario: str) -> list[Row]:
@@ -84,4 +85,17 @@ def late(ledger: Ledger) -> str:
     return table([*header, "had it come shuffled"], body)
 
 
-TABLES = {"replay": replay, "replay_packs": packs, "replay_late": late}
+def rates(ledger: Ledger) -> str:
+    """Means over the packs at rates that are too high, and how often a run went back."""
+    body: list[list[str]] = []
+    for scheme in SCHEMES:
+        for scenario in _RATES:
+            means = mean_accuracy(ledger, scheme, scenario)
+            rows = [row for data in DATA for row in _rows(ledger, data, scheme, scenario)]
+            backs = sum(row["divergences"] for row in rows) / max(len(rows), 1)
+            name = "the default rate" if scenario == SHUFFLED else scenario
+            body.append([scheme, name, "" if means is None else spread(means), f"{backs:.1f}"])
+    return table(["scheme", "rate", "accuracy", "times it went back, a run"], body)
+
+
+TABLES = {"replay_rates": rates, "replay": replay, "replay_packs": packs, "replay_late": late}

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 
+from kilograd.device.protocol import Device, LearningRate
 from kilograd.errors import DataError, DeviceError
 from kilograd.ops.arithmetic import mix, random_bits
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from kilograd.device.protocol import LearningRate
 
 #: Streams of random numbers, of kg_memory.c; nodes of a step have those from 0 up.
 _KEEPING, _DRAWING = -1, -2
@@ -30,7 +30,7 @@ _FEWEST_CLASSES = 2
 
 
 @runtime_checkable
-class MemoryDevice(Protocol):
+class MemoryDevice(Device, Protocol):
     """A device that keeps samples and learns from them again, as ``kg_memory.h`` says.
 
     Before `begin_memory`, and where a firmware has no room for one, calls raise DeviceError.

@@ -144,6 +144,12 @@ class DivergenceMonitor:
             self._healthy, self._latest = self._latest, state
             self._flows = self._flows or not _gradients_vanish(since)
 
+    def overshot(self) -> None:
+        """The rate is too high, whatever the counters say: go back to the start of the run."""
+        self._counted = self._device.counters().training
+        self._healthy = self._start
+        self._go_back(self._device.read_state())
+
     def _go_back(self, state: bytes) -> None:
         if self.divergences and self._steps - self.divergences[-1].step <= RELAPSE_STEPS:
             self._healthy = self._start

@@ -14,6 +14,7 @@ from kilograd.device.sample_memory import MemoryDevice
 from kilograd.errors import DeviceError
 from kilograd.training.divergence import DivergenceMonitor
 from kilograd.training.loop import Runner
+from kilograd.training.overshoot import OvershootGuard
 from kilograd.training.stream import MemoryOptions, SampleKey, Stream
 
 
@@ -97,6 +98,7 @@ class _AtOnce:
         self._runner = runner
         self._monitor = monitor
         self._repeats = repeats
+        self._guard = OvershootGuard(monitor)
         self.steps = 0
         self.all_steps = repeats * count
 
@@ -109,6 +111,8 @@ class _AtOnce:
         logits = self._runner.step(key, label, self._monitor.rate)
         self._monitor.after_step()
         self.steps += 1
+        if self._guard.is_due():
+            self._guard.look(logits, self._runner.predict(key), label)
         return logits
 
     def consolidate(
@@ -131,6 +135,7 @@ class _WithMemory:
         self._stream = stream
         self._monitor = monitor
         self._options = options
+        self._guard = OvershootGuard(monitor)
         count = len(stream.order)
         asked = options.consolidation
         self._last_steps = count if asked is None else asked
@@ -149,6 +154,8 @@ class _WithMemory:
         if not self._can_teach():
             return logits
         self._count_step()
+        if self._guard.is_due():
+            self._guard.look(logits, self._device.predict(sample), label)
         for _ in range(self._options.replays):
             if self._device.memory_replay(self._monitor.rate, 0) is not None:
                 self._count_step()

@@ -334,6 +334,13 @@ class Runner(Generic[Key]):
             return device.train_step_from_snapshot(self._snapshot(device, key), label, rate)
         return device.train_step(self._sample(key), label, rate)
 
+    def predict(self, key: Key) -> NDArray[np.int32]:
+        """As `Device.predict`."""
+        device = self._device
+        if self._keeps and isinstance(device, PrefixDevice):
+            return device.predict_from_snapshot(self._snapshot(device, key))
+        return device.predict(self._sample(key))
+
     def evaluate(
         self,
         keys: Sequence[Key],
@@ -348,11 +355,7 @@ class Runner(Generic[Key]):
         for done, (key, label) in enumerate(zip(keys, labels.tolist(), strict=True), 1):
             if should_stop():
                 raise _Stopped
-            if self._keeps and isinstance(device, PrefixDevice):
-                logits = device.predict_from_snapshot(self._snapshot(device, key))
-            else:
-                logits = device.predict(self._sample(key))
-            answers.count(counts, logits, label)
+            answers.count(counts, self.predict(key), label)
             if progress is not None:
                 progress("evaluating", done, len(keys), Evaluation(counts).accuracy)
         return Evaluation(counts)
