@@ -17,6 +17,7 @@ from experiments import (
     ablation,
     accuracy,
     features,
+    few,
     foundation,
     importing,
     memory,
@@ -36,6 +37,7 @@ from experiments.common.charts import Chart, figures, figures_in, svg
 from experiments.common.ledgers import Ledger, ledger_text, read_ledger
 from experiments.common.paths import DOCS, ROOT
 from experiments.features import tables as features_tables
+from experiments.few import tables as few_tables
 from experiments.foundation import tables as foundation_tables
 from experiments.importing import check as importing_check
 from experiments.importing import tables as importing_tables
@@ -73,6 +75,7 @@ _DOCS = (
     "tflite-files",
     "onnx-files",
     "sample-memory",
+    "few-samples",
     "search",
     "reproducing",
 )
@@ -85,6 +88,7 @@ _TABLES: Mapping[Path, Mapping[str, Make]] = {
     ablation.LEDGER: ablation_tables.TABLES,
     accuracy.LEDGER: accuracy_tables.TABLES,
     features.LEDGER: features_tables.TABLES,
+    few.LEDGER: few_tables.TABLES,
     foundation.LEDGER: foundation_tables.TABLES,
     importing.LEDGER: importing_tables.TABLES,
     memory.LEDGER: memory_tables.TABLES,

@@ -28,6 +28,7 @@ from kilograd.frontend.open import class_names, input_spec
 from kilograd.ir import Graph
 from kilograd.scheme import load_scheme
 from kilograd.targets import get_target
+from kilograd.training.epochs import default_epochs
 from kilograd.training.loop import DEFAULT_RATE, TrainingOptions
 from kilograd.training.rate import default_rate
 from kilograd.training.state_file import History, read_state_file
@@ -103,6 +104,14 @@ def new_setup(request: TrainRequest) -> Setup:
     own = None if comes_late or request.has_fresh_head else _own_head(request, dataset)
     if own is not None and own.class_names and not dataset.has_label_sets:
         dataset = with_class_order(dataset, own.class_names)
+    notes = [] if own is None else [own.text]
+    if request.epochs is None and request.limit is None and stream_options is None:
+        options = replace(options, epochs=default_epochs(dataset))
+        if options.epochs > 1:
+            notes.append(
+                f"the classes have few samples: training goes over them {options.epochs} times "
+                "(--epochs says how often)"
+            )
     stream = None if stream_options is None else ask_for_stream(dataset, spec, stream_options)
     if stream is not None:
         dataset = stream.dataset
@@ -125,7 +134,7 @@ def new_setup(request: TrainRequest) -> Setup:
         own is not None,
         limits,
         stream,
-        note="" if own is None else own.text,
+        note="\n".join(notes),
         validation=judging.validation,
         augmentation=augmentation,
     )

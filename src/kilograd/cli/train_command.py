@@ -44,7 +44,9 @@ def train(
     epochs: Annotated[
         int | None,
         typer.Option(
-            help="Pass over the training samples this many times. The default is 1.", min=1
+            help="Pass over the training samples this many times. The default is 1, or 30 where the "
+            "classes have 20 samples or fewer.",
+            min=1,
         ),
     ] = None,
     lr: Annotated[

@@ -1,0 +1,21 @@
+"""How often a run goes over its samples when nobody says so."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kilograd.data import Dataset
+
+#: Passes over few samples; more of them taught no more (docs/few-samples.md).
+FEW_SAMPLES_EPOCHS = 30
+
+#: A class has few samples up to so many, in the median over the classes.
+FEW_SAMPLES = 20
+
+
+def default_epochs(dataset: Dataset) -> int:
+    """One pass, or `FEW_SAMPLES_EPOCHS` where the classes have few training samples."""
+    if dataset.has_label_sets or not len(dataset.train):
+        return 1
+    counts = np.bincount(dataset.train.labels, minlength=len(dataset.class_names))
+    return FEW_SAMPLES_EPOCHS if np.median(counts) <= FEW_SAMPLES else 1
