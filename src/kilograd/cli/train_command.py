@@ -44,8 +44,8 @@ def train(
     epochs: Annotated[
         int | None,
         typer.Option(
-            help="Pass over the training samples this many times. The default is 1, or 30 where the "
-            "classes have 20 samples or fewer.",
+            help="Pass over the training samples this many times. The default is 1, or 30 where "
+            "the classes have 20 samples or fewer.",
             min=1,
         ),
     ] = None,

@@ -6,7 +6,7 @@ import numpy as np
 
 from kilograd.data import Dataset
 
-#: Passes over few samples; more of them taught no more (docs/few-samples.md).
+#: Passes over few samples; docs/few-samples.md says what they teach.
 FEW_SAMPLES_EPOCHS = 30
 
 #: A class has few samples up to so many, in the median over the classes.
