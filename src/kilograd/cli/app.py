@@ -256,6 +256,16 @@ def measure(
         print_json(result)
 
 
+@app.command()
+def targets(*, as_json: JsonOption = False) -> None:
+    """List the machines that kilograd writes C for."""
+    from kilograd.cli.targets import list_targets  # noqa: PLC0415 - commands start fast
+
+    result = list_targets(results(as_json=as_json))
+    if as_json:
+        print_json(result)
+
+
 app.command()(evaluate)
 app.command()(export)
 app.command()(predict)

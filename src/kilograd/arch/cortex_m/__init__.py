@@ -17,6 +17,8 @@ _MODELS = {
     "cortex-m7": arm_const.UC_CPU_ARM_CORTEX_M7,
     "cortex-m33": arm_const.UC_CPU_ARM_CORTEX_M33,
 }
+#: Cores that are made with DSP instructions or without them; the others have them or have not.
+_WITH_OR_WITHOUT_DSP = frozenset({"cortex-m33"})
 _SYSTEM_CONTROL_SPACE = (0xE000_E000, 0x1000)
 
 # Bits of the Configurable Fault Status Register, in the order in which they explain most.
@@ -52,11 +54,16 @@ class CortexM(Architecture):
 
     def zig_flags(self, target: Target) -> tuple[str, ...]:
         """Thumb, soft floating point."""
-        return ("-target", "thumb-freestanding-eabi", f"-mcpu={target.core.replace('-', '_')}")
+        core = target.core.replace("-", "_")
+        if target.core in _WITH_OR_WITHOUT_DSP:
+            core += "+dsp" if "dsp" in target.features else "-dsp"
+        return ("-target", "thumb-freestanding-eabi", f"-mcpu={core}")
 
     def gcc_flags(self, target: Target) -> tuple[str, ...]:
         """The same."""
-        return (f"-mcpu={target.core}", "-mthumb", "-mfloat-abi=soft")
+        has_dsp = target.core not in _WITH_OR_WITHOUT_DSP or "dsp" in target.features
+        core = target.core if has_dsp else f"{target.core}+nodsp"
+        return (f"-mcpu={core}", "-mthumb", "-mfloat-abi=soft")
 
     def target_header(self, target: Target) -> str:
         """Whether there are a protection unit and a fault status register; regions to protect."""
