@@ -25,7 +25,10 @@ from kilograd.version import VERSION
 _PACKAGE = "kilograd.export"
 
 #: What firmwares for measurements and emulated devices do without.
-_ONLY_IN_FOLDERS = ("kg_selftest.c", "kg_flash.h", "kg_storage.h", "kg_storage.c")
+_ONLY_IN_FOLDERS = (
+    *("kg_selftest.c", "kg_flash.h", "kg_storage.h", "kg_storage.c"),
+    *("kg_serial.h", "kg_serial.c"),
+)
 
 
 def export_c(
