@@ -55,8 +55,9 @@ def libraries(folders):
 
 @pytest.fixture(autouse=True)
 def repeatable(monkeypatch):
-    """Sessions begin at the same number, from which it soon wraps around."""
-    monkeypatch.setattr("kilograd.device.serial_link.secrets.randbits", lambda bits: 0xFFFF_FF80)
+    """Sessions begin at the same numbers; the first one soon wraps around."""
+    numbers = iter((0xFFFF_FF80, *range(1000, 1_000_000_000, 1_000_000)))
+    monkeypatch.setattr("kilograd.device.serial_link.secrets.randbits", lambda bits: next(numbers))
 
 
 @pytest.fixture(scope="module")
