@@ -63,12 +63,12 @@ def compile_board(name, folder, build, main="main.c"):
 
 
 @contextmanager
-def emulated(name, elf):
-    """QEMU with the firmware: yields what the board is called at a PC, and the process."""
+def emulated(name, elf, serial="pty"):
+    """QEMU with the firmware: yields its port, where that is a pseudo terminal, and the process."""
     program, machine, _ = MACHINES[name]
     bios = ["-bios", "none"] if "riscv" in program else []
     quiet = ["-nographic", "-monitor", "none", *bios]
-    command = [program, "-M", machine, *quiet, "-serial", "pty", "-kernel", str(elf)]
+    command = [program, "-M", machine, *quiet, "-serial", serial, "-kernel", str(elf)]
     with subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
@@ -77,7 +77,9 @@ def emulated(name, elf):
         text=True,
     ) as process:
         try:
-            port = re.search(r"(/dev/pts/\d+)", process.stdout.readline()).group(1)
+            port = None
+            if serial == "pty":
+                port = re.search(r"(/dev/pts/\d+)", process.stdout.readline()).group(1)
             yield port, process
         finally:
             process.kill()
