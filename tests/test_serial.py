@@ -1,87 +1,47 @@
-"""The protocol of a serial line: the C in this process, behind a line in Python that goes wrong."""
+"""The protocol of a serial line: the C in this process, and what it must refuse."""
 
-import hashlib
-import logging
+import random
 import struct
 from collections import Counter
-from contextlib import suppress
 
 import numpy as np
 import pytest
 
-from kilograd import export_c
-from kilograd.compiler import compile_model
 from kilograd.device.open import open_device
-from kilograd.device.protocol import LearningRate
 from kilograd.device.serial_frames import MOST_DATA, Frame, Kind
-from kilograd.device.serial_link import Patience
 from kilograd.errors import DataError, DeviceError
-from kilograd.frontend.native import load_native
-from kilograd.scheme import load_scheme
-from kilograd.targets import get_target
-from networks import native_model
-from serial_line.wires import FAULTS, PATIENT, Board, Clock, FaultyWire, board_library, connect
-
-RATE = LearningRate.from_float(0.01)
-STEPS = 200
-CLASSES = 70  # more than an answer holds logits of
+from serial_line.cases import CLASSES, RATE, learn, make_case, repeat_sessions
+from serial_line.wires import Board, Clock, board_library, connect
 
 
 @pytest.fixture(scope="module")
-def programs(tmp_path_factory):
-    """Held samples and samples in rows, of the same model."""
-    path = native_model(classes=CLASSES).write(tmp_path_factory.mktemp("model") / "tiny.npz")
-    graph = load_native(path)
-    return {
-        rows: compile_model(
-            graph, load_scheme("last:3", graph), get_target("portable"), row_input=rows
-        )
-        for rows in (False, True)
-    }
-
-
-@pytest.fixture(scope="module")
-def folders(programs, tmp_path_factory):
-    parent = tmp_path_factory.mktemp("exported")
-    for rows, program in programs.items():
-        export_c(program, parent / str(rows))
-    return {rows: parent / str(rows) for rows in programs}
-
-
-@pytest.fixture(scope="module")
-def libraries(folders):
-    return {rows: board_library(folder) for rows, folder in folders.items()}
+def case(tmp_path_factory):
+    return make_case(tmp_path_factory.mktemp("case"))
 
 
 @pytest.fixture(autouse=True)
 def repeatable(monkeypatch):
-    """Sessions begin at the same numbers; the first one soon wraps around."""
-    numbers = iter((0xFFFF_FF80, *range(1000, 1_000_000_000, 1_000_000)))
-    monkeypatch.setattr("kilograd.device.serial_link.secrets.randbits", lambda bits: next(numbers))
+    repeat_sessions(monkeypatch)
 
 
-@pytest.fixture(scope="module")
-def lessons(programs):
-    rng = np.random.default_rng(3)
-    inputs = rng.integers(-128, 128, (STEPS, *programs[False].graph.inputs[0].type.shape))
-    return inputs.astype(np.int8), rng.integers(0, CLASSES, STEPS).tolist()
+@pytest.fixture
+def programs(case):
+    return case.programs
 
 
-@pytest.fixture(scope="module")
-def digests(programs, lessons):
-    """Of the host, after each number of steps."""
-    with open_device(programs[False], "host") as host:
-        return learn(host, lessons, STEPS)
+@pytest.fixture
+def libraries(case):
+    return case.libraries
 
 
-def learn(device, lessons, steps, *, seed=4):
-    """SHA-256 of all logits and the state, after each step."""
-    device.initialize(seed)
-    hasher, found = hashlib.sha256(), []
-    for sample, label in zip(*(part[:steps] for part in lessons), strict=True):
-        hasher.update(device.train_step(sample, label, RATE).astype("<i4").tobytes())
-        found.append(hashlib.sha256(hasher.digest() + device.read_state()).hexdigest())
-    return found
+@pytest.fixture
+def lessons(case):
+    return case.lessons
+
+
+@pytest.fixture
+def digests(case):
+    return case.digests
 
 
 @pytest.fixture(params=[False, True], ids=["held", "rows"])
@@ -268,8 +228,14 @@ def test_nothing_is_executed_before_a_session(libraries, rows, clock):
     assert board.executed == 0
 
 
-def test_noise_is_never_executed(libraries, rows, clock, programs):
-    board = Board(libraries[rows], clock)
+@pytest.fixture(scope="module")
+def checked(case):
+    """As `libraries`, ending the process on undefined behaviour."""
+    return {rows: board_library(path, sanitize=True) for rows, path in case.folders.items()}
+
+
+def test_noise_is_never_executed(checked, rows, clock, programs):
+    board = Board(checked[rows], clock)
     with connect(programs[rows], board, clock) as device:
         device.initialize(3)
         state, executed = device.read_state(), board.executed
@@ -279,6 +245,22 @@ def test_noise_is_never_executed(libraries, rows, clock, programs):
             board.write(noise.astype(np.uint8).tobytes())
         assert board.executed == executed
         assert device.read_state() == state
+
+
+def test_any_whole_request_is_answered(checked, rows, clock, programs, lessons, digests):
+    """Of whatever kind, value and data: refused or executed, and the board still learns."""
+    rng = random.Random(5)
+    statuses = Counter()
+    with connect(programs[rows], Board(checked[rows], clock), clock) as device:
+        sizes = (0, MOST_DATA, device.input_bytes, device.state_bytes, CLASSES * 4, 1 << 31)
+        kinds = [kind for kind in Kind if kind not in (Kind.BUSY, Kind.NO_SESSION)]
+        for _ in range(5_000):
+            kind = rng.choice(kinds)
+            value = (rng.choice(sizes) + rng.randint(-2, 2)) & 0xFFFF_FFFF
+            data = rng.randbytes(rng.choice((0, 0, 0, 12, rng.randint(0, MOST_DATA))))
+            statuses[device._link.request(kind, value, data).status] += 1
+        assert learn(device, lessons, 5) == digests[:5]
+    assert len(statuses) > 6
 
 
 def test_a_board_that_was_reset_is_noticed(programs, libraries, rows, clock, lessons):
@@ -298,100 +280,3 @@ def test_two_programs_at_one_board(programs, board, rows, clock, lessons):
     with pytest.raises(DeviceError, match="another program has spoken to it"):
         first.initialize(1)
     second.predict(lessons[0][0])
-
-
-def campaign(
-    programs, libraries, lessons, digests, seeds, steps, share, *, faults=FAULTS, patience=PATIENT
-):
-    """Runs behind a line that goes wrong: faults, and what came of the runs."""
-    counts, outcomes, errors = Counter(), Counter(), []
-    for seed in seeds:
-        rows = bool(seed % 2)
-        clock = Clock()
-        board = Board(libraries[rows], clock)
-        wire = FaultyWire(board, seed, share, faults)
-        try:
-            with connect(programs[rows], wire, clock, patience) as device:
-                wrong = learn(device, lessons, steps) != digests[:steps]
-                outcomes["wrong" if wrong or board.steps != steps else "right"] += 1
-        except DeviceError as error:
-            errors.append(str(error))
-            outcomes["error"] += 1
-        assert clock.seconds < 60 * steps
-        counts.update(wire.counts)
-    assert set(counts) == set(faults)
-    assert all("no answer within" in error or "none of kilograd" in error for error in errors)
-    logging.getLogger(__name__).info("%s: %s", dict(outcomes), dict(counts))
-    return sum(counts.values()), outcomes
-
-
-def test_a_bad_line_gives_the_bits_of_the_host(programs, libraries, lessons, digests):
-    faults, outcomes = campaign(programs, libraries, lessons, digests, range(4), 12, 0.3)
-    assert faults > 500
-    assert outcomes == {"right": 4}
-
-
-@pytest.mark.slow
-def test_many_faults_and_no_wrong_bit(programs, libraries, lessons, digests):
-    """As docs/serial.md says: more than 250,000."""
-    faults, outcomes = campaign(programs, libraries, lessons, digests, range(100), STEPS, 0.3)
-    assert faults > 250_000
-    assert outcomes == {"right": 100}
-
-
-@pytest.mark.parametrize(
-    ("old", "new"),
-    [
-        ("if (sequence != line.last) {", "{"),
-        ("kg_crc32(0, bytes, end) == word_at(bytes + end) ?", "1 ?"),
-    ],
-)
-def test_a_planted_mistake_is_found(programs, folders, lessons, digests, old, new):
-    """Repeated requests that are executed again, and damaged ones that are executed."""
-    library = board_library(folders[False], {old: new})
-    right = 0
-    for seed in range(4):
-        clock = Clock()
-        board = Board(library, clock)
-        wire = FaultyWire(board, seed, 0.3, ("flip", "duplicate", "stall", "lose"))
-        with suppress(DeviceError), connect(programs[False], wire, clock) as device:
-            right += learn(device, lessons, 60) == digests[:60]
-    assert right == 0
-
-
-def test_a_line_that_hardly_works_ends_in_time_and_with_an_error(
-    programs, libraries, lessons, digests
-):
-    patience = Patience(retry_seconds=0.3, answer_seconds=4.0, work_seconds=10.0)
-    options = {"faults": ("drop", "flip", "lose"), "patience": patience}
-    _, outcomes = campaign(programs, libraries, lessons, digests, range(8), 5, 0.8, **options)
-    assert outcomes["error"] > 0
-    assert outcomes["wrong"] == 0
-
-
-def test_unplugged_in_the_middle_of_anything(programs, libraries, lessons, clock):
-    """Whichever frame is the last one, the error says it, and the next session finds a network."""
-    board = Board(libraries[False], clock)
-    errors, losses = [], []
-    for after in range(60):
-        wire = FaultyWire(board, after, 0.0)
-        with connect(programs[False], wire, clock) as device:
-            wire.gone_after = after
-            try:
-                device.initialize(0)
-                begun = device.read_state()
-                device.train_step(lessons[0][0], 2, RATE)
-                device.write_state(begun)
-            except DeviceError as error:
-                errors.append(str(error))
-            else:
-                break
-        with connect(programs[False], board, clock) as device:
-            try:
-                assert len(device.read_state()) == device.state_bytes
-            except DeviceError as error:
-                losses.append((after, str(error)))
-    assert len(errors) == after > 8
-    assert all("the board is gone: no such device" in error for error in errors)
-    assert len({after for after, _ in losses}) > 2  # those in the middle of writing the state
-    assert all("READ_STATE: the network is not initialized" in error for _, error in losses)

@@ -334,7 +334,7 @@ def test_nobody_listens(kilograd, model, listener):
 
 
 @posix
-def test_a_board_that_is_slow_says_that_it_works(program, board, monkeypatch):
+def test_a_board_that_is_slow_says_that_it_works(program, board):
     """What it works on may take longer than an answer to anything else."""
     late = []
 

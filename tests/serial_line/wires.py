@@ -34,19 +34,20 @@ class Clock:
         return self.seconds
 
 
-def board_library(folder, mistakes=None):
+def board_library(folder, mistakes=None, *, sanitize=False):
     """The C of an exported folder for this computer, with the port in front of it.
 
     Args:
         folder: what `export_c` wrote.
         mistakes: texts of kg_serial.c and what is put in their places.
+        sanitize: end the process on undefined behaviour.
     """
     sources = {path.name: path.read_text() for path in folder.glob("*.[ch]")}
     for old, new in (mistakes or {}).items():
         assert sources["kg_serial.c"].count(old) == 1, old
         sources["kg_serial.c"] = sources["kg_serial.c"].replace(old, new)
     sources |= {name: read_c(FOLDER / name) for name in ("computer.c", "saves.h")}
-    return build_host_library(sources, extra_flags=("-O2",)).path
+    return build_host_library(sources, sanitize=sanitize, extra_flags=("-O2",)).path
 
 
 class Board:

@@ -139,14 +139,14 @@ class Link:
         decoder = self._decoder
         if kind != Kind.HELLO:
             return DeviceError(
-                f"no answer within {seconds:g} seconds, in the middle of a session",
+                f"no answer within {seconds:.3g} seconds, in the middle of a session",
                 where=self._name,
                 hint="is the board still powered and connected, and does its firmware still call "
                 "kg_serial_poll?",
             )
         if decoder.frames_seen:
             return DeviceError(
-                f"no answer within {seconds:g} seconds, but answers to someone else",
+                f"no answer within {seconds:.3g} seconds, but answers to someone else",
                 where=self._name,
                 hint="does another program use the same board?",
             )
@@ -157,7 +157,7 @@ class Link:
                 hint=f"another firmware runs there, or {self._hint}",
             )
         return DeviceError(
-            f"no answer within {seconds:g} seconds",
+            f"no answer within {seconds:.3g} seconds",
             where=self._name,
             hint="is the board powered and connected, does its firmware call kg_serial_poll, and "
             f"{self._hint}?",

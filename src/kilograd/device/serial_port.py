@@ -93,7 +93,7 @@ class SerialAddress:
         if self.tcp_port is not None:
             return Patience()
         frames = 2 * FRAME_BYTES * _BITS_OF_A_BYTE / self.baud
-        return Patience(0.25 + 1.5 * frames, 5.0 + 10 * frames)
+        return Patience(0.25 + 1.5 * frames, max(5.0, 12 * frames))
 
     def open(self) -> Wire:
         """The line.
