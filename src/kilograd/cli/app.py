@@ -193,7 +193,10 @@ def verify(
     label_sets: LabelSetsOption = False,
     steps: Annotated[int, typer.Option(help="Compare this many training steps.", min=1)] = 5,
     devices: Annotated[
-        str, typer.Option(help="Compare these devices, separated by commas.")
+        str,
+        typer.Option(
+            help="Compare these devices, separated by commas: names as for train's --device."
+        ),
     ] = "reference,host,unicorn",
     target: TargetOption = "cortex-m7",
     memory: MemoryOption = None,

@@ -113,8 +113,8 @@ FlashOption = Annotated[
 DeviceOption = Annotated[
     str,
     typer.Option(
-        help="Train on this device: reference, host, unicorn, qemu, or the name of a target to "
-        "emulate."
+        help="Train on this device: reference, host, unicorn, qemu, the name of a target to "
+        "emulate, or serial:PORT[@BAUD] for a board."
     ),
 ]
 SeedOption = Annotated[

@@ -47,7 +47,7 @@ def verify_model(
             progress=lambda name, step: status.update(f"{name}: step {step} of {steps}"),
         )
     for name, digests in equivalence.digests.items():
-        answers.print(f"{name:>10}  {digests[-1]}", markup=False, highlight=False)
+        answers.print(f"{name:>10}  {digests[-1]}", markup=False, highlight=False, soft_wrap=True)
     verdict = "identical" if equivalence.identical else "DIFFERENT"
     answers.print(f"the devices are {verdict} after {steps} steps", style="bold")
     return {

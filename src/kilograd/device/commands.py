@@ -45,12 +45,18 @@ _HEADER = struct.Struct("<BI")
 _INFO = struct.Struct("<4I")
 #: Set in the number of classes where labels are sets of them.
 _LABEL_SETS = 1 << 31
-_COUNTERS = struct.Struct(f"<{len(fields(TrainingCounters))}I")
-_STEP = struct.Struct("<3iI")
+#: Of `TrainingCounters`, as the C has them.
+COUNTERS = struct.Struct(f"<{len(fields(TrainingCounters))}I")
+#: Label and learning rate.
+STEP = struct.Struct("<3iI")
 _REPLAY = struct.Struct("<I2iI")
 
-#: Why the command loop itself refuses a request.
-_LOOP_REFUSALS = {1: "the payload has the wrong length", 2: "unknown command"}
+#: Why what executes the commands refuses a request by itself.
+_LOOP_REFUSALS = {
+    1: "the payload has the wrong length",
+    2: "unknown command",
+    3: "a piece that does not follow the one before",
+}
 
 #: Most int16 numbers that the firmware takes with one command.
 _MOST_NUMBERS = 64
@@ -86,84 +92,49 @@ class Status(IntEnum):
     FAULT = 2
 
 
-class FirmwareDevice(ABC):
-    """A device that runs a firmware; subclasses move the bytes.
+class CommandDevice(ABC):
+    """A device at the other end of a line; subclasses say how a command gets there.
 
-    They call `_connect` once bytes can flow.
+    They set the sizes, which the other end tells, before anything else is called.
 
-    Args:
-        elf: the firmware.
-        target: what it was built for.
+    Attributes:
+        class_count: the number of logits.
+        has_label_sets: whether a label is a set of classes.
+        active_classes: how many classes, the first ones, are predicted and learned.
+        input_bytes: of a sample.
+        state_bytes: of everything that training changes.
+        arena_bytes: of memory that a call uses.
     """
 
     name = "firmware"
+    class_count: int
+    has_label_sets: bool
+    active_classes: int
+    input_bytes: int
+    state_bytes: int
+    arena_bytes: int
 
-    def __init__(self, elf: Path, target: Target) -> None:
-        self.elf = elf
-        self._target = target
-        self._symbols = read_symbols(elf)
+    def __init__(self) -> None:
         self._closed = False
-        self._has_memory = False
 
     @abstractmethod
-    def _send(self, data: bytes) -> None:
-        """Gives bytes to the firmware.
-
-        Raises:
-            DeviceError: it takes none.
-        """
-
-    @abstractmethod
-    def _receive(self, count: int) -> bytes:
-        """Exactly `count` bytes of the firmware.
-
-        Raises:
-            DeviceError: it stopped, or gave none in time.
-        """
-
-    @abstractmethod
-    def _disconnect(self) -> None:
-        """Ends the firmware and frees everything; called once."""
-
-    def _connect(self) -> None:
-        info = self.exchange(Command.INFO)
-        if len(info) != _INFO.size:
-            self.close()
-            raise DeviceError(f"{self.name}: the firmware speaks another protocol")
-        self.input_bytes, classes, self.state_bytes, self.arena_bytes = _INFO.unpack(info)
-        self.class_count = classes & ~_LABEL_SETS
-        self.has_label_sets = bool(classes & _LABEL_SETS)
-        self.active_classes = self.class_count
-
     def exchange(self, command: int, payload: bytes = b"") -> bytes:
-        """Sends one request and waits for its reply.
+        """Has one command executed.
 
         Returns:
             The payload of the reply.
 
         Raises:
-            DeviceError: the firmware refused, faulted or stopped, or the device is closed.
+            DeviceError: it was refused or went wrong, or the device is closed.
         """
+
+    @abstractmethod
+    def _disconnect(self) -> None:
+        """Ends the connection and frees everything; called once."""
+
+    def _check_open(self) -> None:
         if self._closed:
             raise DeviceError(f"{self.name}: the device is closed")
-        try:
-            self._send(_HEADER.pack(command, len(payload)) + payload)
-            status, length = _HEADER.unpack(self._receive(_HEADER.size))
-            reply = self._receive(length)
-        except DeviceError:
-            self.close()
-            raise
-        if status == Status.OK:
-            return reply
-        if status == Status.REFUSED:
-            raise DeviceError(
-                f"{self.name}: the firmware refused command {command}: {_reason(reply)}"
-            )
-        self.close()
-        if status == Status.FAULT and len(reply) == FaultReport.SIZE:
-            report = FaultReport.unpack(reply)
-            raise fault_error(self.name, self._target, self._symbols, report)
-        raise DeviceError(f"{self.name}: the firmware sent a reply with unknown status {status}")
 
     def initialize(self, seed: int) -> None:
         """Sets initial weights, all classes active and the step counter 0; seed: uint32."""
@@ -186,9 +157,108 @@ class FirmwareDevice(ABC):
     ) -> NDArray[np.int32]:
         """Learns from one sample: its logits before the update, int32, (classes,)."""
         check_label(label, self.active_classes, are_sets=self.has_label_sets)
-        step = _STEP.pack(label, rate.mantissa, rate.exponent, rate.steps)
+        step = STEP.pack(label, rate.mantissa, rate.exponent, rate.steps)
         data = sample_bytes(sample, self.input_bytes)
         return _logits(self.exchange(Command.TRAIN, step + data))
+
+    def read_state(self) -> bytes:
+        """Everything that was trained; before it, as uint32: seed, steps, active classes."""
+        return self.exchange(Command.READ_STATE)
+
+    def write_state(self, state: bytes) -> None:
+        """Puts back what `read_state` gave."""
+        check_state(state, self.state_bytes, self.class_count)
+        self.exchange(Command.WRITE_STATE, state)
+        self.active_classes = state_classes(state)
+
+    def close(self) -> None:
+        """Ends the connection; may be called twice."""
+        if not self._closed:
+            self._closed = True
+            self._disconnect()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class FirmwareDevice(CommandDevice):
+    """A device that runs a firmware; subclasses move the bytes.
+
+    They call `_connect` once bytes can flow.
+
+    Args:
+        elf: the firmware.
+        target: what it was built for.
+    """
+
+    def __init__(self, elf: Path, target: Target) -> None:
+        super().__init__()
+        self.elf = elf
+        self._target = target
+        self._symbols = read_symbols(elf)
+        self._has_memory = False
+
+    @abstractmethod
+    def _send(self, data: bytes) -> None:
+        """Gives bytes to the firmware.
+
+        Raises:
+            DeviceError: it takes none.
+        """
+
+    @abstractmethod
+    def _receive(self, count: int) -> bytes:
+        """Exactly `count` bytes of the firmware.
+
+        Raises:
+            DeviceError: it stopped, or gave none in time.
+        """
+
+    def _connect(self) -> None:
+        info = self.exchange(Command.INFO)
+        if len(info) != _INFO.size:
+            self.close()
+            raise DeviceError(f"{self.name}: the firmware speaks another protocol")
+        self.input_bytes, classes, self.state_bytes, self.arena_bytes = _INFO.unpack(info)
+        self.class_count = classes & ~_LABEL_SETS
+        self.has_label_sets = bool(classes & _LABEL_SETS)
+        self.active_classes = self.class_count
+
+    def exchange(self, command: int, payload: bytes = b"") -> bytes:
+        """Sends one request and waits for its reply.
+
+        Returns:
+            The payload of the reply.
+
+        Raises:
+            DeviceError: the firmware refused, faulted or stopped, or the device is closed.
+        """
+        self._check_open()
+        try:
+            self._send(_HEADER.pack(command, len(payload)) + payload)
+            status, length = _HEADER.unpack(self._receive(_HEADER.size))
+            reply = self._receive(length)
+        except DeviceError:
+            self.close()
+            raise
+        if status == Status.OK:
+            return reply
+        if status == Status.REFUSED:
+            why = reason(int.from_bytes(reply, "little", signed=True))
+            raise DeviceError(f"{self.name}: the firmware refused command {command}: {why}")
+        self.close()
+        if status == Status.FAULT and len(reply) == FaultReport.SIZE:
+            report = FaultReport.unpack(reply)
+            raise fault_error(self.name, self._target, self._symbols, report)
+        raise DeviceError(f"{self.name}: the firmware sent a reply with unknown status {status}")
 
     def extract(self, samples: NDArray[np.int16]) -> NDArray[np.int8]:
         """Makes one input of the network from samples of a sensor.
@@ -245,7 +315,7 @@ class FirmwareDevice(ABC):
     ) -> NDArray[np.int32]:
         """As `MemoryDevice.memory_step`."""
         check_label(label, self.active_classes)
-        step = _STEP.pack(label, rate.mantissa, rate.exponent, rate.steps)
+        step = STEP.pack(label, rate.mantissa, rate.exponent, rate.steps)
         data = sample_bytes(sample, self.input_bytes)
         return _logits(self._ask_memory(Command.MEMORY_STEP, step + data))
 
@@ -272,43 +342,15 @@ class FirmwareDevice(ABC):
             raise no_memory(self.name)
         return self.exchange(command, payload)
 
-    def read_state(self) -> bytes:
-        """Everything that was trained; before it, as uint32: seed, steps, active classes."""
-        return self.exchange(Command.READ_STATE)
-
-    def write_state(self, state: bytes) -> None:
-        """Puts back what `read_state` gave."""
-        check_state(state, self.state_bytes, self.class_count)
-        self.exchange(Command.WRITE_STATE, state)
-        self.active_classes = state_classes(state)
-
     def counters(self) -> Counters:
         """What training has met, and the stack's high-water mark; subclasses may add more."""
-        counted = _COUNTERS.unpack(self.exchange(Command.COUNTERS))
+        counted = COUNTERS.unpack(self.exchange(Command.COUNTERS))
         (stack,) = struct.unpack("<I", self.exchange(Command.STACK))
         return Counters(TrainingCounters(*counted), stack, None)
 
-    def close(self) -> None:
-        """Ends the firmware; may be called twice."""
-        if not self._closed:
-            self._closed = True
-            self._disconnect()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-
-def _reason(reply: bytes) -> str:
-    """Why the firmware refused: what the network's C returned, or the command loop itself."""
-    code = int.from_bytes(reply, "little", signed=True)
+def reason(code: int) -> str:
+    """Why a firmware refused: what the network's C returned, or what executes the commands."""
     return {**REFUSALS, **_LOOP_REFUSALS}.get(code, f"reason {code}")
 
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from kilograd.device.host import HostDevice
 from kilograd.device.qemu import QemuDevice, qemu_available
 from kilograd.device.reference import ReferenceDevice
+from kilograd.device.serial import SerialDevice
+from kilograd.device.serial_port import SCHEME, SPELLING, SerialAddress
 from kilograd.device.unicorn import UnicornDevice
 from kilograd.errors import DeviceError
 from kilograd.targets import get_target, target_names
@@ -33,35 +35,41 @@ def device_names() -> tuple[str, ...]:
 
 
 def check_device(name: str) -> None:
-    """Refuse a name that is no device.
+    """Refuse a name that is no device; whether a board is there is seen when it is opened.
 
     Raises:
         DeviceError: the hint lists all.
     """
-    if name not in device_names():
-        known = ", ".join(device_names())
+    if name.startswith(SCHEME):
+        SerialAddress.parse(name)
+    elif name not in device_names():
+        known = ", ".join((*device_names(), SPELLING))
         raise DeviceError(f"there is no device {name!r}", hint=f"devices: {known}")
 
 
 def is_emulated(name: str) -> bool:
-    """Whether a device of this name runs a firmware."""
-    return name not in ("reference", "host")
+    """Whether a device of this name runs a firmware on an emulator."""
+    return name not in ("reference", "host") and not name.startswith(SCHEME)
 
 
 def target_of(program: Program, name: str) -> Target:
     """The target whose firmware or library a device of this name runs."""
     if name == "host":
         return get_target("host")
-    return program.target if name in DEVICES else get_target(name)
+    return program.target if name in DEVICES or name.startswith(SCHEME) else get_target(name)
 
 
 def compiler_of(program: Program, name: str) -> str | None:
-    """What compiles a program for a device of this name, with its version; None for no compiler.
+    """What compiles a program for a device of this name, with its version.
+
+    None where nothing does: for the reference, and for a board, whose firmware is there already.
 
     Raises:
         ToolchainError: the compiler is missing.
     """
-    return None if name == "reference" else compiler_version("zig", target_of(program, name))
+    if name == "reference" or name.startswith(SCHEME):
+        return None
+    return compiler_version("zig", target_of(program, name))
 
 
 def open_device(program: Program, name: str, *, compiler: Compiler = "zig") -> Device:
@@ -72,11 +80,12 @@ def open_device(program: Program, name: str, *, compiler: Compiler = "zig") -> D
 
     Args:
         program: the compiled model.
-        name: one of ``DEVICES``, or of a target that can be emulated.
+        name: one of ``DEVICES``, or of a target that can be emulated, or
+            ``serial:PORT[@BAUD]`` for a board whose firmware holds the program.
         compiler: for everything but the reference; gcc is the system's on the host.
 
     Raises:
-        DeviceError: for an unknown name.
+        DeviceError: for an unknown name, or a board that does not answer.
         ToolchainError: when a compiler or an emulator is missing.
         BudgetError: when the firmware cannot be linked.
     """
@@ -89,6 +98,8 @@ def open_device(program: Program, name: str, *, compiler: Compiler = "zig") -> D
 def _open(program: Program, name: str, compiler: Compiler) -> Device:
     if name == "reference":
         return ReferenceDevice(program)
+    if name.startswith(SCHEME):
+        return SerialDevice.open(name, program)
     program = program.for_target(target_of(program, name))
     if name == "host":
         return HostDevice(build_host_library(program.sources, compiler=compiler).path)

@@ -239,8 +239,14 @@ REFUSALS = {
     -3: "the label is no class",
     -4: "the rate is out of range",
     -5: "there are not so many classes",
+    -6: "what was saved belongs to another model",
     -7: "what was kept has changed since",
+    -8: "this build computes something else",
+    -9: "a function of its flash failed, or the flash holds something else than was programmed",
+    -10: "nothing was saved",
     -11: "there is no room for so much",
+    -12: "the granule or the page of its flash cannot be",
+    -13: "the slots of its flash cannot be",
 }
 
 

@@ -33,7 +33,10 @@ _WRITER = f"kilograd {VERSION}"
 _SAMPLE_MEMORY = ("kg_memory.c", "kg_memory_ram.c", "kg_memory_flash.c")
 
 #: What firmwares for measurements and emulated devices do without.
-_ONLY_IN_FOLDERS = ("kg_selftest.c", "kg_flash.h", "kg_storage.h", "kg_storage.c")
+_ONLY_IN_FOLDERS = (
+    *("kg_selftest.c", "kg_flash.h", "kg_storage.h", "kg_storage.c"),
+    *("kg_serial.h", "kg_serial.c"),
+)
 
 
 def export_c(
