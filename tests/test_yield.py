@@ -1,6 +1,5 @@
 """The yield hook: it is called often enough, and nothing that is done in it changes a bit."""
 
-import json
 import subprocess
 
 import numpy as np
@@ -175,19 +174,18 @@ def test_slices_need_a_microcontroller(compiled):
 
 def test_measure_tells_the_longest_slice(kilograd, tmp_path, monkeypatch):
     path = native_model().write(tmp_path / "m.npz")
-    told = kilograd("measure", path, "--classes", 3)
-    assert "longest slice" in told.stdout
-    assert "between two calls of kg_yield" in told.stdout
-    found = json.loads(kilograd("measure", path, "--classes", 3, "--json").stdout)["slices"]
+    told = kilograd("measure", path, "--classes", 3).out
+    found = kilograd("measure", path, "--classes", 3, "--json").json["slices"]
     assert found["train_step"]["longest"] >= found["inference"]["longest"] > 0
-    assert f"{found['train_step']['longest']:,} instructions" in told.stdout
+    assert f"longest slice  {found['train_step']['longest']:,} instructions" in told
+    assert f"in {found['train_step']['kernel']}; {found['inference']['longest']:,} in" in told
 
     def no_room(*_):
         raise BudgetError("the firmware does not fit its target: it overflows FLASH by 8 bytes")
 
     monkeypatch.setattr("kilograd.cli.measure.measure_slices", no_room)
-    outcome = kilograd("measure", path, "--classes", 3, "--json")
-    assert json.loads(outcome.stdout)["slices"] is None
+    assert kilograd("measure", path, "--classes", 3, "--json").json["slices"] is None
+    assert "the firmware does not fit" in kilograd("measure", path, "--classes", 3).out
 
 
 @needs_arm
