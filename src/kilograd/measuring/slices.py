@@ -13,7 +13,7 @@ from kilograd.device.unicorn import UnicornDevice
 from kilograd.errors import KilogradError
 from kilograd.measuring.firmware import check_firmware_target
 from kilograd.ops import kernel_call
-from kilograd.toolchain import Compiler, build_firmware
+from kilograd.toolchain import Compiler, build_firmware, firmware_sizes
 
 #: What begins a slice, besides the hook, and what the firmware does after a call.
 _CALLS = ("kg_push_rows", "kg_predict", "kg_train_step")
@@ -51,11 +51,13 @@ class Slices:
         inference: of kg_predict.
         train_step: of kg_train_step.
         stack: high-water mark over both with the hook, in bytes.
+        flash_bytes: of the firmware with the hook.
     """
 
     inference: CallSlices
     train_step: CallSlices
     stack: int
+    flash_bytes: int
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -94,7 +96,7 @@ def measure_slices(program: Program, compiler: Compiler = "zig") -> Slices:
         step = trace.slices(counters.instructions_last_call)
     if counters.stack_bytes is None:
         raise KilogradError("the emulator measured nothing")
-    return Slices(inference, step, counters.stack_bytes)
+    return Slices(inference, step, counters.stack_bytes, firmware_sizes(build.path).flash_bytes)
 
 
 class _Trace:
