@@ -8,7 +8,7 @@ from experiments.common.markdown import table
 
 def slices(ledger: Ledger) -> str:
     """The longest slice of each program, and what the hook costs it."""
-    rows = []
+    rows: list[list[str]] = []
     for name, row in ledger.items():
         inference, step, alone = row["inference"], row["train_step"], row["without"]
         more = (
