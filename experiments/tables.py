@@ -27,6 +27,7 @@ from experiments import (
     qas,
     replay,
     search,
+    slices,
     speed,
 )
 from experiments.ablation import tables as ablation_tables
@@ -60,6 +61,7 @@ from experiments.replay import tables as replay_tables
 from experiments.search import check as search_check
 from experiments.search import figure as search_figure
 from experiments.search import tables as search_tables
+from experiments.slices import tables as slices_tables
 from experiments.speed import tables as speed_tables
 
 Make = Callable[[Ledger], str]
@@ -71,6 +73,7 @@ _DOCS = (
     "accuracy",
     "personalization",
     "features",
+    "integration",
     "stream",
     "tflite-files",
     "onnx-files",
@@ -99,6 +102,7 @@ _TABLES: Mapping[Path, Mapping[str, Make]] = {
     qas.LEDGER: qas_tables.TABLES,
     replay.LEDGER: replay_tables.TABLES,
     search.LEDGER: search_tables.TABLES,
+    slices.LEDGER: slices_tables.TABLES,
     speed.LEDGER: speed_tables.TABLES,
 }
 #: Name -> the ledger that a table is made from, and how.

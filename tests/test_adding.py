@@ -147,7 +147,29 @@ def test_a_target_may_lie_anywhere():
     assert program.sources == program.for_target(known).sources
 
 
-@pytest.mark.parametrize(("index", "row_input"), [(0, False), (1, True), (1, False)])
+#: What the examples of integration find in an application.
+APPLICATION = {
+    "FreeRTOS.h": "",
+    "task.h": "#define taskYIELD() ((void)0)\n",
+    "application.c": """\
+#include <stdint.h>
+
+void serve_radio(void), read_buttons(void), kick_watchdog(void);
+int sample_is_there(void);
+int32_t label_of_the_sample(void);
+void __attribute__((weak)) kg_yield(void) {}
+void serve_radio(void) {}
+void read_buttons(void) {}
+void kick_watchdog(void) {}
+int sample_is_there(void) { return 0; }
+int32_t label_of_the_sample(void) { return 0; }
+""",
+}
+
+
+@pytest.mark.parametrize(
+    ("index", "row_input"), [(0, False), (1, False), (2, False), (3, True), (3, False)]
+)
 def test_the_example_of_integration_compiles(index, row_input, tmp_path):
     graph = load_model("kilograd-48", 2)
     scheme = load_scheme("head", graph)
@@ -155,7 +177,8 @@ def test_the_example_of_integration_compiles(index, row_input, tmp_path):
     files = [name for name in export_c(program, tmp_path) if re.fullmatch(r"\w+\.[ch]", name)]
     sources = {name: (tmp_path / name).read_text(encoding="utf-8") for name in files}
     example = blocks("integration.md", "c")[index]
-    assert build_host_library({**sources, "example.c": example}).path.is_file()
+    sources = {**sources, **APPLICATION, "example.c": example}
+    assert build_host_library(sources, extra_flags=["-DKG_YIELD"]).path.is_file()
 
 
 @pytest.mark.parametrize(

@@ -105,6 +105,14 @@ def test_gcc_compiles_it(folders, tmp_path, core, level):
         run([*command, *objects, *joined], tmp_path)
 
 
+@needs_gcc
+@pytest.mark.parametrize("core", ["M0+", "M4F hard"])
+@pytest.mark.parametrize("level", ["-O0", "-Os", "-O3"])
+def test_gcc_compiles_it_with_a_yield_hook(folders, tmp_path, core, level):
+    command = ["arm-none-eabi-gcc", *CORES[core].split(), "-mthumb", level, "-DKG_YIELD"]
+    compile_all(command, folders[kernels_of(core)], tmp_path)
+
+
 @pytest.mark.parametrize(("core", "level"), matrix(ZIG_CORES, ZIG_LEVELS, ("M4F hard",)))
 def test_zig_compiles_it(folders, tmp_path, core, level):
     command = [*ZIG, *ZIG_CORES[core].split(), *level.split(), f"-I{STRING_H}"]

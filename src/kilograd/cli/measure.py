@@ -9,11 +9,14 @@ from rich.console import Console
 from kilograd.cli.blame import blame
 from kilograd.cli.compile import NamedModel
 from kilograd.cli.sizes import Budgets
-from kilograd.errors import ToolchainError
+from kilograd.compiler import Program
+from kilograd.errors import BudgetError, ToolchainError
 from kilograd.measuring.firmware import FeatureCost, check_firmware_target, measure
 from kilograd.measuring.sample_memory import MemoryCost
+from kilograd.measuring.slices import Slices, measure_slices
 from kilograd.report import terminal_memory_map
 from kilograd.targets import get_target
+from kilograd.toolchain import Compiler
 
 #: Later boundaries that are shown.
 _SHOWN_BOUNDARIES = 3
@@ -48,6 +51,8 @@ def measure_model(
     ]
     if again := program.recomputed_macs:
         rows.append(("", f"{again:,} of the backward ones are done twice to save memory"))
+    slices = _slices(program, compiler)
+    rows += _describe_slices(slices)
     if result.features is not None:
         rows += _describe(result.features)
     if result.memory is not None:
@@ -61,7 +66,27 @@ def measure_model(
         "input": "streamed" if named.row_input else "held",
         "macs_recomputed": program.recomputed_macs,
         **result.as_dict(),
+        "slices": None if slices is None else slices.as_dict(),
     }
+
+
+def _slices(program: Program, compiler: Compiler) -> Slices | None:
+    """None where the firmware only just fits, and not with a yield hook."""
+    try:
+        return measure_slices(program, compiler)
+    except BudgetError:
+        return None
+
+
+def _describe_slices(slices: Slices | None) -> list[tuple[str, str]]:
+    label = "longest slice"
+    if slices is None:
+        return [(label, "not measured: with a yield hook, the firmware does not fit")]
+    step = slices.train_step
+    return [
+        (label, f"{step.longest:,} instructions between two calls of kg_yield, emulated"),
+        ("", f"in {step.kernel}; {slices.inference.longest:,} in an inference"),
+    ]
 
 
 def _describe(cost: FeatureCost) -> list[tuple[str, str]]:

@@ -169,6 +169,8 @@ class _Model:
             if calls and training != guarded:
                 lines.append("    if (training) {" if training else "    }")
                 guarded = training
+            if calls:
+                calls = [*calls, "KG_YIELD_POINT();"]
             lines += [("        " if guarded else "    ") + call for call in calls]
         if guarded:
             lines.append("    }")

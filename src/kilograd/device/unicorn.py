@@ -24,6 +24,7 @@ from kilograd.toolchain import build_host_library
 from kilograd.toolchain.elf import load_segments
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     import numpy as np
@@ -136,6 +137,24 @@ class UnicornDevice(FirmwareDevice):
         return replace(
             super().counters(), instructions_last_call=int(self._counter.last_call) or None
         )
+
+    def watch(self, functions: Iterable[str], entered: Callable[[str, int], None]) -> None:
+        """Calls back at every entry of some functions, from now on.
+
+        Args:
+            functions: their names; those that the firmware does not hold are not watched.
+            entered: takes the name, and the instructions that were executed since the start.
+        """
+        for name in functions:
+            address = self._symbols.addresses.get(name)
+            if address is None:
+                continue
+            start = address & ~1
+
+            def reached(*_: Any, name: str = name) -> None:
+                entered(name, int(self._counter.executed))
+
+            self._uc.hook_add(uc.UC_HOOK_BLOCK, reached, None, start, start)
 
     def _load(self, elf: Path) -> None:
         """Maps the real memory, loads the firmware and resets the processor."""

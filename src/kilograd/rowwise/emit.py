@@ -70,6 +70,7 @@ def run(names: GroupNames, cases: list[list[str]]) -> list[str]:
         *body,
         "        }",
         f"        kg_rowwise_end_row(&{names.group}, stage);",
+        "        KG_YIELD_POINT();",
         "    }",
         "}",
         "",

@@ -43,13 +43,28 @@ static KG_SMALL kg_status ended(kg_status status)
     return status;
 }
 
+#ifdef KG_YIELD
+/* While the application's function runs, calls are refused; what they did to kg_now is undone. */
+void kg_yield_now(void)
+{
+    const kg_progress before = kg_now;
+    kg_now = (kg_progress){.is_busy = 1};
+    kg_yield();
+    kg_now = before;
+}
+#endif
+
 KG_SMALL void kg_init(uint32_t seed)
 {
     const uint32_t header[] = {seed, 0, KG_CLASS_COUNT};
+    if (KG_IS_BUSY) {
+        ended(KG_ERROR_BUSY);
+        return;
+    }
     memcpy(kg_state_buffer, header, sizeof header);
     memset(&kg_counted, 0, sizeof kg_counted);
     kg_initialize_state();
-    kg_now = (kg_progress){0, KG_OK, 1};
+    kg_now = (kg_progress){.is_initialized = 1};
 }
 
 uint8_t *kg_state(void)
@@ -70,7 +85,7 @@ kg_status kg_error(void)
 KG_SMALL kg_status kg_set_classes(uint32_t classes)
 {
     if (!kg_now.is_initialized)
-        return ended(KG_ERROR_NOT_INITIALIZED);
+        return ended(KG_NOT_READY);
     if (classes < 2 || classes > KG_CLASS_COUNT)
         return ended(KG_ERROR_CLASSES);
     memcpy(kg_state_buffer + KG_STATE_CLASSES, &classes, 4);
@@ -92,7 +107,7 @@ kg_status kg_finish(void)
 KG_SMALL kg_status kg_begin_predict(void)
 {
     if (!kg_now.is_initialized)
-        return ended(KG_ERROR_NOT_INITIALIZED);
+        return ended(KG_NOT_READY);
     if (kg_finish() != KG_OK)
         return ended(KG_ERROR_SAMPLE);
     kg_now.rows = 0;
@@ -103,7 +118,7 @@ KG_SMALL kg_status kg_begin_step(int32_t label, kg_learning_rate rate)
 {
     const uint32_t classes = kg_get_classes();
     if (!kg_now.is_initialized)
-        return ended(KG_ERROR_NOT_INITIALIZED);
+        return ended(KG_NOT_READY);
     if ((uint32_t)label >= LABELS(classes))
         return ended(KG_ERROR_LABEL);
     if ((uint32_t)rate.mantissa > HIGHEST_MANTISSA || rate.exponent > LARGEST_EXPONENT ||
@@ -186,7 +201,7 @@ KG_SMALL int32_t kg_learn(int32_t label, kg_learning_rate rate)
 KG_SMALL kg_status kg_save(uint8_t *saved)
 {
     if (!kg_now.is_initialized)
-        return ended(KG_ERROR_NOT_INITIALIZED);
+        return ended(KG_NOT_READY);
     const uint32_t header[] = {KG_MODEL_ID, kg_crc32(0, kg_state_buffer, KG_STATE_BYTES)};
     memcpy(saved, header, sizeof header);
     memcpy(saved + sizeof header, kg_state_buffer, KG_STATE_BYTES);
@@ -197,7 +212,7 @@ KG_SMALL kg_status kg_restore(const uint8_t *saved)
 {
     uint32_t header[2];
     if (!kg_now.is_initialized)
-        return ended(KG_ERROR_NOT_INITIALIZED);
+        return ended(KG_NOT_READY);
     memcpy(header, saved, sizeof header);
     saved += sizeof header;
     if (header[0] != KG_MODEL_ID)

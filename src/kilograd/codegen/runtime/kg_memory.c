@@ -189,7 +189,7 @@ static uint32_t classes_there(void)
 static KG_SMALL kg_status take(int32_t label)
 {
     if (place == NULL || !kg_now.is_initialized)
-        return KG_ERROR_NOT_INITIALIZED;
+        return KG_NOT_READY;
     if ((uint32_t)label >= kg_get_classes())
         return KG_ERROR_LABEL;
     const kg_status status = kg_prefix();
@@ -222,7 +222,7 @@ int32_t kg_memory_learn(int32_t label, kg_learning_rate rate)
 KG_SMALL int32_t kg_memory_replay(kg_learning_rate rate, uint32_t at)
 {
     if (place == NULL || !kg_now.is_initialized)
-        return KG_ERROR_NOT_INITIALIZED;
+        return KG_NOT_READY;
     const uint32_t classes = classes_there();
     if (classes < 2)
         return KG_ERROR_SAMPLE;
@@ -256,8 +256,8 @@ KG_SMALL kg_status kg_consolidate(uint32_t steps, kg_learning_rate rate)
 
 KG_SMALL kg_status kg_memory_forget(int32_t label)
 {
-    if (place == NULL)
-        return KG_ERROR_NOT_INITIALIZED;
+    if (place == NULL || KG_IS_BUSY)
+        return KG_NOT_READY;
     if ((uint32_t)label >= KG_CLASS_COUNT)
         return KG_ERROR_LABEL;
     for (uint32_t slot = 0; slot < kg_memory_slots; slot++) {

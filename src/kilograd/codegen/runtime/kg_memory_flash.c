@@ -248,6 +248,8 @@ static KG_SMALL kg_status recover(void)
 KG_SMALL kg_status kg_memory_in_flash(const kg_flash *in, uint32_t per_class)
 {
     const uint32_t granule = in->granule_bytes, page = in->page_bytes;
+    if (KG_IS_BUSY)
+        return KG_ERROR_BUSY;
     if (granule == 0 || granule > PIECE || (granule & (granule - 1)) != 0 || page == 0 ||
         page % granule != 0 || in->bytes % page != 0)
         return KG_ERROR_PAGES;

@@ -51,6 +51,8 @@ static const kg_memory_place ram = {find, put, drop, get};
 kg_status kg_memory_in_ram(void *memory, uint32_t bytes, uint32_t per_class)
 {
     const uint32_t count = bytes / KG_MEMORY_SAMPLE_BYTES;
+    if (KG_IS_BUSY)
+        return KG_ERROR_BUSY;
     slots = memory;
     for (uint32_t slot = 0; slot < count; slot++)
         drop(slot);

@@ -24,9 +24,21 @@ typedef struct {
     uint16_t rows; /* of the sample that are there; 0 once a call has used it up */
     int8_t error;  /* of the last call */
     uint8_t is_initialized;
+#ifdef KG_YIELD
+    uint8_t is_busy; /* kg_yield runs: then all else is 0, so that nothing but it has to be asked */
+#endif
 } kg_progress;
 
 extern kg_progress kg_now;
+
+#ifdef KG_YIELD
+#define KG_IS_BUSY kg_now.is_busy
+#else
+#define KG_IS_BUSY 0
+#endif
+
+/* Why no call may come where is_initialized is 0. */
+#define KG_NOT_READY (KG_IS_BUSY ? KG_ERROR_BUSY : KG_ERROR_NOT_INITIALIZED)
 
 /* The nodes in order: those that read nothing trained, then the rest. */
 void kg_run_prefix(int training);

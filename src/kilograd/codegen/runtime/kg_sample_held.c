@@ -5,6 +5,8 @@
 
 int8_t *kg_input(void)
 {
+    if (KG_IS_BUSY)
+        return NULL;
     kg_now.rows = KG_INPUT_HEIGHT;
     return (int8_t *)kg_arena + KG_INPUT_OFFSET;
 }

@@ -30,6 +30,8 @@ static void give_sample(void)
 KG_SMALL kg_status kg_selftest(void)
 {
     const kg_learning_rate rate = KG_DEFAULT_RATE;
+    if (KG_IS_BUSY)
+        return KG_ERROR_BUSY;
     kg_init(SEED);
     give_sample();
     const int32_t *const logits = kg_train_step(LABEL, rate);

@@ -325,6 +325,8 @@ static KG_SMALL int32_t answer(const kg_serial_port *port, uint32_t bytes)
 
 KG_SMALL int32_t kg_serial_poll(const kg_serial_port *port)
 {
+    if (KG_IS_BUSY) /* within kg_yield: what comes waits */
+        return 0;
     for (uint32_t i = 0; i < KG_SERIAL_FRAME_BYTES; i++) {
         const int32_t byte = port->read(port->context);
         if (byte < 0)

@@ -49,7 +49,7 @@ static KG_SMALL kg_status divide(const kg_flash *flash, uint32_t slots, survey *
 {
     const uint32_t inside = flash->granule_bytes - 1;
     if (!kg_now.is_initialized)
-        return KG_ERROR_NOT_INITIALIZED;
+        return KG_NOT_READY;
     if (inside >= LARGEST_GRANULE || (flash->granule_bytes & inside) != 0 ||
         flash->page_bytes == 0 || (flash->page_bytes & inside) != 0)
         return KG_ERROR_PAGES;

@@ -2,7 +2,8 @@
  *
  * Every call runs to its end and there is one network, so calls must not overlap: make them all in
  * one thread, and none in an interrupt. Interrupts may come while a call runs, and may hand samples
- * to whoever makes the calls. A call needs KG_STACK_BYTES of stack and no heap.
+ * to whoever makes the calls. A call needs KG_STACK_BYTES of stack and no heap. Where other things
+ * have to be done in the thread of a long call, see kg_yield.
  */
 #ifndef KILOGRAD_H
 #define KILOGRAD_H
@@ -32,7 +33,8 @@ enum {
     KG_ERROR_EMPTY = -10,          /* nothing was saved */
     KG_ERROR_SPACE = -11,          /* a slot is too small for the state, or a memory for a sample */
     KG_ERROR_PAGES = -12,          /* granule no power of two to 256, or page no multiple of it */
-    KG_ERROR_SLOTS = -13           /* fewer than 2, or they are not as many whole pages each */
+    KG_ERROR_SLOTS = -13,          /* fewer than 2, or they are not as many whole pages each */
+    KG_ERROR_BUSY = -14            /* kg_yield made the call */
 };
 
 /* Learning rate = mantissa * 2^exponent, 0 <= mantissa < 2^15, |exponent| <= 1100.
@@ -117,6 +119,19 @@ uint8_t *kg_state(void);
 /* Learns one step from a made-up sample and compares the result with that of kilograd's reference.
    What was learned is lost: call it before kg_init. Returns KG_OK or KG_ERROR_SELFTEST. */
 kg_status kg_selftest(void);
+
+/* ---- Doing something else while a call runs ---- */
+
+/* Yours, where KG_YIELD is defined while all of this is compiled (-DKG_YIELD); otherwise nothing
+   calls it. What predicts or learns, and kg_push_rows with KG_ROW_INPUT, calls it after each layer
+   and each row of those that run by rows, and within long ones: in the thread and on the stack of
+   the call, always between two whole steps of the calculation, whose results it cannot change.
+
+   It may take as long as it likes, and give the processor to other threads: kick a watchdog, serve
+   a radio, yield to a scheduler. It has to return, and must not touch kg_state() or the sample.
+   Calls of the network are refused in it, those with a status with KG_ERROR_BUSY; kg_input returns
+   NULL, kg_push_rows takes no row, kg_init and kg_begin do nothing. */
+void kg_yield(void);
 
 #ifdef __cplusplus
 }

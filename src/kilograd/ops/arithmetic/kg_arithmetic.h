@@ -7,6 +7,7 @@
 
 #include "kg_counters.h"
 #include "kg_machine.h"
+#include "kg_yield.h"
 
 #define KG_ACCUMULATOR_LIMIT ((INT32_C(1) << 30) - 1)
 

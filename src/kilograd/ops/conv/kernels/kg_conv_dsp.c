@@ -57,7 +57,7 @@ void kg_conv_dsp(const kg_conv_parameters *p, const int8_t *x, const int32_t *bi
     const kg_outputs layer = {bias,    p->multiplier, p->shift,
                               outputs, outputs,       p->output_zero_point};
     int8_t *const windows = (int8_t *)(scratch + padded / 2 * KG_ROWS);
-    for (int32_t row = 0; row < p->output_height; row++, y += p->output_width * outputs)
+    for (int32_t row = 0; row < p->output_height; row++, y += p->output_width * outputs) {
         for (int32_t column = 0; column < p->output_width; column += KG_ROWS) {
             /* The last columns may be computed twice. */
             const int32_t first =
@@ -72,4 +72,6 @@ void kg_conv_dsp(const kg_conv_parameters *p, const int8_t *x, const int32_t *bi
             else
                 kg_multiply_rows(&layer, rows, weight, taps, NULL, 0, to);
         }
+        KG_YIELD_POINT();
+    }
 }

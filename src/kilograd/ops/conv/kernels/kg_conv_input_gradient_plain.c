@@ -37,6 +37,7 @@ void kg_conv_input_gradient_plain(const kg_conv_input_gradient_parameters *p,
             for (int32_t c = 0; c < p->channels; c++, index++)
                 result[index] = kg_gradient_element((int64_t)scratch[c] * p->mantissa, shift,
                                                     kg_random(key, index), &seen);
+            KG_YIELD_POINT();
         }
     *magnitude = seen;
 }

@@ -30,11 +30,13 @@ void kg_conv_plain(const kg_conv_parameters *p, const int8_t *x, const int32_t *
 {
     const int32_t taps = p->kernel_height * p->kernel_width * p->channels;
     int16_t *const window = (int16_t *)(void *)scratch;
-    for (int32_t row = 0; row < p->output_height; row++)
+    for (int32_t row = 0; row < p->output_height; row++) {
         for (int32_t column = 0; column < p->output_width; column++, y += p->outputs) {
             gather(p, x, row * p->stride - p->top, column * p->stride - p->left, window);
             for (int32_t o = 0; o < p->outputs; o++)
                 y[o] = kg_requantize(kg_dot(window, weight + o * taps, taps, bias[o]),
                                      p->multiplier[o], p->shift[o], p->output_zero_point);
         }
+        KG_YIELD_POINT();
+    }
 }

@@ -14,7 +14,7 @@ void kg_conv_weight_update_plain(const kg_conv_weight_update_parameters *p,
     for (int32_t ky = 0; ky < p->kernel_height; ky++)
         for (int32_t kx = 0; kx < p->kernel_width; kx++) {
             const kg_tap_positions tap = KG_TAP_POSITIONS(p, ky, kx);
-            for (int32_t o = 0; o < p->outputs; o++)
+            for (int32_t o = 0; o < p->outputs; o++) {
                 for (int32_t t = 0; t < p->trained; t++) {
                     const int32_t c = p->trained_channel[t];
                     const int32_t at =
@@ -23,5 +23,7 @@ void kg_conv_weight_update_plain(const kg_conv_weight_update_parameters *p,
                     kg_update_weight(control, weight, at, sum, p->mantissa[o],
                                      p->exponent[o] + exponent, key);
                 }
+                KG_YIELD_POINT();
+            }
         }
 }

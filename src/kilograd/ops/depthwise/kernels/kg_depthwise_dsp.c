@@ -68,6 +68,7 @@ void kg_depthwise_dsp(const kg_depthwise_parameters *p, const int8_t *x, const i
             from = kg_copy_plane(from, positions, p->channels, KG_TAP_CHANNELS, KG_PLANE_CHANNELS,
                                  scratch);
         four_channels(p, &taps, c, from, bias + c, weight + c, y + c, packed);
+        KG_YIELD_POINT();
     }
     if (c < p->channels)
         kg_depthwise_plain_from(p, c, x, bias, weight, y, scratch);

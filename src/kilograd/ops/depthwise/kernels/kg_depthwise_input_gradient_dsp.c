@@ -100,6 +100,7 @@ void kg_depthwise_input_gradient_dsp(const kg_depthwise_input_gradient_parameter
                 for (int32_t x = 0; x < p->stride && x < p->input_width; x++)
                     one_phase(&k, from, weight + c, p->channel_mantissa + c, y, x, result + c,
                               (uint32_t)c, in_place ? scratch + positions : scratch);
+            KG_YIELD_POINT();
         }
         *magnitude = k.seen;
     }

@@ -48,7 +48,7 @@ static void some_channels(call *k, int32_t first, int32_t end, const int8_t *gra
                           int32_t channels, const int8_t *weight, int8_t *result)
 {
     const parameters *const p = k->p;
-    for (int32_t y = 0; y < p->input_height; y++)
+    for (int32_t y = 0; y < p->input_height; y++) {
         for (int32_t x = 0; x < p->input_width; x++)
             for (int32_t c = first; c < end; c += BLOCK) {
                 const int32_t width = end - c < BLOCK ? end - c : BLOCK;
@@ -62,6 +62,8 @@ static void some_channels(call *k, int32_t first, int32_t end, const int8_t *gra
                                             kg_random(k->key, (uint32_t)(at + b)), &k->seen);
                 }
             }
+        KG_YIELD_POINT();
+    }
 }
 
 void kg_depthwise_input_gradient_plain_from(const parameters *p, int32_t first,

@@ -34,7 +34,7 @@ static void some_channels(const kg_depthwise_parameters *p, int32_t first, int32
                           const int8_t *x, int32_t channels, const int32_t *bias,
                           const int8_t *weight, int8_t *y)
 {
-    for (int32_t row = 0; row < p->output_height; row++)
+    for (int32_t row = 0; row < p->output_height; row++) {
         for (int32_t column = 0; column < p->output_width; column++, y += p->channels)
             for (int32_t c = first; c < end; c += BLOCK) {
                 const int32_t width = end - c < BLOCK ? end - c : BLOCK;
@@ -47,6 +47,8 @@ static void some_channels(const kg_depthwise_parameters *p, int32_t first, int32
                     y[c + b] = kg_requantize(sums[b], p->multiplier[c + b], p->shift[c + b],
                                              p->output_zero_point);
             }
+        KG_YIELD_POINT();
+    }
 }
 
 void kg_depthwise_plain_from(const kg_depthwise_parameters *p, int32_t first, const int8_t *x,

@@ -20,5 +20,6 @@ void kg_depthwise_weight_update_plain(const kg_depthwise_weight_update_parameter
                 kg_update_weight(control, weight, at, sum, p->mantissa[c],
                                  p->exponent[c] + exponent, key);
             }
+            KG_YIELD_POINT();
         }
 }

@@ -30,6 +30,7 @@ static void multiply_slice(const kg_pointwise_parameters *p, const kg_outputs *l
             kg_multiply_whole_rows(layer, rows, weight, p->channels >> 2, to);
         else
             kg_multiply_rows(layer, rows, weight, p->trained, frozen, rest, to);
+        KG_YIELD_POINT();
     }
 }
 

@@ -109,6 +109,7 @@ static void spread(const kg_pointwise_input_gradient_parameters *p, const column
                 for (int32_t r = 0; r < rows; r++)
                     to[r * channels] = (int8_t)pairs[2 * r];
             }
+        KG_YIELD_POINT();
     }
 }
 

@@ -55,6 +55,7 @@ void kg_pointwise_input_gradient_plain(const kg_pointwise_input_gradient_paramet
         }
         const int8_t *g = gradient;
         for (int32_t base = 0; base < p->positions * p->channels; base += p->channels) {
+            KG_YIELD_POINT();
             for (int32_t o = 0; o < p->outputs; o++)
                 scaled[o] = (int16_t)((*g++ * p->channel_mantissa[o] + half) >> p->channel_shift);
             transposed_product(scaled, p->outputs, columns, count, sums);

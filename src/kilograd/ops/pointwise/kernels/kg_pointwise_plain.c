@@ -25,6 +25,7 @@ void kg_pointwise_plain(const kg_pointwise_parameters *p, const int8_t *x, const
                 to[o] = kg_requantize(
                     kg_accumulate(scratch, bias[first + o], w, p->trained, other, rest, o),
                     p->multiplier[first + o], p->shift[first + o], p->output_zero_point);
+            KG_YIELD_POINT();
         }
     }
 }

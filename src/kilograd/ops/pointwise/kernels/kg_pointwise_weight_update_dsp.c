@@ -104,6 +104,7 @@ void kg_pointwise_weight_update_dsp(const kg_pointwise_weight_update_parameters 
                                      p->exponent[o + c] + exponent, key);
                 }
             }
+            KG_YIELD_POINT();
         }
     }
 }

@@ -37,6 +37,7 @@ void kg_pointwise_weight_update_plain(const kg_pointwise_weight_update_parameter
                 kg_update_weight(control, weight, at, sum, p->mantissa[o],
                                  p->exponent[o] + exponent, key);
             }
+            KG_YIELD_POINT();
         }
     }
 }
