@@ -81,7 +81,9 @@ def make_learner(
     """
     options = stream.options
     if options.memory is None:
-        return _AtOnce(runner, monitor, options.repeats, len(stream.order))
+        # What a step does to its own sample says nothing where the next ones are like it.
+        guard = OvershootGuard(monitor) if options.order == "shuffled" else None
+        return _AtOnce(runner, monitor, guard, options.repeats, len(stream.order))
     if not isinstance(device, MemoryDevice):
         raise DeviceError(f"{device.name} keeps no samples")
     return _WithMemory(device, stream, monitor, options.memory)
@@ -93,12 +95,17 @@ class _AtOnce:
     memory = None
 
     def __init__(
-        self, runner: Runner[SampleKey], monitor: DivergenceMonitor, repeats: int, count: int
+        self,
+        runner: Runner[SampleKey],
+        monitor: DivergenceMonitor,
+        guard: OvershootGuard | None,
+        repeats: int,
+        count: int,
     ) -> None:
         self._runner = runner
         self._monitor = monitor
+        self._guard = guard
         self._repeats = repeats
-        self._guard = OvershootGuard(monitor)
         self.steps = 0
         self.all_steps = repeats * count
 
@@ -111,7 +118,7 @@ class _AtOnce:
         logits = self._runner.step(key, label, self._monitor.rate)
         self._monitor.after_step()
         self.steps += 1
-        if self._guard.is_due():
+        if self._guard is not None and self._guard.is_due():
             self._guard.look(logits, self._runner.predict(key), label)
         return logits
 
@@ -135,7 +142,6 @@ class _WithMemory:
         self._stream = stream
         self._monitor = monitor
         self._options = options
-        self._guard = OvershootGuard(monitor)
         count = len(stream.order)
         asked = options.consolidation
         self._last_steps = count if asked is None else asked
@@ -154,8 +160,6 @@ class _WithMemory:
         if not self._can_teach():
             return logits
         self._count_step()
-        if self._guard.is_due():
-            self._guard.look(logits, self._device.predict(sample), label)
         for _ in range(self._options.replays):
             if self._device.memory_replay(self._monitor.rate, 0) is not None:
                 self._count_step()
