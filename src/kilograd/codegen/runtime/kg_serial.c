@@ -190,7 +190,7 @@ static int32_t end_of_state(uint32_t crc)
     if (line.pieces != A_STATE || line.given != KG_STATE_BYTES)
         return OUT_OF_PLACE;
     line.pieces = NOTHING;
-    kg_now = (kg_progress){0, KG_OK, kg_crc32(0, kg_state_buffer, KG_STATE_BYTES) == crc};
+    kg_now = (kg_progress){.is_initialized = kg_crc32(0, kg_state_buffer, KG_STATE_BYTES) == crc};
     return kg_now.is_initialized ? DONE : KG_ERROR_DAMAGED;
 }
 
