@@ -62,7 +62,8 @@ def learned(model, tmp_path_factory):
     np.savez(folder / "pack.npz", inputs=inputs, labels=labels, split=split, class_names=NAMES)
     program = "from kilograd.cli import main; main()"
     command = [sys.executable, "-c", program, "train", str(model), "--data", "pack.npz"]
-    options = ["--scheme", "last:3", "--seed", str(SEED), "--lr", "0.01", "--save", "state.kgs"]
+    options = ["--scheme", "last:3", "--seed", str(SEED), "--lr", "0.01", "--epochs", "1"]
+    options += ["--save", "state.kgs"]
     done = subprocess.run(
         [*command, *options, "--json"], cwd=folder, capture_output=True, text=True, check=True
     )

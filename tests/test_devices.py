@@ -227,6 +227,11 @@ FAULTS = {
 @pytest.mark.parametrize("fault", FAULTS)
 def test_fault_names_the_function(spec, fault):
     function, text = FAULTS[fault]
+    kind, _, name = spec.partition(" ")
+    target = get_target(name)
+    is_unprotected = target.architecture == "cortex-m" and "mpu" not in target.features
+    if kind == "qemu" and is_unprotected and fault != UNDEFINED_INSTRUCTION:
+        pytest.skip("without a protection unit QEMU lets it pass; Unicorn does not")
     if spec == "unicorn riscv32":
         text = "bad access" if "0x" in text else text  # Unicorn does not say where
     with open_device(spec) as device:
