@@ -148,7 +148,7 @@ def test_they_wrap_at_32_bits(program):
 def test_on_the_command_line(kilograd, tmp_path):
     inputs, labels = blobs(tiny_graph(tmp_path), 24)
     np.savez(tmp_path / "blobs.npz", inputs=inputs, labels=labels, split=(np.arange(24) % 3) // 2)
-    data = ("--data", tmp_path / "blobs.npz", "--json")
+    data = ("--data", tmp_path / "blobs.npz", "--epochs", 1, "--json")
     outcome = kilograd("train", native_model().write(tmp_path / "m.npz"), *data).json
     assert set(outcome["counters"]) == {field.name for field in fields(TrainingCounters)}
     assert outcome["counters"]["steps"] == outcome["steps"] == 16
