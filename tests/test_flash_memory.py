@@ -17,7 +17,8 @@ from kilograd.toolchain import build_host_library
 from networks import tiny_graph
 from torn_flash import TornFlash
 
-OK, LABEL, SAMPLE, MODEL, FLASH, SPACE, PAGES = 0, -3, -2, -6, -9, -11, -12
+OK, NOT_INITIALIZED, SAMPLE, LABEL, MODEL = 0, -1, -2, -3, -6
+FLASH, SPACE, PAGES = -9, -11, -12
 RATE = _Rate(20972, -21, 0)
 CLASSES = 4
 
@@ -250,6 +251,8 @@ def test_what_belongs_to_somebody_else_is_not_touched(network, graph, samples):
     network.initialize(1)
     assert network.in_flash(flash) == MODEL
     assert bytes(flash.contents) == contents
+    assert network.capacity == 0  # nor is the memory there any more that was before
+    assert network.keep(samples[0], 1) == network.replay() == NOT_INITIALIZED
     flash.contents[:] = b"somebody's" * (len(flash.contents) // 10 + 1)
     del flash.contents[flash.described.bytes :]
     assert network.in_flash(flash) == MODEL

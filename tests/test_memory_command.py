@@ -100,6 +100,7 @@ def test_verify_compares_it(kilograd, model):
         (("--memory", "many"), "--memory: 'many' is not a size"),
         (("--memory", "0/class"), "--memory: 0 samples of a class are no memory"),
         (("--memory", "4KB,8KB"), "names two sizes"),
+        (("--memory", "3/class,4/class"), "limits classes twice"),
         (("--memory", "4KB@flash"), "--memory: samples are kept in SRAM here, not in 'flash'"),
         (("--consolidate", 5), "--consolidate: there is nothing to consolidate"),
         (("--order", "random"), "--order: there is no order 'random'"),

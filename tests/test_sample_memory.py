@@ -183,6 +183,11 @@ def test_a_replayed_step_is_a_step_from_the_sample(program, host):
     assert host.read_state() == learned
 
 
+def test_python_and_c_agree_on_what_a_sample_takes(program, host):
+    host_program = program.for_target(get_target("host"))
+    assert host._constant("kg_memory_sample_bytes") == host_program.memory_sample_bytes
+
+
 def test_it_is_measured_whole(program):
     without, room = measure(program), 6
     found = measure(program.remembering(room))

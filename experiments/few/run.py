@@ -2,9 +2,8 @@
 
     python -m experiments.few.run [--only TEXT]
 
-Fills experiments/few/results.json, in about an hour on one core; cells that are there are skipped,
-so it can be stopped at any time. The number of passes was chosen on samples that were held back of
-the training splits.
+Fills experiments/few/results.json, in some hours on one core; cells that are there are skipped,
+so it can be stopped at any time. How often the samples are gone over is what `kilograd train` does.
 """
 
 from __future__ import annotations
@@ -24,6 +23,7 @@ from experiments.few import LEDGER
 from experiments.few.probe import probe_accuracy
 from kilograd.data import Dataset, Samples
 from kilograd.device.snapshots import SnapshotCache
+from kilograd.training.epochs import FEW_SAMPLES_EPOCHS
 from kilograd.training.loop import TrainingOptions, train
 from kilograd.training.rate import default_rate
 
@@ -33,7 +33,6 @@ SCHEMES = (PROBE, "head", "mcunet-5fps/49kb", "mcunet-5fps/99kb")
 DATA = ("flowers17", "flowers5", "oxford_pets3", "person_scene", "cifar10", "grocery81")
 COUNTS = (10, 1, 5, 20)
 SEEDS = (0, 1, 2)
-PASSES = 30
 #: Bytes of the features that the head reads.
 _FEATURES = 160
 
@@ -88,7 +87,7 @@ def run(cell: Cell, seed: int, dataset: Dataset) -> Row:
                 features[0], few.train.labels, features[1], few.test.labels, classes
             )
         else:
-            options = TrainingOptions(PASSES, default_rate(program), seed=seed)
+            options = TrainingOptions(FEW_SAMPLES_EPOCHS, default_rate(program), seed=seed)
             accuracy = train(device, few, options).after.accuracy
     return {"accuracy": round(accuracy, 6), "samples": len(few.train)}
 

@@ -53,7 +53,7 @@ SCENARIOS: dict[str, OnlineOptions] = {
 
 @dataclass(frozen=True)
 class Cell:
-    """One scenario on one pack; the scheme is one of `NETWORKS`."""
+    """One scenario on one pack, with one scheme."""
 
     data: str
     scheme: str

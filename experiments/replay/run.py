@@ -2,7 +2,7 @@
 
     python -m experiments.replay.run [--only TEXT]
 
-Fills experiments/replay/results.json, in about forty minutes on one core; cells that are there are
+Fills experiments/replay/results.json, in an hour or two on one core; cells that are there are
 skipped, so it can be stopped at any time. All of it is deterministic. What a memory does was chosen
 by training samples alone, three quarters of which were learned from and one quarter was predicted.
 """
@@ -17,6 +17,7 @@ from experiments.common.ledgers import Ledger, Row, read_ledger, write_ledger
 from experiments.common.packs import load_pack, pack_path
 from experiments.common.paths import checkpoint
 from experiments.common.programs import compiled, open_cached
+from experiments.online.run import Cell
 from experiments.replay import LEDGER
 from kilograd.compiler import Program
 from kilograd.data import Dataset
@@ -73,22 +74,6 @@ SCENARIOS = {
     LATE: Scenario("sorted", per_class=20, comes_late=True),
     **{f"{factor} times the rate": Scenario("shuffled", rate=factor) for factor in (3, 10, 50)},
 }
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One scenario on one pack."""
-
-    data: str
-    scheme: str
-    scenario: str
-
-    def key(self, seed: int) -> str:
-        """Name of one run in the ledger."""
-        return f"{self} | seed {seed}"
-
-    def __str__(self) -> str:
-        return f"{self.data} | {self.scheme} | {self.scenario}"
 
 
 def cells() -> Iterator[Cell]:

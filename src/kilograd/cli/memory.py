@@ -39,6 +39,10 @@ class MemoryRequest:
         per_class = 0
         for part in text.split(","):
             if match := re.fullmatch(r"\s*(\d{1,6})\s*/\s*class\s*", part):
+                if per_class:
+                    raise UserError(
+                        f"{text!r} limits classes twice", where=OPTION, hint="once will do"
+                    )
                 per_class = int(match[1])
                 if not per_class:
                     raise UserError("0 samples of a class are no memory", where=OPTION)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from kilograd.codegen.sources import RUNTIME
 from kilograd.errors import UserError
 from kilograd.ir import Graph
 from kilograd.memory import MemoryPlan
+from kilograd.ops.spec import c_constant
 
 
 def frozen_prefix(graph: Graph) -> int:
@@ -62,8 +64,8 @@ def boundary_bytes(graph: Graph, plan: MemoryPlan) -> int | None:
     return None if regions is None else sum(size for _, size in regions)
 
 
-#: Of ``kg_memory_header``, which stands before each sample.
-_HEADER_BYTES = 12
+#: Of what stands before each sample in memory.
+_HEADER_BYTES = c_constant(RUNTIME / "kg_memory.h", "KG_MEMORY_HEADER_BYTES")
 _ALIGNMENT = 4
 
 

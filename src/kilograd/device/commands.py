@@ -17,6 +17,7 @@ import numpy as np
 from kilograd.arch import FaultReport
 from kilograd.device.faults import fault_error
 from kilograd.device.protocol import (
+    NO_SAMPLE,
     REFUSALS,
     Counters,
     LearningRate,
@@ -28,7 +29,7 @@ from kilograd.device.protocol import (
     sample_bytes,
     state_classes,
 )
-from kilograd.device.sample_memory import can_teach, check_memory, no_memory
+from kilograd.device.sample_memory import check_memory, no_memory
 from kilograd.errors import DataError, DeviceError
 from kilograd.toolchain.elf import read_symbols
 
@@ -241,6 +242,13 @@ class FirmwareDevice(CommandDevice):
         Raises:
             DeviceError: the firmware refused, faulted or stopped, or the device is closed.
         """
+        code, reply = self._converse(command, payload)
+        if code:
+            raise self._refused(command, code)
+        return reply
+
+    def _converse(self, command: int, payload: bytes) -> tuple[int, bytes]:
+        """Why a request was refused, 0 where it was not, and the payload of the reply."""
         self._check_open()
         try:
             self._send(_HEADER.pack(command, len(payload)) + payload)
@@ -250,15 +258,18 @@ class FirmwareDevice(CommandDevice):
             self.close()
             raise
         if status == Status.OK:
-            return reply
+            return 0, reply
         if status == Status.REFUSED:
-            why = reason(int.from_bytes(reply, "little", signed=True))
-            raise DeviceError(f"{self.name}: the firmware refused command {command}: {why}")
+            return int.from_bytes(reply, "little", signed=True), b""
         self.close()
         if status == Status.FAULT and len(reply) == FaultReport.SIZE:
             report = FaultReport.unpack(reply)
             raise fault_error(self.name, self._target, self._symbols, report)
         raise DeviceError(f"{self.name}: the firmware sent a reply with unknown status {status}")
+
+    def _refused(self, command: int, code: int) -> DeviceError:
+        why = reason(code)
+        return DeviceError(f"{self.name}: the firmware refused command {command}: {why}")
 
     def extract(self, samples: NDArray[np.int16]) -> NDArray[np.int8]:
         """Makes one input of the network from samples of a sensor.
@@ -321,11 +332,14 @@ class FirmwareDevice(CommandDevice):
 
     def memory_replay(self, rate: LearningRate, at: int) -> int | None:
         """As `MemoryDevice.memory_replay`."""
-        there = self.memory_counts()[: self.active_classes]
-        if not can_teach(there):
-            return None
+        self._need_memory()
         step = _REPLAY.pack(at, rate.mantissa, rate.exponent, rate.steps)
-        return int.from_bytes(self._ask_memory(Command.MEMORY_REPLAY, step), "little")
+        code, reply = self._converse(Command.MEMORY_REPLAY, step)
+        if code == NO_SAMPLE:
+            return None
+        if code:
+            raise self._refused(Command.MEMORY_REPLAY, code)
+        return int.from_bytes(reply, "little")
 
     def memory_forget(self, label: int) -> None:
         """As `MemoryDevice.memory_forget`."""
@@ -337,9 +351,12 @@ class FirmwareDevice(CommandDevice):
         counts = self._ask_memory(Command.MEMORY_COUNT)
         return struct.unpack(f"<{self.class_count}I", counts)
 
-    def _ask_memory(self, command: Command, payload: bytes = b"") -> bytes:
+    def _need_memory(self) -> None:
         if not self._has_memory:
             raise no_memory(self.name)
+
+    def _ask_memory(self, command: Command, payload: bytes = b"") -> bytes:
+        self._need_memory()
         return self.exchange(command, payload)
 
     def counters(self) -> Counters:

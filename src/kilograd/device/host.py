@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kilograd.device.protocol import (
+    NO_SAMPLE,
     Counters,
     LearningRate,
     TrainingCounters,
@@ -25,7 +26,7 @@ from kilograd.device.protocol import (
     refusal,
     sample_bytes,
 )
-from kilograd.device.sample_memory import can_teach, check_memory, no_memory
+from kilograd.device.sample_memory import check_memory, no_memory
 from kilograd.errors import DataError, DeviceError
 from kilograd.toolchain.job import cleared
 
@@ -213,10 +214,10 @@ class HostDevice:
 
     def memory_replay(self, rate: LearningRate, at: int) -> int | None:
         """As `MemoryDevice.memory_replay`."""
-        if not can_teach(self.memory_counts()[: self.active_classes]):
-            return None
+        self._need_memory()
         rate_struct = _Rate(rate.mantissa, rate.exponent, rate.steps)
-        return self._check(self._library.kg_memory_replay(rate_struct, at))
+        label = self._library.kg_memory_replay(rate_struct, at)
+        return None if label == NO_SAMPLE else self._check(label)
 
     def memory_forget(self, label: int) -> None:
         """As `MemoryDevice.memory_forget`."""

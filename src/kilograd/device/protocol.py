@@ -232,10 +232,13 @@ def check_label(label: int, classes: int, *, are_sets: bool = False) -> None:
         raise DataError(f"label {label} is no {what}: this network has 0 to {end - 1}")
 
 
+#: What C returns where there is no whole sample, or none to learn from again.
+NO_SAMPLE = -2
+
 #: Why C refuses a call, by the number that kilograd.h gives it.
 REFUSALS = {
     -1: "the network is not initialized",
-    -2: "there is no whole sample",
+    NO_SAMPLE: "there is no whole sample",
     -3: "the label is no class",
     -4: "the rate is out of range",
     -5: "there are not so many classes",

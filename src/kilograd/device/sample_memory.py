@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 
+from kilograd.codegen.sources import RUNTIME
 from kilograd.device.protocol import Device, LearningRate
 from kilograd.errors import DataError, DeviceError
-from kilograd.ops.arithmetic import mix, random_bits
+from kilograd.ops.arithmetic import numbers_of, random_bits
+from kilograd.ops.spec import c_constant
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,10 +23,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-#: Streams of random numbers, of kg_memory.c; nodes of a step have those from 0 up.
-_KEEPING, _DRAWING = -1, -2
-_MOST_SEEN = 65535
-_GOLDEN, _MASK = 0x9E3779B9, 0xFFFFFFFF
+_HEADER = RUNTIME / "kg_memory_place.h"
+#: Streams of random numbers; nodes of a step have those from 0 up.
+_KEEPING, _DRAWING = (-c_constant(_HEADER, f"KG_MEMORY_{name}") for name in ("KEEPING", "DRAWING"))
+_MOST_SEEN = c_constant(_HEADER, "KG_MEMORY_MOST_SEEN")
 #: Fewer classes than these teach nothing.
 _FEWEST_CLASSES = 2
 
@@ -168,9 +170,10 @@ class SampleMemory:
             step: likewise.
             active_classes: only samples of these are drawn.
         """
-        there = [label for label, count in enumerate(self.counts()[:active_classes]) if count]
-        if len(there) < _FEWEST_CLASSES:
+        counts = self.counts()[:active_classes]
+        if not can_teach(counts):
             return None
+        there = [label for label, count in enumerate(counts) if count]
         random = random_bits(seed, step, _DRAWING, 2).tolist()
         return self._choose(random[1], there[_below(random[0], len(there))])
 
@@ -183,8 +186,7 @@ class SampleMemory:
         """The sample of a class whose number gives the smallest random number."""
         of_class = [one for one in self._kept if one.label == label]
         numbers = np.array([one.number for one in of_class], np.uint64)
-        mixed = mix((numbers * np.uint64(_GOLDEN) + np.uint64(key)) & np.uint64(_MASK))
-        return of_class[int(mixed.argmin())]
+        return of_class[int(numbers_of(np.array([key], np.uint64), numbers).argmin())]
 
 
 def _below(random: int, count: int) -> int:

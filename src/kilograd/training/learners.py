@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kilograd.device.protocol import Device
-from kilograd.device.sample_memory import MemoryDevice
+from kilograd.device.sample_memory import MemoryDevice, can_teach
 from kilograd.errors import DeviceError
 from kilograd.training.divergence import DivergenceMonitor
 from kilograd.training.loop import Runner
@@ -146,6 +146,7 @@ class _WithMemory:
         asked = options.consolidation
         self._last_steps = count if asked is None else asked
         self.steps = self._replayed = self._consolidated = 0
+        self._teaches = False
         self.all_steps = count * (1 + options.replays) + self._last_steps
         device.begin_memory(options.samples, options.per_class)
 
@@ -180,7 +181,9 @@ class _WithMemory:
             tell(step + 1, self._last_steps)
 
     def _can_teach(self) -> bool:
-        return sum(count > 0 for count in self._device.memory_counts()) > 1
+        """Once samples of two classes are there, they stay."""
+        self._teaches = self._teaches or can_teach(self._device.memory_counts())
+        return self._teaches
 
     def _count_step(self) -> None:
         self.steps += 1

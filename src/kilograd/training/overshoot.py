@@ -22,7 +22,7 @@ LOOK_STEPS, LOOKS = 5, 5
 JUDGED_STEPS = 200
 
 #: Multiples of its error that a step removes from its sample, in the median, at which the rate is
-#: too high. At default rates the most was 2.0 (experiments on training samples alone).
+#: too high. At default rates the most was 2.0, on training samples of three packs.
 LIMIT = 3.0
 
 #: Errors smaller than this, as a squared norm, are not looked at: the sample is known.

@@ -5,11 +5,7 @@
 #include "kg_crc32.h"
 #include "kg_memory_place.h"
 
-/* Streams of random numbers; nodes of a step have those from 0 up. */
-#define KEEPING (-1)
-#define DRAWING (-2)
-
-#define MOST_SEEN 65535
+typedef char header_has_its_bytes[sizeof(kg_memory_header) == KG_MEMORY_HEADER_BYTES ? 1 : -1];
 
 const uint32_t kg_memory_sample_bytes = KG_MEMORY_SAMPLE_BYTES;
 
@@ -53,11 +49,12 @@ KG_SMALL kg_status kg_memory_begin(const kg_memory_place *at, uint32_t slots, ui
     memset(kept, 0, sizeof kept);
     memset(seen, 0, sizeof seen);
     memset(was_largest, 0, sizeof was_largest);
-    place = at;
+    place = slots > 0 ? at : NULL;
     kg_memory_slots = slots;
     capacity = most;
     total = offered = 0;
-    most_of_class = per_class > 0 && per_class < MOST_SEEN ? per_class : MOST_SEEN;
+    most_of_class =
+        per_class > 0 && per_class < KG_MEMORY_MOST_SEEN ? per_class : KG_MEMORY_MOST_SEEN;
     for (uint32_t slot = 0; slot < slots; slot++) {
         kg_memory_header header;
         if (!at->find(slot, &header) || header.label >= KG_CLASS_COUNT)
@@ -147,10 +144,11 @@ static KG_SMALL kg_status let_go(uint32_t slot, uint32_t label)
 /* Keeps the sample whose boundary is in the arena, or not. */
 static KG_SMALL kg_status offer(uint32_t label)
 {
-    const uint32_t key = key_of(KEEPING, offered);
+    const uint32_t key = key_of(-KG_MEMORY_KEEPING, offered);
     kg_memory_header header = {0, offered++, (uint16_t)label, 0};
     uint32_t from = KG_CLASS_COUNT;
-    seen[label] = (uint16_t)(seen[label] < MOST_SEEN ? seen[label] + 1 : MOST_SEEN);
+    seen[label] =
+        (uint16_t)(seen[label] < KG_MEMORY_MOST_SEEN ? seen[label] + 1 : KG_MEMORY_MOST_SEEN);
     header.seen = seen[label];
     const int is_full = total >= capacity;
     if (is_full)
@@ -226,7 +224,7 @@ KG_SMALL int32_t kg_memory_replay(kg_learning_rate rate, uint32_t at)
     const uint32_t classes = classes_there();
     if (classes < 2)
         return KG_ERROR_SAMPLE;
-    const uint32_t key = key_of(DRAWING, steps_done());
+    const uint32_t key = key_of(-KG_MEMORY_DRAWING, steps_done());
     uint32_t label = 0;
     for (uint32_t left = below(kg_random(key, 0), classes) + 1;; label++)
         if (kept[label] > 0 && --left == 0)

@@ -25,8 +25,11 @@
 extern "C" {
 #endif
 
+/* Of a sample's label, number and checksum. */
+#define KG_MEMORY_HEADER_BYTES 12
+
 /* Bytes that a sample takes in RAM; the second for what does not see macros. */
-#define KG_MEMORY_SAMPLE_BYTES (12u + (KG_BOUNDARY_BYTES + 3u) / 4u * 4u)
+#define KG_MEMORY_SAMPLE_BYTES (KG_MEMORY_HEADER_BYTES + (KG_BOUNDARY_BYTES + 3u) / 4u * 4u)
 extern const uint32_t kg_memory_sample_bytes;
 
 /* A memory that begins empty, in any RAM, aligned to 4 bytes. per_class: most samples of a class;

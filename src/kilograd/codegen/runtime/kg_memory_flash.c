@@ -253,6 +253,8 @@ KG_SMALL kg_status kg_memory_in_flash(const kg_flash *in, uint32_t per_class)
     if (granule == 0 || granule > PIECE || (granule & (granule - 1)) != 0 || page == 0 ||
         page % granule != 0 || in->bytes % page != 0)
         return KG_ERROR_PAGES;
+    kg_memory_begin(&in_flash, 0, 0, 0); /* the one before, if any, ends here */
+    kg_now.rows = 0;                     /* samples are checked in the arena */
     flash = in;
     header_bytes = padded(sizeof(kg_memory_header));
     slot_bytes = header_bytes + padded(KG_BOUNDARY_BYTES) + granule;

@@ -7,12 +7,19 @@
 
 #define KG_MEMORY_NONE UINT32_MAX
 
-/* What stands before a sample. */
+/* Streams of random numbers, counted down from -1; nodes of a step have those from 0 up. */
+#define KG_MEMORY_KEEPING 1
+#define KG_MEMORY_DRAWING 2
+
+/* Samples of a class are counted up to this. */
+#define KG_MEMORY_MOST_SEEN 65535
+
+/* What stands before a sample, KG_MEMORY_HEADER_BYTES. */
 typedef struct {
     uint32_t crc;    /* of all that follows, begun with the model's number */
     uint32_t number; /* of the sample among all that came; KG_MEMORY_NONE: the slot is free */
     uint16_t label;
-    uint16_t seen; /* how many of its class had come by then, at most 65,535 */
+    uint16_t seen; /* how many of its class had come by then, at most KG_MEMORY_MOST_SEEN */
 } kg_memory_header;
 
 typedef struct {
@@ -27,7 +34,8 @@ typedef struct {
 
 extern uint32_t kg_memory_slots;
 
-/* Begins with what is there, in so many slots, of which so many can be taken. */
+/* Begins with what is there, in so many slots, of which so many can be taken. Without slots there
+   is no memory any more. */
 kg_status kg_memory_begin(const kg_memory_place *place, uint32_t slots, uint32_t capacity,
                           uint32_t per_class);
 

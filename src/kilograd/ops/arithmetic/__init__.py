@@ -11,7 +11,7 @@ from kilograd.ops.arithmetic.fixed_point import (
     requantize,
     scalar_mantissa,
 )
-from kilograd.ops.arithmetic.random import mix, random_bits, stochastic_round
+from kilograd.ops.arithmetic.random import mix, numbers_of, random_bits, stochastic_round
 from kilograd.ops.arithmetic.schedule import scheduled_rate
 
 #: Raised whenever any result changes by a bit; docs/numerics.md is its text.
@@ -25,6 +25,7 @@ __all__ = [
     "channel_mantissas",
     "mix",
     "multiply_by_quantized_multiplier",
+    "numbers_of",
     "quantize_multiplier",
     "random_bits",
     "relative_mantissas",

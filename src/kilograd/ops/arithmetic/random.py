@@ -24,8 +24,12 @@ def random_bits(seed: int, step: int, rng_stream: int, count: int) -> NDArray[np
     """``count`` uniform 32-bit numbers; number i depends on (seed, step, rng_stream, i) only."""
     first = mix(np.array([(seed + rng_stream * _STREAM) & 0xFFFFFFFF], np.uint64))
     key = mix((first + np.uint64(step)) & _MASK)
-    counters = np.arange(count, dtype=np.uint64) * np.uint64(_GOLDEN)
-    return mix((key + counters) & _MASK)
+    return numbers_of(key, np.arange(count, dtype=np.uint64))
+
+
+def numbers_of(key: NDArray[np.uint64], indices: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """The uniform 32-bit numbers that a key, one number, has at some indices."""
+    return mix((key + indices * np.uint64(_GOLDEN)) & _MASK)
 
 
 def stochastic_round(
