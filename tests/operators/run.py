@@ -85,13 +85,11 @@ def make_run(
     return Run(index, item, features, inputs, context, expected)
 
 
-def execute(device, run: Run) -> None:
-    """Run on a device with `model_sources`: random canaries around every tensor must survive.
+def lay_out(run: Run) -> tuple[list[int], int]:
+    """Offset of each tensor, with room for canaries around them, and the bytes of all.
 
     int8 tensors lie at odd addresses, as constants in flash may.
     """
-    rng = np.random.default_rng(run.index)
-    memory = bytearray(rng.bytes(MEMORY))
     offsets = [0] * TENSORS
     end = StateHeader.BYTES
     for tensor, (owner, size) in enumerate(zip(run.owners, run.sizes, strict=True)):
@@ -101,9 +99,17 @@ def execute(device, run: Run) -> None:
         start = -(-(end + _CANARY) // 4) * 4
         offsets[tensor] = start + (1 if _is_bytes(run, tensor) else 0)
         end = offsets[tensor] + size
-        if tensor < len(run.inputs):
-            memory[offsets[tensor] : end] = run.inputs[tensor].tobytes()
-    assert end + _CANARY <= MEMORY
+    return offsets, end + _CANARY
+
+
+def execute(device, run: Run, memory_bytes: int = MEMORY) -> None:
+    """Run on a device with `model_sources`: random canaries around every tensor must survive."""
+    rng = np.random.default_rng(run.index)
+    memory = bytearray(rng.bytes(memory_bytes))
+    offsets, end = lay_out(run)
+    assert end <= memory_bytes
+    for offset, array in zip(offsets, run.inputs, strict=False):
+        memory[offset : offset + array.nbytes] = array.tobytes()
     request = struct.pack("<i", run.index) + run.control + struct.pack(f"<{TENSORS}i", *offsets)
     memory[: StateHeader.BYTES] = StateHeader(0, 0, CLASSES).pack()
     device.initialize(0)
@@ -117,7 +123,7 @@ def execute(device, run: Run) -> None:
     untouched = bytearray(after)
     for start, stop in spans:
         untouched[start:stop] = memory[start:stop]
-    where = [i for i in range(MEMORY) if untouched[i] != memory[i]] if untouched != memory else []
+    where = [at for at, byte in enumerate(memory) if untouched[at] != byte]
     assert not where, f"{run.item} wrote outside its tensors, at {where[:8]} of {spans}"
 
 

@@ -15,7 +15,7 @@ from operators.cases import OperatorCase
 TENSORS = 10
 #: Of the network that the cases are.
 CLASSES = 2
-#: Bytes of the memory that a firmware runs a case in.
+#: Bytes of the memory that a firmware runs a case in: any of them fits.
 MEMORY = 40_000
 
 CASES_H = f"""\
@@ -26,7 +26,7 @@ extern const case_function kg_cases[];
 """
 
 # The "sample" says which case, with which control, on tensors at which offsets of the "state".
-MODEL_H = model_header(input_bytes=f"7 * 4 + {TENSORS} * 4", classes=CLASSES, state_bytes=MEMORY)
+_INPUT_BYTES = f"7 * 4 + {TENSORS} * 4"
 
 MODEL_C = """\
 #include "cases.h"
@@ -107,9 +107,12 @@ def case_sources(items: Sequence[OperatorCase], target: Target) -> dict[str, str
     return {**own, **kernel_sources(own, kernels, target.features)}
 
 
-def model_sources(items: Sequence[OperatorCase], target: Target) -> dict[str, str]:
-    """The cases behind the API of a network, for any device."""
-    model = {"kg_model.h": MODEL_H, "kg_model.c": MODEL_FRAME + MODEL_C}
+def model_sources(
+    items: Sequence[OperatorCase], target: Target, memory: int = MEMORY
+) -> dict[str, str]:
+    """The cases behind the API of a network, for any device that has so many bytes for them."""
+    header = model_header(input_bytes=_INPUT_BYTES, classes=CLASSES, state_bytes=memory)
+    model = {"kg_model.h": header, "kg_model.c": MODEL_FRAME + MODEL_C}
     return interface_sources({**case_sources(items, target), **model}, target.features)
 
 
