@@ -21,7 +21,7 @@ from pathlib import Path
 from joblib import Parallel, delayed
 
 from experiments.accuracy import LEDGER
-from experiments.common.cells import ARITHMETICS, Cell, class_count, recipe, run_cell, sram
+from experiments.common.cells import ARITHMETICS, PROBE, Cell, class_count, recipe, run_cell, sram
 from experiments.common.ledgers import Ledger, Row, read_ledger, write_ledger
 from experiments.common.packs import PACKS, pack_path
 from experiments.common.paths import BACKBONES, checkpoint
@@ -45,6 +45,8 @@ OTHERS = {
 MATCHED = ("last:2", "bias:42")
 #: Multiples of the default rates that the tuned rates are looked for among, for MCUNet.
 RATE_FACTORS = (1 / 3, 0.5, 2.0, 3.0)
+#: The same where everything is trained, for which the default is too high.
+FULL_FACTORS = (0.1, 1 / 3)
 _RATED = ((MAIN["mcunet-5fps"], DEFAULT_RATE), ("head", DEFAULT_HEAD_RATE))
 SEEDS = (0, 1, 2)
 
@@ -71,6 +73,9 @@ def cells() -> Iterator[tuple[Cell, tuple[int, ...]]]:
             yield _cell(model, data, scheme), SEEDS
     for seed, data in product(SEEDS, PACKS):
         yield _cell(mcunet, data, "full"), (seed,)
+    for data, factor in product(PACKS, FULL_FACTORS):
+        yield _cell(mcunet, data, "full", rate=DEFAULT_RATE * factor), one
+    yield from ((_cell(mcunet, data, "head", PROBE), one) for data in PACKS)
 
 
 def _cell(

@@ -10,13 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from experiments.common.packs import load_pack, pack_of
+from experiments.common.probe import chosen_probe
 from experiments.common.programs import BOARD, compiled, measure_anywhere, open_cached
 from kilograd.data import Dataset
 from kilograd.errors import UserError
 from kilograd.training.loop import TrainingOptions, TrainingResult, train
 from kilograd.training.rate import default_rate
 
-ARITHMETICS = ("device", "float32")
+#: Logistic regression in float64 on the features that the head reads.
+PROBE = "logistic regression"
+ARITHMETICS = ("device", "float32", PROBE)
 
 #: The best of experiments/accuracy/float32_rates.json at batch 8, over three packs.
 FLOAT32_RATE, FLOAT32_HEAD_RATE = 0.01, 0.032
@@ -30,7 +33,8 @@ class Cell:
         model: path of a checkpoint, or the name of an embedded backbone.
         data: path of a pack.
         scheme: as `kilograd train --scheme`.
-        arithmetic: ``device`` (the integers that ship, batch 1) or ``float32`` (torch, batch 8).
+        arithmetic: ``device`` (the integers that ship, batch 1), ``float32`` (torch, batch 8), or
+            the probe's, which learns what the head learns.
         rate: learning rate; None is the default of the arithmetic.
     """
 
@@ -57,8 +61,10 @@ def run_cell(cell: Cell, seeds: Sequence[int], dataset: Dataset | None = None) -
     dataset = load_pack(cell.data, cell.model) if dataset is None else dataset
     if cell.arithmetic == "float32":
         return _run_float32(cell, seeds, dataset)
+    if cell.arithmetic == PROBE:
+        return [_run_probe(cell, dataset)] * len(seeds)
     if cell.arithmetic != "device":
-        known = " and ".join(ARITHMETICS)
+        known = ", ".join(ARITHMETICS)
         raise UserError(f"there is no arithmetic {cell.arithmetic!r}", hint=f"{known} are known")
     program = compiled(cell.model, cell.scheme, len(dataset.class_names))
     rate = default_rate(program) if cell.rate is None else cell.rate
@@ -69,6 +75,14 @@ def run_cell(cell: Cell, seeds: Sequence[int], dataset: Dataset | None = None) -
             result = train(device, dataset, options)
             rows.append({**_outcome(result), "rate": rate})
     return rows
+
+
+def _run_probe(cell: Cell, dataset: Dataset) -> dict[str, Any]:
+    """Logistic regression has one optimum, whatever the order of samples."""
+    program = compiled(cell.model, "head", len(dataset.class_names))
+    with open_cached(program) as device:
+        accuracy, penalty = chosen_probe(program, device, dataset)
+    return {"accuracy": round(accuracy, 6), "penalty": penalty}
 
 
 def _outcome(result: TrainingResult) -> dict[str, Any]:

@@ -13,16 +13,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from experiments.common.ledgers import Ledger, Row, read_ledger, write_ledger
 from experiments.common.packs import load_pack, pack_path
 from experiments.common.paths import checkpoint
+from experiments.common.probe import head_features, probe_accuracy
 from experiments.common.programs import compiled, open_cached
 from experiments.few import LEDGER
-from experiments.few.probe import probe_accuracy
 from kilograd.data import Dataset, Samples
-from kilograd.device.snapshots import SnapshotCache
 from kilograd.training.epochs import FEW_SAMPLES_EPOCHS
 from kilograd.training.loop import TrainingOptions, train
 from kilograd.training.rate import default_rate
@@ -33,8 +31,6 @@ SCHEMES = (PROBE, "head", "mcunet-5fps/49kb", "mcunet-5fps/99kb")
 DATA = ("flowers17", "flowers5", "oxford_pets3", "person_scene", "cifar10", "grocery81")
 COUNTS = (10, 1, 5, 20)
 SEEDS = (0, 1, 2)
-#: Bytes of the features that the head reads.
-_FEATURES = 160
 
 
 @dataclass(frozen=True)
@@ -70,11 +66,6 @@ def few_of(dataset: Dataset, count: int, seed: int) -> Dataset:
     return replace(dataset, train=Samples(dataset.train.inputs[indices], labels[indices]))
 
 
-def _features(device: SnapshotCache, inputs: NDArray[np.int8]) -> NDArray[np.float64]:
-    snapshots = [device.prefix_snapshot(sample)[:_FEATURES].view(np.int8) for sample in inputs]
-    return np.array(snapshots, np.float64)
-
-
 def run(cell: Cell, seed: int, dataset: Dataset) -> Row:
     """One cell with one choice of samples."""
     few, classes = few_of(dataset, cell.count, seed), len(dataset.class_names)
@@ -82,7 +73,7 @@ def run(cell: Cell, seed: int, dataset: Dataset) -> Row:
     program = compiled(checkpoint(MODEL), scheme, classes)
     with open_cached(program) as device:
         if cell.scheme == PROBE:
-            features = [_features(device, one.inputs) for one in (few.train, few.test)]
+            features = [head_features(program, device, one.inputs) for one in (few.train, few.test)]
             accuracy = probe_accuracy(
                 features[0], few.train.labels, features[1], few.test.labels, classes
             )

@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from experiments.common.ledgers import Ledger, Row, read_ledger, write_ledger
 from experiments.common.packs import load_pack, pack_path
@@ -33,7 +35,7 @@ SCHEMES = ("head", "mcunet-5fps/99kb")
 DATA = ("flowers17", "flowers5", "grocery81", "cifar10", "oxford_pets3", "person_scene")
 SEEDS = (0, 1, 2)
 
-SHUFFLED, SORTED, LATE = "shuffled", "sorted", "late class"
+SHUFFLED, SORTED, LATE, RARE = "shuffled", "sorted", "late class", "nine to one"
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,7 @@ class Scenario:
         room_bytes: of memory; None for as much as ``per_class`` of every class take.
         comes_late: whether the last class comes in the middle.
         rate: multiple of the default rate.
+        rare: of each second class, one of so many training samples is there; 1 for all.
     """
 
     order: str
@@ -53,6 +56,20 @@ class Scenario:
     room_bytes: int | None = None
     comes_late: bool = False
     rate: float = 1
+    rare: int = 1
+
+    def samples(self, dataset: Dataset) -> Dataset:
+        """The data set as this stream has it."""
+        if self.rare == 1:
+            return dataset
+        labels = dataset.train.labels
+        chosen = [
+            np.flatnonzero(labels == label)[:: self.rare if label % 2 else 1]
+            for label in range(len(dataset.class_names))
+        ]
+        return replace(
+            dataset, train=dataset.train.chosen(np.sort(np.concatenate(chosen)).tolist())
+        )
 
     def memory(self, program: Program) -> MemoryOptions | None:
         """The memory, if there is one."""
@@ -72,6 +89,8 @@ SCENARIOS = {
     "sorted, 64 KB": Scenario("sorted", room_bytes=64 << 10),
     "shuffled, 20 a class": Scenario("shuffled", per_class=20),
     LATE: Scenario("sorted", per_class=20, comes_late=True),
+    RARE: Scenario("shuffled", rare=9),
+    f"{RARE}, 20 a class": Scenario("shuffled", per_class=20, rare=9),
     **{f"{factor} times the rate": Scenario("shuffled", rate=factor) for factor in (3, 10, 50)},
 }
 
@@ -99,8 +118,14 @@ def run(cell: Cell, seed: int, dataset: Dataset, program: Program, device: Devic
         memory=memory,
         new_class=dataset.class_names[-1] if scenario.comes_late else None,
     )
+    dataset = scenario.samples(dataset)
     result = train_online(device, make_online(dataset, input_spec(program.graph), options))
-    return _row(result, program)
+    row = _row(result, program)
+    if scenario.rare > 1:
+        recall = np.array(result.after.recall, float)  # nan where there is no test sample
+        row["balanced"] = round(float(np.nanmean(recall)), 6)
+        row["rare"] = round(float(np.nanmean(recall[1::2])), 6)
+    return row
 
 
 def _row(result: OnlineResult, program: Program) -> Row:

@@ -9,7 +9,8 @@ from experiments.common.markdown import spread, table
 from experiments.replay.run import DATA, LATE, SCENARIOS, SCHEMES, SEEDS, SHUFFLED, Cell
 
 _RATES = [SHUFFLED, *(name for name, scenario in SCENARIOS.items() if scenario.rate != 1)]
-_IN_ORDER = [name for name in SCENARIOS if name != LATE and name not in _RATES[1:]]
+_RARE = [name for name, scenario in SCENARIOS.items() if scenario.rare > 1]
+_IN_ORDER = [name for name in SCENARIOS if name not in (LATE, *_RARE, *_RATES[1:])]
 
 
 def _rows(ledger: Ledger, data: str, scheme: str, scenario: str) -> list[Row]:
@@ -98,4 +99,27 @@ def rates(ledger: Ledger) -> str:
     return table(["scheme", "rate", "accuracy", "times it went back, a run"], body)
 
 
-TABLES = {"replay_rates": rates, "replay": replay, "replay_packs": packs, "replay_late": late}
+def rare(ledger: Ledger) -> str:
+    """Means over the packs where half of the classes have a ninth of their samples."""
+    body: list[list[str]] = []
+    for scheme in SCHEMES:
+        for scenario in _RARE:
+            packs = [_rows(ledger, data, scheme, scenario) for data in DATA]
+            if any(len(rows) < len(SEEDS) for rows in packs):
+                continue
+            figures = [
+                [float(np.mean([100 * rows[i][name] for rows in packs])) for i in range(len(SEEDS))]
+                for name in ("balanced", "rare")
+            ]
+            memory = scenario.partition(", ")[2] or "none"
+            body.append([scheme, memory, *(spread(one) for one in figures)])
+    return table(["scheme", "memory", "mean recall of all classes", "of the rare ones"], body)
+
+
+TABLES = {
+    "replay_rare": rare,
+    "replay_rates": rates,
+    "replay": replay,
+    "replay_packs": packs,
+    "replay_late": late,
+}

@@ -34,11 +34,7 @@ def compiler_version(compiler: Compiler, target: Target) -> str:
 def compiler_command(compiler: Compiler, target: Target) -> tuple[str, ...]:
     """The command line that starts a compiler."""
     if compiler == "zig":
-        if importlib.util.find_spec("ziglang") is None:
-            raise ToolchainError(
-                "the C compiler zig is not installed", hint="python -m pip install ziglang"
-            )
-        return (sys.executable, "-m", "ziglang", "cc")
+        return (*_zig(), "cc")
     architecture = architecture_of(target)
     for name in architecture.gcc:
         if found := shutil.which(name):
@@ -47,6 +43,19 @@ def compiler_command(compiler: Compiler, target: Target) -> tuple[str, ...]:
         f"the C compiler {architecture.gcc[-1]} is not installed",
         hint=f"install {architecture.gcc_package}, or use compiler zig",
     )
+
+
+def _zig() -> tuple[str, ...]:
+    """The package's program itself: starting it through Python takes longer than a small file."""
+    package = importlib.util.find_spec("ziglang")
+    if package is None:
+        raise ToolchainError(
+            "the C compiler zig is not installed", hint="python -m pip install ziglang"
+        )
+    for folder in package.submodule_search_locations or ():
+        if found := shutil.which("zig", path=folder):
+            return (found,)
+    return (sys.executable, "-m", "ziglang")
 
 
 @cache

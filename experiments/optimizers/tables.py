@@ -1,0 +1,51 @@
+"""Tables of optimizers at their best rates, from experiments/optimizers/results.json."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import product
+
+import numpy as np
+
+from experiments.common.ledgers import Ledger
+from experiments.common.markdown import spread, table
+from experiments.optimizers.run import DATA, SCHEMES, SEEDS, SETTINGS, Run, Setting, best_rate
+
+
+def accuracies(ledger: Ledger, data: str, scheme: str, setting: Setting) -> list[float]:
+    """Percent for each seed that was run."""
+    keys = [Run(data, scheme, setting, 0, seed, False).key for seed in SEEDS]
+    return [100 * ledger["runs"][key]["accuracy"] for key in keys if key in ledger["runs"]]
+
+
+def gaps(ledger: Ledger) -> dict[str, float]:
+    """Points of the device's integers above each way of float32, mean over packs and schemes."""
+    device, *others = SETTINGS
+    found: dict[str, float] = {}
+    for other in others:
+        sides = [
+            (accuracies(ledger, *cell, device), accuracies(ledger, *cell, other))
+            for cell in product(DATA, SCHEMES)
+        ]
+        if all(len(a) == len(b) == len(SEEDS) for a, b in sides):
+            found[str(other)] = float(np.mean([np.mean(a) - np.mean(b) for a, b in sides]))
+    return found
+
+
+def _table(scheme: str) -> Callable[[Ledger], str]:
+    def made(ledger: Ledger) -> str:
+        body: list[list[str]] = []
+        for setting in SETTINGS:
+            found = [accuracies(ledger, data, scheme, setting) for data in DATA]
+            if not all(found):
+                continue
+            rates = sorted({best_rate(ledger, data, scheme, setting) for data in DATA})
+            shown = f"{rates[0]:g}" if len(rates) == 1 else f"{rates[0]:g} … {rates[-1]:g}"
+            mean = np.mean([np.mean(one) for one in found])
+            body.append([str(setting), *map(spread, found), f"**{mean:.1f}**", shown])
+        return table(["", *DATA, "mean", "rates"], body)
+
+    return made
+
+
+TABLES = {"optimizers_head": _table("head"), "optimizers_99kb": _table("mcunet-5fps/99kb")}
