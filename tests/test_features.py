@@ -344,7 +344,7 @@ def all_runs(features: LogMel, seed: int) -> list[Run]:
 
 
 def model_sources(features: LogMel) -> dict[str, str]:
-    model = {"kg_model.h": source.MODEL_H, "kg_model.c": MODEL_FRAME + source.MODEL_C}
+    model = {"kg_model.h": source.case_header(), "kg_model.c": MODEL_FRAME + source.MODEL_C}
     return interface_sources({**harness(features), **model})
 
 

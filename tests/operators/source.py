@@ -107,12 +107,16 @@ def case_sources(items: Sequence[OperatorCase], target: Target) -> dict[str, str
     return {**own, **kernel_sources(own, kernels, target.features)}
 
 
+def case_header(memory: int = MEMORY) -> str:
+    """kg_model.h of a "network" that runs cases in so many bytes."""
+    return model_header(input_bytes=_INPUT_BYTES, classes=CLASSES, state_bytes=memory)
+
+
 def model_sources(
     items: Sequence[OperatorCase], target: Target, memory: int = MEMORY
 ) -> dict[str, str]:
     """The cases behind the API of a network, for any device that has so many bytes for them."""
-    header = model_header(input_bytes=_INPUT_BYTES, classes=CLASSES, state_bytes=memory)
-    model = {"kg_model.h": header, "kg_model.c": MODEL_FRAME + MODEL_C}
+    model = {"kg_model.h": case_header(memory), "kg_model.c": MODEL_FRAME + MODEL_C}
     return interface_sources({**case_sources(items, target), **model}, target.features)
 
 
