@@ -1,6 +1,10 @@
-/* A firmware that does what a PC asks it for. */
+/* A firmware that does what a PC asks it for, and begins with what it saved last. */
 #include "kg_serial.h"
+#ifdef FLASH_KIND
+#include "lasting.h"
+#else
 #include "saves.h"
+#endif
 #include "uarts.h"
 
 int main(void)
@@ -16,6 +20,8 @@ int main(void)
         .load = kg_storage_load,
     };
     uart_open();
+    kg_init(0);
+    kg_storage_load(&flash, SLOTS, 0);
     for (;;)
         kg_serial_poll(&port);
 }
