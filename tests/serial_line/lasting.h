@@ -41,7 +41,7 @@ static int32_t lasting_read(void *context, uint32_t offset, void *to, uint32_t b
 
 #if FLASH_KIND == FLASH_CFI
 
-#define BOTH(command) ((command)*0x00010001u)
+#define BOTH(command) ((command) * 0x00010001u)
 
 static void order(uint32_t offset, uint32_t first, uint32_t second)
 {
@@ -93,7 +93,7 @@ static int32_t lasting_program(void *context, uint32_t offset, const void *from,
     return 0;
 }
 
-static const kg_flash flash = {
-    SLOTS * SLOT_BYTES, PAGE, GRANULE, lasting_read, lasting_program, lasting_erase, NULL};
+static const kg_flash flash = {SLOTS * SLOT_BYTES, PAGE,          GRANULE, lasting_read,
+                               lasting_program,    lasting_erase, NULL};
 
 #endif

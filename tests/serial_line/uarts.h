@@ -64,7 +64,7 @@ static void put(uint8_t byte)
 
 static void uart_open(void)
 {
-    REGISTER(8) = 139;                            /* 115,200 baud at 16 MHz */
+    REGISTER(8) = 139;                           /* 115,200 baud at 16 MHz */
     REGISTER(12) = 1u << 13 | 1u << 3 | 1u << 2; /* on, both directions */
 }
 
