@@ -77,7 +77,8 @@ static void drop(void *context, const uint8_t *bytes, uint32_t count)
 
 int main(void)
 {
-    kg_serial_port port = {nothing, drop, NULL, 0, NULL, NULL, 0, NULL, NULL};
+    kg_serial_port port = {nothing, drop, NULL, 0, NULL, NULL, 0, NULL, NULL,
+                           NULL, NULL, 0};
     printf("%d %d\\n", (int)kg_serial_poll(&port), (int)written);
     return 0;
 }

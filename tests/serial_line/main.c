@@ -1,11 +1,13 @@
 /* A firmware that does what a PC asks it for, and begins with what it saved last. */
-#include "kg_serial.h"
+#include "kg_serial_memory.h"
 #ifdef FLASH_KIND
 #include "lasting.h"
 #else
 #include "saves.h"
 #endif
 #include "uarts.h"
+
+static uint32_t room[16 * 1024 / 4];
 
 int main(void)
 {
@@ -18,6 +20,9 @@ int main(void)
         .slots = SLOTS,
         .save = kg_storage_save,
         .load = kg_storage_load,
+        .memory = &kg_serial_ram_memory,
+        .samples = room,
+        .samples_bytes = sizeof room,
     };
     uart_open();
     kg_init(0);
