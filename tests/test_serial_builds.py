@@ -100,6 +100,18 @@ def test_an_application_links_it(tmp_path, prefix, language):
     assert run([tmp_path / "program"], tmp_path).stdout == "0 0\n"
 
 
+@needs("arm-none-eabi-gcc")
+def test_the_example_with_room_for_samples_compiles(pytestconfig, tmp_path):
+    exported(tmp_path)
+    page = (pytestconfig.rootpath / "docs" / "sample-memory.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```c\n(#include .kg_serial_memory.*?)```", page, re.DOTALL)
+    yours = "int32_t read_byte(void *);\nvoid write_bytes(void *, const uint8_t *, uint32_t);\n"
+    poll = "void poll(void);\nvoid poll(void)\n{\n    kg_serial_poll(&port);\n}\n"
+    (tmp_path / "room.c").write_text("#include <stdint.h>\n" + yours + example + poll)
+    command = ["arm-none-eabi-gcc", "-mcpu=cortex-m4", "-mthumb", "-Os", "-std=c99", *WARNINGS]
+    run([*command, "-Ic", "-c", "room.c"], tmp_path)
+
+
 def test_python_and_c_name_the_same(tmp_path):
     folder = exported(tmp_path)
     text = (folder / "kg_serial.c").read_text()
