@@ -54,12 +54,14 @@ UARTS = {
     "cortex-m55": Uart("CMSDK", 0x5930_3000),
     "cortex-m7": Uart("CMSDK", 0x4000_4000, _MPS2_CLOCK),
     "fe310": Uart("SIFIVE", 0x1001_3000),
+    "h405": Uart("STM32", 0x4001_1000),
     "lm3s6965": Uart("PL011", 0x4000_C000),
     "nrf51": Uart("NRF51", 0x4000_2000),
     "riscv32": Uart("16550", 0x1000_0000, (0x0200_BFF8, 10_000_000)),
     "stm32f100": Uart("STM32", 0x4001_3800),
     "stm32f205": Uart("STM32", 0x4001_1000),
     "stm32f405": Uart("STM32", 0x4001_1000),
+    "stm32l475": Uart("STM32L4", 0x4001_3800),
 }
 _FOLDER = Path(__file__).parents[1] / "machines"
 
