@@ -228,7 +228,7 @@ OPTIONS = {
     "--target": (
         "z80",
         "unknown target 'z80'",
-        "choose one of cortex-m0plus, cortex-m33, cortex-m33-plain, cortex-m4, cortex-m7",
+        "choose one of cortex-m0plus, cortex-m33, cortex-m33-plain, cortex-m4, cortex-m55",
     ),
     "--schedule": ("linear", "there is no schedule 'linear'", "cosine and constant are known"),
     "--sram": ("lots", "--sram: 'lots' is not a size", "write 256KB, 1MB or 262144"),

@@ -77,8 +77,7 @@ def test_a_board_learns_what_the_host_does(program, firmware, name):
         open_device(program, "host") as host,
     ):
         assert learn(board, 5) == learn(host, 5)
-        seconds = board.seconds_last_call()
-        assert (seconds is None) == (name != "RISC-V")
+        assert 0 < board.seconds_last_call() < 60
         board.save()
         state = board.read_state()
         board.self_test()

@@ -77,7 +77,8 @@ static void drop(void *context, const uint8_t *bytes, uint32_t count)
 
 int main(void)
 {
-    kg_serial_port port = {nothing, drop, NULL, 0, NULL, NULL, 0, NULL, NULL};
+    kg_serial_port port = {nothing, drop, NULL, 0, NULL, NULL, 0, NULL, NULL,
+                           NULL, NULL, 0};
     printf("%d %d\\n", (int)kg_serial_poll(&port), (int)written);
     return 0;
 }
@@ -97,6 +98,18 @@ def test_an_application_links_it(tmp_path, prefix, language):
     run([compiler, f"-std={language}", "-Wall", "-Werror", "-Ic", "-c", name], tmp_path)
     run([compiler, *sorted(map(str, tmp_path.glob("*.o"))), "-o", "program"], tmp_path)
     assert run([tmp_path / "program"], tmp_path).stdout == "0 0\n"
+
+
+@needs("arm-none-eabi-gcc")
+def test_the_example_with_room_for_samples_compiles(pytestconfig, tmp_path):
+    exported(tmp_path)
+    page = (pytestconfig.rootpath / "docs" / "sample-memory.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```c\n(#include .kg_serial_memory.*?)```", page, re.DOTALL)
+    yours = "int32_t read_byte(void *);\nvoid write_bytes(void *, const uint8_t *, uint32_t);\n"
+    poll = "void poll(void);\nvoid poll(void)\n{\n    kg_serial_poll(&port);\n}\n"
+    (tmp_path / "room.c").write_text("#include <stdint.h>\n" + yours + example + poll)
+    command = ["arm-none-eabi-gcc", "-mcpu=cortex-m4", "-mthumb", "-Os", "-std=c99", *WARNINGS]
+    run([*command, "-Ic", "-c", "room.c"], tmp_path)
 
 
 def test_python_and_c_name_the_same(tmp_path):

@@ -80,6 +80,8 @@ def ran(command, folder):
     words = command.split()
     if words[0] == "kilograd":
         words = kilograd(*words[1:])
+    if words[0] == "python":
+        words[0] = sys.executable
     done = subprocess.run(
         words, cwd=folder, capture_output=True, text=True, check=False, timeout=300
     )

@@ -2,7 +2,9 @@
 
 import pytest
 
+from applications import needs
 from kilograd.compiler import compile_model
+from kilograd.device import qemu
 from kilograd.device.qemu import qemu_available
 from kilograd.frontend.open import load_model
 from kilograd.measuring.equivalence import verify_devices
@@ -40,6 +42,16 @@ def digest_on(target, *devices):
 def test_every_machine_has_the_bits_of_the_pc(name, digest):
     devices = ["unicorn", *(["qemu"] if qemu_available(get_target(name)) else [])]
     assert digest_on(name, *devices) == digest
+
+
+@needs("qemu-system-arm")
+def test_a_board_that_qemu_lacks_is_told(monkeypatch, kilograd):
+    monkeypatch.setattr(qemu, "_machines", lambda program: frozenset({"mps2-an386"}))
+    assert not qemu.qemu_available(get_target("stm32f405"))
+    options = ("--scheme", "head", "--classes", 6, "--target", "stm32f405", "--steps", 1)
+    outcome = kilograd("verify", "kilograd-motion", *options, "--devices", "qemu")
+    outcome.refused("this version of qemu-system-arm has no board netduinoplus2", "unicorn")
+    assert kilograd("verify", "kilograd-motion", *options, "--devices", "stm32f405").code == 0
 
 
 def test_motions_are_learned_in_eight_kilobytes():

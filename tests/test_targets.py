@@ -76,6 +76,7 @@ def test_a_file_is_a_target(target_file):
         assert board.predict(sample).tolist() == reference.predict(sample).tolist()
 
 
+UART = "[peripherals.UART]\norigin = 0x0800_4000\n"
 WRONG = [
     ('part = "STM32L475"\n', "", "the field part is missing"),
     ("stack_bytes = 2048\n", "", "the field stack_bytes is missing"),
@@ -92,6 +93,11 @@ WRONG = [
     ("holds = ", "speed = 3\nholds = ", "has an unknown field speed"),
     ("stack_bytes = 2048", "stack_bytes = 2048\nclock = 80", "unknown field clock"),
     ("[memory.FLASH]", "[memory.FLASH", "the target's file is no TOML"),
+    ("[memory.FLASH]", f"{UART}bytes = 4\n[memory.FLASH]", "memories FLASH and UART overlap"),
+    ("[memory.FLASH]", f"{UART}[memory.FLASH]", "peripheral UART lacks the field bytes"),
+    ("[memory.FLASH]", f"{UART}bytes = 4\nirq = 3\n[memory.FLASH]", "has an unknown field irq"),
+    ("[memory.FLASH]", f"{UART}bytes = -4\n[memory.FLASH]", "peripheral UART: bytes must be a"),
+    ("part =", "peripherals = 3\npart =", "peripherals must be a table, not 3"),
 ]
 
 

@@ -62,11 +62,15 @@ def test_protection_regions_cover_the_memory_exactly():
             int(word, 16)
             for word in row.replace("u", "").translate(str.maketrans("{},", "   ")).split()[2:]
         ]
-        covered = set()
+        covered, registers = set(), []
         for base, attributes in zip(words[::2], words[1::2], strict=True):
             size = 2 << ((attributes >> 1) & 31)
             assert base % size == 0
+            if attributes >> 16 & 7 == 1:  # device memory
+                registers.append((base, size, attributes >> 24))
+                continue
             covered |= set(range(base, base + size, 1024))
+        assert registers == [(0x4000_0000, 0x2000_0000, 0b10011)]  # any may write, none execute
         wanted = {a for r in target.memory for a in range(r.origin, r.end, 1024)}
         assert covered == wanted
 

@@ -1,5 +1,5 @@
 /* The board in this process: bytes come out of memory, and go into it. */
-#include "kg_serial.h"
+#include "kg_serial_memory.h"
 #include "saves.h"
 
 static const uint8_t *arriving;
@@ -7,6 +7,7 @@ static uint32_t arriving_bytes;
 static uint8_t *leaving;
 static uint32_t leaving_bytes, leaving_room;
 static uint32_t clock_ticks;
+static uint32_t samples[8 * KG_MEMORY_SAMPLE_BYTES / 4];
 
 static int32_t read_byte(void *context)
 {
@@ -37,9 +38,10 @@ static uint32_t ticks(void *context)
 uint32_t board_run(const uint8_t *bytes, uint32_t count, uint8_t *to, uint32_t room,
                    uint32_t *executed)
 {
-    static const kg_serial_port port = {read_byte,      write_bytes, ticks, 1000000,
-                                        NULL,           &flash,      SLOTS, kg_storage_save,
-                                        kg_storage_load};
+    static const kg_serial_port port = {
+        read_byte, write_bytes,   ticks,           1000000,         NULL,
+        &flash,    SLOTS,         kg_storage_save, kg_storage_load, &kg_serial_ram_memory,
+        samples,   sizeof samples};
     arriving = bytes;
     arriving_bytes = count;
     leaving = to;

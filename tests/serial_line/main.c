@@ -1,7 +1,13 @@
-/* A firmware that does what a PC asks it for. */
-#include "kg_serial.h"
+/* A firmware that does what a PC asks it for, and begins with what it saved last. */
+#include "kg_serial_memory.h"
+#ifdef FLASH_KIND
+#include "lasting.h"
+#else
 #include "saves.h"
+#endif
 #include "uarts.h"
+
+static uint32_t room[16 * 1024 / 4];
 
 int main(void)
 {
@@ -14,8 +20,13 @@ int main(void)
         .slots = SLOTS,
         .save = kg_storage_save,
         .load = kg_storage_load,
+        .memory = &kg_serial_ram_memory,
+        .samples = room,
+        .samples_bytes = sizeof room,
     };
     uart_open();
+    kg_init(0);
+    kg_storage_load(&flash, SLOTS, 0);
     for (;;)
         kg_serial_poll(&port);
 }

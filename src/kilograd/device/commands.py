@@ -190,7 +190,79 @@ class CommandDevice(ABC):
         self.close()
 
 
-class FirmwareDevice(CommandDevice):
+class MemoryCommandDevice(CommandDevice):
+    """A device whose commands also keep samples and learn from them again; see `MemoryDevice`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._has_memory = False
+
+    @abstractmethod
+    def _check_keeps_samples(self) -> None:
+        """Refuses a memory where the other end has none.
+
+        Raises:
+            DeviceError: it was built without one.
+        """
+
+    @abstractmethod
+    def _drawn(self, step: bytes) -> bytes | None:
+        """Has MEMORY_REPLAY executed: its reply, or None where there is nothing to draw."""
+
+    def begin_memory(self, samples: int, per_class: int = 0) -> None:
+        """As `MemoryDevice.begin_memory`.
+
+        Raises:
+            DataError: a memory that holds nothing.
+            DeviceError: the firmware was built without one, or with less room.
+        """
+        check_memory(samples, per_class)
+        self._check_keeps_samples()
+        self.exchange(Command.MEMORY_BEGIN, struct.pack("<2I", samples, per_class))
+        self._has_memory = True
+
+    def memory_keep(self, sample: NDArray[np.int8], label: int) -> NDArray[np.int32]:
+        """As `MemoryDevice.memory_keep`."""
+        check_label(label, self.active_classes)
+        data = struct.pack("<i", label) + sample_bytes(sample, self.input_bytes)
+        return _logits(self._ask_memory(Command.MEMORY_KEEP, data))
+
+    def memory_step(
+        self, sample: NDArray[np.int8], label: int, rate: LearningRate
+    ) -> NDArray[np.int32]:
+        """As `MemoryDevice.memory_step`."""
+        check_label(label, self.active_classes)
+        step = STEP.pack(label, rate.mantissa, rate.exponent, rate.steps)
+        data = sample_bytes(sample, self.input_bytes)
+        return _logits(self._ask_memory(Command.MEMORY_STEP, step + data))
+
+    def memory_replay(self, rate: LearningRate, at: int) -> int | None:
+        """As `MemoryDevice.memory_replay`."""
+        self._need_memory()
+        step = _REPLAY.pack(at, rate.mantissa, rate.exponent, rate.steps)
+        drawn = self._drawn(step)
+        return None if drawn is None else int.from_bytes(drawn, "little")
+
+    def memory_forget(self, label: int) -> None:
+        """As `MemoryDevice.memory_forget`."""
+        check_label(label, self.class_count)
+        self._ask_memory(Command.MEMORY_FORGET, struct.pack("<i", label))
+
+    def memory_counts(self) -> tuple[int, ...]:
+        """As `MemoryDevice.memory_counts`."""
+        counts = self._ask_memory(Command.MEMORY_COUNT)
+        return struct.unpack(f"<{self.class_count}I", counts)
+
+    def _need_memory(self) -> None:
+        if not self._has_memory:
+            raise no_memory(self.name)
+
+    def _ask_memory(self, command: Command, payload: bytes = b"") -> bytes:
+        self._need_memory()
+        return self.exchange(command, payload)
+
+
+class FirmwareDevice(MemoryCommandDevice):
     """A device that runs a firmware; subclasses move the bytes.
 
     They call `_connect` once bytes can flow.
@@ -205,7 +277,6 @@ class FirmwareDevice(CommandDevice):
         self.elf = elf
         self._target = target
         self._symbols = read_symbols(elf)
-        self._has_memory = False
 
     @abstractmethod
     def _send(self, data: bytes) -> None:
@@ -302,62 +373,17 @@ class FirmwareDevice(CommandDevice):
         """Gives the features a few samples: the input once it is complete, else nothing."""
         return self.exchange(Command.FEATURES, samples)
 
-    def begin_memory(self, samples: int, per_class: int = 0) -> None:
-        """As `MemoryDevice.begin_memory`.
-
-        Raises:
-            DataError: a memory that holds nothing.
-            DeviceError: the firmware was built without one, or with less room.
-        """
-        check_memory(samples, per_class)
+    def _check_keeps_samples(self) -> None:
         if "kg_memory_in_ram" not in self._symbols.addresses:
             raise DeviceError(f"{self.name}: the firmware has no room for a memory of samples")
-        self.exchange(Command.MEMORY_BEGIN, struct.pack("<2I", samples, per_class))
-        self._has_memory = True
 
-    def memory_keep(self, sample: NDArray[np.int8], label: int) -> NDArray[np.int32]:
-        """As `MemoryDevice.memory_keep`."""
-        check_label(label, self.active_classes)
-        data = struct.pack("<i", label) + sample_bytes(sample, self.input_bytes)
-        return _logits(self._ask_memory(Command.MEMORY_KEEP, data))
-
-    def memory_step(
-        self, sample: NDArray[np.int8], label: int, rate: LearningRate
-    ) -> NDArray[np.int32]:
-        """As `MemoryDevice.memory_step`."""
-        check_label(label, self.active_classes)
-        step = STEP.pack(label, rate.mantissa, rate.exponent, rate.steps)
-        data = sample_bytes(sample, self.input_bytes)
-        return _logits(self._ask_memory(Command.MEMORY_STEP, step + data))
-
-    def memory_replay(self, rate: LearningRate, at: int) -> int | None:
-        """As `MemoryDevice.memory_replay`."""
-        self._need_memory()
-        step = _REPLAY.pack(at, rate.mantissa, rate.exponent, rate.steps)
+    def _drawn(self, step: bytes) -> bytes | None:
         code, reply = self._converse(Command.MEMORY_REPLAY, step)
         if code == NO_SAMPLE:
             return None
         if code:
             raise self._refused(Command.MEMORY_REPLAY, code)
-        return int.from_bytes(reply, "little")
-
-    def memory_forget(self, label: int) -> None:
-        """As `MemoryDevice.memory_forget`."""
-        check_label(label, self.class_count)
-        self._ask_memory(Command.MEMORY_FORGET, struct.pack("<i", label))
-
-    def memory_counts(self) -> tuple[int, ...]:
-        """As `MemoryDevice.memory_counts`."""
-        counts = self._ask_memory(Command.MEMORY_COUNT)
-        return struct.unpack(f"<{self.class_count}I", counts)
-
-    def _need_memory(self) -> None:
-        if not self._has_memory:
-            raise no_memory(self.name)
-
-    def _ask_memory(self, command: Command, payload: bytes = b"") -> bytes:
-        self._need_memory()
-        return self.exchange(command, payload)
+        return reply
 
     def counters(self) -> Counters:
         """What training has met, and the stack's high-water mark; subclasses may add more."""

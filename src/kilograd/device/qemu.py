@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import tempfile
 import time
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,10 +24,19 @@ _GOODBYE_SECONDS = 2.0
 
 
 def qemu_available(target: Target) -> bool:
-    """Whether QEMU can run firmwares of a target on this computer."""
-    program = architecture_of(target).qemu
-    has_program = program is not None and shutil.which(program) is not None
-    return has_program and target.qemu_machine is not None and hasattr(os, "mkfifo")
+    """Whether QEMU can run firmwares of a target on this computer: it is there, with the board."""
+    program = shutil.which(architecture_of(target).qemu or "")
+    if program is None or target.qemu_machine is None or not hasattr(os, "mkfifo"):
+        return False
+    return target.qemu_machine in _machines(program)
+
+
+@cache
+def _machines(program: str) -> frozenset[str]:
+    """Names of the boards that a version of QEMU has."""
+    command = [program, "-M", "help"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    return frozenset(line.split()[0] for line in done.stdout.splitlines()[1:] if line.strip())
 
 
 class QemuDevice(FirmwareDevice):
@@ -56,6 +66,11 @@ class QemuDevice(FirmwareDevice):
             raise ToolchainError(
                 f"{architecture.qemu} is not installed",
                 hint=f"install the package {architecture.qemu_package}, or use the device unicorn",
+            )
+        if target.qemu_machine not in _machines(program):
+            raise ToolchainError(
+                f"this version of {architecture.qemu} has no board {target.qemu_machine}",
+                hint="install a later version, or use the device unicorn",
             )
         self._timeout = timeout_seconds
         self._folder = tempfile.TemporaryDirectory(prefix="kilograd-qemu-")

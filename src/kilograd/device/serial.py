@@ -8,23 +8,38 @@ import zlib
 from collections.abc import Callable
 
 from kilograd.compiler import Program
-from kilograd.device.commands import COUNTERS, Command, CommandDevice, reason
-from kilograd.device.protocol import Counters, TrainingCounters, state_classes
+from kilograd.device.commands import COUNTERS, STEP, Command, MemoryCommandDevice, reason
+from kilograd.device.protocol import NO_SAMPLE, Counters, TrainingCounters, state_classes
 from kilograd.device.serial_frames import MOST_DATA, VERSION, Frame, Kind
 from kilograd.device.serial_link import Link, Patience, Wire
 from kilograd.device.serial_port import SerialAddress
 from kilograd.errors import DeviceError
 
 _ABOUT = struct.Struct("<8I")
-_HAS_LABEL_SETS, _HAS_ROW_INPUT, _HAS_STORAGE, _HAS_TICKS = 1, 2, 4, 8
+_HAS_LABEL_SETS, _HAS_ROW_INPUT, _HAS_STORAGE, _HAS_TICKS, _HAS_MEMORY = 1, 2, 4, 8, 16
 _WORD = struct.Struct("<I")
-_RATE_BYTES = 12
+
+#: Commands that are one request, whose payload begins with its value.
+_SHORT: dict[int, Kind] = {
+    Command.INIT: Kind.INIT,
+    Command.SET_CLASSES: Kind.SET_CLASSES,
+    Command.MEMORY_BEGIN: Kind.MEMORY_BEGIN,
+    Command.MEMORY_FORGET: Kind.MEMORY_FORGET,
+}
+
+#: Commands with a sample: the request behind it, and bytes of label and rate before it.
+_SAMPLES: dict[int, tuple[Kind, int]] = {
+    Command.PREDICT: (Kind.PREDICT, 0),
+    Command.TRAIN: (Kind.TRAIN, STEP.size),
+    Command.MEMORY_KEEP: (Kind.MEMORY_KEEP, _WORD.size),
+    Command.MEMORY_STEP: (Kind.MEMORY_STEP, STEP.size),
+}
 
 #: The state may be read so often, until it is the same at the end as at the start.
 _READS = 3
 
 
-class SerialDevice(CommandDevice):
+class SerialDevice(MemoryCommandDevice):
     """A board whose firmware holds the program.
 
     Nothing is initialized: what the board has learned stays as it is until `initialize`,
@@ -41,6 +56,7 @@ class SerialDevice(CommandDevice):
     Attributes:
         has_row_input: whether the firmware takes samples in rows, and holds none.
         has_storage: whether it can `save` and `load`.
+        keeps_samples: whether it has room for a memory of samples.
 
     Raises:
         DeviceError: nothing answers, something else does, or a firmware of another model.
@@ -115,29 +131,27 @@ class SerialDevice(CommandDevice):
         self.has_label_sets = bool(flags & _HAS_LABEL_SETS)
         self.has_row_input = bool(flags & _HAS_ROW_INPUT)
         self.has_storage = bool(flags & _HAS_STORAGE)
+        self.keeps_samples = bool(flags & _HAS_MEMORY)
         self._has_ticks = bool(flags & _HAS_TICKS and self._ticks_per_second)
         self.active_classes = self.class_count
 
     def exchange(self, command: int, payload: bytes = b"") -> bytes:
         """As of every device with commands, in as many requests as it takes."""
+        if command in _SHORT:
+            return self._ask(_SHORT[command], *_split(payload))
+        if command in _SAMPLES:
+            kind, before = _SAMPLES[command]
+            self._give(Kind.SAMPLE, payload[before:])
+            return self._logits(self._ask(kind, *_split(payload[:before])))
         match command:
-            case Command.INIT:
-                return self._ask(Kind.INIT, _WORD.unpack(payload)[0])
-            case Command.SET_CLASSES:
-                return self._ask(Kind.SET_CLASSES, _WORD.unpack(payload)[0])
-            case Command.PREDICT:
-                self._give(Kind.SAMPLE, payload)
-                return self._logits(self._ask(Kind.PREDICT))
-            case Command.TRAIN:
-                label, rest = _WORD.unpack_from(payload)[0], payload[_WORD.size :]
-                self._give(Kind.SAMPLE, rest[_RATE_BYTES:])
-                return self._logits(self._ask(Kind.TRAIN, label, rest[:_RATE_BYTES]))
             case Command.READ_STATE:
                 return self._state()
             case Command.WRITE_STATE:
                 self._ask(Kind.WRITE_BEGIN)
                 self._give(Kind.WRITE_STATE, payload)
                 return self._ask(Kind.WRITE_END, zlib.crc32(payload))
+            case Command.MEMORY_COUNT:
+                return self._counts()
             case _:
                 raise DeviceError(f"a serial line knows no command {command}", where=self.name)
 
@@ -210,17 +224,45 @@ class SerialDevice(CommandDevice):
         Raises:
             DeviceError: the request was refused, or the link failed; then the device is closed.
         """
+        return self._accepted(kind, self._request(kind, value, data))
+
+    def _accepted(self, kind: Kind, answer: Frame) -> bytes:
+        if answer.status:
+            why = reason(answer.status)
+            raise DeviceError(f"the firmware refused {kind.name}: {why}", where=self.name)
+        return answer.data
+
+    def _request(self, kind: Kind, value: int, data: bytes) -> Frame:
         self._check_open()
         try:
-            answer: Frame = self._link.request(kind, value, data)
+            return self._link.request(kind, value, data)
         except DeviceError:
             self.close()
             raise
-        if answer.status:
+
+    def _check_keeps_samples(self) -> None:
+        if not self.keeps_samples:
             raise DeviceError(
-                f"the firmware refused {kind.name}: {reason(answer.status)}", where=self.name
+                "the firmware keeps no samples",
+                where=self.name,
+                hint="name kg_serial_ram_memory and room for them in its kg_serial_port",
             )
-        return answer.data
+
+    def _drawn(self, step: bytes) -> bytes | None:
+        answer = self._request(Kind.MEMORY_REPLAY, *_split(step))
+        if answer.status == NO_SAMPLE:
+            return None
+        return self._accepted(Kind.MEMORY_REPLAY, answer)
+
+    def _counts(self) -> bytes:
+        """Of all classes, of which an answer holds some."""
+        found = b""
+        while len(found) < self.class_count * _WORD.size:
+            more = self._ask(Kind.MEMORY_COUNT, len(found) // _WORD.size)
+            if not more:
+                raise DeviceError("MEMORY_COUNT ended too early", where=self.name)
+            found += more
+        return found
 
     def _give(self, kind: Kind, data: bytes) -> None:
         for start in range(0, len(data), MOST_DATA):
@@ -252,3 +294,9 @@ class SerialDevice(CommandDevice):
 
     def _disconnect(self) -> None:
         self._wire.close()
+
+
+def _split(payload: bytes) -> tuple[int, bytes]:
+    """The value of a request, 0 where there is none, and its data."""
+    value = int.from_bytes(payload[: _WORD.size], "little")
+    return value, payload[_WORD.size :]

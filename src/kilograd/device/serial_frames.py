@@ -51,6 +51,12 @@ class Kind(IntEnum):
     SAVE = 36
     LOAD = 37
     SELFTEST = 38
+    MEMORY_BEGIN = 39
+    MEMORY_KEEP = 40
+    MEMORY_STEP = 41
+    MEMORY_REPLAY = 42
+    MEMORY_FORGET = 43
+    MEMORY_COUNT = 44
     NO_SESSION = 0xFE
     BUSY = 0xFF
 

@@ -30,7 +30,10 @@ _PACKAGE = "kilograd.export"
 _WRITER = f"kilograd {VERSION}"
 
 #: Samples that are learned from again, in RAM and in flash.
-_SAMPLE_MEMORY = ("kg_memory.c", "kg_memory_ram.c", "kg_memory_flash.c")
+_SAMPLE_MEMORY = (
+    *("kg_memory.c", "kg_memory_ram.c", "kg_memory_flash.c"),
+    *("kg_serial_memory.h", "kg_serial_memory.c"),
+)
 
 #: What firmwares for measurements and emulated devices do without.
 _ONLY_IN_FOLDERS = (

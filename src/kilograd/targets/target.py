@@ -47,6 +47,7 @@ class Target:
         code, stack, data: names of the regions that hold code, the stack and everything else.
         stack_bytes: room reserved for the stack, at the bottom of its region.
         qemu_machine: QEMU's name of a board with such a core; None if it has none.
+        peripherals: registers that a port may use, besides those at addresses of the architecture.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Target:
     data: str = ""
     stack_bytes: int = 0
     qemu_machine: str | None = None
+    peripherals: tuple[Region, ...] = ()
 
     @property
     def is_host(self) -> bool:
@@ -136,6 +138,8 @@ def parse_target(name: str, contents: dict[str, Any], where: str) -> Target:
     """
     reader = _Reader(contents, where)
     memory, roles = reader.memory()
+    peripherals = reader.peripherals()
+    _check_apart((*memory, *peripherals), where)
     target = Target(
         name=name,
         part=reader.text("part"),
@@ -145,6 +149,7 @@ def parse_target(name: str, contents: dict[str, Any], where: str) -> Target:
         memory=memory,
         stack_bytes=reader.size("stack_bytes") if memory else 0,
         qemu_machine=reader.text("qemu_machine") if "qemu_machine" in contents else None,
+        peripherals=peripherals,
         **roles,
     )
     reader.check_nothing_is_left()
@@ -191,22 +196,29 @@ class _Reader:
         if regions and missing:
             raise self._error(f"no memory holds the {missing[0]}")
         regions.sort(key=lambda region: region.origin)
-        for first, second in pairwise(regions):
-            if second.origin < first.end:
-                raise self._error(
-                    f"memories {first.name} and {second.name} overlap: {first.name} ends at "
-                    f"{first.end:#x}, {second.name} begins at {second.origin:#x}"
-                )
         return tuple(regions), roles
 
-    def _region(self, name: str, table: dict[str, Any]) -> tuple[Region, list[str]]:
-        of = f"memory {name}"
-        fields = ("origin", "bytes", "holds")
+    def peripherals(self) -> tuple[Region, ...]:
+        """The registers that are listed, by address."""
+        regions: list[Region] = []
+        for name, contents in self._table(self._left.pop("peripherals", {}), "peripherals").items():
+            of = f"peripheral {name}"
+            table = self._table(contents, of)
+            self._check_fields(table, ("origin", "bytes"), of)
+            origin, length = (self._size(table[f], f"{of}: {f}") for f in ("origin", "bytes"))
+            regions.append(Region(name, origin, length))
+        return tuple(sorted(regions, key=lambda region: region.origin))
+
+    def _check_fields(self, table: dict[str, Any], fields: tuple[str, ...], of: str) -> None:
         for field in fields:
             if field not in table:
                 raise self._error(f"{of} lacks the field {field}")
         if unknown := set(table) - set(fields):
             raise self._error(f"{of} has an unknown field {', '.join(sorted(unknown))}")
+
+    def _region(self, name: str, table: dict[str, Any]) -> tuple[Region, list[str]]:
+        of = f"memory {name}"
+        self._check_fields(table, ("origin", "bytes", "holds"), of)
         for role in table["holds"]:
             if role not in ROLES:
                 raise self._error(f"{of} holds {role!r}; it may hold {', '.join(ROLES)}")
@@ -233,7 +245,21 @@ class _Reader:
         return self._left.pop(field)
 
     def _error(self, what: str) -> TargetError:
-        return TargetError(what, where=self._where, hint="docs/adding-a-target.md lists the fields")
+        return _wrong(what, self._where)
+
+
+def _check_apart(regions: tuple[Region, ...], where: str) -> None:
+    for first, second in pairwise(sorted(regions, key=lambda region: region.origin)):
+        if second.origin < first.end:
+            raise _wrong(
+                f"memories {first.name} and {second.name} overlap: {first.name} ends at "
+                f"{first.end:#x}, {second.name} begins at {second.origin:#x}",
+                where,
+            )
+
+
+def _wrong(what: str, where: str) -> TargetError:
+    return TargetError(what, where=where, hint="docs/adding-a-target.md lists the fields")
 
 
 def target_name(path: Path) -> str:

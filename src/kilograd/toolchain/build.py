@@ -36,6 +36,7 @@ def build_firmware(
     compiler: Compiler = "zig",
     stack_bytes: int | None = None,
     extra_flags: Sequence[str] = (),
+    replaced: Mapping[str, str] | None = None,
 ) -> Build:
     """Builds a firmware ELF: the model's sources, the runtime, and the semihosting port.
 
@@ -45,13 +46,14 @@ def build_firmware(
         compiler: `zig` (comes with kilograd) or `gcc` (arm-none-eabi-gcc, if installed).
         stack_bytes: room for the stack; the target's default if None.
         extra_flags: for every C file and the linker, such as `-DNAME=1` or `-flto`.
+        replaced: {file name: text} of the runtime, in the place of its own, such as another port.
 
     Raises:
         BudgetError: the firmware does not fit the target's memory.
         ToolchainError: no compiler, or a cache that cannot be written.
         KilogradError: the compiler refused the sources, which is a fault of kilograd.
     """
-    runtime = architecture_of(target).runtime_sources(target)
+    runtime = {**architecture_of(target).runtime_sources(target), **(replaced or {})}
     stack = target.stack_bytes if stack_bytes is None else stack_bytes
     errors: list[BudgetError] = []
     for script in dict.fromkeys(

@@ -16,7 +16,11 @@ _MODELS = {
     "cortex-m4": arm_const.UC_CPU_ARM_CORTEX_M4,
     "cortex-m7": arm_const.UC_CPU_ARM_CORTEX_M7,
     "cortex-m33": arm_const.UC_CPU_ARM_CORTEX_M33,
+    "cortex-m55": arm_const.UC_CPU_ARM_CORTEX_M33,
 }
+#: Cores whose firmwares are built for another, of which they have all instructions: kilograd uses
+#: none of the others, and Unicorn has no model of them.
+_BUILT_FOR = {"cortex-m55": "cortex-m33"}
 #: Cores that are made with DSP instructions or without them; the others have them or have not.
 _WITH_OR_WITHOUT_DSP = frozenset({"cortex-m33"})
 _SYSTEM_CONTROL_SPACE = (0xE000_E000, 0x1000)
@@ -49,20 +53,22 @@ class CortexM(Architecture):
     runtime = "kilograd.arch.cortex_m"
 
     def knows(self, core: str) -> bool:
-        """Any that Unicorn has a model of."""
+        """Any that Unicorn has a model of, or of another with which it shares what is used."""
         return core in _MODELS
 
     def zig_flags(self, target: Target) -> tuple[str, ...]:
         """Thumb, soft floating point."""
-        core = target.core.replace("-", "_")
-        if target.core in _WITH_OR_WITHOUT_DSP:
+        built_for = _BUILT_FOR.get(target.core, target.core)
+        core = built_for.replace("-", "_")
+        if built_for in _WITH_OR_WITHOUT_DSP:
             core += "+dsp" if "dsp" in target.features else "-dsp"
         return ("-target", "thumb-freestanding-eabi", f"-mcpu={core}")
 
     def gcc_flags(self, target: Target) -> tuple[str, ...]:
         """The same."""
-        has_dsp = target.core not in _WITH_OR_WITHOUT_DSP or "dsp" in target.features
-        core = target.core if has_dsp else f"{target.core}+nodsp"
+        core = _BUILT_FOR.get(target.core, target.core)
+        if core in _WITH_OR_WITHOUT_DSP and "dsp" not in target.features:
+            core += "+nodsp"
         return (f"-mcpu={core}", "-mthumb", "-mfloat-abi=soft")
 
     def target_header(self, target: Target) -> str:

@@ -1,4 +1,4 @@
-"""Regions of the memory protection unit: flash is read-only, RAM holds no code."""
+"""Regions of the memory protection unit: flash is read-only, RAM and registers hold no code."""
 
 from __future__ import annotations
 
@@ -8,18 +8,26 @@ from kilograd.targets import Region, Target
 _READ_ONLY = 6 << 24
 _READ_WRITE_NO_EXECUTE = (1 << 28) | (3 << 24)
 _NORMAL_MEMORY = 1 << 17  # cacheable: unaligned access faults on any other memory type
+_DEVICE_MEMORY = 1 << 16
 _ENABLE = 1
+
+#: Where the architecture has the registers of a chip's peripherals, such as its UARTs.
+_PERIPHERALS = Region("PERIPHERALS", 0x4000_0000, 0x2000_0000)
 
 
 def protection_regions(target: Target) -> list[tuple[int, int]]:
     """Base address and RASR register of every protection region."""
     table: list[tuple[int, int]] = []
-    ram = joined_regions(target.ram)
-    for ranges, access in (([target.code_region], _READ_ONLY), (ram, _READ_WRITE_NO_EXECUTE)):
+    kinds = (
+        ([target.code_region], _READ_ONLY | _NORMAL_MEMORY),
+        (joined_regions(target.ram), _READ_WRITE_NO_EXECUTE | _NORMAL_MEMORY),
+        ([_PERIPHERALS, *target.peripherals], _READ_WRITE_NO_EXECUTE | _DEVICE_MEMORY),
+    )
+    for ranges, attributes in kinds:
         for region in ranges:
             for base, size in _aligned_blocks(region):
                 size_field = (size.bit_length() - 2) << 1
-                table.append((base, access | _NORMAL_MEMORY | size_field | _ENABLE))
+                table.append((base, attributes | size_field | _ENABLE))
     return table
 
 

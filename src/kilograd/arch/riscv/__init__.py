@@ -64,7 +64,8 @@ class RiscV(Architecture):
         code, ram = target.code_region, joined_regions(target.ram)
         addresses: list[int] = []
         rights: list[int] = []
-        ranges = [(code, _READ | _EXECUTE), *((region, _READ | _WRITE) for region in ram)]
+        data = (*ram, *target.peripherals)
+        ranges = [(code, _READ | _EXECUTE), *((region, _READ | _WRITE) for region in data)]
         for region, access in ranges:
             addresses += [region.origin >> 2, region.end >> 2]
             rights += [0, access | _UP_TO_ADDRESS | _LOCKED]

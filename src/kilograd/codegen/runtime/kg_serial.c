@@ -34,7 +34,13 @@ enum {
     WRITE_END = 35,
     SAVE = 36,
     LOAD = 37,
-    SELFTEST = 38
+    SELFTEST = 38,
+    MEMORY_BEGIN = 39,
+    MEMORY_KEEP = 40,
+    MEMORY_STEP = 41,
+    MEMORY_REPLAY = 42,
+    MEMORY_FORGET = 43,
+    MEMORY_COUNT = 44
 };
 
 /* Answers: the request's kind with this bit, or one of the other two. */
@@ -44,7 +50,7 @@ enum { ANSWER = 0x80, NO_SESSION = 0xFE, BUSY = 0xFF };
 enum { DONE = 0, WRONG_LENGTH = 1, UNKNOWN_REQUEST = 2, OUT_OF_PLACE = 3 };
 
 /* Of HELLO. */
-enum { HAS_LABEL_SETS = 1, HAS_ROW_INPUT = 2, HAS_STORAGE = 4, HAS_TICKS = 8 };
+enum { HAS_LABEL_SETS = 1, HAS_ROW_INPUT = 2, HAS_STORAGE = 4, HAS_TICKS = 8, HAS_MEMORY = 16 };
 
 #define NAME KG_MODEL_NAME ", " KG_SCHEME_NAME
 #define NAME_BYTES (sizeof NAME - 1 < 200 ? sizeof NAME - 1 : 200)
@@ -205,14 +211,42 @@ static int32_t run(const kg_serial_port *port, uint8_t kind, uint32_t value, con
     kg_learning_rate rate;
     memcpy(&rate, data, sizeof rate);
     const uint32_t began = now(port);
-    const int32_t *const logits =
-        kind == TRAIN ? kg_train_step((int32_t)value, rate) : kg_predict();
+    const int32_t label = (int32_t)value;
+    int32_t status = DONE;
+    if (kind == PREDICT || kind == TRAIN)
+        status = (kind == TRAIN ? kg_train_step(label, rate) : kg_predict()) ? DONE : kg_error();
+    else if (kind == MEMORY_REPLAY)
+        status = port->memory->replay(rate, value);
+    else
+        status = kind == MEMORY_STEP ? port->memory->step(label, rate) : port->memory->keep(label);
     line.ticks = now(port) - began;
-    if (logits == NULL)
-        return kg_error();
+    if (status < 0)
+        return status;
+    if (kind == MEMORY_REPLAY) {
+        *answered = piece(&status, sizeof status, 0);
+        return DONE;
+    }
     line.pieces = LOGITS;
-    *answered = piece(logits, KG_CLASS_COUNT * sizeof *logits, 0);
+    *answered = piece(kg_active_logits(), KG_CLASS_COUNT * sizeof(int32_t), 0);
     return DONE;
+}
+
+static int32_t begin_memory(const kg_serial_port *port, uint32_t samples, uint32_t per_class)
+{
+    const uint32_t each = port->memory->sample_bytes;
+    if (samples == 0 || samples > port->samples_bytes / each)
+        return KG_ERROR_SPACE;
+    return port->memory->begin(port->samples, samples * each, per_class);
+}
+
+/* How many samples are there of the classes from `label` on, as many as an answer holds. */
+static void count_samples(const kg_serial_port *port, uint32_t label, uint32_t *answered)
+{
+    for (; label < KG_CLASS_COUNT && *answered < KG_SERIAL_DATA; label++) {
+        const uint32_t count = port->memory->count((int32_t)label);
+        memcpy(line.out + 2 + DATA + *answered, &count, sizeof count);
+        *answered += (uint32_t)sizeof count;
+    }
 }
 
 static void say_hello(const kg_serial_port *port, uint32_t *answered)
@@ -230,6 +264,8 @@ static void say_hello(const kg_serial_port *port, uint32_t *answered)
         about[6] |= HAS_STORAGE;
     if (port->ticks != NULL)
         about[6] |= HAS_TICKS;
+    if (port->memory != NULL)
+        about[6] |= HAS_MEMORY;
     memcpy(line.out + 2 + DATA, about, sizeof about);
     memcpy(line.out + 2 + DATA + sizeof about, NAME, NAME_BYTES);
     *answered = sizeof about + NAME_BYTES;
@@ -237,7 +273,10 @@ static void say_hello(const kg_serial_port *port, uint32_t *answered)
 
 static uint32_t data_bytes(uint8_t kind)
 {
-    return kind == TRAIN ? (uint32_t)sizeof(kg_learning_rate) : 0;
+    if (kind == MEMORY_BEGIN)
+        return (uint32_t)sizeof(uint32_t);
+    const int has_rate = kind == TRAIN || kind == MEMORY_STEP || kind == MEMORY_REPLAY;
+    return has_rate ? (uint32_t)sizeof(kg_learning_rate) : 0;
 }
 
 /* Returns why the request is refused, or DONE; `answered` is how many bytes of data the answer has.
@@ -254,6 +293,8 @@ static KG_SMALL int32_t execute(const kg_serial_port *port, uint8_t kind, uint32
         return take_state(value, data, bytes);
     if (bytes != data_bytes(kind))
         return WRONG_LENGTH;
+    if (kind >= MEMORY_BEGIN && port->memory == NULL)
+        return UNKNOWN_REQUEST;
     if (kind == WRITE_END)
         return end_of_state(value);
     if (kind != READ_LOGITS)
@@ -263,7 +304,10 @@ static KG_SMALL int32_t execute(const kg_serial_port *port, uint8_t kind, uint32
     case INIT: kg_init(value); return DONE;
     case SET_CLASSES: return kg_set_classes(value);
     case PREDICT:
-    case TRAIN: return run(port, kind, value, data, answered);
+    case TRAIN:
+    case MEMORY_KEEP:
+    case MEMORY_STEP:
+    case MEMORY_REPLAY: return run(port, kind, value, data, answered);
     case READ_LOGITS:
         if (line.pieces != LOGITS)
             return OUT_OF_PLACE;
@@ -291,6 +335,9 @@ static KG_SMALL int32_t execute(const kg_serial_port *port, uint8_t kind, uint32
     case SAVE: return port->save != NULL ? port->save(port->flash, port->slots) : UNKNOWN_REQUEST;
     case LOAD:
         return port->load != NULL ? port->load(port->flash, port->slots, value) : UNKNOWN_REQUEST;
+    case MEMORY_BEGIN: return begin_memory(port, value, word_at(data));
+    case MEMORY_FORGET: return port->memory->forget((int32_t)value);
+    case MEMORY_COUNT: count_samples(port, value, answered); return DONE;
     default: return UNKNOWN_REQUEST;
     }
 }

@@ -22,6 +22,17 @@ extern "C" {
    answer, so no more than this has to be kept between two calls of kg_serial_poll. */
 #define KG_SERIAL_FRAME_BYTES (KG_SERIAL_DATA + 16u)
 
+/* The calls of a memory of samples; kg_serial_memory.h has those of kg_memory.h, in RAM. */
+typedef struct {
+    kg_status (*begin)(void *samples, uint32_t bytes, uint32_t per_class);
+    int32_t (*keep)(int32_t label);
+    int32_t (*step)(int32_t label, kg_learning_rate rate);
+    int32_t (*replay)(kg_learning_rate rate, uint32_t at);
+    kg_status (*forget)(int32_t label);
+    uint32_t (*count)(int32_t label);
+    uint32_t sample_bytes;
+} kg_serial_memory;
+
 /* The board's side of the line, and what else a PC may use. What is not named stays 0. */
 typedef struct {
     /* The next byte that has arrived, 0 to 255, or -1 where there is none. It does not wait. */
@@ -40,6 +51,11 @@ typedef struct {
     uint32_t slots;
     kg_status (*save)(const kg_flash *flash, uint32_t slots);
     kg_status (*load)(const kg_flash *flash, uint32_t slots, uint32_t back);
+    /* What keeps samples on request, and RAM for them, aligned to 4 bytes. NULL leaves the code
+       out, and requests are refused. */
+    const kg_serial_memory *memory;
+    void *samples;
+    uint32_t samples_bytes;
 } kg_serial_port;
 
 /* Takes what has arrived and executes at most one request; returns 1 if it did, otherwise 0. Call
