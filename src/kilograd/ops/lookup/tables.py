@@ -16,6 +16,9 @@ INPUTS = np.arange(-128, 128)
 #: Largest magnitude of a slope in its table.
 _MOST_SLOPE = (1 << 15) - 1
 
+#: Largest magnitude of a table's exponent; exponents of gradients reach as far.
+_MOST_EXPONENT = 64
+
 
 def rounded_table(function: Function, given: Quantization, output: Quantization) -> tuple[int, ...]:
     """A function's results, rounded to nearest, halves away from zero, and clamped.
@@ -67,9 +70,5 @@ def slope_table(
     return np.clip(fixed, -_MOST_SLOPE, _MOST_SLOPE).astype(np.int16), exponent
 
 
-#: Largest magnitude of a table's exponent: gradients' exponents are in use that far.
-_MOST_EXPONENT = 64
-
-
 def _reals(given: Quantization) -> NDArray[np.float64]:
-    return (INPUTS - given.zero_point) * given.scale
+    return (INPUTS - given.zero_point).astype(np.float64) * given.scale
