@@ -30,17 +30,21 @@ Table = tuple[int, ...]
 
 
 def logistic(given: Quantization, output: Quantization) -> Table | None:
-    """LOGISTIC: gemmlowp's, whatever the scale of its result; None where it is not defined."""
-    if output.zero_point != -128 or not _SMALLEST_SCALE <= given.scale < 1 << _INTEGER_BITS:  # noqa: PLR2004 - as the framework demands
+    """LOGISTIC, for a result of 1/256 and -128; None for others, which it ignores or refuses."""
+    if output != Quantization((1 / 256,), -128) or not _is_usual(given):
         return None
     return _by_gemmlowp(given, gemmlowp.logistic, 8, -128)
 
 
 def tanh(given: Quantization, output: Quantization) -> Table | None:
-    """TANH, likewise."""
-    if output.zero_point != 0 or not _SMALLEST_SCALE <= given.scale < 1 << _INTEGER_BITS:
+    """TANH, likewise for 1/128 and 0."""
+    if output != Quantization((1 / 128,), 0) or not _is_usual(given):
         return None
     return _by_gemmlowp(given, gemmlowp.tanh, 7, 0)
+
+
+def _is_usual(given: Quantization) -> bool:
+    return _SMALLEST_SCALE <= given.scale < 1 << _INTEGER_BITS
 
 
 def _by_gemmlowp(given: Quantization, function: Any, bits: int, zero_point: int) -> Table:
@@ -127,8 +131,10 @@ def _scaled(x: NDArray[np.int64], real: float) -> NDArray[np.int64]:
 
 def elu(given: Quantization, output: Quantization) -> Table:
     """ELU: floats of 32 bits."""
-    x = _FLOAT(given.scale) * _inputs(given).astype(np.float32)
-    below = np.exp(np.minimum(x, 0).astype(np.float64)).astype(np.float32) - _FLOAT(1)
+    x: NDArray[np.float32] = _FLOAT(given.scale) * _inputs(given).astype(np.float32)
+    below: NDArray[np.float32] = np.exp(np.minimum(x, 0).astype(np.float64)).astype(
+        np.float32
+    ) - _FLOAT(1)
     steps: NDArray[np.float32] = np.where(x < 0, below, x) * (_FLOAT(1) / _FLOAT(output.scale))
     rounded = np.copysign(np.floor(np.abs(steps).astype(np.float64) + 0.5), steps)
     return _table(np.clip(rounded, -(2**30), 2**30) + output.zero_point)
