@@ -87,7 +87,6 @@ def vectors():
 
 def squeeze_excite(draft, x, channels, squeezed, *, keeps=True):
     """A block that scales a map by what it makes of its channels' means."""
-    _, height, width, _ = draft.tensors[x].shape
     if keeps:
         means = draft.mean(x, (1, 2), (1, 1, 1, channels), KeepDims=True, scale=0.02, zero=-60)
         y = draft.conv(
@@ -118,13 +117,24 @@ def mobile_network(size=12, *, keeps=True, seed=5):
     x = draft.add(x, draft.conv(y, (1, half, half), 8, (1, 1), scale=0.05), scale=0.07, zero=-20)
     quarter = (half + 1) // 2
     y = swish(draft.conv(x, (1, half, half), 24, (1, 1), scale=0.05, zero=1))
-    y = draft.depthwise(
-        y, (1, quarter, quarter), 24, (5, 5), (2, 2), SAME, scale=0.05, zero=0
-    )
+    y = draft.depthwise(y, (1, quarter, quarter), 24, (5, 5), (2, 2), SAME, scale=0.05, zero=0)
     y = swish(squeeze_excite(draft, y, 24, 6, keeps=keeps))
     x = draft.conv(y, (1, quarter, quarter), 12, (1, 1), scale=0.05)
     x = swish(draft.conv(x, (1, quarter, quarter), 20, (1, 1), scale=0.05))
+    keep_variance(draft)
     return ended(draft, x)
+
+
+def keep_variance(draft):
+    """Scale weights so that maps neither vanish nor overflow behind an activation that halves."""
+    for operator in draft.operators:
+        if operator.operator in {"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"}:
+            x, *parameters = (draft.tensors[number] for number in operator.inputs)
+            weight, bias = parameters
+            terms = weight.data.size // weight.shape[weight.axis]
+            usual = 2 / np.sqrt(terms) / weight.data.std()
+            weight.scales = tuple(float(np.float32(usual)) for _ in weight.scales)
+            bias.scales = tuple(x.scales[0] * scale for scale in weight.scales)
 
 
 DRAFTS = {

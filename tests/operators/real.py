@@ -52,6 +52,24 @@ def mean(x):
     return x.mean(axis=(0, 1), keepdims=True)
 
 
+#: Functions of one number, by the names that tables have for them.
+FUNCTIONS = {
+    "logistic": lambda x: 1 / (1 + np.exp(-x)),
+    "tanh": lambda x: (np.exp(x) - np.exp(-x)) / (np.exp(x) + np.exp(-x)),
+    "hard_swish": lambda x: x * np.minimum(np.maximum(x + 3, 0), 6) / 6,
+    "leaky_relu": lambda x, alpha: np.maximum(x, 0) + alpha * np.minimum(x, 0),
+    "elu": lambda x, alpha: np.maximum(x, 0) + alpha * (np.exp(np.minimum(x, 0)) - 1),
+    "hard_sigmoid": lambda x, alpha, beta: np.minimum(np.maximum(alpha * x + beta, 0), 1),
+    "absolute": lambda x: np.maximum(x, -x),
+    "linear": lambda x, factor, offset: factor * x + offset,
+}
+
+
+def function(x, known):
+    """A function that a table holds, as its attributes name it."""
+    return FUNCTIONS[known.name](x, *known.parameters)
+
+
 def loss(logits, label: int) -> float:
     shifted = logits - logits.max()
     return float(np.log(np.exp(shifted).sum()) - shifted[label])
