@@ -307,7 +307,10 @@ REFUSED = {
         ending(broadcast),
         ["it adds maps of the shapes [1, 4, 8, 8] and [1, 4, 1, 1], and kilograd adds two"],
     ),
-    "constant added": (ending(added_constant), ["it adds a constant of several numbers, and kilograd adds two maps", SIMPLIFY]),
+    "constant added": (
+        ending(added_constant),
+        ["it adds a constant of several numbers, and kilograd adds two maps", SIMPLIFY],
+    ),
     "alpha": (
         changed(lambda d: attribute(d, "Gemm", alpha=0.5)),
         ["it multiplies by alpha, which is 0.5"],

@@ -13,6 +13,7 @@ from tflite_products import (
     mobile_network,
     multiply,
     of_function,
+    swish,
 )
 
 from kilograd.compiler import compile_model
@@ -131,6 +132,16 @@ def test_one_constant_makes_a_product_a_function(tmp_path):
     assert lookup.attributes.function == Function("linear", (1.0, (77 - 3) * float32(0.02)))
     (product, *_) = nodes(by_constant([1, 2, 3, 4]).write(tmp_path / "net.tflite"))
     assert product.inputs == ("layer0", "layer1.factors")
+
+
+def test_a_map_times_a_function_of_it_is_one_function(tmp_path):
+    graph = load_model(str(swish().write(tmp_path / "net.tflite")))
+    functions = [n.attributes.function for n in graph.nodes if n.operator == "lookup"]
+    assert functions == [Function("logistic"), Function("swish")] * 2
+    assert "multiply" not in {node.operator for node in graph.nodes}
+    program = compile_model(graph, load_scheme("full", graph), get_target("host"))
+    left = [n.attributes.function.name for n in program.graph.nodes if n.operator == "lookup"]
+    assert left == ["swish", "swish"]
 
 
 def spread_over_rows(draft):

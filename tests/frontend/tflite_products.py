@@ -50,6 +50,14 @@ def product(**options):
     return ended(draft, multiply(draft, a, b, **options))
 
 
+def swish():
+    """As converters write it; the gate may stand first."""
+    draft = Draft()
+    x = draft.conv(0, (1, 6, 6), 4)
+    x = multiply(draft, x, function(draft, "LOGISTIC", x, **GATE))
+    return ended(draft, multiply(draft, function(draft, "LOGISTIC", x, **GATE), x))
+
+
 def square():
     draft = Draft()
     x = draft.conv(0, (1, 6, 6), 4)
@@ -148,6 +156,7 @@ DRAFTS = {
     "product": product,
     "product with relu": lambda: product(FusedActivationFunction=RELU, scale=0.06, zero=-128),
     "square": square,
+    "swish": swish,
     "spread": spread,
     "spread from the left": lambda: spread(is_first=True),
     "spread vector": lambda: spread(keeps=False),

@@ -55,6 +55,7 @@ def mean(x):
 #: Functions of one number, by the names that tables have for them.
 FUNCTIONS = {
     "logistic": lambda x: 1 / (1 + np.exp(-x)),
+    "swish": lambda x: x / (1 + np.exp(-x)),
     "tanh": lambda x: (np.exp(x) - np.exp(-x)) / (np.exp(x) + np.exp(-x)),
     "hard_swish": lambda x: x * np.minimum(np.maximum(x + 3, 0), 6) / 6,
     "leaky_relu": lambda x, alpha: np.maximum(x, 0) + alpha * np.minimum(x, 0),

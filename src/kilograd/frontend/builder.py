@@ -59,6 +59,10 @@ class GraphBuilder:
         """Type of a result."""
         return self._values[name].type
 
+    def producer(self, name: str) -> Node | None:
+        """The layer that makes a value; None for the sample and for constants."""
+        return next((node for node in self._nodes if name in node.outputs), None)
+
     def conv(self, layer: str, x: str, p: Parameters, window: Window, output: Quantization) -> str:
         """k×k convolution."""
         reads = self._layer_inputs(layer, x, p, 0, output)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
 from kilograd.frontend.lowering.reading import LayerReader, is_quantized
 from kilograd.frontend.network import Layer, Tabulated, Tensor
-from kilograd.ir import DType, Quantization, TensorType
+from kilograd.ir import DType, Node, Quantization, TensorType
 from kilograd.ops import REGISTRY
 from kilograd.ops.add.op import AddAttributes
 from kilograd.ops.lookup.functions import Function
@@ -27,7 +30,7 @@ class ElementwiseBuilder(LayerReader):
             place, constant, tensor = found
             function = Function("linear", (1.0, _real(constant, tensor)))
             x = self._read(number, layer, 1 - place)
-            table = self._table("add", AddAttributes(output), x, constant, tensor)
+            table = self._table("add", AddAttributes(output), x, *_everywhere(constant, tensor))
             return self._builder.lookup(self._name(number), x, function, output, table)
         a, b = (self._read(number, layer, place) for place in (0, 1))
         return self._builder.add(self._name(number), a, b, output)
@@ -41,12 +44,21 @@ class ElementwiseBuilder(LayerReader):
             swaps = self._builder.type_of(a).size < self._builder.type_of(b).size
             self._check_spread(number, layer)
             a, b = (b, a) if swaps else (a, b)
-            return self._builder.multiply(self._name(number), a, b, output)
+            gated = self._gated(a, b) or self._gated(b, a)
+            if gated is None:
+                return self._builder.multiply(self._name(number), a, b, output)
+            function, gate = gated
+            x = a if gate.inputs == (a,) else b
+            type_ = TensorType((1, 1, len(INPUTS)), DType.INT8, gate.attributes.output)
+            results = np.array(gate.attributes.table, np.int8)
+            table = self._table("multiply", MultiplyAttributes(output), x, results, type_)
+            return self._builder.lookup(self._name(number), x, function, output, table)
         place, constant, tensor = found
         x = self._read(number, layer, 1 - place)
         if constant.size == 1:
             function = Function("linear", (_real(constant, tensor), 0.0))
-            table = self._table("multiply", MultiplyAttributes(output), x, constant, tensor)
+            attributes = MultiplyAttributes(output)
+            table = self._table("multiply", attributes, x, *_everywhere(constant, tensor))
             return self._builder.lookup(self._name(number), x, function, output, table)
         self._check_spread(number, layer)
         name = self._name(number)
@@ -57,6 +69,23 @@ class ElementwiseBuilder(LayerReader):
             Quantization(tensor.scales, tensor.zero_point),
         )
         return self._builder.multiply(name, x, factors, output)
+
+    def _gated(self, x: str, gate: str) -> tuple[Function, Node] | None:
+        """A function that a map times a function of it is, and the node that makes the latter.
+
+        Both are functions of one byte, so that a table has the bytes of the two layers.
+        """
+        node = self._builder.producer(gate)
+        if node is None or node.inputs != (x,):
+            return None
+        known: object = getattr(node.attributes, "function", None)
+        if known == Function("logistic"):
+            return Function("swish"), node
+        if isinstance(known, Function) and known.name == "hard_sigmoid":
+            alpha, beta = known.parameters
+            if math.isclose(alpha, 1 / 6, rel_tol=1e-6) and beta == 0.5:  # noqa: PLR2004
+                return Function("hard_swish"), node
+        return None
 
     def _check_spread(self, number: int, layer: Layer) -> None:
         """Refuse maps that are not multiplied as they lie in memory."""
@@ -84,31 +113,17 @@ class ElementwiseBuilder(LayerReader):
         return None
 
     def _table(
-        self,
-        operator: str,
-        attributes: object,
-        x: str,
-        constant: NDArray[np.int8],
-        tensor: Tensor,
+        self, operator: str, attributes: object, x: str, others: NDArray[np.int8], other: TensorType
     ) -> tuple[int, ...]:
-        """What an operator of two maps makes of every number and one constant."""
+        """What an operator of two maps makes of every number, and of another beside each."""
         given = self._builder.type_of(x)
-        shape = (1, 1, len(INPUTS))
-        types = [
-            TensorType(shape, DType.INT8, Quantization(scales, zero))
-            for scales, zero in (
-                (given.scales, given.zero_point),
-                (tensor.scales, tensor.zero_point),
-            )
-        ]
-        arrays = [
-            INPUTS.astype(np.int8).reshape(shape),
-            np.full(shape, constant.ravel()[0], np.int8),
-        ]
+        quantization = Quantization(given.scales, given.zero_point)
+        types = [replace(other, quantization=quantization), other]
+        arrays = [INPUTS.astype(np.int8).reshape(other.shape), others.reshape(other.shape)]
         try:
             (made,) = REGISTRY[operator].reference(attributes, types, arrays, StepContext())
         except ValueError as error:
-            raise self._refuser.network(f"layer of {x}: {error}") from error
+            raise self._refuser.network(f"the layer behind {x}: {error}") from error
         return tuple(int(entry) for entry in made.ravel())
 
     def _lookup(self, number: int, layer: Layer) -> str:
@@ -135,6 +150,13 @@ class ElementwiseBuilder(LayerReader):
         if layer.options.get("keeps_scale"):
             self._check_same_scale(number, layer)
         return self._requantize(number, layer)
+
+
+def _everywhere(constant: NDArray[np.int8], tensor: Tensor) -> tuple[NDArray[np.int8], TensorType]:
+    """One constant beside every number."""
+    quantization = Quantization(tensor.scales, tensor.zero_point)
+    type_ = TensorType((1, 1, len(INPUTS)), DType.INT8, quantization)
+    return np.full(type_.shape, constant.ravel()[0], np.int8), type_
 
 
 def _real(constant: NDArray[np.int8], tensor: Tensor) -> float:

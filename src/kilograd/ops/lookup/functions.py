@@ -68,6 +68,14 @@ def _logistic_slope(x: Reals) -> Reals:
     return _logistic(x) * _logistic(-x)
 
 
+def _swish(x: Reals) -> Reals:
+    return x * _logistic(x)
+
+
+def _swish_slope(x: Reals) -> Reals:
+    return _logistic(x) * (1 + x * _logistic(-x))
+
+
 def _tanh_slope(x: Reals) -> Reals:
     return 1 - np.tanh(x) ** 2
 
@@ -116,6 +124,7 @@ def _linear_slope(x: Reals, factor: float, offset: float) -> Reals:
 
 FUNCTIONS: Mapping[str, _Formula] = {
     "logistic": _Formula(0, _logistic, _logistic_slope),
+    "swish": _Formula(0, _swish, _swish_slope),
     "tanh": _Formula(0, np.tanh, _tanh_slope),
     "hard_swish": _Formula(0, _hard_swish, _hard_swish_slope),
     "leaky_relu": _Formula(1, _leaky_relu, _leaky_relu_slope),

@@ -258,6 +258,7 @@ _UNIT, _AROUND = Quantization((1 / 256,), -128), Quantization((1 / 128,), 0)
 _CASES: tuple[tuple[Function, Quantization, Quantization, tuple[int, ...]], ...] = (
     (Function("logistic"), Quantization((0.05,), 7), _UNIT, (3, 4, 5)),
     (Function("tanh"), Quantization((0.03,), -11), _AROUND, (1, 1, 9)),
+    (Function("swish"), Quantization((0.05,), -6), Quantization((0.027,), -118), (2, 3, 4)),
     (Function("hard_swish"), Quantization((0.06,), -20), Quantization((0.03,), -115), (5, 3, 7)),
     (Function("leaky_relu", (0.1,)), Quantization((0.05,), 3), Quantization((0.04,), -90), (2, 4)),
     (Function("elu", (1.0,)), Quantization((0.05,), 30), Quantization((0.024,), -86), (1, 1, 1)),
