@@ -171,19 +171,29 @@ def test_activation_gradients_of_a_network(seed):
         check(name, gradient, activation_gradient(model, x, name))
 
 
-def test_gradients_of_a_network_with_squeeze_and_excite():
+@pytest.mark.parametrize("seed", [1, 2])
+def test_gradients_of_a_network_with_squeeze_and_excite(seed):
     """The gates' layers, too: their gradients are sums over the positions of a map."""
-    integer, model, recorded, x = trained(1, 1.0, squeeze_excite_network)
+    integer, model, recorded, x = trained(seed, 1.0, squeeze_excite_network)
     model.anchored(x)
-    for name, gradient in integer.activation_gradients(recorded, seeds=16).items():
-        check(name, gradient, activation_gradient(model, x, name))
-    gradients = integer.parameter_gradients(seeds=16)
-    assert {"block1.squeeze.weight.delta", "block2.excite.bias.delta"} <= set(gradients)
-    for name, gradient in gradients.items():
+    found = {
+        name: (gradient, activation_gradient(model, x, name))
+        for name, gradient in integer.activation_gradients(recorded, seeds=16).items()
+    }
+    for name, gradient in integer.parameter_gradients(seeds=16).items():
         expected = real.numeric_gradient(
             lambda p, n=name: model.loss(x, LABEL, {n: p}), model.parameters[name], 1e-5
         )
-        check(name, gradient, expected)
+        found[name] = gradient, expected
+    assert {"block1.mean", "block1.squeeze.weight.delta", "block2.excite.bias.delta"} <= set(found)
+    passing = 0
+    for name, (gradient, expected) in found.items():
+        if expected.any():
+            passing += 1
+            check(name, gradient, expected)
+        else:  # behind a block whose squeezed channels are all clamped for this sample
+            assert not gradient.any(), name
+    assert passing > 0.75 * len(found)
 
 
 def test_gradients_that_meet_at_a_residual_join_are_summed():

@@ -243,12 +243,8 @@ def _lookup_input_gradient(item, arrays, rng):
     """By differences of the function, where they are the same to both sides."""
     a, type_ = item.case.attributes, item.case.inputs[2]
     x, epsilon = real.dequantize(arrays[2], type_), 1e-6
-    low, high = (a.output.scale * (q - a.output.zero_point) for q in (-128.5, 127.5))
-
-    def held(moved):
-        return np.clip(real.function(moved, a.function), low, high)
-
-    above, below = (held(x + epsilon) - held(x)), (held(x) - held(x - epsilon))
+    below, at_x, above = (real.held_function(x + step, a) for step in (-epsilon, 0, epsilon))
+    above, below = above - at_x, at_x - below
     smooth = np.flatnonzero(np.abs(above - below) < 1e-3 * epsilon)
     at = rng.choice(smooth, min(SAMPLED, len(smooth)), replace=False)
     slopes = (above + below) / (2 * epsilon)

@@ -126,19 +126,22 @@ def deep_network(seed: int = 0, classes: int = 3) -> Graph:
     return network.finish(x, classes)
 
 
-def squeeze_excite_network(seed: int = 1, classes: int = 4, size: int = 8) -> Graph:
+def squeeze_excite_network(
+    seed: int = 1, classes: int = 4, size: int = 8, channels: tuple[int, ...] = (6, 10, 8)
+) -> Graph:
     """Two blocks with squeeze-and-excite and hard swish, one of them a residual."""
     network = Network(seed, (size, size, 3))
-    x = network.conv("stem", "input", 6, Window.same(3, 2), relu=False)
+    narrow, *wide = channels
+    x = network.conv("stem", "input", narrow, Window.same(3, 2), relu=False)
     x = entry = network.lookup("swish", x, "hard_swish")
-    x = network.pointwise("block1.expand", x, 10)
+    x = network.pointwise("block1.expand", x, wide[0])
     x = network.lookup("block1.swish", x, "hard_swish")
     x = network.depthwise("block1.depthwise", x, Window.same(3), relu=True)
-    x = network.squeeze_excite("block1", x, 3)
-    x = network.add("block1.join", entry, network.pointwise("block1.project", x, 6))
-    x = network.pointwise("block2.expand", x, 8)
-    x = network.depthwise("block2.depthwise", x, Window.same(3), relu=False)
-    x = network.squeeze_excite("block2", x, 2)
+    x = network.squeeze_excite("block1", x, 4)
+    x = network.add("block1.join", entry, network.pointwise("block1.project", x, narrow))
+    x = network.pointwise("block2.expand", x, wide[1])
+    x = network.depthwise("block2.depthwise", x, Window.same(3, 2), relu=False)
+    x = network.squeeze_excite("block2", x, 4)
     x = network.lookup("block2.swish", x, "hard_swish")
     return network.finish(network.pointwise("block2.project", x, 7), classes)
 
@@ -227,7 +230,7 @@ class RealModel:
         if node.operator in ("apply_delta", "apply_bias_delta"):
             return sum(inputs)
         if node.operator == "lookup":
-            return real.function(inputs[0], attributes.function)
+            return real.held_function(inputs[0], attributes)
         if node.operator in _ELEMENTWISE:
             return self._clamp(_ELEMENTWISE[node.operator](*inputs), node.outputs[0])
         x, bias, weight, *frozen = inputs

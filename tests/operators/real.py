@@ -71,6 +71,13 @@ def function(x, known):
     return FUNCTIONS[known.name](x, *known.parameters)
 
 
+def held_function(x, attributes):
+    """The same, held at what its quantization rounds to the ends of int8."""
+    output = attributes.output
+    low, high = (output.scale * (q - output.zero_point) for q in (-128.5, 127.5))
+    return np.clip(function(x, attributes.function), low, high)
+
+
 def loss(logits, label: int) -> float:
     shifted = logits - logits.max()
     return float(np.log(np.exp(shifted).sum()) - shifted[label])
