@@ -7,6 +7,9 @@ from tflite_files import RELU, SAME, Draft
 #: Quantizations that converters give the results of a sigmoid and of a hyperbolic tangent.
 GATE, SIGNED_GATE = {"scale": 1 / 256, "zero": -128}, {"scale": 1 / 128, "zero": 0}
 
+#: Operators that are functions of one number.
+FUNCTIONS = ("LOGISTIC", "TANH", "HARD_SWISH", "LEAKY_RELU", "ELU", "ABS")
+
 #: Table of options, by operator.
 _OPTIONS = {"LEAKY_RELU": "LeakyReluOptions", "HARD_SWISH": "HardSwishOptions"}
 
