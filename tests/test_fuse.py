@@ -10,12 +10,16 @@ from kilograd.passes.fuse import Part, cheapest_split, lowest_peak, lowest_split
 
 @st.composite
 def all_parts(draw):
-    """For up to seven nodes, the parts that begin at each; alone, a node costs nothing."""
+    """For up to seven nodes, the parts that begin at each; alone, a node costs nothing.
+
+    Some nodes cannot run together with all that follow.
+    """
     count = draw(st.integers(1, 7))
     number = st.integers(0, 9)
+    longest = [draw(st.integers(1, count - begin)) for begin in range(count)]
     return [
-        [Part(draw(number), draw(number) if length else 0) for length in range(count - begin)]
-        for begin in range(count)
+        [Part(draw(number), draw(number) if length else 0) for length in range(most)]
+        for most in longest
     ]
 
 
@@ -25,6 +29,8 @@ def splits(parts):
     for chosen in range(count):
         for inner in combinations(range(1, count), chosen):
             edges = (0, *inner, count)
+            if any(e - b > len(parts[b]) for b, e in pairwise(edges)):
+                continue
             way = [parts[b][e - b - 1] for b, e in pairwise(edges)]
             yield max(p.peak for p in way), sum(p.cost for p in way), edges[:-1]
 

@@ -16,7 +16,7 @@ from operators.cases import all_cases
 from operators.draws import draw_inputs
 from operators.formulas import BACKWARD, backward, forward
 from operators.integer import IntegerModel, compile_recorded, cosine, norm_ratio
-from operators.networks import RealModel, residual_network, samples
+from operators.networks import RealModel, residual_network, samples, squeeze_excite_network
 
 CASES = [item for item in all_cases() if item.alias is None]
 FORWARD = [i for i in CASES if i.spec.has_weights or i.spec.name in ("add", "average_pool")]
@@ -132,9 +132,9 @@ def run(item, arrays, context):
 
 
 @cache
-def trained(seed, share):
-    """Integer and real model of a residual network, everything trained at this share."""
-    graph = residual_network(seed)
+def trained(seed, share, network=residual_network):
+    """Integer and real model of a network, everything trained at this share."""
+    graph = network(seed)
     names = layers(graph)
     scheme = Scheme("test", tuple(names), dict.fromkeys(names, share))
     program, recorded = compile_recorded(graph, scheme)
@@ -169,6 +169,31 @@ def test_activation_gradients_of_a_network(seed):
     assert set(gradients) == {node.outputs[0] for node in layers_only}
     for name, gradient in gradients.items():
         check(name, gradient, activation_gradient(model, x, name))
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_gradients_of_a_network_with_squeeze_and_excite(seed):
+    """The gates' layers, too: their gradients are sums over the positions of a map."""
+    integer, model, recorded, x = trained(seed, 1.0, squeeze_excite_network)
+    model.anchored(x)
+    found = {
+        name: (gradient, activation_gradient(model, x, name))
+        for name, gradient in integer.activation_gradients(recorded, seeds=16).items()
+    }
+    for name, gradient in integer.parameter_gradients(seeds=16).items():
+        expected = real.numeric_gradient(
+            lambda p, n=name: model.loss(x, LABEL, {n: p}), model.parameters[name], 1e-5
+        )
+        found[name] = gradient, expected
+    assert {"block1.mean", "block1.squeeze.weight.delta", "block2.excite.bias.delta"} <= set(found)
+    passing = 0
+    for name, (gradient, expected) in found.items():
+        if expected.any():
+            passing += 1
+            check(name, gradient, expected)
+        else:  # behind a block whose squeezed channels are all clamped for this sample
+            assert not gradient.any(), name
+    assert passing > 0.75 * len(found)
 
 
 def test_gradients_that_meet_at_a_residual_join_are_summed():

@@ -157,7 +157,8 @@ def broadcast(draft):
 
 def added_constant(draft):
     x = draft.conv("sample_q", 4)
-    return draft.append("Add", [x], draft.shapes[x], 1.0, more=[draft.constant("c", np.float32(1))])
+    numbers = draft.constant("c", np.ones(8, np.float32))
+    return draft.append("Add", [x], draft.shapes[x], 1.0, more=[numbers])
 
 
 def last_layer(draft):
@@ -255,9 +256,8 @@ REFUSED = {
         activation("Clip", -128, 0, 4),
         ["layer 1 (Conv, layer_1): kilograd has no activation Clip(0, 4)"],
     ),
-    "swish": (of_map("HardSwish"), ["no activation but the clamp to int8", "ReLU6"]),
+    "slopes of channels": (of_map("PRelu"), ["no activation with a slope for each", "ReLU6"]),
     "softmax": (of_map("Softmax"), ["(Softmax, softmax_6): a softmax can only follow the last"]),
-    "sigmoid": (of_map("Sigmoid"), ["a sigmoid can only follow the last layer"]),
     "mean over one dimension": (
         of_map("ReduceMean", (1, 4, 8), [[2]], keepdims=0),
         ["it averages over the dimensions [2] of 4, and kilograd averages over height and width"],
@@ -307,7 +307,10 @@ REFUSED = {
         ending(broadcast),
         ["it adds maps of the shapes [1, 4, 8, 8] and [1, 4, 1, 1], and kilograd adds two"],
     ),
-    "constant added": (ending(added_constant), ["it adds a constant, and kilograd adds", SIMPLIFY]),
+    "constant added": (
+        ending(added_constant),
+        ["it adds a constant of several numbers, and kilograd adds two maps", SIMPLIFY],
+    ),
     "alpha": (
         changed(lambda d: attribute(d, "Gemm", alpha=0.5)),
         ["it multiplies by alpha, which is 0.5"],

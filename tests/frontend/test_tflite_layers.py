@@ -21,6 +21,7 @@ from tflite_drafts import (
     without_bias,
 )
 from tflite_files import RELU, SAME, VALID, Draft, small_network
+from tflite_products import FUNCTIONS, GATE, SIGNED_GATE, function, multiply
 
 from kilograd.compiler import compile_model
 from kilograd.frontend.open import class_names, input_spec, load_model
@@ -231,7 +232,25 @@ def test_a_training_step_is_the_same_on_the_host(load):
     assert verify_devices(program, ["reference", "host"], steps=2).identical
 
 
-_KINDS = ("conv", "depthwise", "add", "dense", AVERAGE, MAX, "mean", "quantize")
+_KINDS = (
+    *("conv", "depthwise", "add", "dense", AVERAGE, MAX, "mean", "quantize"),
+    *("multiply", "spread", "LOGISTIC", "TANH", "HARD_SWISH", "LEAKY_RELU", "ELU", "ABS"),
+)
+_GATES = {"LOGISTIC": GATE, "TANH": SIGNED_GATE}
+
+
+def random_product(draw, draft, x, kind, chosen):
+    """A product, or a function of one number, of a map."""
+    _, height, width, channels = draft.tensors[x].shape
+    if kind in FUNCTIONS:
+        options = {"Alpha": draw(st.floats(0, 2, width=32))} if kind == "LEAKY_RELU" else {}
+        # A hard swish that is finer than its input is refused.
+        scale = max(chosen["scale"], draft.tensors[x].scales[0] / 100)
+        return function(draft, kind, x, **(_GATES.get(kind, chosen | {"scale": scale}) | options))
+    y = draft.conv(x, (1, height, width), channels, (1, 1), scale=draw(st.floats(0.004, 2)))
+    if kind == "spread":
+        y = draft.mean(y, (1, 2), (1, 1, 1, channels), KeepDims=True)
+    return multiply(draft, x, y, **chosen)
 
 
 @st.composite
@@ -266,6 +285,8 @@ def random_networks(draw):
         elif kind == "add":
             y = draft.conv(x, (1, height, width), channels, (1, 1), scale=draw(st.floats(0.004, 2)))
             x = draft.add(x, y, **chosen)
+        elif kind in {*FUNCTIONS, "multiply", "spread"}:
+            x = random_product(draw, draft, x, kind, chosen)
         elif kind in {AVERAGE, MAX}:
             shape, options = (1, rows, columns, channels), {"StrideH": stride, "StrideW": stride}
             x = draft.pool(x, taps, shape, kind, Padding=padding, **options)

@@ -197,7 +197,7 @@ REFUSED = {
         ["layer 0 (UNIDIRECTIONAL_SEQUENCE_LSTM, X): kilograd has no recurrent layers"],
     ),
     "svdf": (of_any("SVDF"), ["(SVDF, X): kilograd has no recurrent layers, and this one keeps"]),
-    "mul": (of_any("MUL"), ["(MUL, X): kilograd has no such operator"]),
+    "div": (of_any("DIV"), ["(DIV, X): kilograd has no such operator"]),
     "transpose": (of_any("TRANSPOSE"), ["does not reorder the dimensions", "channels last"]),
     "own operator": (of_any("Mystery"), ["layer 0 (CUSTOM Mystery, X): kilograd has no such"]),
     "softmax in between": (

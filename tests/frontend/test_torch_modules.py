@@ -73,10 +73,50 @@ def samples(count, seed):
     return inputs.astype(np.float32), labels
 
 
+class SqueezeExcite(nn.Module):
+    """As MobileNetV3 has it."""
+
+    def __init__(self, channels, squeezed):
+        super().__init__()
+        self.squeeze, self.excite = (
+            nn.Conv2d(channels, squeezed, 1),
+            nn.Conv2d(squeezed, channels, 1),
+        )
+
+    def forward(self, x):
+        means = nn.functional.adaptive_avg_pool2d(x, 1)
+        return x * nn.functional.hardsigmoid(self.excite(torch.relu(self.squeeze(means))))
+
+
+def mobile_network():
+    """Blocks with gates, and an activation of each kind."""
+    return nn.Sequential(
+        *normalized(3, 8, 3, stride=2),
+        nn.Hardswish(),
+        *normalized(8, 16, 3),
+        nn.SiLU(),
+        SqueezeExcite(16, 4),
+        *normalized(16, 16, 3, groups=16),
+        nn.LeakyReLU(0.1),
+        SqueezeExcite(16, 4),
+        *normalized(16, 12, 1),
+        nn.ELU(),
+        *normalized(12, 12, 1),
+        nn.Tanh(),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(12, CLASSES),
+    )
+
+
 def trained(pool):
+    return fitted(lambda: Network(pool))
+
+
+def fitted(make):
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    module = Network(pool)
+    module = make()
     optimizer = torch.optim.Adam(module.parameters(), 0.01)
     for step in range(60):
         inputs, labels = samples(32, step)
@@ -155,6 +195,22 @@ def test_a_mean_over_the_map(pool):
     same, float_accuracy, int8_accuracy = agreement(module, graph)
     assert same > 0.97
     assert int8_accuracy > float_accuracy - 0.03
+
+
+def test_activations_and_gates():
+    module = fitted(mobile_network)
+    graph = kilograd.from_torch(module, samples(100, 1)[0])
+    lookups = [n.attributes.function.name for n in graph.nodes if n.operator == "lookup"]
+    assert [name for name in lookups if name not in {"logistic", "hard_sigmoid"}] == [
+        *("hard_swish", "swish", "leaky_relu", "elu", "tanh")
+    ]
+    assert sum(node.operator == "multiply" for node in graph.nodes) == 2  # of the gates
+    same, float_accuracy, int8_accuracy = agreement(module, graph)
+    assert same > 0.95
+    assert float_accuracy > 0.9
+    assert int8_accuracy > float_accuracy - 0.04
+    program = kilograd.compile_model(graph, kilograd.load_scheme("full", graph))
+    assert verify_devices(program, ["reference", "host"], steps=2).identical
 
 
 def test_pixels_may_stand_for_other_numbers(module, tmp_path):

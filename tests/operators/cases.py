@@ -14,6 +14,11 @@ from kilograd.ops.common.windowed import WindowedAttributes
 from kilograd.ops.common.windowed_backward import WindowGradientAttributes
 from kilograd.ops.delta.op import Precision, delta_type
 from kilograd.ops.gradient_scale import EXPONENT
+from kilograd.ops.lookup.functions import FUNCTIONS, Function
+from kilograd.ops.lookup.op import LookupAttributes, LookupGradientAttributes
+from kilograd.ops.lookup.tables import rounded_table
+from kilograd.ops.multiply.backward import MultiplyGradientAttributes
+from kilograd.ops.multiply.op import MultiplyAttributes
 from kilograd.ops.pointwise.input_gradient import InputGradientAttributes
 from kilograd.ops.pointwise.op import PointwiseAttributes
 from kilograd.ops.pointwise.weight_update import WeightUpdateAttributes
@@ -130,6 +135,10 @@ def _random_cases() -> Iterator[tuple[OpSpec, Case]]:
         yield from _random_pointwise(rng, f"random{index}", position=False)
         yield from _random_pointwise(rng, f"random{index}", position=True)
         yield from _random_window(rng, f"random{index}")
+    rng = np.random.default_rng(20261127)
+    for index in range(RANDOM_SHAPES):
+        yield from _random_product(rng, f"random{index}")
+        yield from _random_function(rng, f"random{index}")
 
 
 def _quantized(rng, shape):
@@ -195,6 +204,43 @@ def _random_pointwise(rng, name, *, position):
         REGISTRY["pointwise_weight_update"],
         _weight_update(name, step, weights[0], gradient, x),
     )
+
+
+def _exponents(inputs, name, attributes):
+    """A case of a backward operator that multiplies a gradient."""
+    low = {"gradient": -127, "gradient_exponent": -160, "result_exponent": -200}
+    high = {"gradient_exponent": 160, "result_exponent": 200}
+    return Case(name, attributes, inputs, low=low, high=high)
+
+
+def _random_product(rng, name):
+    height, width, channels = (int(n) for n in rng.integers(1, (7, 7, 40)))
+    shape = (height, width, channels)
+    a, b = (
+        _quantized(rng, shape),
+        _quantized(rng, shape if rng.random() < 0.4 else (1, 1, channels)),
+    )
+    scale = float(a.scale * b.scale * np.exp(rng.uniform(5, 6.5)))  # of products up to 2^14
+    output = Quantization((scale,), int(rng.integers(-15, 16)))
+    yield REGISTRY["multiply"], Case(name, MultiplyAttributes(output), (a, b))
+    attributes = MultiplyGradientAttributes(int(rng.integers(99)))
+    for task, other in (("input", b), ("factor", a)):
+        inputs = (TensorType(shape), EXPONENT, other, EXPONENT)
+        operator = REGISTRY[f"multiply_{task}_gradient"]
+        yield operator, _exponents(inputs, name, attributes)
+
+
+def _random_function(rng, name):
+    shape = tuple(int(n) for n in rng.integers(1, 7, 3))
+    x, output = _quantized(rng, shape), _output(rng)
+    known = str(rng.choice(sorted(FUNCTIONS)))
+    numbers = tuple(float(n) for n in rng.uniform(0.1, 1.5, FUNCTIONS[known].parameters))
+    function = Function(known, numbers)
+    table = rounded_table(function, x.quantization, output)
+    yield REGISTRY["lookup"], Case(name, LookupAttributes(function, output, table), (x,))
+    attributes = LookupGradientAttributes(function, output, int(rng.integers(99)))
+    inputs = (TensorType(shape), EXPONENT, x, EXPONENT)
+    yield REGISTRY["lookup_input_gradient"], _exponents(inputs, name, attributes)
 
 
 def _random_geometry(rng):

@@ -239,6 +239,35 @@ def _max_pool_input_gradient(item, arrays, rng):
     return Exact(*_transposed(linear, gradient, x.shape, rng))
 
 
+def _lookup_input_gradient(item, arrays, rng):
+    """By differences of the function, where they are the same to both sides."""
+    a, type_ = item.case.attributes, item.case.inputs[2]
+    x, epsilon = real.dequantize(arrays[2], type_), 1e-6
+    below, at_x, above = (real.held_function(x + step, a) for step in (-epsilon, 0, epsilon))
+    above, below = above - at_x, at_x - below
+    smooth = np.flatnonzero(np.abs(above - below) < 1e-3 * epsilon)
+    at = rng.choice(smooth, min(SAMPLED, len(smooth)), replace=False)
+    slopes = (above + below) / (2 * epsilon)
+    gradient = _gradient(arrays[0], arrays[1])
+    # A slope is off by half of a unit at most, of which the largest has 2^14.
+    reachable = real.dequantize(np.arange(-128, 128), type_)
+    unit = np.abs(np.gradient(real.function(reachable, a.function), reachable)).max() * 2.0**-14
+    return Exact(at, (gradient * slopes).ravel()[at], unit * np.abs(gradient).max())
+
+
+def _multiply_input_gradient(item, arrays, rng):
+    other = real.dequantize(arrays[2], item.case.inputs[2])
+    gradient = _gradient(arrays[0], arrays[1])
+    return Exact(*_transposed(lambda a: a * other, gradient, gradient.shape, rng))
+
+
+def _multiply_factor_gradient(item, arrays, rng):
+    other = real.dequantize(arrays[2], item.case.inputs[2])
+    gradient = _gradient(arrays[0], arrays[1])
+    shape = (1, 1, gradient.shape[2])
+    return Exact(*_transposed(lambda b: other * b, gradient, shape, rng))
+
+
 def _gradient_sum(item, arrays, rng):
     del item, rng
     total = _gradient(arrays[0], arrays[1]) + _gradient(arrays[2], arrays[3])
@@ -255,6 +284,9 @@ BACKWARD = {
     "mean_input_gradient": _mean_input_gradient,
     "windowed_average_pool_input_gradient": _windowed_average_input_gradient,
     "max_pool_input_gradient": _max_pool_input_gradient,
+    "lookup_input_gradient": _lookup_input_gradient,
+    "multiply_input_gradient": _multiply_input_gradient,
+    "multiply_factor_gradient": _multiply_factor_gradient,
     "gradient_sum": _gradient_sum,
     "pointwise_weight_update": _pointwise_weight_update,
     "conv_weight_update": _window_weight_update(real.conv, 3),

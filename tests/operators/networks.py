@@ -5,6 +5,7 @@ import numpy as np
 from kilograd.frontend.builder import GraphBuilder, Parameters
 from kilograd.ir import Graph, Phase, Quantization
 from kilograd.ops.common.window import Window
+from kilograd.ops.lookup.functions import Function
 from kilograd.ops.pointwise.split import merge
 from operators import real
 
@@ -43,6 +44,29 @@ class Network:
     def add(self, layer, a, b):
         reals = [x + y for x, y in zip(self.reals[a], self.reals[b], strict=True)]
         return self.builder.add(layer, a, b, self._calibrated(layer, reals, relu=False))
+
+    def lookup(self, layer, x, name, output=None):
+        function = Function(name)
+        reals = [real.function(r, function) for r in self.reals[x]]
+        output = output or self._calibrated(layer, reals, relu=False)
+        self.reals[layer] = reals
+        return self.builder.lookup(layer, x, function, output)
+
+    def multiply(self, layer, a, b):
+        reals = [x * y for x, y in zip(self.reals[a], self.reals[b], strict=True)]
+        return self.builder.multiply(layer, a, b, self._calibrated(layer, reals, relu=False))
+
+    def mean(self, layer, x):
+        reals = [real.mean(r) for r in self.reals[x]]
+        return self.builder.mean(layer, x, self._calibrated(layer, reals, relu=False))
+
+    def squeeze_excite(self, block, x, squeezed):
+        """A map scaled by what is made of the means of its channels."""
+        channels = self.builder.type_of(x).shape[2]
+        y = self.pointwise(f"{block}.squeeze", self.mean(f"{block}.mean", x), squeezed, relu=True)
+        y = self.pointwise(f"{block}.excite", y, channels)
+        gate = self.lookup(f"{block}.gate", y, "logistic", Quantization((1 / 256,), -128))
+        return self.multiply(f"{block}.scale", x, gate)
 
     def finish(self, x, classes) -> Graph:
         pooled = self.builder.average_pool("pool", x)
@@ -102,6 +126,26 @@ def deep_network(seed: int = 0, classes: int = 3) -> Graph:
     return network.finish(x, classes)
 
 
+def squeeze_excite_network(
+    seed: int = 1, classes: int = 4, size: int = 8, channels: tuple[int, ...] = (6, 10, 8)
+) -> Graph:
+    """Two blocks with squeeze-and-excite and hard swish, one of them a residual."""
+    network = Network(seed, (size, size, 3))
+    narrow, *wide = channels
+    x = network.conv("stem", "input", narrow, Window.same(3, 2), relu=False)
+    x = entry = network.lookup("swish", x, "hard_swish")
+    x = network.pointwise("block1.expand", x, wide[0])
+    x = network.lookup("block1.swish", x, "hard_swish")
+    x = network.depthwise("block1.depthwise", x, Window.same(3), relu=True)
+    x = network.squeeze_excite("block1", x, 4)
+    x = network.add("block1.join", entry, network.pointwise("block1.project", x, narrow))
+    x = network.pointwise("block2.expand", x, wide[1])
+    x = network.depthwise("block2.depthwise", x, Window.same(3, 2), relu=False)
+    x = network.squeeze_excite("block2", x, 4)
+    x = network.lookup("block2.swish", x, "hard_swish")
+    return network.finish(network.pointwise("block2.project", x, 7), classes)
+
+
 def random_network(seed: int) -> Graph:
     """Blocks of random shapes; some nodes are read by several others."""
     network = Network(seed, tuple(int(n) for n in np.random.default_rng(seed).integers(1, 8, 3)))
@@ -132,6 +176,10 @@ def samples(graph: Graph, count: int, seed: int = 0):
     return rng.integers(-128, 128, (count, *shape)).astype(np.int8)
 
 
+#: Formulas of operators that read maps only and clamp.
+_ELEMENTWISE = {"add": lambda a, b: a + b, "multiply": lambda a, b: a * b, "mean": real.mean}
+
+
 class RealModel:
     """A graph's inference in float64 with its quantized parameters, clamped but not rounded.
 
@@ -142,12 +190,23 @@ class RealModel:
     def __init__(self, graph: Graph, quantized=None) -> None:
         self.graph = graph
         self.quantized = quantized or {}
+        self.offsets = {}
         self.nodes = [node for node in graph.nodes if node.phase is Phase.INFERENCE]
         self.parameters = {
             value.name: real.dequantize(value.array, value.type)
             for value in (*graph.states, *graph.constants)
             if value.type.quantization is not None
         }
+
+    def anchored(self, x):
+        """The same with each activation moved to its quantized value, where gradients are taken."""
+        for node in self.nodes:
+            (name,) = node.outputs
+            type_ = self.graph.type_of(name)
+            if name in self.quantized and type_.quantization is not None:
+                held = real.dequantize(self.quantized[name], type_)
+                self.offsets[name] = held - self.run(x)[name]
+        return self
 
     def run(self, x, parameters=None, added=None):
         """All real activations; ``added`` is put on top of the activations it names."""
@@ -157,7 +216,8 @@ class RealModel:
         known[entry.name] = x + added.get(entry.name, 0)
         for node in self.nodes:
             (name,) = node.outputs
-            known[name] = self._compute(node, [known[i] for i in node.inputs]) + added.get(name, 0)
+            made = self._compute(node, [known[i] for i in node.inputs])
+            known[name] = made + self.offsets.get(name, 0) + added.get(name, 0)
         return known
 
     def loss(self, x, label, parameters=None, added=None) -> float:
@@ -169,8 +229,10 @@ class RealModel:
             return real.mean(inputs[0])
         if node.operator in ("apply_delta", "apply_bias_delta"):
             return sum(inputs)
-        if node.operator == "add":
-            return self._clamp(inputs[0] + inputs[1], node.outputs[0])
+        if node.operator == "lookup":
+            return real.held_function(inputs[0], attributes)
+        if node.operator in _ELEMENTWISE:
+            return self._clamp(_ELEMENTWISE[node.operator](*inputs), node.outputs[0])
         x, bias, weight, *frozen = inputs
         if getattr(attributes, "fraction_bits", 0):
             weight = weight + frozen.pop()

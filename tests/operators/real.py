@@ -52,6 +52,32 @@ def mean(x):
     return x.mean(axis=(0, 1), keepdims=True)
 
 
+#: Functions of one number, by the names that tables have for them.
+FUNCTIONS = {
+    "logistic": lambda x: 1 / (1 + np.exp(-x)),
+    "swish": lambda x: x / (1 + np.exp(-x)),
+    "tanh": lambda x: (np.exp(x) - np.exp(-x)) / (np.exp(x) + np.exp(-x)),
+    "hard_swish": lambda x: x * np.minimum(np.maximum(x + 3, 0), 6) / 6,
+    "leaky_relu": lambda x, alpha: np.maximum(x, 0) + alpha * np.minimum(x, 0),
+    "elu": lambda x, alpha: np.maximum(x, 0) + alpha * (np.exp(np.minimum(x, 0)) - 1),
+    "hard_sigmoid": lambda x, alpha, beta: np.minimum(np.maximum(alpha * x + beta, 0), 1),
+    "absolute": lambda x: np.maximum(x, -x),
+    "linear": lambda x, factor, offset: factor * x + offset,
+}
+
+
+def function(x, known):
+    """A function that a table holds, as its attributes name it."""
+    return FUNCTIONS[known.name](x, *known.parameters)
+
+
+def held_function(x, attributes):
+    """The same, held at what its quantization rounds to the ends of int8."""
+    output = attributes.output
+    low, high = (output.scale * (q - output.zero_point) for q in (-128.5, 127.5))
+    return np.clip(function(x, attributes.function), low, high)
+
+
 def loss(logits, label: int) -> float:
     shifted = logits - logits.max()
     return float(np.log(np.exp(shifted).sum()) - shifted[label])

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kilograd.errors import ModelError
 from kilograd.frontend.constant_channels import Parameters, rescale_constant_channels
@@ -24,6 +25,10 @@ from kilograd.ops import REGISTRY
 from kilograd.ops.add.op import AddAttributes
 from kilograd.ops.common.window import Window
 from kilograd.ops.common.windowed import WindowedAttributes
+from kilograd.ops.lookup.functions import Function
+from kilograd.ops.lookup.op import LookupAttributes
+from kilograd.ops.lookup.tables import rounded_table
+from kilograd.ops.multiply.op import MultiplyAttributes
 from kilograd.ops.pointwise.op import PointwiseAttributes
 from kilograd.ops.pool.mean import MeanAttributes
 from kilograd.ops.pool.window import PoolWindow
@@ -54,6 +59,10 @@ class GraphBuilder:
         """Type of a result."""
         return self._values[name].type
 
+    def producer(self, name: str) -> Node | None:
+        """The layer that makes a value; None for the sample and for constants."""
+        return next((node for node in self._nodes if name in node.outputs), None)
+
     def conv(self, layer: str, x: str, p: Parameters, window: Window, output: Quantization) -> str:
         """k×k convolution."""
         reads = self._layer_inputs(layer, x, p, 0, output)
@@ -74,6 +83,31 @@ class GraphBuilder:
     def add(self, layer: str, a: str, b: str, output: Quantization) -> str:
         """Residual join."""
         return self.append(layer, "add", [a, b], AddAttributes(output))
+
+    def multiply(self, layer: str, a: str, b: str, output: Quantization) -> str:
+        """Product of a map with another, or with one factor for each of its channels."""
+        return self.append(layer, "multiply", [a, b], MultiplyAttributes(output))
+
+    def lookup(
+        self,
+        layer: str,
+        x: str,
+        function: Function,
+        output: Quantization,
+        table: tuple[int, ...] | None = None,
+    ) -> str:
+        """A function of each element; without a table, its results are rounded to nearest."""
+        given = self.type_of(x)
+        if table is None:
+            table = rounded_table(function, Quantization(given.scales, given.zero_point), output)
+        return self.append(layer, "lookup", [x], LookupAttributes(function, output, table))
+
+    def constant(self, name: str, data: NDArray[np.int8], quantization: Quantization) -> str:
+        """A map that does not depend on the sample; it has a name that no layer has."""
+        self._refuse_taken(name, name)
+        type_ = TensorType(data.shape, DType.INT8, quantization)
+        self._values[name] = Value(name, type_, Kind.CONSTANT, np.ascontiguousarray(data))
+        return name
 
     def average_pool(self, layer: str, x: str) -> str:
         """Global average pooling."""

@@ -16,15 +16,19 @@ mean            what a format has                axes; absent if not constant
 transpose       what a format has                order; absent if not constant
 reshape         what a format has                none: the shapes of the tensors say it
 concatenate     further maps                     axis
+add, multiply   another map, or a constant       none
+lookup,         none                             function
+logistic
 =============== ================================ ==============================================
 
 ``strides``, ``dilations`` and ``window`` are (vertical, horizontal). ``pads`` are (before, after)
 of one axis after the other: for windows those of height and width, so top, bottom, left, right.
 ``has_float32_product`` says that the scale of a dense layer's accumulator is the product of the
 scales of map and weight rounded to float32. ``weights_format`` is absent for the plain order.
+``function`` is a ``Tabulated``.
 
-Other operators have neutral names too where several formats know them: add, reshape, softmax,
-log_softmax, logistic, quantize, dequantize.
+Other operators have neutral names too where several formats know them: reshape, softmax,
+log_softmax, quantize, dequantize.
 """
 
 from __future__ import annotations
@@ -36,7 +40,24 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-Option = int | float | str | bool | tuple[int, ...]
+from kilograd.ops.lookup.functions import Function
+
+
+@dataclass(frozen=True)
+class Tabulated:
+    """A function of one number, as a layer computes it for each int8 input.
+
+    Attributes:
+        function: of real numbers.
+        table: the results that the format's framework makes of the inputs from -128 up; empty where
+            it refuses the quantization of input or result, None where it rounds to nearest.
+    """
+
+    function: Function
+    table: tuple[int, ...] | None = None
+
+
+Option = int | float | str | bool | tuple[int, ...] | Tabulated
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import ClassVar
 
 from kilograd.ir import Graph, Node, Phase, RowGroup
 from kilograd.liveness import in_place_bytes, live_ranges, reusable
 from kilograd.ops import kernel_call
-from kilograd.rowwise import RowPlan, leading_rows, row_rule, simulate
+from kilograd.rowwise import RowPlan, leading_rows, row_rule, simulate, whole_reads
 
 #: A node that runs a row at a time costs about as much as moving so many bytes.
 _BYTES_PER_NODE = 4096
@@ -18,9 +19,9 @@ _BYTES_PER_NODE = 4096
 
 @dataclass(frozen=True)
 class Fuse:
-    """Split the nodes up to the first that cannot run by rows into groups.
+    """Split each run of neighbouring nodes that can all run by rows into groups.
 
-    Of all ways to split them, one with the lowest peak is taken: the bytes that are live while a
+    Of all ways to split a run, one with the lowest peak is taken: the bytes that are live while a
     group runs, or a node on its own. Among those, the one that moves the fewest bytes. What
     training reads stays whole, so groups end up where nothing is saved.
 
@@ -91,34 +92,49 @@ class _Search:
         self._row_input = row_input and not is_read_again
         self._lives = live_ranges(graph)
         self._nodes: list[Node] = []
+        self._runs = [range(0)]
         self._at: list[int] = []
         for index, node in enumerate(graph.nodes):
             if graph.makes_parameter(node):
                 continue
-            if node.phase is not Phase.INFERENCE or row_rule(node, graph) is None:
+            if node.phase is not Phase.INFERENCE:
                 break
+            if row_rule(node, graph) is None:
+                self._runs.append(range(len(self._nodes), len(self._nodes)))
+                continue
             self._nodes.append(node)
             self._at.append(index)
+            self._runs[-1] = range(self._runs[-1].start, len(self._nodes))
 
     def groups(self, *, is_final: bool) -> tuple[RowGroup, ...]:
         """The parts of more than one node, and the one that the sample is streamed into."""
-        nodes = self._nodes
-        parts = [self._parts_from(begin) for begin in range(len(nodes))]
         groups: list[RowGroup] = []
-        end = len(nodes)
-        begins = cheapest_split(parts, lowest_peak(parts)) if is_final else lowest_split(parts)
-        while end:
-            begin = begins[end]
-            row_input = self._row_input and begin == 0
-            if end - begin > 1 or row_input:
-                names = tuple(node.name for node in nodes[begin:end])
-                groups.append(RowGroup(names, row_input))
-            end = begin
-        return tuple(reversed(groups))
+        for run in self._runs:
+            parts = [self._parts_from(begin, run.stop) for begin in run]
+            begins = cheapest_split(parts, lowest_peak(parts)) if is_final else lowest_split(parts)
+            ends = [len(parts)]
+            while ends[-1]:
+                ends.append(begins[ends[-1]])
+            for begin, end in pairwise(run.start + end for end in reversed(ends)):
+                row_input = self._row_input and begin == 0
+                if end - begin > 1 or row_input:
+                    names = tuple(node.name for node in self._nodes[begin:end])
+                    groups.append(RowGroup(names, row_input))
+        return tuple(groups)
 
-    def _parts_from(self, begin: int) -> list[Part]:
+    def _together(self, begin: int, end: int) -> list[Node]:
+        """The nodes from one on that could be in one group, as far as another at most."""
+        nodes = self._nodes[begin:end]
+        made: set[str] = set()
+        for count, node in enumerate(nodes):
+            if made.intersection(whole_reads(node, self._graph)):
+                return nodes[:count]
+            made.update(node.outputs)
+        return nodes
+
+    def _parts_from(self, begin: int, end: int) -> list[Part]:
         """The parts that begin at a node, by the number of their nodes."""
-        nodes = self._nodes[begin:]
+        nodes = self._together(begin, end)
         row_input = self._row_input and begin == 0
         plan = simulate(self._graph, nodes, row_input=row_input)
         parts: list[Part] = []
@@ -157,7 +173,7 @@ class _Search:
         return live + call.scratch_bytes - taken_over
 
 
-#: For each node, the parts that begin there, by the number of their nodes.
+#: For each node of a run, the parts that begin there, by the number of their nodes.
 Parts = list[list[Part]]
 
 
@@ -181,7 +197,7 @@ def lowest_split(parts: Parts) -> list[int]:
         ways = (
             (max(part.peak, best[b][0]), part.cost + best[b][1], -b)
             for b in range(end)
-            for part in (parts[b][end - b - 1],)
+            for part in parts[b][end - b - 1 : end - b]
         )
         best.append(min(ways))
     return [-begin for _, _, begin in best]
@@ -198,7 +214,8 @@ def cheapest_split(parts: Parts, peak: int) -> list[int]:
         ways = [
             (costs[b] + part.cost, -b)
             for b in range(end)
-            if (part := parts[b][end - b - 1]).peak <= peak
+            for part in parts[b][end - b - 1 : end - b]
+            if part.peak <= peak
         ]
         cost, begin = min(ways, default=(math.inf, 0))
         costs.append(cost)

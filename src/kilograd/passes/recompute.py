@@ -15,7 +15,7 @@ from kilograd.ir import Graph, Kind, Node, Phase, RowGroup, Value
 from kilograd.liveness import TRIES, improve, schedule_problem
 from kilograd.ops import REGISTRY
 from kilograd.passes.reorder import Reorder
-from kilograd.rowwise import aligned, plan_rows, row_rule
+from kilograd.rowwise import aligned, plan_rows, row_rule, whole_reads
 
 #: Largest share of a step's multiply-accumulates that may be done twice, by default.
 DEFAULT_SHARE = 0.05
@@ -224,11 +224,18 @@ class _Search:
             if maker.phase is Phase.TRAINING or is_map != bool(row_rule(maker, self._graph)):
                 return []
             needed[maker.name] = maker
+            if is_map and any(self._is_missing(n, use) for n in whole_reads(maker, self._graph)):
+                return []
             wanted += maker.inputs
         return sorted(needed.values(), key=lambda n: self._index[n.name])
 
     def _is_input(self, name: str) -> bool:
         return self._graph.values[name].kind is Kind.INPUT
+
+    def _is_missing(self, name: str, use: int) -> bool:
+        """Whether what a node reads whole would have to be made in the same group."""
+        maker = self._producer[name]
+        return not (self._graph.makes_parameter(maker) or self._is_held(name, use))
 
     def _is_held(self, name: str, use: int) -> bool:
         """Whether something that does not move reads a value at ``use`` or later."""

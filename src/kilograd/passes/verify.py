@@ -7,7 +7,7 @@ import numpy as np
 from kilograd.errors import KilogradError
 from kilograd.ir import Graph, Kind, Node, Phase, Value
 from kilograd.ops import REGISTRY
-from kilograd.rowwise import row_rule
+from kilograd.rowwise import row_rule, whole_reads
 
 
 class InvalidGraphError(KilogradError):
@@ -24,7 +24,8 @@ def verify(graph: Graph, after: str) -> None:
        made once. A node that runs in inference reads nothing that only training makes.
     5. A node that updates a state is named in ``updates``, and no later node reads the state.
     6. Nodes of a row group are neighbours of one phase that can run by rows, each in one group;
-       only the group that alone reads the sample is streamed.
+       none of them reads whole what the group makes, and only the group that alone reads the
+       sample is streamed.
 
     Raises:
         InvalidGraphError: names the node or value, the rule and the pass.
@@ -89,6 +90,13 @@ def _check_groups(graph: Graph, after: str) -> None:
             _check(rule is not None, after, f"{name} cannot run a row at a time")
             phases = {graph.nodes[place].phase for place in places}
             _check(len(phases) == 1, after, f"{names} do not run in the same calls")
+        made = {name for place in places for name in graph.nodes[place].outputs}
+        for place in places:
+            _check(
+                not made.intersection(whole_reads(graph.nodes[place], graph)),
+                after,
+                f"{graph.nodes[place].name} reads whole what its group makes a row at a time",
+            )
         grouped.update(group.nodes)
         sample = graph.inputs[0].name
         readers = {node.name for node in graph.nodes if sample in node.inputs}

@@ -21,6 +21,9 @@ from kilograd.frontend.onnx.reader import begins_with_channels_last, in_words
 from kilograd.quantization.pixels import PixelRange
 from kilograd.version import VERSION
 
+#: Operators that become tables.
+_FUNCTIONS = ("Tanh", "HardSwish", "HardSigmoid", "Elu", "Abs", "Sub", "Div")
+
 #: Largest extent of a sample.
 _MAX_EXTENT = 65536
 
@@ -176,6 +179,7 @@ def quantize_network(
                 str(made),
                 _reader(quantization, network.input_name, samples),
                 quant_format=quantization.QuantFormat.QDQ,
+                op_types_to_quantize=_operators(network.where),
                 per_channel=True,
                 activation_type=quantization.QuantType.QInt8,
                 weight_type=quantization.QuantType.QInt8,
@@ -239,6 +243,12 @@ def _reader(quantization: Any, name: str, samples: NDArray[np.float32]) -> Any:
 
     base = quantization.CalibrationDataReader
     return type("Calibration", (base,), {"get_next": get_next})()
+
+
+def _operators(where: str) -> list[str]:
+    """Those that onnxruntime quantizes unless it is told otherwise, and functions of one number."""
+    registry: Any = _package("onnxruntime.quantization.registry", where)
+    return sorted({*registry.QLinearOpsRegistry, *registry.QDQRegistry, *_FUNCTIONS})
 
 
 def _package(name: str, where: str) -> Any:

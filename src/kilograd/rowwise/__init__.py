@@ -10,6 +10,7 @@ from kilograd.rowwise.plan import (
     plan_rows,
     row_rule,
     simulate,
+    whole_reads,
 )
 
 __all__ = [
@@ -22,4 +23,5 @@ __all__ = [
     "plan_rows",
     "row_rule",
     "simulate",
+    "whole_reads",
 ]

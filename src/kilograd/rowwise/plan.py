@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from kilograd.ir import Graph, Node
+from kilograd.ir import Graph, Kind, Node
 from kilograd.ops import REGISTRY
 from kilograd.ops.spec import KernelCall, RowRule, c_constant
 
@@ -118,6 +118,17 @@ def row_rule(node: Node, graph: Graph) -> RowRule | None:
     return rule if rule is not None and len(rule.inputs) <= MOST_MAPS else None
 
 
+def whole_reads(node: Node, graph: Graph) -> list[str]:
+    """Names of the values of the arena that a node reads whole while it makes its rows.
+
+    A group cannot make them itself: they have to be there before its first row.
+    """
+    reads = REGISTRY[node.operator].inputs_of(node)
+    rule = _rule(node, graph)
+    others = reads.without(*rule.inputs)
+    return [name for name in others if graph.values[name].kind is Kind.ACTIVATION]
+
+
 def plan_rows(graph: Graph, nodes: Sequence[Node], *, row_input: bool = False) -> RowPlan:
     """Rows, memory and kernels of a group.
 
@@ -176,6 +187,10 @@ def simulate(graph: Graph, nodes: Sequence[Node], *, row_input: bool) -> RowPlan
     How many rows a value holds does not depend on the nodes behind its readers.
     """
     made = {node.outputs[0] for node in nodes}
+    for node in nodes:
+        if made.intersection(whole_reads(node, graph)):
+            msg = f"{node.name} reads whole what its group makes a row at a time"
+            raise ValueError(msg)
     rules = [_rule(node, graph) for node in nodes]
     read = [_maps(node, rule) for node, rule in zip(nodes, rules, strict=True)]
     outside = list(dict.fromkeys(name for names in read for name in names if name not in made))

@@ -10,6 +10,7 @@ import numpy as np
 from kilograd.errors import ModelError
 from kilograd.frontend.builder import GraphBuilder
 from kilograd.frontend.lowering.dimensions import Dimensions, reordered, usual
+from kilograd.frontend.lowering.elementwise import ElementwiseBuilder
 from kilograd.frontend.lowering.ends import find_ends, is_trivial_transpose
 from kilograd.frontend.lowering.head import HeadBuilder
 from kilograd.frontend.lowering.names import model_name
@@ -46,7 +47,7 @@ def lower(network: Network, where: str, classes: int | None = None) -> Graph:
     return Lowering(network, where).graph(classes)
 
 
-class Lowering(HeadBuilder):
+class Lowering(HeadBuilder, ElementwiseBuilder):
     """Builds the graph of one network."""
 
     def __init__(self, network: Network, where: str) -> None:
@@ -56,6 +57,9 @@ class Lowering(HeadBuilder):
             "depthwise": self._depthwise,
             "dense": self._dense,
             "add": self._add,
+            "multiply": self._multiply,
+            "lookup": self._lookup,
+            "logistic": self._lookup,
             "concatenate": self._concatenate,
             "average_pool": self._average_pool,
             "max_pool": self._max_pool,
@@ -183,10 +187,6 @@ class Lowering(HeadBuilder):
         p = self._parameters.read(number, weight.reshape(-1, height, width, channels), 0)
         return self._builder.conv(self._name(number), x, p, Window(height, width), output)
 
-    def _add(self, number: int, layer: Layer) -> str:
-        a, b = (self._read(number, layer, place) for place in (0, 1))
-        return self._builder.add(self._name(number), a, b, self._quantization(number))
-
     def _concatenate(self, number: int, layer: Layer) -> str:
         """Two at a time."""
         axis, rank = layer.options["axis"], len(self._result(number).shape)
@@ -253,16 +253,6 @@ class Lowering(HeadBuilder):
         """Note the dimensions of a result."""
         if dimensions != usual(len(self._result(number).shape)):
             self.dimensions[self._network.layers[number].outputs[0]] = dimensions
-
-    def _requantize(self, number: int, layer: Layer) -> str:
-        x = self._read(number, layer)
-        return self._builder.requantize(self._name(number), x, self._quantization(number))
-
-    def _activation(self, number: int, layer: Layer) -> str:
-        """The clamp to the range of its result."""
-        if layer.options.get("keeps_scale"):
-            self._check_same_scale(number, layer)
-        return self._requantize(number, layer)
 
     def _reshape(self, number: int, layer: Layer) -> str:
         """Only a map of other extents is a layer; what reads a vector takes the map as it is."""

@@ -12,31 +12,24 @@ from numpy.typing import NDArray
 
 from kilograd.frontend.network import Option
 from kilograd.frontend.onnx.draft import Draft
+from kilograd.frontend.onnx.elementwise import (
+    SIMPLIFY,
+    add,
+    divide,
+    function,
+    multiply,
+    subtract,
+)
 from kilograd.frontend.onnx.errors import DamagedError, RefusedError, shown
 from kilograd.frontend.onnx.graph import Node
 from kilograd.frontend.onnx.maps import Map
-from kilograd.frontend.onnx.names import author_name
 from kilograd.frontend.onnx.quantizing import dequantize, quantize
 from kilograd.frontend.onnx.shapes import flatten, reshape, squeeze, transpose, unsqueeze
-from kilograd.frontend.onnx.values import Constant, Dequantized, Pending, Step, Value
+from kilograd.frontend.onnx.values import Constant, Dequantized, Pending, Step, Value, pending
 from kilograd.frontend.onnx.weights import store_bias, store_weight, weight
 from kilograd.frontend.onnx.windows import Geometry, geometry
 
 _NO_PADS = (0, 0, 0, 0)
-
-_SIMPLIFY = "let quant_pre_process simplify the network before it is quantized"
-
-
-def _pending(
-    node: Node,
-    operator: str,
-    inputs: tuple[int, ...],
-    options: Mapping[str, Option],
-    map_: Map,
-    weight_name: str = "",
-) -> Pending:
-    step = Step(operator, inputs, options, map_)
-    return Pending((step,), node.operator, author_name(node.outputs[0], weight_name))
 
 
 def _conv(draft: Draft, node: Node) -> Value:
@@ -65,7 +58,7 @@ def _conv(draft: Draft, node: Node) -> Value:
     }
     reads = (x.number, number, *_bias(draft, node, x, number, outputs))
     made = x.map.with_positions(moves.result, outputs)
-    return _pending(node, "depthwise" if is_depthwise else "conv", reads, options, made, w.name)
+    return pending(node, "depthwise" if is_depthwise else "conv", reads, options, made, w.name)
 
 
 def _bias(draft: Draft, node: Node, x: Dequantized, number: int, outputs: int) -> tuple[int, ...]:
@@ -77,9 +70,9 @@ def _gemm(draft: Draft, node: Node) -> Value:
     for name in ("alpha", "beta"):
         factor = node.attributes.get(name, 1.0)
         if factor != 1 and (name == "alpha" or len(node.inputs) > 2):  # noqa: PLR2004 - has a bias
-            raise RefusedError(f"it multiplies by {name}, which is {shown(factor)}", _SIMPLIFY)
+            raise RefusedError(f"it multiplies by {name}, which is {shown(factor)}", SIMPLIFY)
     if node.whole("transA", 0):
-        raise RefusedError("it transposes its input", _SIMPLIFY)
+        raise RefusedError("it transposes its input", SIMPLIFY)
     return _dense(draft, node, is_transposed=bool(node.whole("transB", 0)))
 
 
@@ -101,7 +94,7 @@ def _dense(draft: Draft, node: Node, *, is_transposed: bool) -> Value:
     number = store_weight(draft, _by_position(w, x.map, outputs), (outputs, 1 - outputs), outputs)
     reads = (x.number, number, *_bias(draft, node, x, number, count))
     made = Map((x.map.shape[0], count))
-    return _pending(node, "dense", reads, {"has_float32_product": False}, made, w.name)
+    return pending(node, "dense", reads, {"has_float32_product": False}, made, w.name)
 
 
 def _by_position(w: Constant, x: Map, outputs: int) -> Constant:
@@ -124,15 +117,7 @@ def _add(draft: Draft, node: Node) -> Value:
     for value, other in (operands, operands[::-1]):
         if isinstance(value, Pending) and isinstance(other, Constant) and _lacks_bias(value):
             return _with_bias(draft, value, other)
-    if any(isinstance(value, Constant) for value in operands):
-        raise RefusedError("it adds a constant, and kilograd adds two maps", _SIMPLIFY)
-    a, b = draft.read(node, 0), draft.read(node, 1)
-    if a.map != b.map:
-        raise RefusedError(
-            f"it adds maps of the shapes {list(a.map.shape)} and {list(b.map.shape)}, and kilograd "
-            "adds two of the same shape"
-        )
-    return _pending(node, "add", (a.number, b.number), {}, a.map)
+    return add(draft, node)
 
 
 def _lacks_bias(value: Pending) -> bool:
@@ -153,7 +138,7 @@ def _global_average_pool(draft: Draft, node: Node) -> Value:
         msg = f"it averages over the positions of a vector, {list(x.map.shape)}"
         raise DamagedError(msg)
     made = x.map.with_positions((1,) * len(x.map.positions), x.map.channels)
-    return _pending(node, "mean", (x.number,), {"axes": (1, 2)}, made)
+    return pending(node, "mean", (x.number,), {"axes": (1, 2)}, made)
 
 
 def _reduce_mean(draft: Draft, node: Node) -> Value:
@@ -179,7 +164,7 @@ def _reduce_mean(draft: Draft, node: Node) -> Value:
     if not keeps:
         made = Map((x.map.shape[0], x.map.channels))
     over = (1, 2) if is_whole else tuple(x.map.stored_axis(axis) for axis in sorted(wanted))
-    return _pending(node, "mean", (x.number,), {"axes": over}, made)
+    return pending(node, "mean", (x.number,), {"axes": over}, made)
 
 
 def _pool_window(node: Node, x: Map) -> Geometry:
@@ -198,10 +183,10 @@ def _average_pool(draft: Draft, node: Node) -> Value:
     moves = _pool_window(node, x.map)
     made = x.map.with_positions(moves.result, x.map.channels)
     if moves.window == x.map.stored[1:3] and moves.pads == _NO_PADS:
-        return _pending(node, "mean", (x.number,), {"axes": (1, 2)}, made)
+        return pending(node, "mean", (x.number,), {"axes": (1, 2)}, made)
     options: dict[str, Option] = {"window": moves.window, "strides": moves.strides}
     if not node.whole("count_include_pad", 0) or moves.pads == _NO_PADS:
-        return _pending(node, "average_pool", (x.number,), options | {"pads": moves.pads}, made)
+        return pending(node, "average_pool", (x.number,), options | {"pads": moves.pads}, made)
     if node.whole("ceil_mode", 0):
         raise RefusedError("its windows count the padding, and may reach beyond it (ceil_mode)")
     top, bottom, left, right = moves.pads
@@ -210,9 +195,9 @@ def _average_pool(draft: Draft, node: Node) -> Value:
     extents = (height + top + bottom, width + left + right)[-len(x.map.positions) :]
     padded = x.map.with_positions(extents, x.map.channels)
     pads: dict[str, Option] = {"pads": (0, 0, *moves.pads, 0, 0)}
-    pending = _pending(node, "pad", (x.number,), pads, padded)
+    padding = pending(node, "pad", (x.number,), pads, padded)
     pool = Step("average_pool", (), options | {"pads": _NO_PADS}, made)
-    return replace(pending, steps=(*pending.steps, pool))
+    return replace(padding, steps=(*padding.steps, pool))
 
 
 def _max_pool(draft: Draft, node: Node) -> Value:
@@ -226,7 +211,7 @@ def _max_pool(draft: Draft, node: Node) -> Value:
         "pads": moves.pads,
     }
     made = x.map.with_positions(moves.result, x.map.channels)
-    return _pending(node, "max_pool", (x.number,), options, made)
+    return pending(node, "max_pool", (x.number,), options, made)
 
 
 def _pad(draft: Draft, node: Node) -> Value:
@@ -253,7 +238,7 @@ def _pad(draft: Draft, node: Node) -> Value:
         at = 2 * x.map.stored_axis(axis)
         stored[at], stored[at + 1] = before, after
     made = replace(x.map, shape=tuple(shape))
-    return _pending(node, "pad", (x.number,), {"pads": tuple(stored)}, made)
+    return pending(node, "pad", (x.number,), {"pads": tuple(stored)}, made)
 
 
 def _relu(draft: Draft, node: Node) -> Value:
@@ -271,13 +256,13 @@ def _clamp(draft: Draft, node: Node, low: float, high: float) -> Value:
     if isinstance(value, Pending):
         return value.clamped(low, high)
     x = draft.read(node)
-    return _pending(node, "quantize", (x.number,), {}, x.map).clamped(low, high)
+    return pending(node, "quantize", (x.number,), {}, x.map).clamped(low, high)
 
 
 def _of_same_shape(operator: str) -> Callable[[Draft, Node], Value]:
     def build(draft: Draft, node: Node) -> Value:
         x = draft.read(node)
-        return _pending(node, operator, (x.number,), {}, x.map)
+        return pending(node, operator, (x.number,), {}, x.map)
 
     return build
 
@@ -303,7 +288,7 @@ def _concat(draft: Draft, node: Node) -> Value:
             raise RefusedError("it joins flattened maps", "join the maps, then flatten them")
     made = replace(first, shape=(*first.shape[:axis], total, *first.shape[axis + 1 :]))
     reads = tuple(x.number for x in maps)
-    return _pending(node, "concatenate", reads, {"axis": first.stored_axis(axis)}, made)
+    return pending(node, "concatenate", reads, {"axis": first.stored_axis(axis)}, made)
 
 
 def _same(draft: Draft, node: Node) -> Value:
@@ -312,7 +297,7 @@ def _same(draft: Draft, node: Node) -> Value:
 
 def _dropout(draft: Draft, node: Node) -> Value:
     if draft.scalar(node, 2, "training mode", 0.0) or any(node.outputs[1:]):
-        raise RefusedError("it drops elements out, as in training", _SIMPLIFY)
+        raise RefusedError("it drops elements out, as in training", SIMPLIFY)
     return draft.value(node)
 
 
@@ -320,7 +305,7 @@ def _constant(draft: Draft, node: Node) -> Value:
     del draft
     data = node.attributes.get("value")
     if data is None or isinstance(data, (int, float, str, tuple)):
-        raise RefusedError("its value is not a tensor", _SIMPLIFY)
+        raise RefusedError("its value is not a tensor", SIMPLIFY)
     return Constant(node.outputs[0], data)
 
 
@@ -349,6 +334,15 @@ OPERATORS: Mapping[str, Callable[[Draft, Node], Value]] = {
     "Concat": _concat,
     "Softmax": _of_same_shape("softmax"),
     "LogSoftmax": _of_same_shape("log_softmax"),
-    "Sigmoid": _of_same_shape("logistic"),
+    "Mul": multiply,
+    "Sub": subtract,
+    "Div": divide,
+    "Sigmoid": function("logistic"),
+    "Tanh": function("tanh"),
+    "HardSwish": function("hard_swish"),
+    "LeakyRelu": function("leaky_relu", ("alpha", 0.01)),
+    "Elu": function("elu", ("alpha", 1.0)),
+    "HardSigmoid": function("hard_sigmoid", ("alpha", 0.2), ("beta", 0.5)),
+    "Abs": function("absolute"),
 }
 """By name; each makes the value of a node's first output."""

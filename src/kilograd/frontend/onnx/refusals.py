@@ -8,7 +8,7 @@ from kilograd.frontend.onnx.errors import RefusedError, shown
 from kilograd.frontend.onnx.graph import OnnxGraph
 
 _QUANTIZE = "quantize it with kilograd quantize"
-_RELU = "use ReLU or ReLU6, which are the clamp to int8"
+_RELU = "use ReLU or ReLU6, which are the clamp to int8, or hard swish"
 
 #: Operators of the format in which integers are multiplied by operators of their own.
 _QOPERATOR = ("QLinear", "ConvInteger", "MatMulInteger", "DynamicQuantize")
@@ -19,14 +19,8 @@ _OPERATORS: Mapping[str, tuple[str, str | None]] = {
         "kilograd has no batch normalization",
         "let quant_pre_process fold it into the convolution before, as kilograd quantize does",
     ),
-    "Mul": ("kilograd does not multiply maps, or by constants", None),
-    "Sub": ("kilograd does not subtract", "normalize the samples before they go into the network"),
-    "Div": ("kilograd does not divide", "normalize the samples before they go into the network"),
-    "HardSwish": ("kilograd has no activation but the clamp to int8", _RELU),
-    "HardSigmoid": ("kilograd has no activation but the clamp to int8", _RELU),
-    "LeakyRelu": ("kilograd has no activation but the clamp to int8", _RELU),
-    "PRelu": ("kilograd has no activation but the clamp to int8", _RELU),
-    "Tanh": ("kilograd has no activation but the clamp to int8", _RELU),
+    "PRelu": ("kilograd has no activation with a slope for each channel", _RELU),
+    "Gelu": ("kilograd does not know this function", _RELU),
     "ConvTranspose": ("kilograd has no transposed convolutions", None),
     "Resize": ("kilograd does not resize maps", None),
     **dict.fromkeys(("LSTM", "GRU", "RNN"), ("kilograd has no recurrent layers", None)),

@@ -10,7 +10,9 @@ from typing import Any
 from numpy.typing import NDArray
 
 from kilograd.frontend.network import Option
+from kilograd.frontend.onnx.graph import Node
 from kilograd.frontend.onnx.maps import Map
+from kilograd.frontend.onnx.names import author_name
 
 
 @dataclass(frozen=True)
@@ -98,3 +100,16 @@ class Pending:
 
 
 Value = Constant | Stored | Dequantized | Pending
+
+
+def pending(
+    node: Node,
+    operator: str,
+    inputs: tuple[int, ...],
+    options: Mapping[str, Option],
+    map_: Map,
+    weight_name: str = "",
+) -> Pending:
+    """What one node makes of quantized maps."""
+    step = Step(operator, inputs, options, map_)
+    return Pending((step,), node.operator, author_name(node.outputs[0], weight_name))

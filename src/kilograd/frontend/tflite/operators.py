@@ -6,7 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kilograd.frontend.network import Option, Tensor
+from kilograd.frontend.network import Option, Tabulated, Tensor
+from kilograd.frontend.tflite import tables
+from kilograd.ir import Quantization
+from kilograd.ops.lookup.functions import Function
+
+#: Scales beyond this, or its inverse, are damage, and have no table.
+_SMALLEST = 2.0**-50
 
 #: In a list of axes, or of two pads for each of them.
 _MOST_NUMBERS = 16
@@ -161,6 +167,43 @@ def _constant_numbers(reads: Reads, name: str) -> Mapping[str, Option]:
     return {name: tuple(int(number) for number in data.ravel())}
 
 
+def _function(
+    name: str,
+    table: Callable[[Quantization, Quantization], tables.Table | None],
+    *parameters: float,
+) -> Callable[[Reads], Mapping[str, Option]]:
+    """Options of a function of one number, with these parameters."""
+
+    def read(reads: Reads) -> Mapping[str, Option]:
+        return _tabulated(reads, Function(name, parameters), table)
+
+    return read
+
+
+def _leaky_relu(reads: Reads) -> Mapping[str, Option]:
+    alpha = float(reads.needed_options().Alpha())
+    function = Function("leaky_relu", (alpha,))
+    return _tabulated(reads, function, lambda x, y: tables.leaky_relu(x, y, alpha))
+
+
+def _tabulated(
+    reads: Reads,
+    function: Function,
+    table: Callable[[Quantization, Quantization], tables.Table | None],
+) -> Mapping[str, Option]:
+    given, output = (_quantization(tensor) for tensor in (reads.tensor(0), reads.outputs[0]))
+    made = None if given is None or output is None else table(given, output)
+    return {"function": Tabulated(function, made or ())}
+
+
+def _quantization(tensor: Tensor) -> Quantization | None:
+    """Of a map; None where it is not quantized, which is found out later."""
+    scales = tensor.scales
+    if len(scales) != 1 or not _SMALLEST <= scales[0] <= 1 / _SMALLEST:
+        return None
+    return Quantization(scales, min(max(tensor.zero_point, -128), 127))
+
+
 def _keeps_scale(_: Reads) -> Mapping[str, Option]:
     return {"keeps_scale": True}
 
@@ -181,7 +224,13 @@ OPERATORS: Mapping[str, Operator] = {
     "TRANSPOSE": Operator("transpose", None, lambda reads: _constant_numbers(reads, "order")),
     "SOFTMAX": Operator("softmax"),
     "LOG_SOFTMAX": Operator("log_softmax"),
-    "LOGISTIC": Operator("logistic"),
+    "MUL": Operator("multiply", "MulOptions"),
+    "LOGISTIC": Operator("logistic", None, _function("logistic", tables.logistic)),
+    "TANH": Operator("lookup", None, _function("tanh", tables.tanh)),
+    "HARD_SWISH": Operator("lookup", None, _function("hard_swish", tables.hard_swish)),
+    "LEAKY_RELU": Operator("lookup", "LeakyReluOptions", _leaky_relu),
+    "ELU": Operator("lookup", None, _function("elu", tables.elu, 1.0)),
+    "ABS": Operator("lookup", None, _function("absolute", tables.absolute)),
     "QUANTIZE": Operator("quantize"),
     "RELU": Operator("activation", activation="relu"),
     # Of these, the interpreter changes no scale.

@@ -237,7 +237,7 @@ class _Reader:
             [tensors[number] for number in outputs],
         )
         activation = known.activation
-        if options is not None:
+        if hasattr(options, "FusedActivationFunction"):
             code = int(options.FusedActivationFunction())
             activation = self._activations.get(code, f"activation {code}").lower()
         return Layer(known.name, inputs, outputs, activation, known.read(reads), file_operator)

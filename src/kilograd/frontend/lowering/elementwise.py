@@ -1,0 +1,169 @@
+"""Layers that make each element from one element of their map, or of each of two."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kilograd.frontend.lowering.reading import LayerReader, is_quantized
+from kilograd.frontend.network import Layer, Tabulated, Tensor
+from kilograd.ir import DType, Node, Quantization, TensorType
+from kilograd.ops import REGISTRY
+from kilograd.ops.add.op import AddAttributes
+from kilograd.ops.lookup.functions import Function
+from kilograd.ops.lookup.tables import INPUTS
+from kilograd.ops.multiply.op import MultiplyAttributes
+from kilograd.ops.spec import StepContext
+
+
+class ElementwiseBuilder(LayerReader):
+    """Builds sums, products, functions of one number, and changes of scale."""
+
+    def _add(self, number: int, layer: Layer) -> str:
+        """Two maps; with a constant number, a function of one."""
+        found = self._constant(number, layer)
+        output = self._quantization(number)
+        if found is not None and found[1].size == 1:
+            place, constant, tensor = found
+            function = Function("linear", (1.0, _real(constant, tensor)))
+            x = self._read(number, layer, 1 - place)
+            table = self._table("add", AddAttributes(output), x, *_everywhere(constant, tensor))
+            return self._builder.lookup(self._name(number), x, function, output, table)
+        a, b = (self._read(number, layer, place) for place in (0, 1))
+        return self._builder.add(self._name(number), a, b, output)
+
+    def _multiply(self, number: int, layer: Layer) -> str:
+        """Two maps, or a map and constants; with one constant, a function of one number."""
+        found = self._constant(number, layer)
+        output = self._quantization(number)
+        if found is None:
+            a, b = (self._read(number, layer, place) for place in (0, 1))
+            swaps = self._builder.type_of(a).size < self._builder.type_of(b).size
+            self._check_spread(number, layer)
+            a, b = (b, a) if swaps else (a, b)
+            gated = self._gated(a, b) or self._gated(b, a)
+            if gated is None:
+                return self._builder.multiply(self._name(number), a, b, output)
+            function, gate = gated
+            x = a if gate.inputs == (a,) else b
+            type_ = TensorType((1, 1, len(INPUTS)), DType.INT8, gate.attributes.output)
+            results = np.array(gate.attributes.table, np.int8)
+            table = self._table("multiply", MultiplyAttributes(output), x, results, type_)
+            return self._builder.lookup(self._name(number), x, function, output, table)
+        place, constant, tensor = found
+        x = self._read(number, layer, 1 - place)
+        if constant.size == 1:
+            function = Function("linear", (_real(constant, tensor), 0.0))
+            attributes = MultiplyAttributes(output)
+            table = self._table("multiply", attributes, x, *_everywhere(constant, tensor))
+            return self._builder.lookup(self._name(number), x, function, output, table)
+        self._check_spread(number, layer)
+        name = self._name(number)
+        shape = _aligned(constant.shape, self._tensor(layer, 1 - place).shape)
+        factors = self._builder.constant(
+            f"{name}.factors",
+            constant.reshape(shape),
+            Quantization(tensor.scales, tensor.zero_point),
+        )
+        return self._builder.multiply(name, x, factors, output)
+
+    def _gated(self, x: str, gate: str) -> tuple[Function, Node] | None:
+        """A function that a map times a function of it is, and the node that makes the latter.
+
+        Both are functions of one byte, so that a table has the bytes of the two layers.
+        """
+        node = self._builder.producer(gate)
+        if node is None or node.inputs != (x,):
+            return None
+        known: object = getattr(node.attributes, "function", None)
+        if known == Function("logistic"):
+            return Function("swish"), node
+        if isinstance(known, Function) and known.name == "hard_sigmoid":
+            alpha, beta = known.parameters
+            if math.isclose(alpha, 1 / 6, rel_tol=1e-6) and beta == 0.5:  # noqa: PLR2004
+                return Function("hard_swish"), node
+        return None
+
+    def _check_spread(self, number: int, layer: Layer) -> None:
+        """Refuse maps that are not multiplied as they lie in memory."""
+        for place, tensor in enumerate(layer.inputs[:2]):
+            if tensor not in self.values:
+                continue
+            stated, made = self._tensor(layer, place).shape, self._shape(tensor)
+            other = self._tensor(layer, 1 - place).shape
+            if stated != other and _aligned(stated, other) != made:
+                raise self._refuser.reshaped(number, made, stated)
+
+    def _constant(self, number: int, layer: Layer) -> tuple[int, NDArray[np.int8], Tensor] | None:
+        """The place, contents and tensor of an input that is a constant, if there is one."""
+        for place in range(min(len(layer.inputs), 2)):
+            if layer.inputs[place] < 0:
+                continue
+            tensor = self._tensor(layer, place)
+            if tensor.data is None or layer.inputs[place] in self.values:
+                continue
+            if not is_quantized(tensor):
+                raise self._refuser.layer(
+                    number, f"its input {place}, a constant, needs one scale and zero point of int8"
+                )
+            return place, tensor.data.astype(np.int8), tensor
+        return None
+
+    def _table(
+        self, operator: str, attributes: object, x: str, others: NDArray[np.int8], other: TensorType
+    ) -> tuple[int, ...]:
+        """What an operator of two maps makes of every number, and of another beside each."""
+        given = self._builder.type_of(x)
+        quantization = Quantization(given.scales, given.zero_point)
+        types = [replace(other, quantization=quantization), other]
+        arrays = [INPUTS.astype(np.int8).reshape(other.shape), others.reshape(other.shape)]
+        try:
+            (made,) = REGISTRY[operator].reference(attributes, types, arrays, StepContext())
+        except ValueError as error:
+            raise self._refuser.network(f"the layer behind {x}: {error}") from error
+        return tuple(int(entry) for entry in made.ravel())
+
+    def _lookup(self, number: int, layer: Layer) -> str:
+        """A function of one number, by the table of the format's framework if it has its own."""
+        x = self._read(number, layer)
+        output = self._quantization(number)
+        stated = layer.options["function"]
+        if not isinstance(stated, Tabulated):
+            msg = f"function of {layer.file_operator} is {stated!r}, not a Tabulated"
+            raise TypeError(msg)
+        if stated.table == ():
+            raise self._refuser.layer(
+                number, "its framework does not compute it with these scales and zero points"
+            )
+        name = self._name(number)
+        return self._builder.lookup(name, x, stated.function, output, stated.table)
+
+    def _requantize(self, number: int, layer: Layer) -> str:
+        x = self._read(number, layer)
+        return self._builder.requantize(self._name(number), x, self._quantization(number))
+
+    def _activation(self, number: int, layer: Layer) -> str:
+        """The clamp to the range of its result."""
+        if layer.options.get("keeps_scale"):
+            self._check_same_scale(number, layer)
+        return self._requantize(number, layer)
+
+
+def _everywhere(constant: NDArray[np.int8], tensor: Tensor) -> tuple[NDArray[np.int8], TensorType]:
+    """One constant beside every number."""
+    quantization = Quantization(tensor.scales, tensor.zero_point)
+    type_ = TensorType((1, 1, len(INPUTS)), DType.INT8, quantization)
+    return np.full(type_.shape, constant.ravel()[0], np.int8), type_
+
+
+def _real(constant: NDArray[np.int8], tensor: Tensor) -> float:
+    return (int(constant.ravel()[0]) - tensor.zero_point) * tensor.scales[0]
+
+
+def _aligned(stated: tuple[int, ...], other: tuple[int, ...]) -> tuple[int, ...]:
+    """Height, width and channels of a tensor that meets another, the last dimensions aligned."""
+    shape = (*(1,) * (len(other) - len(stated)), *stated)[1:]  # less the batch
+    return (*(1,) * (3 - len(shape)), *shape)

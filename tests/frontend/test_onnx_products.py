@@ -1,0 +1,164 @@
+"""Functions of one number and products in .onnx files, against onnxruntime."""
+
+import numpy as np
+import pytest
+from onnx_drafts import ended
+from onnx_files import Draft
+from runtime import compare, samples
+
+from kilograd.errors import ModelError
+from kilograd.frontend.open import load_model
+from kilograd.ops.lookup.functions import Function
+from kilograd.passes.verify import verify
+
+
+def of_function(operator, spread, zero=-128, **attributes):
+    """A function of one number in the middle of a network."""
+    draft = Draft()
+    x = draft.conv("sample_q", 4)
+    x = draft.append(operator, [x], draft.shapes[x], spread, zero, **attributes)
+    return ended(draft, draft.conv(x, 5))
+
+
+def with_number(operator, number, *, is_first=False, dtype=np.float32):
+    """A number and a map, the number as it stands or quantized."""
+    draft = Draft()
+    x = draft.conv("sample_q", 4)
+    made = draft.unused("number")
+    if dtype is np.int8:
+        draft.constant("number", np.int8(number / 0.02 + 3))
+        draft.constant("number.scale", np.float32(0.02))
+        draft.constant("number.zero", np.int8(3))
+        draft.node("DequantizeLinear", ["number", "number.scale", "number.zero"], [made])
+    else:
+        draft.constant(made, np.array([number], dtype))
+    operands = [made, draft.dequantize(x)] if is_first else [draft.dequantize(x), made]
+    real = draft.node(operator, operands, [draft.unused("result")])
+    scale, _ = draft.quantizations[x]
+    x = draft.quantize(real, draft.shapes[x], 1.3 * scale, 7, draft.unused("result_q"))
+    return ended(draft, draft.conv(x, 3))
+
+
+def product(shape=None):
+    draft = Draft()
+    x = draft.conv("sample_q", 4)
+    y = draft.conv("sample_q", 4)
+    if shape is not None:
+        y = draft.pool(y, shape=shape)
+    spread = 100 * draft.quantizations[x][0] * draft.quantizations[y][0] * 40
+    return ended(draft, draft.append("Mul", [x, y], draft.shapes[x], spread))
+
+
+def squeeze_excite(*, is_first=False):
+    """As PyTorch exports the block."""
+    draft = Draft()
+    x = draft.conv("sample_q", 6)
+    x = draft.append("HardSwish", [x], draft.shapes[x], 0.03 * 40, -110)
+    y = draft.append("GlobalAveragePool", [x], (1, 6, 1, 1), 1.0)
+    y = draft.relu(draft.conv(y, 3, (1, 1)))
+    y = draft.conv(y, 6, (1, 1))
+    gate = draft.append("HardSigmoid", [y], (1, 6, 1, 1), 40 / 255, -128, alpha=1 / 6, beta=0.5)
+    reads = [gate, x] if is_first else [x, gate]
+    return ended(draft, draft.append("Mul", reads, draft.shapes[x], 0.03 * 40, -110))
+
+
+DRAFTS = {
+    "sigmoid": lambda: of_function("Sigmoid", 40 / 255),
+    "tanh": lambda: of_function("Tanh", 1.6, 0),
+    "hard swish": lambda: of_function("HardSwish", 1.6, -118),
+    "leaky relu": lambda: of_function("LeakyRelu", 1.6, -100),
+    "leaky relu of another slope": lambda: of_function("LeakyRelu", 1.6, -60, alpha=0.25),
+    "elu": lambda: of_function("Elu", 1.6, -100),
+    "elu that falls further": lambda: of_function("Elu", 1.6, -80, alpha=1.7),
+    "hard sigmoid": lambda: of_function("HardSigmoid", 40 / 255),
+    "absolute": lambda: of_function("Abs", 1.6),
+    "times a number": lambda: with_number("Mul", 0.75),
+    "times a quantized number": lambda: with_number("Mul", 1.18, dtype=np.int8, is_first=True),
+    "plus a number": lambda: with_number("Add", 0.4),
+    "minus a number": lambda: with_number("Sub", 0.4),
+    "a number minus": lambda: with_number("Sub", 0.4, is_first=True),
+    "over a number": lambda: with_number("Div", 1.25),
+    "product": product,
+    "product of channels": lambda: product((1, 4, 1, 1)),
+    "squeeze and excite": squeeze_excite,
+    "excite and squeeze": lambda: squeeze_excite(is_first=True),
+}
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize("what", DRAFTS)
+def test_every_tensor_is_within_one_step_of_onnxruntime(what):
+    draft = DRAFTS[what]()
+    found = compare(draft.content(), list(samples((1, 3, 8, 8), 40)))
+    assert found.alone.elements > 0
+    assert found.alone.most <= 1
+    assert found.alone.share < 0.01
+    assert found.chained.most <= 2
+    assert found.same_class >= 39
+
+
+@pytest.mark.parametrize("what", DRAFTS)
+def test_a_network_is_carried(what, tmp_path):
+    graph = load_model(str(DRAFTS[what]().write(tmp_path / "net.onnx")))
+    verify(graph, "reading")
+    kinds = [node.operator for node in graph.nodes]
+    assert {"lookup", "multiply"}.intersection(kinds)
+
+
+def test_functions_have_the_parameters_of_their_nodes(tmp_path):
+    known = {
+        "leaky relu": Function("leaky_relu", (0.01,)),
+        "elu that falls further": Function("elu", (float(np.float32(1.7)),)),
+        "hard sigmoid": Function("hard_sigmoid", (0.2, 0.5)),
+        "a number minus": Function("linear", (-1.0, float(np.float32(0.4)))),
+        "over a number": Function("linear", (0.8, 0.0)),
+    }
+    for what, function in known.items():
+        graph = load_model(str(DRAFTS[what]().write(tmp_path / "net.onnx")))
+        (lookup,) = (node for node in graph.nodes if node.operator == "lookup")
+        assert lookup.attributes.function == function
+
+
+def pair(operator, shape, **options):
+    def make():
+        draft = Draft()
+        x, y = draft.conv("sample_q", 4), draft.conv("sample_q", 4, **options)
+        return ended(draft, draft.append(operator, [x, y], shape, 1.0))
+
+    return make
+
+
+def with_numbers(operator):
+    draft = Draft()
+    x = draft.conv("sample_q", 4)
+    more = [draft.constant("numbers", np.ones((1, 4, 1, 1), np.float32))]
+    return ended(draft, draft.append(operator, [x], draft.shapes[x], 1.0, more=more))
+
+
+REFUSED = {
+    "maps of other extents": (
+        pair("Mul", (1, 4, 8, 8), strides=(8, 1)),
+        "it multiplies maps of the shapes [1, 4, 8, 8] and [1, 4, 1, 8]",
+    ),
+    "difference of maps": (pair("Sub", (1, 4, 8, 8)), "kilograd subtracts no maps"),
+    "quotient of maps": (pair("Div", (1, 4, 8, 8)), "kilograd divides by no map"),
+    "over zero": (lambda: with_number("Div", 0.0), "and not by zero"),
+    "under a number": (lambda: with_number("Div", 1.0, is_first=True), "divides by no map"),
+    "times several": (
+        lambda: with_numbers("Mul"),
+        "it multiplies by a constant of several numbers",
+    ),
+    "plus several": (lambda: with_numbers("Add"), "it adds a constant of several numbers"),
+    "slope that is infinite": (
+        lambda: of_function("LeakyRelu", 1.0, alpha=float("inf")),
+        "its attribute alpha is inf",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_what_cannot_be_carried_is_refused(what, tmp_path):
+    make, text = REFUSED[what]
+    with pytest.raises(ModelError) as caught:
+        load_model(str(make().write(tmp_path / "net.onnx")))
+    assert text in str(caught.value)
