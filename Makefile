@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test test-all lint format bench clean
+.PHONY: setup demo test test-thorough test-all lint format bench clean
 setup: .venv/.ready
 
 .venv/.ready: pyproject.toml
@@ -13,7 +13,11 @@ demo: setup
 	$(BIN)/kilograd demo
 
 test: setup
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow and not thorough"
+
+# What is too long for every change, and what continuous integration runs besides.
+test-thorough: setup
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "thorough and not slow"
 
 test-all: setup
 	$(BIN)/python -m pytest -n 2 --dist worksteal

@@ -23,3 +23,6 @@ BOARDS = [
     *(f"unicorn {target.name}" for target in _MODELS.values()),
     *(f"qemu {target.name}" for target in _LARGEST.values() if target.qemu_machine),
 ]
+
+#: Those that every run of the tests has: plain kernels and DSP kernels, both emulators.
+SAMPLED_BOARDS = ("unicorn cortex-m0plus", "unicorn cortex-m7", "unicorn riscv32", "qemu cortex-m7")

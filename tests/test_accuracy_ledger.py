@@ -23,6 +23,7 @@ def run(*arguments):
     return subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the data packs are not here")
 @pytest.mark.parametrize(
     ("data", "scheme", "seed"),

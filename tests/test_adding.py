@@ -86,6 +86,7 @@ def registry_tests(copy):
     return outcomes
 
 
+@pytest.mark.thorough
 def test_the_new_operator_and_target_work(copy):
     where = run(copy, "-c", "import kilograd; print(kilograd.__file__)").stdout.strip()
     assert Path(where) == copy / "src" / "kilograd" / "__init__.py"
@@ -98,6 +99,7 @@ def test_the_new_operator_and_target_work(copy):
     assert trained.stdout.startswith("nrf52832: ")
 
 
+@pytest.mark.thorough
 def test_a_wrong_gradient_is_found_even_where_python_and_c_agree(copy):
     replace(
         copy / ROOM / "op.py",
@@ -167,6 +169,7 @@ int32_t label_of_the_sample(void) { return 0; }
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("index", "row_input"), [(0, False), (1, False), (2, False), (3, True), (3, False)]
 )
@@ -181,6 +184,7 @@ def test_the_example_of_integration_compiles(index, row_input, tmp_path):
     assert build_host_library(sources, extra_flags=["-DKG_YIELD"]).path.is_file()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("page", "printed"),
     [("debugging-a-mismatch.md", "values are equal"), ("python-api.md", "same bits: True")],

@@ -58,6 +58,7 @@ def test_qemu(program, scheme, require_qemu):
     assert_identical(program(scheme), ("host", "qemu"), STEPS)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("target", ["cortex-m4", "cortex-m0plus"])
 @pytest.mark.parametrize("scheme", ["full", "shares"])
 def test_other_processors(program, scheme, target):

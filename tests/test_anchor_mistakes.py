@@ -310,6 +310,7 @@ def test_7_any_number_of_classes(tmp_path, classes):
     assert_same(compiled(graph, "last:2"), classes)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("shape", [(40, 56, 3), (33, 17, 1), (7, 64, 3), (5, 5, 4)])
 def test_7_any_resolution(tmp_path, shape):
     height, width, channels = shape
@@ -391,6 +392,7 @@ def test_8_constants_stay_off_the_stack(graph, scheme, target):
     assert measure(compiled(graph, scheme).for_target(get_target(target))).stack < 1024
 
 
+@pytest.mark.thorough
 def test_8_stack_of_a_published_backbone(published):
     graph = load_model(str(published("mcunet-5fps")), 10)
     assert len(layers(graph)) > 40

@@ -103,6 +103,7 @@ def stranger(folder, learned):
     return sources, f"-I{folder} -I{learned[0]}"
 
 
+@pytest.mark.thorough
 @needs_board
 @pytest.mark.parametrize(
     ("board", "level"),
@@ -124,6 +125,7 @@ def test_a_strangers_application_learns_what_kilograd_train_does(
     check_stranger(printed, learned, model)
 
 
+@pytest.mark.thorough
 @needs_gcc
 @pytest.mark.parametrize(("target", "flags"), [("portable", ""), ("host", "-march=native")])
 def test_and_on_this_computer(folders, learned, model, tmp_path, target, flags):
@@ -252,6 +254,7 @@ def test_the_example_recognizes_more_after_learning(model, tmp_path):
         assert 'a sample of "down" is taken for "' in printed
 
 
+@pytest.mark.thorough
 @needs("gcc", "g++")
 def test_two_models_in_one_program_learn_by_themselves(tmp_path):
     programs = {}

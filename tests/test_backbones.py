@@ -60,6 +60,7 @@ def test_a_card_says_what_was_measured(name):
     assert f"{height}×{width}×{channels}" in text
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("metric", SPLITS)
 def test_the_c_is_as_accurate_as_the_card_says(metric, tmp_path):
     name, file, split = SPLITS[metric]

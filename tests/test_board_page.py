@@ -46,7 +46,7 @@ class Emulator:
         self._process.communicate()
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @needs("arm-none-eabi-gcc", "qemu-system-arm")
 @pytest.mark.skipif(sys.platform == "win32", reason="commands of a shell")
 def test_the_walk_prints_what_the_page_says(page, tmp_path):

@@ -144,6 +144,7 @@ def test_compile_refuses_names_that_will_not_do(kilograd, model, tmp_path, optio
     assert not (tmp_path / "c").exists()
 
 
+@pytest.mark.thorough
 def test_compile_and_measure_bring_the_features(kilograd, tmp_path):
     result = kilograd("compile", "kilograd-kws", "-o", tmp_path / "firmware", "--json").json
     assert {"kg_features.h", "kg_features_log_mel.c", "kg_log_mel.c"} <= set(result["files"])

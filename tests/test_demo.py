@@ -50,6 +50,7 @@ def test_the_crops_are_split_in_halves():
     assert len(crops) == 200
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_the_simulator_learns_faces(tmp_path, seed):
     """Device host: the same bits as the emulator, in seconds."""
@@ -58,6 +59,7 @@ def test_the_simulator_learns_faces(tmp_path, seed):
     check(result, report)
 
 
+@pytest.mark.thorough
 def test_the_demo(kilograd, tmp_path, monkeypatch):
     """One of its three epochs, emulated."""
     monkeypatch.chdir(tmp_path)

@@ -107,11 +107,11 @@ def cut_off_while_saving(board, program, process, flash, slot_bytes, share):
 
 #: Where in the save: once it has begun to erase, and behind shares of the state.
 CUTS = [
-    pytest.param("M4F", 0.0, marks=[PROGRAMS["M4F"], pytest.mark.slow]),
+    pytest.param("M4F", 0.0, marks=[PROGRAMS["M4F"], pytest.mark.thorough]),
     pytest.param("M4F", 0.5, marks=PROGRAMS["M4F"]),
-    pytest.param("M4F", 0.95, marks=[PROGRAMS["M4F"], pytest.mark.slow]),
-    pytest.param("RISC-V", 0.0, marks=[PROGRAMS["RISC-V"], pytest.mark.slow]),
-    pytest.param("RISC-V", 0.5, marks=[PROGRAMS["RISC-V"], pytest.mark.slow]),
+    pytest.param("M4F", 0.95, marks=[PROGRAMS["M4F"], pytest.mark.thorough]),
+    pytest.param("RISC-V", 0.0, marks=[PROGRAMS["RISC-V"], pytest.mark.thorough]),
+    pytest.param("RISC-V", 0.5, marks=[PROGRAMS["RISC-V"], pytest.mark.thorough]),
     pytest.param("RISC-V", 0.95, marks=PROGRAMS["RISC-V"]),
 ]
 

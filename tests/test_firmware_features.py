@@ -122,6 +122,7 @@ def test_from_samples_to_training_is_the_reference(program):
         assert device.read_state() == reference.read_state()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("pieces", [1, 7, 33])
 def test_pieces_of_any_size_on_the_host(program, pieces):
     features = features_of(program.graph)

@@ -211,6 +211,7 @@ def stride_of(network, geometry, cuts_a_sample):
     return max(1, slot(network, geometry[0]) // geometry[0] // cuts_a_sample)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("geometry", GEOMETRIES)
 def test_a_loss_of_power_costs_the_last_sample_alone(network, samples, geometry):
     assert cut_everywhere(network, samples, geometry, stride_of(network, geometry, 4)) >= 8

@@ -72,6 +72,7 @@ def test_a_rate_far_too_high_still_learns(backbone, faces, rate, scheme):
     assert result.divergences[0].step % CHECK_STEPS == 0
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("rate", "scheme"), [(2.0, "kilograd-48/demo"), (0.2, "full")])
 def test_without_the_guard_it_ends_at_chance(backbone, faces, rate, scheme, unguarded):
     result = backbone(faces, rate, scheme)

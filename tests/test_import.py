@@ -17,6 +17,7 @@ PACK = data_file("imagenette128.npz")
 TOP1 = read_ledger(LEDGER)["import"]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", ["mcunet-5fps", "mbv2-w0.35", "proxyless-w0.3"])
 def test_top1_is_that_of_the_ledger(name, published):
     if not PACK.is_file():

@@ -65,6 +65,7 @@ def test_round_trip_of_what_a_network_reads():
     assert "features" not in print_graph(FORWARD)
 
 
+@pytest.mark.thorough
 @settings(max_examples=40, deadline=None)
 @given(programs())
 def test_round_trip_of_random_networks(program):

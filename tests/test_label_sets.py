@@ -214,6 +214,7 @@ def test_what_needs_one_class_a_sample_says_so():
         make_online(data, SPEC, OnlineOptions(0.01, 0))
 
 
+@pytest.mark.thorough
 @needs("gcc")
 def test_the_example_learns_and_names_what_it_finds(tmp_path):
     graph = load_model("kilograd-48", 3, has_label_sets=True)
@@ -239,6 +240,7 @@ def command(*arguments):
     )
 
 
+@pytest.mark.thorough
 def test_the_command_learns_them(model, pack, tmp_path):
     options = ["--scheme", "last:3", "--epochs", 12, "--lr", 0.03]
     run = command("train", model, "--data", pack, *options, "--json")

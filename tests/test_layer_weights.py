@@ -100,6 +100,7 @@ def moved_steps(graph, state, name):
     return np.clip(steps if base is None else steps + base.array, -127, 127)
 
 
+@pytest.mark.thorough
 @settings(max_examples=25)
 @given(programs(), seeds)
 def test_a_network_of_exported_integers_answers_as_the_device(program, seed):
@@ -112,6 +113,7 @@ def test_a_network_of_exported_integers_answers_as_the_device(program, seed):
         assert np.array_equal(logits(same, sample), device.predict(sample))
 
 
+@pytest.mark.thorough
 @settings(max_examples=25)
 @given(programs(), seeds)
 def test_real_valued_weights_have_the_resolution_of_the_delta(program, seed):

@@ -30,7 +30,7 @@ from serial_line.machines import (
 MACHINES = machines()
 #: QEMU 7 has none of these.
 LATER = {"h405", "stm32l475"}
-#: The others are slow.
+#: Those that every run of the tests has.
 SAMPLE = {"cortex-m55", "nrf51", "stm32f100", "lm3s6965"}
 
 
@@ -72,7 +72,7 @@ def needs_emulator(name):
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=[] if n in SAMPLE else pytest.mark.slow) for n in MACHINES]
+    "name", [pytest.param(n, marks=[] if n in SAMPLE else pytest.mark.thorough) for n in MACHINES]
 )
 def test_a_machine_learns_through_its_uart(program, digest, tmp_path, name):
     needs_emulator(name)
@@ -82,7 +82,7 @@ def test_a_machine_learns_through_its_uart(program, digest, tmp_path, name):
     assert found.digest == digest
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_an_rp2040_learns_through_its_uart(program, digest, tmp_path):
     if shutil.which("node") is None or not (RP2040JS / "node_modules" / "rp2040js").is_dir():
         pytest.skip("it takes node and npm install --prefix build rp2040js@1.4.1")

@@ -59,6 +59,7 @@ def test_a_buffer_that_is_always_live_costs_its_size(made, size, extra):
     assert lower_bound((*made, always)) == lower_bound(made) + always.size
 
 
+@pytest.mark.thorough
 @settings(max_examples=40, deadline=None)
 @given(programs())
 def test_plan_of_a_network(program):
@@ -177,6 +178,7 @@ class Arena:
                 assert np.array_equal(self.read(name), before), f"{node.name} overwrote {name}"
 
 
+@pytest.mark.thorough
 @settings(max_examples=30, deadline=None)
 @given(programs(), seeds)
 def test_the_arena_computes_what_the_reference_does(program, seed):

@@ -55,6 +55,7 @@ def test_all_optimizations_together_are_the_compiler(ledger):
     assert found.arena <= ledger["optimizations"][name]["added"][-1]["arena"]
 
 
+@pytest.mark.thorough
 @needs_models
 def test_a_streamed_sample_teaches_the_same_bits():
     """The accuracies are of the held program, the SRAM of the 64 KB is of the streamed one."""
@@ -79,6 +80,7 @@ def test_a_cell_reproduces_to_the_digit(ledger):
     assert row["accuracy"] == ledger["accuracy"][cell.key(0)]["accuracy"]
 
 
+@pytest.mark.thorough
 def test_a_row_is_kept_only_for_the_same_sources(monkeypatch):
     monkeypatch.setattr(memory, "checkpoint", lambda _: "kilograd-48")
     row = memory.Row("mcunet-5fps", "head", streamed=True, classes=2)

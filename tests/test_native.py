@@ -325,6 +325,7 @@ def test_fuzzed_structures(folder, data):
     survives(model.write(folder / "s.npz"))
 
 
+@pytest.mark.thorough
 @settings(max_examples=100, deadline=None)
 @given(st.data())
 def test_fuzzed_numbers(folder, data):

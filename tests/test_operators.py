@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from boards import BOARDS
+from boards import BOARDS, SAMPLED_BOARDS
 from kilograd.device.host import HostDevice
 from kilograd.device.qemu import QemuDevice, qemu_available
 from kilograd.device.unicorn import UnicornDevice
@@ -132,7 +132,10 @@ def with_memory_for_all(target):
     return replace(target, memory=(*others, region))
 
 
-@pytest.mark.parametrize("board", BOARDS)
+@pytest.mark.parametrize(
+    "board",
+    [pytest.param(b, marks=[] if b in SAMPLED_BOARDS else pytest.mark.thorough) for b in BOARDS],
+)
 def test_c_is_the_reference_on_a_microcontroller(board):
     kind, name = board.split()
     target = get_target(name)

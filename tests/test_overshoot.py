@@ -133,6 +133,7 @@ def test_sorted_samples_say_nothing_of_the_rate(tiny, four):
         assert found.divergences == []
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(not SHARED.exists(), reason="needs ../shared")
 @pytest.mark.parametrize("scheme", ["mcunet-5fps/99kb", "head"])
 def test_mcunet_at_ten_times_its_rate(scheme):

@@ -262,6 +262,7 @@ def test_gradients_stop_at_the_first_trained_layer():
     assert not any("gradient_sum" in name for name in made)
 
 
+@pytest.mark.thorough
 @given(programs())
 @settings(max_examples=25, deadline=None)
 def test_prune_keeps_only_what_is_needed(program):

@@ -14,6 +14,7 @@ LEDGER = json.loads(topic.LEDGER.read_text())
 needs_packs = pytest.mark.skipif(not SHARED.is_dir(), reason="the data packs are not here")
 
 
+@pytest.mark.thorough
 @needs_packs
 @pytest.mark.parametrize(
     "cell",
@@ -30,6 +31,7 @@ def test_a_cell_reproduces_to_the_digit(cell):
     assert found == LEDGER["cells"][cell]
 
 
+@pytest.mark.thorough
 @needs_packs
 @pytest.mark.parametrize("task", personalization.TASKS)
 @pytest.mark.parametrize("seed", personalization.SEEDS)

@@ -79,6 +79,7 @@ def test_inference_makes_nothing_recomputed():
     assert len(calls.findall(text, training)) == 3
 
 
+@pytest.mark.thorough
 @settings(max_examples=8, deadline=None)
 @given(st.integers(0, 99), st.data())
 def test_any_scheme_learns_the_same_bits(seed, data):
@@ -91,6 +92,7 @@ def test_any_scheme_learns_the_same_bits(seed, data):
     assert trained_state(within, seed) == trained_state(without, seed)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("target", ["cortex-m7", "cortex-m0plus"])
 def test_devices_agree(target):
     devices = ["reference", "host", "unicorn"]
@@ -116,6 +118,7 @@ def test_nothing_is_done_twice_that_does_not_lower_the_peak():
     assert Recompute(1.0).apply(program.graph) is program.graph
 
 
+@pytest.mark.thorough
 def test_little_memory_is_not_worth_much_work():
     """A peak is lowered by no less than the share of work that this adds."""
     without = compiled(0.0)
@@ -141,6 +144,7 @@ def test_a_group_runs_in_the_same_calls():
         verify(replace(graph, row_groups=(pair,)), "test")
 
 
+@pytest.mark.thorough
 def test_all_levers_together_are_the_compiler():
     found = steps(GRAPH, SCHEME, get_target("cortex-m7"), row_input=False)
     plan = compiled(DEFAULT_SHARE).plan
@@ -157,6 +161,7 @@ def test_all_levers_together_are_the_compiler():
     assert found[0].total > found[-1].total
 
 
+@pytest.mark.thorough
 def test_the_share_is_an_option(tmp_path):
     shared = ["compile", "kilograd-48", "--scheme", "last:5", "--json"]
     found = []

@@ -24,6 +24,7 @@ def setting(published):
         yield dataset, program, device
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_a_cell_of_the_ledger(setting, scenario):
     cell = Cell(DATA, "head", scenario)

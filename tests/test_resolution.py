@@ -36,6 +36,7 @@ def test_the_same_resolution_is_the_same_network():
     assert print_graph(at_resolution(graph, 48, 48)) == print_graph(graph)
 
 
+@pytest.mark.thorough
 def test_training_at_another_resolution_is_the_same_on_the_host():
     graph = load_model("kilograd-48", 3, resolution=(33, 20))
     program = compile_model(graph, load_scheme("last:4", graph), get_target("cortex-m7"))

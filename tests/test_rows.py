@@ -64,6 +64,7 @@ def leading(graph):
     return names
 
 
+@pytest.mark.thorough
 @settings(max_examples=16, deadline=None)
 @given(st.integers(0, 10_000), st.data())
 def test_any_groups_give_the_reference_logits(seed, data):

@@ -112,6 +112,7 @@ def test_augmented_runs_are_the_same_on_every_device_and_can_be_gone_on_with(
     assert run(augment=augment, unfinished=left) == whole
 
 
+@pytest.mark.thorough
 def test_a_log_has_a_line_a_step(model, pack, tmp_path):
     log = tmp_path / "deep" / "run.jsonl"
     options = ("train", model, "--data", pack, "--epochs", 2, "--log", log)
@@ -136,6 +137,7 @@ def test_a_log_has_a_line_a_step(model, pack, tmp_path):
     assert is_run_log(other)
 
 
+@pytest.mark.thorough
 def test_an_interrupted_run_goes_on_in_its_log(model, pack, tmp_path):
     log, state, whole = (tmp_path / name for name in ("run.jsonl", "a.kgs", "whole.jsonl"))
     options = ("train", model, "--data", pack, "--epochs", 60, "--augment", "flip,shift:2")

@@ -268,6 +268,7 @@ def test_its_code_is_small(program, tmp_path, core):
     assert code["kg_memory_flash.o"] <= 1800
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(not SHARED.exists(), reason="needs ../shared")
 def test_a_replayed_step_of_mcunet_costs_what_its_last_layers_cost():
     graph = load_model(str(SHARED / "models/mcunet-5fps.pkl"), 10)

@@ -88,6 +88,7 @@ def ran(command, folder):
     return done.returncode, done.stdout + done.stderr.lstrip("\n")
 
 
+@pytest.mark.thorough
 @needs("arm-none-eabi-gcc", "qemu-system-arm")
 @pytest.mark.skipif(sys.platform == "win32", reason="commands of a shell")
 def test_the_walk_through_prints_what_the_page_says(page, tmp_path):

@@ -276,6 +276,7 @@ def test_an_object_depends_on_what_its_file_includes_and_on_nothing_else():
     assert included("int x;\n", headers) == {}
 
 
+@pytest.mark.thorough
 def test_kernels_are_not_built_again_for_another_model(tmp_path, monkeypatch):
     monkeypatch.setenv("KILOGRAD_CACHE", str(tmp_path / "cache"))
     made = []

@@ -57,6 +57,7 @@ def run(graph, dataset):
     return train_fresh
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("biases", [("head",), tuple(LAYERS)])
 def test_a_streamed_sample_is_learned_alike_on_every_device(graph, dataset, biases):
     """Also where what is learned runs while its rows arrive: no stale result is kept of that."""
@@ -82,6 +83,7 @@ class WithoutPrefix:
         return getattr(self._device, name)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("scheme", ["head", "bias:3", "last:3", "full"])
 def test_the_kept_prefix_changes_nothing(run, scheme):
     assert not isinstance(WithoutPrefix, PrefixDevice)

@@ -94,6 +94,7 @@ def kernels_of(core):
     return "portable" if core in ("M0+", "M3") else "cortex-m4"
 
 
+@pytest.mark.thorough
 @needs_gcc
 @pytest.mark.parametrize(("core", "level"), matrix(CORES, LEVELS, ("M0+", "M4F hard", "-O0")))
 def test_gcc_compiles_it(folders, tmp_path, core, level):
@@ -105,6 +106,7 @@ def test_gcc_compiles_it(folders, tmp_path, core, level):
         run([*command, *objects, *joined], tmp_path)
 
 
+@pytest.mark.thorough
 @needs_gcc
 @pytest.mark.parametrize("core", ["M0+", "M4F hard"])
 @pytest.mark.parametrize("level", ["-O0", "-Os", "-O3"])
@@ -113,12 +115,14 @@ def test_gcc_compiles_it_with_a_yield_hook(folders, tmp_path, core, level):
     compile_all(command, folders[kernels_of(core)], tmp_path)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("core", "level"), matrix(ZIG_CORES, ZIG_LEVELS, ("M4F hard",)))
 def test_zig_compiles_it(folders, tmp_path, core, level):
     command = [*ZIG, *ZIG_CORES[core].split(), *level.split(), f"-I{STRING_H}"]
     compile_all(command, folders[kernels_of(core)], tmp_path)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("target", ["portable", "host"])
 @pytest.mark.parametrize("standard", ["c99", "c11", "c2x"])
 @pytest.mark.parametrize("compiler", [pytest.param("gcc", marks=needs("gcc")), "zig"])

@@ -66,6 +66,7 @@ def sources(folder, name):
     return [*sorted(folder.glob("*.c")), FOLDER / name]
 
 
+@pytest.mark.thorough
 @needs_gcc
 @pytest.mark.parametrize(
     ("target", "scheme", "row_input"),
@@ -88,6 +89,7 @@ def test_a_hook_is_called_and_the_bits_stay(compiled, tmp_path, target, scheme, 
     assert learned > predicted
 
 
+@pytest.mark.thorough
 @needs_gcc
 @pytest.mark.parametrize(("scheme", "row_input"), [("full", False), ("head", True)])
 def test_calls_from_the_hook_are_refused_and_change_nothing(compiled, tmp_path, scheme, row_input):
@@ -155,6 +157,7 @@ def test_slices_of_a_small_network(compiled, row_input):
     assert measure_slices(program) == slices
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("scheme", "limit"), [("49kb", 600_000), ("99kb", 600_000)])
 def test_slices_of_mcunet(published, scheme, limit):
     graph = load_model(str(published("mcunet-5fps")), 10)
@@ -188,6 +191,7 @@ def test_measure_tells_the_longest_slice(kilograd, tmp_path, monkeypatch):
     assert "the firmware does not fit" in kilograd("measure", path, "--classes", 3).out
 
 
+@pytest.mark.thorough
 @needs_arm
 @pytest.mark.parametrize(
     ("target", "core"),

@@ -24,6 +24,7 @@ LONG = (
 WIDE = LONG[-1:]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "name", [*QUICK, *(pytest.param(name, marks=pytest.mark.slow) for name in LONG)]
 )

@@ -1,6 +1,7 @@
 """Random damage to .onnx files: a graph or a message in words, whatever the bytes are."""
 
 import numpy as np
+import pytest
 from damage import flipped, overwritten, shortened
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -84,6 +85,7 @@ def mistakes(draw):
     return draft.content()
 
 
+@pytest.mark.thorough
 @settings(max_examples=600)
 @given(mistakes(), st.sampled_from([None, 3]))
 def test_a_network_with_mistakes(tmp_path_factory, content, classes):

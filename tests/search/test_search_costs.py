@@ -60,6 +60,7 @@ def test_more_that_is_trained_never_takes_less(space):
         assert space.costs.backward_cost(fewer) <= space.costs.backward_cost(choice)
 
 
+@pytest.mark.thorough
 def test_published_schemes_are_estimated_to_the_byte_where_the_sample_is_held(published):
     graph = load_model(str(published("mcunet-5fps")), 10)
     space = Space(graph, M7, row_input=False, recompute=0.05)
@@ -121,6 +122,7 @@ def test_evolution_comes_near_the_solver_and_never_above(space, seed):
         assert limits.allow(space.costs, choice)
 
 
+@pytest.mark.thorough
 def test_a_found_scheme_keeps_within_every_budget(space):
     gains = random_contributions(space.graph, 1)
     _, smallest = space.smallest

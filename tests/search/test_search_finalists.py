@@ -110,6 +110,7 @@ def test_one_finalist_needs_no_runs(space, found, runs):
     assert not asked
 
 
+@pytest.mark.thorough
 def test_a_larger_budget_may_take_the_scheme_of_a_smaller_one(space, gains, found, runs):
     tasks = [make_task(small_dataset(space.graph))]
     runs(lambda choice, _seed: -len(choice.biases) - len(choice.weights))
@@ -120,6 +121,7 @@ def test_a_larger_budget_may_take_the_scheme_of_a_smaller_one(space, gains, foun
     assert best.measurement == small.measurement
 
 
+@pytest.mark.thorough
 def test_fisher_makes_no_runs(space, gains, runs):
     asked = runs(lambda _choice, _seed: 0.0)
     budgets = Budgets(M7.data_bytes)

@@ -144,6 +144,7 @@ def alone(graph, tmp_path_factory):
     return analyse(graph, tmp_path_factory.mktemp("alone"), Cluster(workers=1))
 
 
+@pytest.mark.thorough
 def test_what_is_trained_gains(graph, alone):
     (found,) = alone
     trunk = [option.layer for option in layer_options(graph)[:-1]]
@@ -153,6 +154,7 @@ def test_what_is_trained_gains(graph, alone):
     assert average(alone * 2).biases.keys() == found.biases.keys()
 
 
+@pytest.mark.thorough
 def test_an_interrupted_analysis_goes_on_where_it_stopped(graph, tmp_path, alone, monkeypatch):
     count = Analysis(tuple(layer_options(graph)[:-1])).runs
 
@@ -215,6 +217,7 @@ def test_gradients_tell_what_matters(graph):
     assert repeated == found
 
 
+@pytest.mark.thorough
 def test_the_public_function_finds_a_scheme(graph):
     target = kilograd.get_target("cortex-m7")
     analyst = Analyst("fisher")
