@@ -14,7 +14,7 @@ from kilograd.device.protocol import LearningRate
 from kilograd.frontend.open import load_model
 from kilograd.scheme import load_scheme
 from kilograd.targets import get_target
-from packages import arm_cpp, blocks, follow, tool
+from packages import DOCS, arm_cpp, blocks, code_in, follow, section, tool
 
 #: Runs Cortex-M4 code, whether or not it uses the floating-point unit.
 BOARD = BOARDS["M4F hard"]
@@ -206,3 +206,52 @@ def test_cmake_links_two_models(kilograd, here, cmake, learned):
     shutil.copy(FOLDER / "two_models.cpp", here / "app" / "app.cpp")
     lines = CMAKE_ADD + CMAKE_ADD.replace(LIBRARY, "gesture_motion")
     assert cmake(lines, kilograd).split() == [learned["kg"], learned["gesture"]]
+
+
+ARDUINO_ARCHIVE, FOR_PLATFORMIO, FOR_CMAKE = [
+    code
+    for language, code in code_in(section("Into your project", DOCS / "board.md"))
+    if not language
+]
+
+
+@pytest.fixture(scope="module")
+def learned_by_a_stm32f405():
+    """What tests/packages/app.cpp prints with the library of docs/board.md."""
+    graph = load_model("kilograd-48", 3)
+    program = compile_model(graph, load_scheme("last:3", graph), get_target("stm32f405"))
+    with open_device(program, "unicorn") as device:
+        device.initialize(1)
+        for step in range(3):
+            sample = np.full(graph.inputs[0].type.shape, step, np.int8)
+            device.train_step(sample, step, LearningRate(25166, -24))
+        return device.read_state().hex()
+
+
+@pytest.mark.thorough
+@needs("gcc")
+def test_arduino_builds_what_the_page_of_boards_says(kilograd, here, arduino):
+    follow(ARDUINO_ARCHIVE, here, kilograd)
+    with zipfile.ZipFile(here / "kilograd_48.zip") as archive:
+        archive.extractall(here / "libraries")
+    program, used = arduino("kilograd_48")
+    assert used == {"kilograd_48"}
+    assert emulate(BOARD, program).startswith("self-test: passed\n")
+
+
+@pytest.mark.thorough
+def test_platformio_builds_what_the_page_of_boards_says(
+    kilograd, here, platformio, learned_by_a_stm32f405
+):
+    follow(FOR_PLATFORMIO, here, kilograd, **platformio)
+    assert printed_by_platformio(here) == learned_by_a_stm32f405
+
+
+@pytest.mark.thorough
+def test_cmake_builds_what_the_page_of_boards_says(kilograd, here, cmake, learned_by_a_stm32f405):
+    compiled, *build = FOR_CMAKE.splitlines()
+    assert build == CMAKE_BUILD.splitlines()
+    follow(compiled, here, kilograd)
+    lines = CMAKE_ADD.replace(LIBRARY, "kilograd_48")
+    assert lines in section("Into your project", DOCS / "board.md")
+    assert cmake(lines, kilograd) == learned_by_a_stm32f405

@@ -17,7 +17,8 @@ import pytest
 from applications import run
 
 FOLDER = Path(__file__).parent
-PAGE = FOLDER.parents[1] / "docs" / "packages.md"
+DOCS = FOLDER.parents[1] / "docs"
+PAGE = DOCS / "packages.md"
 
 
 def missing(what: str) -> NoReturn:
@@ -55,9 +56,9 @@ def code_in(text: str) -> list[tuple[str, str]]:
     return re.findall(r"^```(\w*)\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
 
 
-def section(heading: str) -> str:
-    """What docs/packages.md says of an ecosystem."""
-    text = PAGE.read_text(encoding="utf-8")
+def section(heading: str, page: Path = PAGE) -> str:
+    """What a page, docs/packages.md if none is given, says below a heading."""
+    text = page.read_text(encoding="utf-8")
     return re.search(rf"^## {heading}\n(.*?)(?=^## |\Z)", text, re.DOTALL | re.MULTILINE)[1]
 
 
