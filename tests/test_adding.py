@@ -37,7 +37,11 @@ def copy(tmp_path):
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     shutil.copytree(ADDED / "halving", tmp_path / ROOM)
     rooms = tmp_path / ROOM.parent / "__init__.py"
-    replace(rooms, "\n    loss,\n    pointwise", "\n    halving,\n    loss,\n    pointwise")
+    replace(
+        rooms,
+        "\n    lookup,\n    loss,\n    multiply",
+        "\n    halving,\n    lookup,\n    loss,\n    multiply",
+    )
     replace(rooms, "_ROOMS = (", "_ROOMS = (halving, ")
     shutil.copy(ADDED / "nrf52832.toml", tmp_path / "src" / "kilograd" / "targets")
     return tmp_path
