@@ -126,6 +126,39 @@ def test_the_command_line_uses_a_board(kilograd, port, model, pack, tmp_path, bo
 
 
 @posix
+def test_a_board_is_verified_against_the_pc(kilograd, port, model):
+    options = ("--scheme", "last:2", "--classes", 4, "--steps", 2, "--json")
+    verified = kilograd("verify", model, *options, "--device", port.name).json
+    assert verified["devices"] == ["reference", "host", port.name]
+    assert verified["identical"]
+    chosen = ("--devices", "host", "--device", port.name, "--device", "host")
+    assert kilograd("verify", model, *options, *chosen).json["devices"] == ["host", port.name]
+    outcome = kilograd("verify", model, "--device", "ghost")
+    outcome.refused("--device: there is no device 'ghost'")
+
+
+@posix
+def test_a_board_is_timed_by_its_own_clock(kilograd, port, model, program, board):
+    options = ("--scheme", "last:2", "--classes", 4)
+    sample = np.ones((16, 16, 3), np.int8)
+    with SerialDevice.open(port.name, program) as device:
+        device.initialize(0)
+        device.train_step(sample, 2, RATE)
+        learned = device.read_state()
+    measured = kilograd("measure", model, *options, "--json", "--device", port.name).json
+    times = measured["board"]
+    assert times.keys() == {"inference_seconds", "train_step_seconds"}
+    assert all(seconds > 0 for seconds in times.values())
+    assert kilograd("measure", model, *options, "--json").json["board"] is None
+    with SerialDevice.open(port.name, program) as device:
+        assert device.read_state() == learned
+    shown = kilograd("measure", model, *options, "--device", port.name)
+    assert "on the board" in shown.out
+    outcome = kilograd("measure", model, *options, "--device", "unicorn")
+    outcome.refused("--device: 'unicorn' is no board", "write serial:PORT[@BAUD]")
+
+
+@posix
 def test_unplugged_in_the_middle_of_a_step(port, program):
     sample = np.zeros((16, 16, 3), np.int8)
     with open_device(program, port.name) as device:

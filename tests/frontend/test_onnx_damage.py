@@ -1,7 +1,5 @@
 """Damaged and hostile .onnx files: a message in words, soon, whatever the bytes are."""
 
-import time
-
 import numpy as np
 import onnx
 import pytest
@@ -64,11 +62,12 @@ def test_a_file_that_is_too_large(refused, monkeypatch):
     assert "the file is larger than 1 MiB" in refused(CONTENT + bytes(1024**2))
 
 
-def test_many_fields_are_refused_before_they_become_objects(refused):
+def test_many_fields_are_refused_before_they_become_objects(refused, monkeypatch):
+    parsed: list[bytes] = []
+    monkeypatch.setattr(reader, "_parsed", parsed.append)
     for field in (b"\x3a\x02\x0a\x00", b"\x72\x00", b"\x42\x00"):
-        started = time.monotonic()
         assert "it has more than 1,000,000 fields" in refused(field * 1_000_001)
-        assert time.monotonic() - started < 10
+    assert not parsed
 
 
 def test_long_lists_of_numbers_are_refused_before_they_become_objects(refused, monkeypatch):

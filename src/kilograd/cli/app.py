@@ -193,11 +193,19 @@ def verify(
     label_sets: LabelSetsOption = False,
     steps: Annotated[int, typer.Option(help="Compare this many training steps.", min=1)] = 5,
     devices: Annotated[
-        str,
+        str | None,
         typer.Option(
-            help="Compare these devices, separated by commas: names as for train's --device."
+            help="Compare these devices, separated by commas: names as for train's --device. "
+            "The default is reference,host,unicorn.",
         ),
-    ] = "reference,host,unicorn",
+    ] = None,
+    device: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Compare this one with the reference and the host, or with --devices, such as "
+            "serial:PORT[@BAUD] for a board; may be given several times."
+        ),
+    ] = None,
     target: TargetOption = "cortex-m7",
     memory: MemoryOption = None,
     seed: SeedOption = 0,
@@ -213,9 +221,8 @@ def verify(
     count = None if keep_head else classes
     kept = MemoryRequest.parse(memory)
     named = NamedModel(source, scheme, count, row_input, recompute / 100, kept)
-    result = verify_model(
-        progress(as_json=as_json), results(as_json=as_json), named, steps, devices, target, seed
-    )
+    shown = progress(as_json=as_json), results(as_json=as_json)
+    result = verify_model(*shown, named, steps, devices, device or [], target, seed)
     if as_json:
         print_json(result)
     if not result["identical"]:
@@ -240,6 +247,13 @@ def measure(
     sram: SramOption = None,
     flash: FlashOption = None,
     memory: MemoryOption = None,
+    device: Annotated[
+        str | None,
+        typer.Option(
+            help="Time an inference and a training step on this board as well, by its own clock: "
+            "serial:PORT[@BAUD]. What it has learned is put back."
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Measure the SRAM, flash and instructions of an emulated inference and training step."""
@@ -253,7 +267,7 @@ def measure(
     kept = MemoryRequest.parse(memory)
     named = NamedModel(source, scheme, count, row_input, recompute / 100, kept)
     result = measure_model(
-        results(as_json=as_json), named, target, compiler, Budgets.parse(sram, flash)
+        results(as_json=as_json), named, target, compiler, Budgets.parse(sram, flash), device
     )
     if as_json:
         print_json(result)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from rich.console import Console
@@ -10,7 +11,9 @@ from kilograd.cli.blame import blame
 from kilograd.cli.compile import NamedModel
 from kilograd.cli.sizes import Budgets
 from kilograd.compiler import Program
-from kilograd.errors import BudgetError, ToolchainError
+from kilograd.device.serial_port import SCHEME, SPELLING
+from kilograd.errors import BudgetError, DeviceError, ToolchainError
+from kilograd.measuring.board import measure_board
 from kilograd.measuring.firmware import FeatureCost, check_firmware_target, measure
 from kilograd.measuring.sample_memory import MemoryCost
 from kilograd.measuring.slices import Slices, measure_slices
@@ -28,8 +31,15 @@ def measure_model(
     target: str,
     compiler: str,
     budgets: Budgets,
+    board: str | None,
 ) -> dict[str, Any]:
     """Show and return the measurement; over a budget is an error."""
+    if board is not None and not board.startswith(SCHEME):
+        raise DeviceError(
+            f"{board!r} is no board",
+            where="--device",
+            hint=f"write {SPELLING}; all else is emulated",
+        )
     if compiler not in ("zig", "gcc"):
         raise ToolchainError(
             f"there is no compiler {compiler!r}", where="--compiler", hint="choose zig or gcc"
@@ -38,6 +48,8 @@ def measure_model(
         chosen = get_target(target)
         check_firmware_target(chosen)
     program = named.compile(chosen)
+    with blame("--device"):
+        times = None if board is None else measure_board(program, board)
     result = measure(
         program, compiler=compiler, sram_budget=budgets.sram, flash_budget=budgets.flash
     )
@@ -57,6 +69,9 @@ def measure_model(
         rows += _describe(result.features)
     if result.memory is not None:
         rows += _describe_memory(result.memory, result.instructions_train_step)
+    if times is not None:
+        rows.append(("on the board", f"{times.inference_seconds:.6f} s an inference, by its clock"))
+        rows.append(("", f"{times.train_step_seconds:.6f} s a training step"))
     for label, value in rows:
         console.print(f"{label:>14}  {value}", markup=False, highlight=False)
     return {
@@ -67,6 +82,7 @@ def measure_model(
         "macs_recomputed": program.recomputed_macs,
         **result.as_dict(),
         "slices": None if slices is None else slices.as_dict(),
+        "board": None if times is None else asdict(times),
     }
 
 

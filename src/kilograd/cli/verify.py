@@ -20,17 +20,22 @@ def verify_model(
     answers: Console,
     named: NamedModel,
     steps: int,
-    devices: str,
+    devices: str | None,
+    beside: list[str],
     target: str,
     seed: int,
 ) -> dict[str, Any]:
     """Train on each device, show and return whether they agree."""
+    if devices is None:
+        devices = "reference,host" if beside else "reference,host,unicorn"
     names = [name.strip() for name in devices.split(",") if name.strip()]
     if not names:
         raise DeviceError("name at least one device", where="--devices")
-    with blame("--devices"):
-        for name in names:
-            check_device(name)
+    for option, given in (("--devices", names), ("--device", beside)):
+        with blame(option):
+            for name in given:
+                check_device(name)
+    names = list(dict.fromkeys((*names, *beside)))
     with blame("--target"):
         chosen = get_target(target)
         if set(names) & set(EMULATORS):

@@ -28,7 +28,13 @@ def qemu_available(target: Target) -> bool:
     program = shutil.which(architecture_of(target).qemu or "")
     if program is None or target.qemu_machine is None or not hasattr(os, "mkfifo"):
         return False
-    return target.qemu_machine in _machines(program)
+    return not _lacks(program, target.qemu_machine)
+
+
+def _lacks(program: str, machine: str) -> bool:
+    """Whether this version has no such board; a QEMU that cannot tell is left to fail later."""
+    known = _machines(program)
+    return bool(known) and machine not in known
 
 
 @cache
@@ -67,7 +73,7 @@ class QemuDevice(FirmwareDevice):
                 f"{architecture.qemu} is not installed",
                 hint=f"install the package {architecture.qemu_package}, or use the device unicorn",
             )
-        if target.qemu_machine not in _machines(program):
+        if _lacks(program, target.qemu_machine):
             raise ToolchainError(
                 f"this version of {architecture.qemu} has no board {target.qemu_machine}",
                 hint="install a later version, or use the device unicorn",
