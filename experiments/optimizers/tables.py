@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import product
-
-import numpy as np
 
 from experiments.common.ledgers import Ledger
 from experiments.common.markdown import NOTHING, spread, table
@@ -16,20 +13,6 @@ def accuracies(ledger: Ledger, data: str, scheme: str, setting: Setting) -> list
     """Percent for each seed that was run."""
     keys = [Run(data, scheme, setting, 0, seed, False).key for seed in SEEDS]
     return [100 * ledger["runs"][key]["accuracy"] for key in keys if key in ledger["runs"]]
-
-
-def gaps(ledger: Ledger) -> dict[str, float]:
-    """Points of the device's integers above each way of float32, mean over packs and schemes."""
-    device, *others = SETTINGS
-    found: dict[str, float] = {}
-    for other in others:
-        sides = [
-            (accuracies(ledger, *cell, device), accuracies(ledger, *cell, other))
-            for cell in product(DATA, SCHEMES)
-        ]
-        if all(len(a) == len(b) == len(SEEDS) for a, b in sides):
-            found[str(other)] = float(np.mean([np.mean(a) - np.mean(b) for a, b in sides]))
-    return found
 
 
 def _table(scheme: str) -> Callable[[Ledger], str]:
