@@ -296,6 +296,7 @@ def test_usage(kilograd, arguments):
 # -- a machine that lacks something
 
 
+@pytest.mark.thorough
 def test_missing_qemu(kilograd, model, pack, monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     assert not qemu_available(get_target("cortex-m7"))

@@ -112,6 +112,7 @@ def trained_state(program, count=3):
         return device.read_state()
 
 
+@pytest.mark.thorough
 @settings(max_examples=3, deadline=None)
 @given(st.data())
 def test_what_is_made_again_has_the_same_bits(data):

@@ -171,6 +171,7 @@ def test_activation_gradients_of_a_network(seed):
         check(name, gradient, activation_gradient(model, x, name))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("seed", [1, 2])
 def test_gradients_of_a_network_with_squeeze_and_excite(seed):
     """The gates' layers, too: their gradients are sums over the positions of a map."""

@@ -63,6 +63,7 @@ def unguarded(monkeypatch):
 # -- real networks
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("rate", "scheme"), [(2.0, "kilograd-48/demo"), (0.2, "full")])
 def test_a_rate_far_too_high_still_learns(backbone, faces, rate, scheme):
     result = backbone(faces, rate, scheme)
@@ -102,6 +103,7 @@ def test_without_the_guard_the_small_network_dies(tiny, four, unguarded):
             assert train(device, four, TrainingOptions(2, rate)).after.accuracy <= 0.3
 
 
+@pytest.mark.thorough
 def test_every_device_does_the_same(tiny, four):
     options = TrainingOptions(1, 1.0)
     results = []

@@ -79,6 +79,7 @@ def properties(folder):
     return dict(line.split("=", 1) for line in lines)
 
 
+@pytest.mark.thorough
 def test_boards_follow_from_the_kernels(exported):
     plain, dsp = exported(), exported("cortex-m4")
     arduino = [set(properties(folder)["architectures"].split(",")) for folder in (plain, dsp)]
@@ -98,6 +99,7 @@ def test_boards_follow_from_the_kernels(exported):
     assert "No chip that ESP-IDF builds for" in (dsp / "README.md").read_text()
 
 
+@pytest.mark.thorough
 def test_a_folder_for_pcs_is_for_cmake_alone(exported, tmp_path):
     names = {path.name for path in exported("host").rglob("*") if path.suffix not in (".c", ".h")}
     assert names == {"README.md", "LICENSE", "CMakeLists.txt", "kilograd.json", "examples"}

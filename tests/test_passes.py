@@ -188,6 +188,7 @@ def test_select_trains_the_strongest_channels():
     assert frozen.kind is Kind.CONSTANT
 
 
+@pytest.mark.thorough
 @settings(max_examples=25, deadline=None)
 @given(st.data())
 def test_select_changes_no_prediction(data):
@@ -215,6 +216,7 @@ def test_nothing_trained_is_a_fault():
         Differentiate().apply(FORWARD)
 
 
+@pytest.mark.thorough
 @settings(max_examples=40, deadline=None)
 @given(st.data())
 def test_only_what_the_scheme_asks_for_is_made(data):
@@ -294,6 +296,7 @@ def before_order(graph, scheme):
     return run_passes(graph, [select, Differentiate(), Prune()])
 
 
+@pytest.mark.thorough
 @settings(max_examples=25, deadline=None)
 @given(st.data())
 def test_order_changes_no_result(data):

@@ -126,6 +126,7 @@ def pack(tmp_path_factory):
     return folder / "b.npz"
 
 
+@pytest.mark.thorough
 @needs("arm-none-eabi-gcc", "qemu-system-arm")
 def test_the_command_line_trains_and_verifies_with_a_memory(kilograd, pack, tmp_path):
     model = native_model().write(tmp_path / "tiny.npz")

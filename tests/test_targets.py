@@ -159,6 +159,7 @@ def emitted(kilograd, folder, target):
     return result, files
 
 
+@pytest.mark.thorough
 def test_only_what_the_target_runs_is_emitted(kilograd, tmp_path):
     found = {t: emitted(kilograd, tmp_path, t) for t in ("cortex-m0plus", "cortex-m7", "host")}
     names = {target: set(files) for target, (_, files) in found.items()}
@@ -224,6 +225,7 @@ def test_sources_for_any_processor(kilograd, tmp_path):
     assert not any("_dsp" in name or "_host" in name for name in files)
 
 
+@pytest.mark.thorough
 def test_a_device_may_be_a_target(kilograd):
     outcome = kilograd(
         "verify", "kilograd-48", "--classes", 2, "--devices", "host,cortex-m4,cortex-m0plus",

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from experiments.common.ledgers import Ledger
 from experiments.common.markdown import NOTHING, spread, table
-from experiments.optimizers.run import DATA, SCHEMES, SEEDS, SETTINGS, Run, Setting, best_rate
+from experiments.optimizers.run import DATA, SEEDS, SETTINGS, Run, Setting, best_rate
 
 
 def accuracies(ledger: Ledger, data: str, scheme: str, setting: Setting) -> list[float]:

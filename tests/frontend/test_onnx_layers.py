@@ -162,6 +162,7 @@ def test_a_float_bias_rounds_halves_to_even(load):
     assert bias[[0, 1, 3]].tolist() == [2, -4, 1]
 
 
+@pytest.mark.thorough
 def test_a_training_step_is_the_same_on_the_host(load):
     graph = load(small_network(), 3)
     program = compile_model(graph, load_scheme("full", graph), get_target("cortex-m7"))

@@ -298,6 +298,7 @@ def mistakes(draw):
     return draft.content()
 
 
+@pytest.mark.thorough
 @settings(max_examples=400)
 @given(mistakes(), st.sampled_from([None, 5]))
 def test_a_file_with_wrong_numbers(tmp_path_factory, content, classes):

@@ -220,6 +220,7 @@ def test_a_slope_that_is_no_number_is_damage(tmp_path):
 DEVICES = ["reference", "host", "cortex-m7", "cortex-m0plus", "riscv32"]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("scheme", ["head", "last:4", "full"])
 def test_steps_of_a_network_with_gates_are_the_same_on_every_device(scheme, tmp_path):
     graph = load_model(str(mobile_network().write(tmp_path / "net.tflite")), 3)
@@ -243,6 +244,7 @@ def shapes(tmp_path):
     return path
 
 
+@pytest.mark.thorough
 def test_a_network_with_gates_learns_the_same_on_the_host_as_by_reference(
     shapes, kilograd, tmp_path
 ):

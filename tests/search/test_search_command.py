@@ -26,6 +26,7 @@ def run(kilograd, task, tmp_path, *options):
     return kilograd("search", model, "--data", data, *output, "--json", *options)
 
 
+@pytest.mark.thorough
 def test_a_found_scheme_fits_when_it_is_measured(kilograd, task, tmp_path):
     outcome = run(kilograd, task, tmp_path, "--sram", "16KB")
     assert outcome.code == 0, outcome.err
