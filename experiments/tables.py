@@ -22,7 +22,6 @@ from experiments import (
     importing,
     memory,
     online,
-    optimizers,
     personalization,
     pytorch,
     qas,
@@ -49,7 +48,6 @@ from experiments.memory import tables as memory_tables
 from experiments.online import check as online_check
 from experiments.online import figure as online_figure
 from experiments.online import tables as online_tables
-from experiments.optimizers import tables as optimizers_tables
 from experiments.packs import tables as pack_tables
 from experiments.personalization import check as personalization_check
 from experiments.personalization import figure as personalization_figure
@@ -99,7 +97,6 @@ _TABLES: Mapping[Path, Mapping[str, Make]] = {
     memory.LEDGER: memory_tables.TABLES,
     memory.ORDER_LEDGER: memory_tables.ORDER_TABLES,
     online.LEDGER: online_tables.TABLES,
-    optimizers.LEDGER: optimizers_tables.TABLES,
     personalization.LEDGER: personalization_tables.TABLES,
     pytorch.LEDGER: pytorch_tables.TABLES,
     qas.LEDGER: qas_tables.TABLES,

@@ -23,6 +23,7 @@ from kilograd.training.overshoot import (
     LOOKS,
     OvershootGuard,
     removed_error,
+    share_of_loss,
 )
 from kilograd.training.rate import default_rate
 from kilograd.training.stream import MemoryOptions, OnlineOptions, make_online
@@ -87,7 +88,7 @@ def test_a_step_that_overshoots_goes_back_to_the_start(tiny):
         device.train_step(sample, 1, monitor.rate)
         before, after = np.zeros(4, np.int32), np.array([0, 5 << 16, 0, 0], np.int32)
         for step in range(1, LOOK_STEPS * LOOKS + 1):
-            is_due = guard.is_due()
+            is_due = guard.is_due(before, 1)
             assert is_due == (step % LOOK_STEPS == 0)
             if is_due:
                 guard.look(before, after, 1)
@@ -100,9 +101,40 @@ def test_a_step_that_overshoots_goes_back_to_the_start(tiny):
 def test_it_looks_at_the_first_steps_alone(tiny):
     with open_device(tiny, "host") as device:
         guard = OvershootGuard(DivergenceMonitor(device, LearningRate.from_float(0.4)))
-        due = [step for step in range(1, 3 * JUDGED_STEPS) if guard.is_due()]
+        logits = np.zeros(4, np.int32)
+        due = [step for step in range(1, 3 * JUDGED_STEPS) if guard.is_due(logits, 0)]
     assert due == list(range(LOOK_STEPS, JUDGED_STEPS + 1, LOOK_STEPS))
     assert LIMIT > 2  # what default rates come to
+
+
+def known(share, classes=4):
+    """Logits whose first class has such a share of the loss of a network that knows nothing."""
+    likely = classes**-share
+    return np.array([np.log(likely * (classes - 1) / (1 - likely)) * 2**16, 0, 0, 0]).astype(
+        np.int32
+    )
+
+
+@pytest.mark.parametrize(
+    ("share", "removed", "goes_back"),
+    [(1.0, 2.5, False), (1.0, 3.5, True), (0.4, 9.0, False), (1.2, 0.5, False), (1.3, 0.5, True)],
+)
+def test_what_a_rate_is_judged_by(tiny, share, removed, goes_back):
+    """Steps that overshoot where nothing is learned yet; or a loss that nothing excuses."""
+    before = known(share)
+    assert share_of_loss(before, 0) == pytest.approx(share, abs=1e-3)
+    error = np.exp(before / 2**16)
+    error /= error.sum()
+    error[0] -= 1
+    after = (before - removed * error * 2**16).astype(np.int32)
+    with open_device(tiny, "host") as device:
+        device.initialize(3)
+        monitor = DivergenceMonitor(device, LearningRate.from_float(0.4))
+        guard = OvershootGuard(monitor)
+        for _ in range(LOOK_STEPS * LOOKS):
+            if guard.is_due(before, 0):
+                guard.look(before, after, 0)
+    assert bool(monitor.divergences) == goes_back
 
 
 @pytest.mark.parametrize("factor", [10, 50])

@@ -37,7 +37,7 @@ CORES = {
     "M33 hard": "-mcpu=cortex-m33 -mfpu=fpv5-sp-d16 -mfloat-abi=hard",
     "M55 hard": "-mcpu=cortex-m55 -mfloat-abi=hard",
 }
-LEVELS = ("-O0", "-Og", "-O1", "-Os", "-O2", "-O3", "-Os -fno-omit-frame-pointer", "-O2 -flto")
+LEVELS = ("-O0", "-Og", "-O1", "-Os", "-O2", "-O3", "-Os -fno-omit-frame-pointer", "-O2 -flto=auto")
 ZIG_CORES = {
     "M0+": "-target thumb-freestanding-eabi -mcpu=cortex_m0plus",
     "M3": "-target thumb-freestanding-eabi -mcpu=cortex_m3",
@@ -166,7 +166,7 @@ def state(elf, program):
 
 
 @needs_gcc
-@pytest.mark.parametrize("level", ["-O0", "-Og", "-Os -fno-omit-frame-pointer", "-O2 -flto"])
+@pytest.mark.parametrize("level", ["-O0", "-Og", "-Os -fno-omit-frame-pointer", "-O2 -flto=auto"])
 def test_gcc_builds_the_same_bits(program, level):
     expected = state(build_firmware(program.sources, program.target).path, program)
     built = build_firmware(

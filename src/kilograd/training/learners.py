@@ -118,7 +118,7 @@ class _AtOnce:
         logits = self._runner.step(key, label, self._monitor.rate)
         self._monitor.after_step()
         self.steps += 1
-        if self._guard is not None and self._guard.is_due():
+        if self._guard is not None and self._guard.is_due(logits, label):
             self._guard.look(logits, self._runner.predict(key), label)
         return logits
 

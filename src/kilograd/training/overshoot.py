@@ -9,6 +9,9 @@ sample's error undoes what others have taught.
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,13 +21,15 @@ from kilograd.training.divergence import DivergenceMonitor
 LOOK_STEPS, LOOKS = 5, 5
 
 #: A rate is judged by this many steps from the start, or from where the run went back to it.
-#: Later, networks that learn well remove more than once a sample's error as well.
-JUDGED_STEPS = 100
+JUDGED_STEPS = 200
 
 #: Multiples of its error that a step removes from its sample, in the median, at which the rate is
-#: too high. At default rates the most was 2.5 in these steps, and at three times as much each run
-#: passed 3.0 (MCUNet's scheme 99kb, training samples of five packs, three orders).
+#: too high while the samples are not learned. Networks that have learned pass it at any rate.
 LIMIT = 3.0
+
+#: Samples are not learned where their mean loss is above this share of ln(classes), which is that
+#: of a network that knows nothing; and a rate is too high where it is above the other.
+UNLEARNED, WORSE_THAN_NOTHING = 0.5, 1.25
 
 #: Errors smaller than this, as a squared norm, are not looked at: the sample is known.
 _KNOWN = 0.01
@@ -43,13 +48,25 @@ class OvershootGuard:
 
     def __init__(self, monitor: DivergenceMonitor) -> None:
         self._monitor = monitor
+        self._begin()
+
+    def _begin(self) -> None:
         self._steps = 0
         self._removed: list[float] = []
+        self._losses: list[float] = []
 
-    def is_due(self) -> bool:
-        """Counts a training step; whether its sample is to be predicted again."""
+    def is_due(self, before: NDArray[np.int32], label: int) -> bool:
+        """Counts a training step; whether its sample is to be predicted again, for `look`.
+
+        Args:
+            before: logits of its sample before it, int32 (classes,).
+            label: of the sample.
+        """
         self._steps += 1
-        return self._steps <= JUDGED_STEPS and self._steps % LOOK_STEPS == 0
+        if self._steps > JUDGED_STEPS:
+            return False
+        self._losses.append(share_of_loss(before, label))
+        return self._steps % LOOK_STEPS == 0
 
     def look(self, before: NDArray[np.int32], after: NDArray[np.int32], label: int) -> None:
         """What a step did to its sample; may change the device's state and the monitor's rate.
@@ -62,21 +79,33 @@ class OvershootGuard:
         self._removed += removed_error(before, after, label)
         if self._steps % (LOOK_STEPS * LOOKS):
             return
+        loss = float(np.mean(self._losses))
         overshoots = bool(self._removed) and float(np.median(self._removed)) > LIMIT
-        self._removed = []
-        if overshoots:
+        self._removed, self._losses = [], []
+        if loss > WORSE_THAN_NOTHING or (overshoots and loss > UNLEARNED):
             self._monitor.overshot()
-            self._steps = 0
+            self._begin()
 
 
 def removed_error(before: NDArray[np.int32], after: NDArray[np.int32], label: int) -> list[float]:
     """How many times its error a step has removed from its sample; nothing where it is known."""
     active = before > np.iinfo(np.int32).min
     logits = before[active] * _LOGIT
-    error = np.exp(logits - logits.max())
-    error /= error.sum()
+    error = _probabilities(logits)
     error[label] -= 1
     squared = float(error @ error)
     if squared < _KNOWN:
         return []
     return [-float((after[active] * _LOGIT - logits) @ error) / squared]
+
+
+def share_of_loss(logits: NDArray[np.int32], label: int) -> float:
+    """A sample's cross-entropy, as a share of that of a network that knows nothing."""
+    active = logits[logits > np.iinfo(np.int32).min] * _LOGIT
+    likely = max(float(_probabilities(active)[label]), float(np.finfo(np.float64).tiny))
+    return -math.log(likely) / math.log(len(active))
+
+
+def _probabilities(logits: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    shares: NDArray[np.float64] = np.exp(logits - logits.max())
+    return shares / shares.sum()
