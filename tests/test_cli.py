@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -31,6 +32,17 @@ TRAINED = {
     "confusion_before", "confusion_after",
 }  # fmt: skip
 RUN_ON_EMULATOR = {"sram_total_bytes", "instructions_train_step"}
+
+
+def test_the_package_is_the_command():
+    """Where the command is not on the path."""
+    command = Path(sys.executable).parent / "kilograd"
+    shown = [
+        subprocess.run([*start, "--version"], capture_output=True, text=True, check=True).stdout
+        for start in ([sys.executable, "-m", "kilograd"], [command])
+    ]
+    assert shown[0] == shown[1]
+    assert __version__ in shown[0]
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from applications import needs
-from kilograd import export_c
 from kilograd.compiler import compile_model
 from kilograd.device.open import open_device
 from kilograd.device.serial import SerialDevice
@@ -21,7 +20,7 @@ from kilograd.memory.state_layout import StateHeader
 from kilograd.scheme import load_scheme
 from kilograd.targets import get_target
 from networks import native_model
-from serial_line.boards import LASTING, compile_board, emulated
+from serial_line.boards import LASTING, Firmwares, emulated
 from serial_line.cases import RATE
 
 SLOTS = 3
@@ -142,15 +141,5 @@ def test_it_goes_on_after_a_loss_of_power(program, states, firmware, tmp_path, n
 
 @pytest.fixture(scope="module")
 def firmware(program, tmp_path_factory):
-    """The ELF file for each board, made when it is first asked for."""
-    folder = tmp_path_factory.mktemp("exported") / "c"
-    export_c(program, folder)
-    made = {}
-
-    def build(name):
-        if name not in made:
-            flags = LASTING[name].flags
-            made[name] = compile_board(name, folder, tmp_path_factory.mktemp("board"), flags)
-        return made[name]
-
-    return build
+    flags = {name: lasting.flags for name, lasting in LASTING.items()}
+    return Firmwares(program, tmp_path_factory.mktemp, flags).of

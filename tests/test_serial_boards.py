@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from applications import needs
-from kilograd import export_c
 from kilograd.compiler import compile_model
 from kilograd.device.open import open_device
 from kilograd.device.protocol import LearningRate
@@ -20,7 +19,7 @@ from kilograd.frontend.native import load_native
 from kilograd.scheme import load_scheme
 from kilograd.targets import get_target
 from networks import native_model
-from serial_line.boards import MACHINES, compile_board, emulated
+from serial_line.boards import MACHINES, Firmwares, emulated
 from serial_line.wires import FaultyWire
 
 needs_arm = needs("arm-none-eabi-gcc", "qemu-system-arm")
@@ -46,17 +45,7 @@ def program(model):
 
 @pytest.fixture(scope="module")
 def firmware(program, tmp_path_factory):
-    """The ELF file for each board, made when it is first asked for."""
-    folder = tmp_path_factory.mktemp("exported") / "c"
-    export_c(program, folder)
-    made = {}
-
-    def build(name):
-        if name not in made:
-            made[name] = compile_board(name, folder, tmp_path_factory.mktemp("board"))
-        return made[name]
-
-    return build
+    return Firmwares(program, tmp_path_factory.mktemp).of
 
 
 def learn(device, steps):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
@@ -35,16 +37,20 @@ def chosen_probe(program: Program, device: SnapshotCache, dataset: Dataset) -> t
     """Share of test samples told rightly, and the penalty: the best for held-back samples."""
     classes = len(dataset.class_names)
 
-    def share(part: Dataset, penalty: float) -> float:
-        learned, told = (
+    def told(part: Dataset, penalties: Sequence[float]) -> list[float]:
+        learned, tested = (
             head_features(program, device, samples.inputs) for samples in (part.train, part.test)
         )
-        right = part.test.labels
-        return probe_accuracy(learned, part.train.labels, told, right, classes, penalty)
+        labels, right = part.train.labels, part.test.labels
+        return [
+            probe_accuracy(learned, labels, tested, right, classes, penalty)
+            for penalty in penalties
+        ]
 
-    held = hold_back(dataset, _HELD_BACK, _HELD_SEED)
-    penalty = max(PENALTIES, key=lambda one: (share(held, one), one))
-    return share(dataset, penalty), penalty
+    held = told(hold_back(dataset, _HELD_BACK, _HELD_SEED), PENALTIES)
+    _, penalty = max(zip(held, PENALTIES, strict=True))
+    (accuracy,) = told(dataset, [penalty])
+    return accuracy, penalty
 
 
 def probe_accuracy(

@@ -17,12 +17,11 @@ from kilograd.ops.gradient_scale import EXPONENT
 from kilograd.ops.lookup.functions import FUNCTIONS, Function
 from kilograd.ops.lookup.op import LookupAttributes, LookupGradientAttributes
 from kilograd.ops.lookup.tables import rounded_table
-from kilograd.ops.multiply.backward import MultiplyGradientAttributes
 from kilograd.ops.multiply.op import MultiplyAttributes
 from kilograd.ops.pointwise.input_gradient import InputGradientAttributes
 from kilograd.ops.pointwise.op import PointwiseAttributes
 from kilograd.ops.pointwise.weight_update import WeightUpdateAttributes
-from kilograd.ops.spec import Case
+from kilograd.ops.spec import Case, RngAttributes
 
 RANDOM_SHAPES = 8
 
@@ -223,7 +222,7 @@ def _random_product(rng, name):
     scale = float(a.scale * b.scale * np.exp(rng.uniform(5, 6.5)))  # of products up to 2^14
     output = Quantization((scale,), int(rng.integers(-15, 16)))
     yield REGISTRY["multiply"], Case(name, MultiplyAttributes(output), (a, b))
-    attributes = MultiplyGradientAttributes(int(rng.integers(99)))
+    attributes = RngAttributes(int(rng.integers(99)))
     for task, other in (("input", b), ("factor", a)):
         inputs = (TensorType(shape), EXPONENT, other, EXPONENT)
         operator = REGISTRY[f"multiply_{task}_gradient"]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from applications import _SCRIPT, BOARDS, run
 from applications import FOLDER as APPLICATIONS
-from kilograd import arch
+from kilograd import arch, export_c
 from serial_line.machines import UARTS
 
 HERE = Path(__file__).parent
@@ -75,6 +75,29 @@ LASTING = {
         ("-drive", "if=pflash,unit=1,format=raw,file={file}", "-device", "loader,file={elf}"),
     ),
 }
+
+
+class Firmwares:
+    """The ELF file for each board, made when it is first asked for.
+
+    Args:
+        program: of any target.
+        make_folder: a new folder, by a name.
+        flags: for the compiler, by board.
+    """
+
+    def __init__(self, program, make_folder, flags=None):
+        self._folder = make_folder("exported") / "c"
+        export_c(program, self._folder)
+        self._make_folder = make_folder
+        self._flags = flags or {}
+        self._made = {}
+
+    def of(self, name):
+        if name not in self._made:
+            build, flags = self._make_folder("board"), self._flags.get(name, ())
+            self._made[name] = compile_board(name, self._folder, build, flags)
+        return self._made[name]
 
 
 def compile_board(name, folder, build, flags=()):

@@ -16,7 +16,7 @@ from kilograd.toolchain import build_firmware, build_host_library, compiler_vers
 
 if TYPE_CHECKING:
     from kilograd.compiler import Program
-    from kilograd.device.commands import FirmwareDevice
+    from kilograd.device.firmware import FirmwareDevice
     from kilograd.device.protocol import Device
     from kilograd.targets import Target
     from kilograd.toolchain import Compiler

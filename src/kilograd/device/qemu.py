@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kilograd.arch import architecture_of
-from kilograd.device.commands import Command, FirmwareDevice
+from kilograd.device.commands import Command
+from kilograd.device.firmware import FirmwareDevice
 from kilograd.errors import DeviceError, ToolchainError
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ import unicorn as uc
 from unicorn.unicorn_py3.unicorn import Uc, UcError, uclib
 
 from kilograd.arch import Emulation, FaultReport, architecture_of
-from kilograd.device.commands import FirmwareDevice
 from kilograd.device.faults import fault_error
+from kilograd.device.firmware import FirmwareDevice
 from kilograd.device.protocol import Counters
 from kilograd.device.signals import Stoppable
 from kilograd.errors import DeviceError, KilogradError, ToolchainError

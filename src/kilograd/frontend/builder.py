@@ -97,9 +97,8 @@ class GraphBuilder:
         table: tuple[int, ...] | None = None,
     ) -> str:
         """A function of each element; without a table, its results are rounded to nearest."""
-        given = self.type_of(x)
         if table is None:
-            table = rounded_table(function, Quantization(given.scales, given.zero_point), output)
+            table = rounded_table(function, self.type_of(x).quantized(), output)
         return self.append(layer, "lookup", [x], LookupAttributes(function, output, table))
 
     def constant(self, name: str, data: NDArray[np.int8], quantization: Quantization) -> str:

@@ -95,19 +95,24 @@ class TensorType:
     @property
     def scale(self) -> float:
         """The per-tensor scale."""
-        return self._quantized().scale
+        return self.quantized().scale
 
     @property
     def scales(self) -> tuple[float, ...]:
         """All scales."""
-        return self._quantized().scales
+        return self.quantized().scales
 
     @property
     def zero_point(self) -> int:
         """The quantized value of real zero."""
-        return self._quantized().zero_point
+        return self.quantized().zero_point
 
-    def _quantized(self) -> Quantization:
+    def quantized(self) -> Quantization:
+        """The quantization.
+
+        Raises:
+            ValueError: when there is none.
+        """
         if self.quantization is None:
             msg = "this tensor is not quantized"
             raise ValueError(msg)

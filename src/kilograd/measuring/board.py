@@ -42,16 +42,21 @@ def measure_board(program: Program, name: str) -> BoardTimes:
     with SerialDevice.open(name, program) as board:
         learned = board.read_state()
         board.predict(sample)
-        inference = board.seconds_last_call()
+        inference = _seconds(board)
         try:
             board.train_step(sample, 0, rate)
-            step = board.seconds_last_call()
+            step = _seconds(board)
         finally:
             board.write_state(learned)
-    if inference is None or step is None:
+    return BoardTimes(inference, step)
+
+
+def _seconds(board: SerialDevice) -> float:
+    seconds = board.seconds_last_call()
+    if seconds is None:
         raise DeviceError(
             "the firmware has no clock",
-            where=name,
+            where=board.name,
             hint="name ticks and ticks_per_second in its kg_serial_port",
         )
-    return BoardTimes(inference, step)
+    return seconds

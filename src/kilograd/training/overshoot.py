@@ -10,11 +10,11 @@ sample's error undoes what others have taught.
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from kilograd.training.answers import OneClass
 from kilograd.training.divergence import DivergenceMonitor
 
 #: Training steps from one look to the next, and looks that are judged together.
@@ -35,6 +35,9 @@ UNLEARNED, WORSE_THAN_NOTHING = 0.5, 1.25
 _KNOWN = 0.01
 
 _LOGIT = 2.0**-16
+
+#: The logit of a class that is not active.
+_INACTIVE = np.iinfo(np.int32).min
 
 
 class OvershootGuard:
@@ -89,9 +92,10 @@ class OvershootGuard:
 
 def removed_error(before: NDArray[np.int32], after: NDArray[np.int32], label: int) -> list[float]:
     """How many times its error a step has removed from its sample; nothing where it is known."""
-    active = before > np.iinfo(np.int32).min
+    active = before > _INACTIVE
     logits = before[active] * _LOGIT
-    error = _probabilities(logits)
+    error = np.exp(logits - logits.max())
+    error /= error.sum()
     error[label] -= 1
     squared = float(error @ error)
     if squared < _KNOWN:
@@ -101,11 +105,5 @@ def removed_error(before: NDArray[np.int32], after: NDArray[np.int32], label: in
 
 def share_of_loss(logits: NDArray[np.int32], label: int) -> float:
     """A sample's cross-entropy, as a share of that of a network that knows nothing."""
-    active = logits[logits > np.iinfo(np.int32).min] * _LOGIT
-    likely = max(float(_probabilities(active)[label]), float(np.finfo(np.float64).tiny))
-    return -math.log(likely) / math.log(len(active))
-
-
-def _probabilities(logits: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-    shares: NDArray[np.float64] = np.exp(logits - logits.max())
-    return shares / shares.sum()
+    active = logits[logits > _INACTIVE].size
+    return OneClass(active).loss(logits, label) / math.log(active)

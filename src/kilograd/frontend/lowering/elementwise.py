@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from kilograd.frontend.lowering.reading import LayerReader, is_quantized
-from kilograd.frontend.network import Layer, Tabulated, Tensor
+from kilograd.frontend.lowering.reading import LayerReader, quantization_of
+from kilograd.frontend.network import Layer, Tabulated
 from kilograd.ir import DType, Node, Quantization, TensorType
 from kilograd.ops import REGISTRY
 from kilograd.ops.add.op import AddAttributes
@@ -27,10 +27,10 @@ class ElementwiseBuilder(LayerReader):
         found = self._constant(number, layer)
         output = self._quantization(number)
         if found is not None and found[1].size == 1:
-            place, constant, tensor = found
-            function = Function("linear", (1.0, _real(constant, tensor)))
+            place, constant, given = found
+            function = Function("linear", (1.0, _real(constant, given)))
             x = self._read(number, layer, 1 - place)
-            table = self._table("add", AddAttributes(output), x, *_everywhere(constant, tensor))
+            table = self._table("add", AddAttributes(output), x, *_everywhere(constant, given))
             return self._builder.lookup(self._name(number), x, function, output, table)
         a, b = (self._read(number, layer, place) for place in (0, 1))
         return self._builder.add(self._name(number), a, b, output)
@@ -53,21 +53,17 @@ class ElementwiseBuilder(LayerReader):
             results = np.array(gate.attributes.table, np.int8)
             table = self._table("multiply", MultiplyAttributes(output), x, results, type_)
             return self._builder.lookup(self._name(number), x, function, output, table)
-        place, constant, tensor = found
+        place, constant, given = found
         x = self._read(number, layer, 1 - place)
         if constant.size == 1:
-            function = Function("linear", (_real(constant, tensor), 0.0))
+            function = Function("linear", (_real(constant, given), 0.0))
             attributes = MultiplyAttributes(output)
-            table = self._table("multiply", attributes, x, *_everywhere(constant, tensor))
+            table = self._table("multiply", attributes, x, *_everywhere(constant, given))
             return self._builder.lookup(self._name(number), x, function, output, table)
         self._check_spread(number, layer)
         name = self._name(number)
         shape = _aligned(constant.shape, self._tensor(layer, 1 - place).shape)
-        factors = self._builder.constant(
-            f"{name}.factors",
-            constant.reshape(shape),
-            Quantization(tensor.scales, tensor.zero_point),
-        )
+        factors = self._builder.constant(f"{name}.factors", constant.reshape(shape), given)
         return self._builder.multiply(name, x, factors, output)
 
     def _gated(self, x: str, gate: str) -> tuple[Function, Node] | None:
@@ -97,28 +93,29 @@ class ElementwiseBuilder(LayerReader):
             if stated != other and _aligned(stated, other) != made:
                 raise self._refuser.reshaped(number, made, stated)
 
-    def _constant(self, number: int, layer: Layer) -> tuple[int, NDArray[np.int8], Tensor] | None:
-        """The place, contents and tensor of an input that is a constant, if there is one."""
+    def _constant(
+        self, number: int, layer: Layer
+    ) -> tuple[int, NDArray[np.int8], Quantization] | None:
+        """The place, contents and quantization of an input that is a constant, if there is one."""
         for place in range(min(len(layer.inputs), 2)):
             if layer.inputs[place] < 0:
                 continue
             tensor = self._tensor(layer, place)
             if tensor.data is None or layer.inputs[place] in self.values:
                 continue
-            if not is_quantized(tensor):
+            quantization = quantization_of(tensor)
+            if quantization is None:
                 raise self._refuser.layer(
                     number, f"its input {place}, a constant, needs one scale and zero point of int8"
                 )
-            return place, tensor.data.astype(np.int8), tensor
+            return place, tensor.data.astype(np.int8), quantization
         return None
 
     def _table(
         self, operator: str, attributes: object, x: str, others: NDArray[np.int8], other: TensorType
     ) -> tuple[int, ...]:
         """What an operator of two maps makes of every number, and of another beside each."""
-        given = self._builder.type_of(x)
-        quantization = Quantization(given.scales, given.zero_point)
-        types = [replace(other, quantization=quantization), other]
+        types = [replace(other, quantization=self._builder.type_of(x).quantized()), other]
         arrays = [INPUTS.astype(np.int8).reshape(other.shape), others.reshape(other.shape)]
         try:
             (made,) = REGISTRY[operator].reference(attributes, types, arrays, StepContext())
@@ -152,15 +149,16 @@ class ElementwiseBuilder(LayerReader):
         return self._requantize(number, layer)
 
 
-def _everywhere(constant: NDArray[np.int8], tensor: Tensor) -> tuple[NDArray[np.int8], TensorType]:
+def _everywhere(
+    constant: NDArray[np.int8], given: Quantization
+) -> tuple[NDArray[np.int8], TensorType]:
     """One constant beside every number."""
-    quantization = Quantization(tensor.scales, tensor.zero_point)
-    type_ = TensorType((1, 1, len(INPUTS)), DType.INT8, quantization)
+    type_ = TensorType((1, 1, len(INPUTS)), DType.INT8, given)
     return np.full(type_.shape, constant.ravel()[0], np.int8), type_
 
 
-def _real(constant: NDArray[np.int8], tensor: Tensor) -> float:
-    return (int(constant.ravel()[0]) - tensor.zero_point) * tensor.scales[0]
+def _real(constant: NDArray[np.int8], given: Quantization) -> float:
+    return (int(constant.ravel()[0]) - given.zero_point) * given.scale
 
 
 def _aligned(stated: tuple[int, ...], other: tuple[int, ...]) -> tuple[int, ...]:

@@ -15,7 +15,7 @@ from kilograd.frontend.lowering.ends import find_ends, is_trivial_transpose
 from kilograd.frontend.lowering.head import HeadBuilder
 from kilograd.frontend.lowering.names import model_name
 from kilograd.frontend.lowering.quantization import int8_ends
-from kilograd.frontend.lowering.reading import is_quantized
+from kilograd.frontend.lowering.reading import quantization_of
 from kilograd.frontend.lowering.windows import (
     NO_PADS,
     convolution_window,
@@ -118,11 +118,12 @@ class Lowering(HeadBuilder, ElementwiseBuilder):
 
     def _sample_quantization(self, sample: int) -> Quantization:
         tensor = self._network.tensors[sample]
-        if not is_quantized(tensor):
+        found = quantization_of(tensor)
+        if found is None:
             raise self._refuser.network(
                 "the network's input needs one scale and one zero point of int8"
             )
-        return Quantization(tensor.scales, tensor.zero_point)
+        return found
 
     def _append(self, number: int) -> None:
         layer = self._network.layers[number]

@@ -61,11 +61,12 @@ class LayerReader:
     def _quantization(self, number: int) -> Quantization:
         """Of the result of a layer."""
         tensor = self._result(number)
-        if not is_quantized(tensor):
+        found = quantization_of(tensor)
+        if found is None:
             raise self._refuser.layer(
                 number, "its result needs one scale and one zero point of int8"
             )
-        return Quantization(tensor.scales, tensor.zero_point)
+        return found
 
     def _check_activation(self, number: int) -> None:
         """Refuse an activation that leaves less than all of int8: there is no other clamp."""
@@ -178,11 +179,12 @@ class LayerReader:
             )
 
 
-def is_quantized(tensor: Tensor) -> bool:
-    """Whether a map has one scale and a zero point of int8."""
-    return (
+def quantization_of(tensor: Tensor) -> Quantization | None:
+    """Of a map; None where it has not one scale and a zero point of int8."""
+    is_quantized = (
         tensor.dtype == "int8"
         and len(tensor.scales) == 1
         and SMALLEST_SCALE <= tensor.scales[0] <= 1 / SMALLEST_SCALE
         and -128 <= tensor.zero_point <= 127  # noqa: PLR2004 - int8
     )
+    return Quantization(tensor.scales, tensor.zero_point) if is_quantized else None

@@ -6,13 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from kilograd.frontend.builder import SMALLEST_SCALE
 from kilograd.frontend.network import Option, Tabulated, Tensor
 from kilograd.frontend.tflite import tables
 from kilograd.ir import Quantization
 from kilograd.ops.lookup.functions import Function
-
-#: Scales beyond this, or its inverse, are damage, and have no table.
-_SMALLEST = 2.0**-50
 
 #: In a list of axes, or of two pads for each of them.
 _MOST_NUMBERS = 16
@@ -199,7 +197,7 @@ def _tabulated(
 def _quantization(tensor: Tensor) -> Quantization | None:
     """Of a map; None where it is not quantized, which is found out later."""
     scales = tensor.scales
-    if len(scales) != 1 or not _SMALLEST <= scales[0] <= 1 / _SMALLEST:
+    if len(scales) != 1 or not SMALLEST_SCALE <= scales[0] <= 1 / SMALLEST_SCALE:
         return None
     return Quantization(scales, min(max(tensor.zero_point, -128), 127))
 

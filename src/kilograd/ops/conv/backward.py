@@ -17,6 +17,7 @@ from kilograd.ops.common.windowed_backward import (
     WindowedWeightUpdate,
     WindowGradientAttributes,
 )
+from kilograd.ops.gradient_scale import gradient_arguments
 from kilograd.ops.spec import (
     HOST,
     PLAIN,
@@ -24,7 +25,6 @@ from kilograd.ops.spec import (
     Control,
     Input,
     Kernel,
-    Output,
     Scratch,
     Use,
     exactly,
@@ -64,8 +64,7 @@ class ConvInputGradient(WindowedInputGradient):
             "channel_mantissa": mantissas,
             "channel_shift": channel_shift,
         }
-        reads = (Input(operand.name) for operand in self.operands)
-        arguments = (Control(), *reads, Output("result"), Output("magnitude"), Scratch())
+        arguments = (*gradient_arguments(self), Scratch())
         uses = {PLAIN: Use(4 * attributes.input_shape[2])}
         return Kernel("conv_input_gradient", fields, arguments, uses)
 

@@ -18,6 +18,7 @@ from kilograd.ops.common.windowed_backward import (
     WindowedWeightUpdate,
     WindowGradientAttributes,
 )
+from kilograd.ops.gradient_scale import gradient_arguments
 from kilograd.ops.spec import (
     DSP,
     HOST,
@@ -26,7 +27,6 @@ from kilograd.ops.spec import (
     Control,
     Input,
     Kernel,
-    Output,
     Scratch,
     Use,
     c_constant,
@@ -70,8 +70,7 @@ class DepthwiseInputGradient(WindowedInputGradient):
             **self.fields(attributes, inputs, scalar_mantissa(unit)),
             "channel_mantissa": mantissas,
         }
-        reads = (Input(operand.name) for operand in self.operands)
-        arguments = (Control(), *reads, Output("result"), Output("magnitude"), Scratch())
+        arguments = (*gradient_arguments(self), Scratch())
         uses = {
             PLAIN: Use(),
             DSP: Use(8 * attributes.window.taps, falls_back=True),

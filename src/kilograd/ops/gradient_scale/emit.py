@@ -10,18 +10,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kilograd.ir import DType, TensorType
 from kilograd.ops.arithmetic import random_bits, stochastic_round
+from kilograd.ops.kernel import Argument
 from kilograd.ops.spec import (
     Array,
+    Control,
     Gradient,
     GradientBuilder,
+    Input,
     NoAttributes,
     Operands,
+    OpSpec,
+    Output,
     RngAttributes,
     StepContext,
 )
@@ -67,6 +73,12 @@ def exponent_shift(given: Operands[Array], unit_exponent: int) -> int:
 def initial_exponent(magnitude: float) -> int:
     """Where an exponent starts, in sixteenths, for a gradient of this expected log2 magnitude."""
     return math.floor(16 * (magnitude - _STORED_LOG2))
+
+
+def gradient_arguments(spec: OpSpec[Any]) -> tuple[Argument, ...]:
+    """What a kernel that makes a gradient takes: all operands, then gradient and MAGNITUDE."""
+    reads = (Input(operand.name) for operand in spec.operands)
+    return (Control(), *reads, Output("result"), Output("magnitude"))
 
 
 def rounded_gradient(

@@ -13,6 +13,7 @@ from kilograd.ops.gradient_scale.emit import (
     EXPONENT,
     MAGNITUDE,
     check_exponents,
+    gradient_arguments,
     rounded_gradient,
     whole_exponent,
 )
@@ -22,12 +23,10 @@ from kilograd.ops.spec import (
     PLAIN,
     Array,
     Case,
-    Control,
     Input,
     Kernel,
     NoAttributes,
     OpSpec,
-    Output,
     RngAttributes,
     StepContext,
     Use,
@@ -92,8 +91,7 @@ class GradientSum(OpSpec[RngAttributes]):
         """kg_gradient_sum."""
         count = self.bind(attributes, inputs).a.size
         fields = {"count": count, "rng_stream": attributes.rng_stream}
-        reads = (Input(operand.name) for operand in self.operands)
-        arguments = (Control(), *reads, Output("result"), Output("magnitude"))
+        arguments = gradient_arguments(self)
         return Kernel("gradient_sum", fields, arguments, {v: Use() for v in (PLAIN, DSP, HOST)})
 
     def cases(self) -> Sequence[Case]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
@@ -17,6 +18,7 @@ from kilograd.ops.gradient_scale import (
     check_exponents,
     emit_gradient,
     exponent_shift,
+    gradient_arguments,
     rounded_gradient,
 )
 from kilograd.ops.lookup.functions import Function
@@ -26,7 +28,6 @@ from kilograd.ops.spec import (
     PLAIN,
     Array,
     Case,
-    Control,
     GradientBuilder,
     Input,
     Kernel,
@@ -35,11 +36,12 @@ from kilograd.ops.spec import (
     RowRule,
     StepContext,
     Use,
+    c_constant,
     required,
 )
 
 #: Added to an int8 number, it is the place of its entry in a table.
-_OFFSET = 128
+_OFFSET = c_constant(Path(__file__).parent / "kernels" / "kg_lookup.h", "KG_LOOKUP_OFFSET")
 
 
 @dataclass(frozen=True)
@@ -136,7 +138,7 @@ class Lookup(OpSpec[LookupAttributes]):
         if not builder.wanted(name):
             return
         attributes, given = node.attributes, graph.type_of(name)
-        slopes, exponent = slope_table(attributes.function, _quantization(given), attributes.output)
+        slopes, exponent = slope_table(attributes.function, given.quantized(), attributes.output)
         gradient = builder.gradient(node.outputs[0])
         contribution = emit_gradient(
             builder,
@@ -192,8 +194,8 @@ class LookupInputGradient(OpSpec[LookupGradientAttributes]):
     def _slopes(
         self, attributes: LookupGradientAttributes, inputs: Sequence[TensorType]
     ) -> tuple[NDArray[np.int16], int]:
-        given = _quantization(self.bind(attributes, inputs).x)
-        return slope_table(attributes.function, given, attributes.output)
+        given = self.bind(attributes, inputs).x
+        return slope_table(attributes.function, given.quantized(), attributes.output)
 
     def reference(
         self,
@@ -218,8 +220,7 @@ class LookupInputGradient(OpSpec[LookupGradientAttributes]):
             "exponent": exponent,
             "rng_stream": attributes.rng_stream,
         }
-        reads = (Input(operand.name) for operand in self.operands)
-        arguments = (Control(), *reads, Output("result"), Output("magnitude"))
+        arguments = gradient_arguments(self)
         uses = {PLAIN: Use(), DSP: Use()}
         return Kernel("lookup_input_gradient", fields, arguments, uses)
 
@@ -242,10 +243,6 @@ class LookupInputGradient(OpSpec[LookupGradientAttributes]):
             *cases,
             Case("far", first.attributes, first.inputs, low={**first.low, **far}, high=above),
         ]
-
-
-def _quantization(type_: TensorType) -> Quantization:
-    return Quantization(type_.scales, type_.zero_point)
 
 
 def _gain(slopes: NDArray[np.int16]) -> float:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 import numpy as np
@@ -17,6 +16,7 @@ from kilograd.ops.gradient_scale import (
     MAGNITUDE,
     check_exponents,
     exponent_shift,
+    gradient_arguments,
     rounded_gradient,
 )
 from kilograd.ops.spec import (
@@ -24,11 +24,9 @@ from kilograd.ops.spec import (
     PLAIN,
     Array,
     Case,
-    Control,
-    Input,
     Kernel,
     OpSpec,
-    Output,
+    RngAttributes,
     StepContext,
     Use,
     required,
@@ -39,17 +37,6 @@ _POSITIONS = (0, 1)
 
 #: Most positions of a map whose factors get a gradient: a sum of products stays below 2^30.
 _MOST_POSITIONS = ACCUMULATOR_LIMIT // (127 * 255)
-
-
-@dataclass(frozen=True)
-class MultiplyGradientAttributes:
-    """Attributes of ``multiply_input_gradient`` and ``multiply_factor_gradient``.
-
-    Attributes:
-        rng_stream: of the stochastic rounding.
-    """
-
-    rng_stream: int
 
 
 def is_spread(a: tuple[int, ...], b: tuple[int, ...]) -> bool:
@@ -69,7 +56,7 @@ def repeats(a: tuple[int, ...], b: tuple[int, ...]) -> int:
     return math.prod(a) // math.prod(b)
 
 
-class MultiplyInputGradient(OpSpec[MultiplyGradientAttributes]):
+class MultiplyInputGradient(OpSpec[RngAttributes]):
     """gradient · the other input at each element, rounded stochastically by itself.
 
     Inputs: gradient int8[H, W, C], its exponent, other int8 of the same shape or [1, 1, C], the
@@ -77,13 +64,13 @@ class MultiplyInputGradient(OpSpec[MultiplyGradientAttributes]):
     """
 
     name = "multiply_input_gradient"
-    attributes_type = MultiplyGradientAttributes
+    attributes_type = RngAttributes
     operands = required("gradient", "gradient_exponent", "other", "result_exponent")
     results = ("result", "magnitude")
     reuses = MappingProxyType({"result": ("gradient",)})
 
     def infer(
-        self, attributes: MultiplyGradientAttributes, inputs: Sequence[TensorType]
+        self, attributes: RngAttributes, inputs: Sequence[TensorType]
     ) -> tuple[TensorType, ...]:
         """The gradient's shape."""
         types = self.bind(attributes, inputs)
@@ -93,7 +80,7 @@ class MultiplyInputGradient(OpSpec[MultiplyGradientAttributes]):
 
     def reference(
         self,
-        attributes: MultiplyGradientAttributes,
+        attributes: RngAttributes,
         inputs: Sequence[TensorType],
         arrays: Sequence[Array],
         context: StepContext,
@@ -105,24 +92,14 @@ class MultiplyInputGradient(OpSpec[MultiplyGradientAttributes]):
         shift = exponent_shift(given, scale.exponent)
         return rounded_gradient(products, shift, attributes.rng_stream, context)
 
-    def kernel(
-        self, attributes: MultiplyGradientAttributes, inputs: Sequence[TensorType]
-    ) -> Kernel:
+    def kernel(self, attributes: RngAttributes, inputs: Sequence[TensorType]) -> Kernel:
         """kg_multiply_input_gradient."""
         types = self.bind(attributes, inputs)
-        scale = scalar_mantissa(types.other.scale)
-        fields = {
+        extents = {
             "repeats": repeats(types.gradient.shape, types.other.shape),
             "count": types.other.size,
-            "zero_point": types.other.zero_point,
-            "mantissa": scale.mantissa,
-            "exponent": scale.exponent,
-            "rng_stream": attributes.rng_stream,
         }
-        reads = (Input(operand.name) for operand in self.operands)
-        arguments = (Control(), *reads, Output("result"), Output("magnitude"))
-        uses = {PLAIN: Use(), DSP: Use()}
-        return Kernel("multiply_input_gradient", fields, arguments, uses)
+        return _kernel(self, extents, types.other, attributes)
 
     def cases(self) -> Sequence[Case]:
         """Both forms, extreme zero points, exponents far apart."""
@@ -130,7 +107,7 @@ class MultiplyInputGradient(OpSpec[MultiplyGradientAttributes]):
         return [*_cases(shapes), *_cases([((1, 3, 7), (1, 1, 7))], far=True)]
 
 
-class MultiplyFactorGradient(OpSpec[MultiplyGradientAttributes]):
+class MultiplyFactorGradient(OpSpec[RngAttributes]):
     """Σ gradient · map over the positions: the gradient of one factor for each channel.
 
     Inputs: gradient int8[H, W, C], its exponent, other int8[H, W, C], the result's exponent.
@@ -138,12 +115,12 @@ class MultiplyFactorGradient(OpSpec[MultiplyGradientAttributes]):
     """
 
     name = "multiply_factor_gradient"
-    attributes_type = MultiplyGradientAttributes
+    attributes_type = RngAttributes
     operands = required("gradient", "gradient_exponent", "other", "result_exponent")
     results = ("result", "magnitude")
 
     def infer(
-        self, attributes: MultiplyGradientAttributes, inputs: Sequence[TensorType]
+        self, attributes: RngAttributes, inputs: Sequence[TensorType]
     ) -> tuple[TensorType, ...]:
         """One position."""
         types = self.bind(attributes, inputs)
@@ -162,7 +139,7 @@ class MultiplyFactorGradient(OpSpec[MultiplyGradientAttributes]):
 
     def reference(
         self,
-        attributes: MultiplyGradientAttributes,
+        attributes: RngAttributes,
         inputs: Sequence[TensorType],
         arrays: Sequence[Array],
         context: StepContext,
@@ -175,25 +152,12 @@ class MultiplyFactorGradient(OpSpec[MultiplyGradientAttributes]):
         shift = exponent_shift(given, scale.exponent)
         return rounded_gradient(sums, shift, attributes.rng_stream, context)
 
-    def kernel(
-        self, attributes: MultiplyGradientAttributes, inputs: Sequence[TensorType]
-    ) -> Kernel:
+    def kernel(self, attributes: RngAttributes, inputs: Sequence[TensorType]) -> Kernel:
         """kg_multiply_factor_gradient."""
         other = self.bind(attributes, inputs).other
         height, width, channels = other.shape
-        scale = scalar_mantissa(other.scale)
-        fields = {
-            "positions": height * width,
-            "channels": channels,
-            "zero_point": other.zero_point,
-            "mantissa": scale.mantissa,
-            "exponent": scale.exponent,
-            "rng_stream": attributes.rng_stream,
-        }
-        reads = (Input(operand.name) for operand in self.operands)
-        arguments = (Control(), *reads, Output("result"), Output("magnitude"))
-        uses = {PLAIN: Use(), DSP: Use()}
-        return Kernel("multiply_factor_gradient", fields, arguments, uses)
+        extents = {"positions": height * width, "channels": channels}
+        return _kernel(self, extents, other, attributes)
 
     def cases(self) -> Sequence[Case]:
         """Channels that do and do not fill words, single positions, exponents far apart."""
@@ -205,6 +169,24 @@ def _steps(array: Array, type_: TensorType) -> NDArray[np.int64]:
     return array.astype(np.int64) - type_.zero_point
 
 
+def _kernel(
+    spec: OpSpec[RngAttributes],
+    extents: Mapping[str, int],
+    other: TensorType,
+    attributes: RngAttributes,
+) -> Kernel:
+    """A gradient's kernel, named like its operator."""
+    scale = scalar_mantissa(other.scale)
+    fields = {
+        **extents,
+        "zero_point": other.zero_point,
+        "mantissa": scale.mantissa,
+        "exponent": scale.exponent,
+        "rng_stream": attributes.rng_stream,
+    }
+    return Kernel(spec.name, fields, gradient_arguments(spec), {PLAIN: Use(), DSP: Use()})
+
+
 def _cases(
     shapes: Sequence[tuple[tuple[int, ...], tuple[int, ...]]], *, far: bool = False
 ) -> list[Case]:
@@ -214,7 +196,7 @@ def _cases(
     return [
         Case(
             f"{'x'.join(map(str, gradient))}-{'x'.join(map(str, other))}{'-far' if far else ''}",
-            MultiplyGradientAttributes(2),
+            RngAttributes(2),
             (
                 TensorType(gradient),
                 EXPONENT,

@@ -19,7 +19,6 @@ from kilograd.ops.clamp import clamped_gradient
 from kilograd.ops.common.layers import shifts_suit_dsp
 from kilograd.ops.gradient_scale import emit_gradient
 from kilograd.ops.multiply.backward import (
-    MultiplyGradientAttributes,
     is_spread,
     repeats,
 )
@@ -34,6 +33,7 @@ from kilograd.ops.spec import (
     Kernel,
     OpSpec,
     Output,
+    RngAttributes,
     RowRule,
     StepContext,
     Use,
@@ -174,7 +174,7 @@ class Multiply(OpSpec[MultiplyAttributes]):
                 "gradient_exponent": gradient.exponent,
                 "other": other,
             },
-            MultiplyGradientAttributes(builder.rng_stream()),
+            RngAttributes(builder.rng_stream()),
             layer=node.layer,
             task=task,
             magnitude=gradient.magnitude + _size(type_) + 0.5 * math.log2(positions),

@@ -18,6 +18,7 @@ from kilograd.ops.gradient_scale import (
     check_exponents,
     emit_gradient,
     exponent_shift,
+    gradient_arguments,
     rounded_gradient,
 )
 from kilograd.ops.pointwise.cases import weight_types
@@ -36,14 +37,11 @@ from kilograd.ops.spec import (
     PLAIN,
     Array,
     Case,
-    Control,
     Gradient,
     GradientBuilder,
-    Input,
     Kernel,
     Operands,
     OpSpec,
-    Output,
     Scratch,
     StepContext,
     Use,
@@ -191,8 +189,7 @@ class PointwiseInputGradient(OpSpec[InputGradientAttributes]):
             HOST: use(plain),
             DSP: use(max(8 * even, 4 * a.channels + 2 * even)),
         }
-        reads = (Input(operand.name) for operand in self.operands)
-        arguments = (Control(), *reads, Output("result"), Output("magnitude"), Scratch())
+        arguments = (*gradient_arguments(self), Scratch())
         return Kernel("pointwise_input_gradient", fields, arguments, uses)
 
     def macs(self, attributes: InputGradientAttributes, inputs: Sequence[TensorType]) -> int:

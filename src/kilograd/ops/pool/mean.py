@@ -25,13 +25,13 @@ from kilograd.ops.gradient_scale import (
     check_exponents,
     emit_gradient,
     exponent_shift,
+    gradient_arguments,
     rounded_gradient,
 )
 from kilograd.ops.pool.op import contribute_mean
 from kilograd.ops.spec import (
     Array,
     Case,
-    Control,
     GradientBuilder,
     Input,
     Kernel,
@@ -266,8 +266,7 @@ class MeanInputGradient(OpSpec[MeanGradientAttributes]):
             "exponent": scale.exponent,
             "rng_stream": attributes.rng_stream,
         }
-        reads = (Input(operand.name) for operand in self.operands)
-        arguments = (Control(), *reads, Output("result"), Output("magnitude"))
+        arguments = gradient_arguments(self)
         return Kernel("mean_input_gradient", fields, arguments)
 
     def cases(self) -> Sequence[Case]:

@@ -17,6 +17,7 @@ from kilograd.ops.gradient_scale import (
     check_exponents,
     emit_gradient,
     exponent_shift,
+    gradient_arguments,
     rounded_gradient,
 )
 from kilograd.ops.spec import (
@@ -24,7 +25,6 @@ from kilograd.ops.spec import (
     PLAIN,
     Array,
     Case,
-    Control,
     Gradient,
     GradientBuilder,
     Input,
@@ -180,8 +180,7 @@ class AveragePoolInputGradient(OpSpec[PoolGradientAttributes]):
             "exponent": scale.exponent,
             "rng_stream": attributes.rng_stream,
         }
-        reads = (Input(operand.name) for operand in self.operands)
-        arguments = (Control(), *reads, Output("result"), Output("magnitude"))
+        arguments = gradient_arguments(self)
         uses = {PLAIN: Use(), DSP: Use()}
         return Kernel("average_pool_input_gradient", fields, arguments, uses)
 

@@ -8,11 +8,16 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from kilograd.ir import DType, Graph, Node, Quantization, TensorType
-from kilograd.ops.gradient_scale import EXPONENT, MAGNITUDE, check_exponents, emit_gradient
+from kilograd.ops.gradient_scale import (
+    EXPONENT,
+    MAGNITUDE,
+    check_exponents,
+    emit_gradient,
+    gradient_arguments,
+)
 from kilograd.ops.pool.window import PoolWindow
 from kilograd.ops.spec import (
     Case,
-    Control,
     GradientBuilder,
     Input,
     Kernel,
@@ -149,8 +154,7 @@ class WindowedPoolInputGradient(OpSpec[WindowedPoolGradientAttributes]):
         """In plain C."""
         fields = attributes.window.fields(self.infer(attributes, inputs)[0].shape)
         fields["rng_stream"] = attributes.rng_stream
-        reads = (Input(operand.name) for operand in self.operands)
-        arguments = (Control(), *reads, Output("result"), Output("magnitude"))
+        arguments = gradient_arguments(self)
         return Kernel(self.name, fields, arguments)
 
     def cases(self) -> Sequence[Case]:
