@@ -13,8 +13,10 @@ from kilograd.compiler import Program, Request, compile_model
 from kilograd.device.host import HostDevice
 from kilograd.device.reference import ReferenceDevice
 from kilograd.errors import UserError
+from kilograd.frontend.builder import GraphBuilder, fresh_head
+from kilograd.frontend.constant_channels import Parameters
 from kilograd.frontend.open import load_model
-from kilograd.ir import Phase, RowGroup
+from kilograd.ir import Phase, Quantization, RowGroup
 from kilograd.ir.text import contents, parse_graph, print_graph
 from kilograd.measuring.equivalence import verify_devices
 from kilograd.memory import plan_memory
@@ -282,6 +284,21 @@ def test_a_trained_first_layer_is_not_streamed(graph):
     with pytest.raises(UserError, match="the sample cannot be streamed into stem") as caught:
         compile_model(graph, load_scheme("full", graph), get_target("cortex-m7"), row_input=True)
     assert "hint: freeze the weights of the first layer" in str(caught.value)
+
+
+def test_a_first_layer_that_needs_the_whole_sample_is_not_streamed():
+    """The layers behind it run by rows, and do not read the sample."""
+    builder = GraphBuilder("turned", 8, 8, 3, Quantization((0.05,), 0))
+    x = builder.reshape("turn", "input", (4, 16, 3))
+    for layer in ("one", "two"):
+        p = Parameters(np.full((3, 3), 9, np.int8), np.zeros(3, np.int32), np.full(3, 0.01))
+        x = builder.pointwise(layer, x, p, Quantization((0.05,), 0))
+    x = builder.average_pool("pool", x)
+    graph = builder.finish(builder.dense("head", x, fresh_head(3, 4)))
+    held = compile_model(graph, load_scheme("head", graph), get_target("cortex-m7"))
+    assert held.graph.row_groups == (RowGroup(("one", "two")),)
+    with pytest.raises(UserError, match="the sample cannot be streamed into turn, which needs all"):
+        compile_model(graph, load_scheme("head", graph), get_target("cortex-m7"), row_input=True)
 
 
 def test_features_are_not_streamed():

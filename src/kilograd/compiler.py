@@ -239,7 +239,14 @@ class Request:
             parts = parts - {Optimization.ROW_INPUT}
             trained, plan = plan_step(graph, scheme, target, parts, self.recompute, dump)
         elif self.row_input and not any(group.row_input for group in trained.row_groups):
-            first = trained.readers()[trained.inputs[0].name][0].layer
+            readers = trained.readers()[trained.inputs[0].name]
+            first = readers[0].layer
+            if not any(node.phase is Phase.TRAINING for node in readers):
+                raise UserError(
+                    f"the sample cannot be streamed into {first}, which needs all of it at once",
+                    where=graph.name,
+                    hint="let the sample be whole",
+                )
             raise UserError(
                 f"the sample cannot be streamed into {first}, since a training step reads it again",
                 where=scheme.name,

@@ -177,7 +177,7 @@ class GraphBuilder:
                 f"layer {layer}: its weight scales must lie between 2^-50 and 2^50",
                 where=self._name,
             )
-        given = Quantization((self.type_of(x).scale,), self.type_of(x).zero_point)
+        given = self.type_of(x).quantized()
         try:
             p = rescale_constant_channels(p, channel_axis, given, output, is_int8=is_int8)
         except ValueError as error:

@@ -101,6 +101,8 @@ class _Search:
                 break
             if row_rule(node, graph) is None:
                 self._runs.append(range(len(self._nodes), len(self._nodes)))
+                # Whoever reads the sample is among the first that run by rows, or needs it whole.
+                self._row_input = self._row_input and bool(self._nodes)
                 continue
             self._nodes.append(node)
             self._at.append(index)
