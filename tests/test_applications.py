@@ -294,6 +294,7 @@ set(CMAKE_TRY_COMPILE_TARGET_TYPE STATIC_LIBRARY)
 """
 
 
+@pytest.mark.thorough
 @needs("cmake", "arm-none-eabi-gcc")
 @pytest.mark.parametrize("level", ["-O0", "-Os", "-O2"])
 def test_cmake_builds_the_library(folders, tmp_path, level):

@@ -331,6 +331,7 @@ def run(*arguments, **environment):
     return subprocess.run(command, check=False, env={**os.environ, **environment}, **options)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("encoding", ["gbk", "euc_jp", "ascii"])
 def test_files_do_not_depend_on_the_locale(tmp_path, encoding):
     locale = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}

@@ -60,6 +60,7 @@ def test_skipped_files_are_said(kilograd, flowers):
     )
 
 
+@pytest.mark.thorough
 def test_skipped_files_of_a_test_are_said(kilograd, flowers, tmp_path):
     state = tmp_path / "a.kgs"
     assert train(kilograd, flowers, "--save", state).code == 0

@@ -84,6 +84,7 @@ def header_of(arrays):
     return json.loads(bytes(arrays["header"]))
 
 
+@pytest.mark.thorough
 def test_integers_answer_as_the_device(kilograd, backbone, tmp_path):
     state, inputs = backbone
     file = tmp_path / "weights.npz"

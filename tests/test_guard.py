@@ -88,6 +88,7 @@ def test_the_default_rate_is_left_alone(backbone, faces, scheme):
     assert result.after.accuracy >= 0.97
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("rate", [1.0, 3.0, 10.0, 30.0])
 @pytest.mark.parametrize("name", ["host", "reference"])
 def test_gradients_that_vanish_without_a_spike_are_told_too(tiny, four, rate, name):

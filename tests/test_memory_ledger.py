@@ -45,6 +45,7 @@ def test_no_figure_grows(ledger, key):
     assert not grown, f"{key}: {'; '.join(grown)} (intended: python -m experiments.memory.run)"
 
 
+@pytest.mark.thorough
 @needs_models
 def test_all_optimizations_together_are_the_compiler(ledger):
     name = "mcunet-5fps/49kb"

@@ -194,6 +194,7 @@ def test_no_other_file_is_overwritten(model, pack, tmp_path):
     assert code == 0, errors
 
 
+@pytest.mark.thorough
 def test_a_run_goes_on_as_it_began(model, program, pack, tmp_path):
     data = load_dataset(pack, input_spec(program.request.graph))
     error = interrupted(program, data, OPTIONS, 150)

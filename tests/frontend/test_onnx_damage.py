@@ -62,6 +62,7 @@ def test_a_file_that_is_too_large(refused, monkeypatch):
     assert "the file is larger than 1 MiB" in refused(CONTENT + bytes(1024**2))
 
 
+@pytest.mark.thorough
 def test_many_fields_are_refused_before_they_become_objects(refused, monkeypatch):
     class Proto:
         DESCRIPTOR = onnx.ModelProto.DESCRIPTOR
