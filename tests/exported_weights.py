@@ -12,16 +12,18 @@ def accumulators(x, weight, bias, window=None):
     """Sums of a convolution in PyTorch's layout: x [H, W, C], weight [O, C / groups, h, w]."""
     if window is not None:
         x = np.pad(x, ((window.top, window.bottom), (window.left, window.right), (0, 0)))
-    stride = 1 if window is None else window.stride
     outputs, terms, height, width = weight.shape
+    down, across = (1, 1) if window is None else window.strides
+    below, beside = (1, 1) if window is None else window.dilations
+    tall, wide = (height - 1) * below + 1, (width - 1) * beside + 1
     each = outputs // (x.shape[2] // terms)  # outputs of a group
-    rows = (x.shape[0] - height) // stride + 1
-    columns = (x.shape[1] - width) // stride + 1
+    rows = (x.shape[0] - tall) // down + 1
+    columns = (x.shape[1] - wide) // across + 1
     sums = np.zeros((rows, columns, outputs), np.int64)
     for row in range(rows):
         for column in range(columns):
-            top, left = row * stride, column * stride
-            seen = x[top : top + height, left : left + width]
+            top, left = row * down, column * across
+            seen = x[top : top + tall : below, left : left + wide : beside]
             for output in range(outputs):
                 first = output // each * terms
                 group = np.transpose(seen[:, :, first : first + terms], (2, 0, 1))

@@ -81,6 +81,11 @@ def bias_of_another_scale():
     return draft
 
 
+def dilated_depthwise():
+    draft = Draft((1, 4, 9, 8))
+    return ended(draft, draft.depthwise("sample_q", dilations=(3, 1), pads=(3, 1, 3, 1)))
+
+
 def multiplied():
     """MatMul, and an Add that is a bias."""
     draft = Draft((1, 20))
@@ -301,6 +306,9 @@ DRAFTS = {
     "odd padding": lambda: convolution(pads=(1, 0, 0, 2)),
     "even window": lambda: convolution(window=(4, 2), pads=(1, 0, 2, 1)),
     "stride above window": lambda: convolution(window=(1, 2), strides=(3, 3), pads=(0,) * 4),
+    "strides that differ": lambda: convolution(strides=(2, 1)),
+    "dilated": lambda: convolution(dilations=(2, 3), pads=(2, 3, 1, 3)),
+    "dilated depthwise": dilated_depthwise,
     "pointwise": lambda: convolution(window=(1, 1)),
     "strided pointwise": lambda: convolution(window=(1, 1), strides=(2, 2)),
     "several filters on one channel": lambda: convolution((1, 1, 6, 5), 5),

@@ -255,8 +255,12 @@ def random_networks(draw):
         _, channels, height, width = draft.shapes[x]
         window = draw(st.integers(1, min(4, height))), draw(st.integers(1, min(4, width)))
         pads = [draw(st.integers(0, tap - 1)) for tap in window * 2]
-        stride = draw(st.integers(1, 3))
-        geometry = {"window": window, "pads": pads, "strides": (stride, stride)}
+        strides = draw(st.integers(1, 3)), draw(st.integers(1, 3))
+        dilations = [
+            draw(st.integers(1, max(1, (extent - 1) // (tap - 1)) if tap > 1 else 2))
+            for extent, tap in zip((height, width), window, strict=True)
+        ]
+        geometry = {"window": window, "pads": pads, "strides": strides, "dilations": dilations}
         bias = draw(st.sampled_from(["int32", "float32", None]))
         kind = draw(st.sampled_from(["conv", "depthwise", "add", "dense"]))
         if kind == "conv":

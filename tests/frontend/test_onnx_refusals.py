@@ -291,10 +291,6 @@ REFUSED = {
         ending(lambda d: d.conv(d.conv("sample_q", 4), 4, group=2)),
         ["(Conv, layer_5): kilograd has no grouped convolutions beside depthwise ones"],
     ),
-    "dilation": (
-        ending(lambda d: d.conv("sample_q", 4, dilations=(2, 2), pads=(2, 2, 2, 2))),
-        ["its window is dilated by 2"],
-    ),
     "dilated pool": (
         of_map("MaxPool", (1, 4, 6, 6), kernel_shape=(2, 2), dilations=(2, 2)),
         ["its window is dilated, and kilograd's are not dilated"],

@@ -28,6 +28,7 @@ from kilograd.frontend.open import class_names, input_spec, load_model
 from kilograd.ir import Quantization
 from kilograd.measuring.equivalence import verify_devices
 from kilograd.ops.common.window import Window
+from kilograd.ops.spaced import SpacedWindow
 from kilograd.passes.verify import verify
 from kilograd.scheme import layers, load_scheme
 from kilograd.targets import get_target
@@ -53,7 +54,9 @@ def test_bytes_are_those_of_tensorflow_lite_micro(what, tmp_path):
 
 def windows(graph):
     return [
-        node.attributes.window for node in graph.nodes if node.operator in {"conv", "depthwise"}
+        node.attributes.window
+        for node in graph.nodes
+        if node.operator.endswith(("conv", "depthwise"))
     ]
 
 
@@ -104,6 +107,26 @@ def test_the_odd_row_of_padding_goes_below_and_the_odd_column_right(load):
 def test_any_stride_serves_along_one_position(load):
     assert windows(load(DRAFTS["one column"]())) == [Window(3, 1, 2, 1, 1, 0, 0)]
     assert windows(load(DRAFTS["one row"]())) == [Window(1, 3, 2)]
+
+
+def test_dilated_windows_and_strides_that_differ_are_spaced(load):
+    assert windows(load(DRAFTS["strides that differ"]())) == [
+        SpacedWindow(3, 3, 1, 1, 1, 1, 1, column_stride=2)
+    ]
+    graph = load(DRAFTS["dilated, padded"]())
+    assert operators(graph) == ["spaced_conv", "average_pool", "dense"]
+    assert windows(graph) == [
+        SpacedWindow(3, 2, 1, 2, 2, 1, 2, column_stride=1, row_dilation=2, column_dilation=3)
+    ]
+    assert windows(load(DRAFTS["dilated along one tap"]())) == [Window(1, 3)]
+
+
+@pytest.mark.parametrize("what", ["causal", "dilated depthwise", "strides that differ"])
+def test_a_training_step_of_spaced_windows_is_the_same_on_a_board(what, load):
+    graph = load(DRAFTS[what](), 3)
+    for target, device in (("host", "host"), ("cortex-m4", "unicorn")):
+        program = compile_model(graph, load_scheme("full", graph), get_target(target))
+        assert verify_devices(program, ["reference", device], steps=2).identical
 
 
 def test_several_filters_on_one_channel_are_a_convolution(load):
@@ -253,6 +276,16 @@ def random_product(draw, draft, x, kind, chosen):
     return multiply(draft, x, y, **chosen)
 
 
+def random_dilations(draw, extents, taps):
+    """What a dilated window covers, and its options."""
+    dilations = [
+        draw(st.integers(1, max(1, (extent - 1) // (tap - 1)) if tap > 1 else 3))
+        for extent, tap in zip(extents, taps, strict=True)
+    ]
+    spans = [(tap - 1) * dilation + 1 for tap, dilation in zip(taps, dilations, strict=True)]
+    return spans, {"DilationHFactor": dilations[0], "DilationWFactor": dilations[1]}
+
+
 @st.composite
 def random_networks(draw):
     """A few layers of any geometry that is carried, with scales that differ a lot."""
@@ -268,13 +301,16 @@ def random_networks(draw):
         _, height, width, channels = draft.tensors[x].shape
         chosen = {"scale": draw(st.floats(0.004, 2)), "zero": draw(st.integers(-128, 127))}
         taps = draw(st.integers(1, min(4, height))), draw(st.integers(1, min(4, width)))
-        stride, padding = draw(st.integers(1, 3)), draw(st.sampled_from([SAME, VALID]))
+        strides = draw(st.integers(1, 3)), draw(st.integers(1, 3))
+        padding, kind = draw(st.sampled_from([SAME, VALID])), draw(st.sampled_from(_KINDS))
+        spans, dilations = taps, {}
+        if kind in {"conv", "depthwise"}:
+            spans, dilations = random_dilations(draw, (height, width), taps)
         rows, columns = (
-            -(-extent // stride) if padding == SAME else (extent - tap) // stride + 1
-            for extent, tap in zip((height, width), taps, strict=True)
+            -(-extent // stride) if padding == SAME else (extent - span) // stride + 1
+            for extent, span, stride in zip((height, width), spans, strides, strict=True)
         )
-        geometry = {"taps": taps, "strides": (stride, stride), "padding": padding}
-        kind = draw(st.sampled_from(_KINDS))
+        geometry = {"taps": taps, "strides": strides, "padding": padding} | dilations
         if kind == "conv":
             scales = draw(st.sampled_from([None, 1]))
             outputs = draw(st.integers(1, 6))
@@ -288,7 +324,10 @@ def random_networks(draw):
         elif kind in {*FUNCTIONS, "multiply", "spread"}:
             x = random_product(draw, draft, x, kind, chosen)
         elif kind in {AVERAGE, MAX}:
-            shape, options = (1, rows, columns, channels), {"StrideH": stride, "StrideW": stride}
+            shape, options = (
+                (1, rows, columns, channels),
+                {"StrideH": strides[0], "StrideW": strides[1]},
+            )
             x = draft.pool(x, taps, shape, kind, Padding=padding, **options)
         elif kind == "mean":
             x = draft.mean(x, (1, 2), (1, 1, 1, channels), KeepDims=True, **chosen)

@@ -9,7 +9,6 @@ from tflite_mistakes import (
     broadcast,
     changed,
     constant_added,
-    dilated,
     ending,
     every_type,
     float_network,
@@ -124,11 +123,6 @@ REFUSED = {
     ),
     "large bias": (changed(large_bias), ["layer layer0: the bias 1,073,741,824 of channel 1"]),
     "variable weight": (changed(variable_weight), ["its weight is not a constant"]),
-    "dilation": (ending(dilated), ["its window is dilated by 2, and kilograd's are not dilated"]),
-    "different strides": (
-        ending(lambda d: d.conv(0, (1, 6, 3), 4, strides=(1, 2))),
-        ["its strides differ, 1 down and 2 across"],
-    ),
     "grouped": (ending(grouped), ["kilograd has no grouped convolutions"]),
     "depth multiplier": (
         ending(lambda d: d.depthwise(0, (1, 6, 6), 6)),

@@ -13,9 +13,29 @@ def ended(draft, x):
     return draft
 
 
-def convolution(shape, result, taps, strides, padding):
+def convolution(shape, result, taps, strides, padding, dilations=(1, 1)):
     draft = Draft(shape)
-    return ended(draft, draft.conv(0, (1, *result), 4, taps, strides, padding))
+    options = {"DilationHFactor": dilations[0], "DilationWFactor": dilations[1]}
+    return ended(draft, draft.conv(0, (1, *result), 4, taps, strides, padding, **options))
+
+
+def depthwise(shape, result, taps, strides, padding, dilations):
+    draft = Draft(shape)
+    options = {"DilationHFactor": dilations[0], "DilationWFactor": dilations[1]}
+    return ended(
+        draft, draft.depthwise(0, (1, *result), shape[3], taps, strides, padding, **options)
+    )
+
+
+def causal():
+    """Dilated convolutions along time that read nothing ahead: padding before them only."""
+    draft = Draft((1, 1, 20, 3))
+    x = 0
+    for dilation in (1, 2, 4):
+        padded = draft.pad(x, ((0, 0), (0, 0), (2 * dilation, 0), (0, 0)))
+        y = draft.conv(padded, (1, 1, 20), 3, (1, 3), (1, 1), VALID, DilationWFactor=dilation)
+        x = draft.add(x, y)
+    return ended(draft, x)
 
 
 def several_filters():
@@ -271,6 +291,16 @@ DRAFTS = {
     "strided pointwise": lambda: convolution((1, 4, 5, 3), (2, 3), (1, 1), (2, 2), SAME),
     "one column": lambda: convolution((1, 9, 1, 3), (5, 1), (3, 1), (2, 1), SAME),
     "one row": lambda: convolution((1, 1, 9, 3), (1, 4), (1, 3), (1, 2), VALID),
+    "strides that differ": lambda: convolution((1, 7, 9, 3), (7, 5), (3, 3), (1, 2), SAME),
+    "long window": lambda: convolution((1, 12, 6, 1), (6, 6), (10, 4), (2, 1), SAME),
+    "dilated": lambda: convolution((1, 8, 9, 2), (4, 5), (3, 3), (1, 1), VALID, (2, 2)),
+    "dilated, padded": lambda: convolution((1, 8, 9, 2), (8, 9), (3, 2), (1, 1), SAME, (2, 3)),
+    "dilated along one tap": lambda: convolution(
+        (1, 6, 7, 2), (6, 5), (1, 3), (1, 1), VALID, (4, 1)
+    ),
+    "dilated depthwise": lambda: depthwise((1, 8, 9, 5), (8, 9), (3, 3), (1, 1), SAME, (3, 2)),
+    "depthwise strides": lambda: depthwise((1, 8, 9, 5), (4, 9), (3, 3), (2, 1), SAME, (1, 1)),
+    "causal": causal,
     "several filters": several_filters,
     "padded": padded,
     "hidden dense": hidden_dense,

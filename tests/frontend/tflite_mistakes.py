@@ -78,10 +78,6 @@ def large_bias(draft):
     weight.scales = (weight.scales[0], 100.5 * 2.0**-30 * 0.07 / 0.05, *weight.scales[2:])
 
 
-def dilated(draft):
-    return draft.conv(0, (1, 2, 2), 2, padding=VALID, DilationHFactor=2, DilationWFactor=2)
-
-
 def grouped(draft):
     weight = draft.weights(0, (4, 3, 3, 1), 0)
     table = "Conv2DOptions"

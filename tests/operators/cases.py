@@ -21,6 +21,7 @@ from kilograd.ops.multiply.op import MultiplyAttributes
 from kilograd.ops.pointwise.input_gradient import InputGradientAttributes
 from kilograd.ops.pointwise.op import PointwiseAttributes
 from kilograd.ops.pointwise.weight_update import WeightUpdateAttributes
+from kilograd.ops.spaced.window import SpacedAttributes, SpacedGradientAttributes, SpacedWindow
 from kilograd.ops.spec import Case, RngAttributes
 
 RANDOM_SHAPES = 8
@@ -138,6 +139,9 @@ def _random_cases() -> Iterator[tuple[OpSpec, Case]]:
     for index in range(RANDOM_SHAPES):
         yield from _random_product(rng, f"random{index}")
         yield from _random_function(rng, f"random{index}")
+    rng = np.random.default_rng(20261128)
+    for index in range(RANDOM_SHAPES):
+        yield from _random_spaced_window(rng, f"random{index}")
 
 
 def _quantized(rng, shape):
@@ -242,11 +246,15 @@ def _random_function(rng, name):
     yield REGISTRY["lookup_input_gradient"], _exponents(inputs, name, attributes)
 
 
-def _random_geometry(rng):
+def _random_geometry(rng, is_spaced):
     while True:
         kernel = [int(n) for n in rng.integers(1, 6, 2)]
         pads = [int(rng.integers(0, k)) for k in (kernel[0], kernel[0], kernel[1], kernel[1])]
-        window = Window(*kernel, int(rng.integers(1, 4)), *pads)
+        stride = int(rng.integers(1, 4))
+        if is_spaced:
+            window = SpacedWindow(*kernel, stride, *pads, *(int(n) for n in rng.integers(1, 4, 3)))
+        else:
+            window = Window(*kernel, stride, *pads)
         height, width = (int(n) for n in rng.integers(1, 10, 2))
         try:
             return window, height, width, window.output_shape(height, width)
@@ -262,35 +270,49 @@ def _share(rng, channels):
 
 
 def _random_window(rng, name):
-    window, height, width, (rows, columns) = _random_geometry(rng)
+    yield from _windowed(rng, name, "", WindowedAttributes, WindowGradientAttributes)
+
+
+def _random_spaced_window(rng, name):
+    yield from _windowed(rng, name, "spaced_", SpacedAttributes, SpacedGradientAttributes)
+
+
+def _windowed(rng, name, kind, forward, backward):
+    window, height, width, (rows, columns) = _random_geometry(rng, kind == "spaced_")
     channels, outputs = (int(n) for n in rng.integers(1, 12, 2))
     x = _quantized(rng, (height, width, channels))
     weight = _weight(rng, (outputs, window.height, window.width, channels), outputs)
     yield (
-        REGISTRY["conv"],
-        _forward(name, WindowedAttributes(window, _output(rng)), x, outputs, [weight]),
+        REGISTRY[f"{kind}conv"],
+        _forward(name, forward(window, _output(rng)), x, outputs, [weight]),
     )
     rng_stream, trained = int(rng.integers(99)), _share(rng, channels)
-    attributes = WindowGradientAttributes(window, x.shape, rng_stream, trained)
+    attributes = backward(window, x.shape, rng_stream, trained)
     gradient = TensorType((rows, columns, outputs))
     yield (
-        REGISTRY["conv_input_gradient"],
+        REGISTRY[f"{kind}conv_input_gradient"],
         _input_gradient(name, attributes, gradient, [weight]),
     )
-    yield REGISTRY["conv_weight_update"], _weight_update(name, attributes, weight, gradient, x)
+    yield (
+        REGISTRY[f"{kind}conv_weight_update"],
+        _weight_update(name, attributes, weight, gradient, x),
+    )
 
     channels = int(rng.integers(1, 70))
     trained = _share(rng, channels)
     x = _quantized(rng, (height, width, channels))
     weight = _weight(rng, (window.height, window.width, channels), channels, axis=2)
     yield (
-        REGISTRY["depthwise"],
-        _forward(name, WindowedAttributes(window, _output(rng)), x, channels, [weight]),
+        REGISTRY[f"{kind}depthwise"],
+        _forward(name, forward(window, _output(rng)), x, channels, [weight]),
     )
-    attributes = WindowGradientAttributes(window, x.shape, rng_stream, trained)
+    attributes = backward(window, x.shape, rng_stream, trained)
     gradient = TensorType((rows, columns, channels))
     yield (
-        REGISTRY["depthwise_input_gradient"],
+        REGISTRY[f"{kind}depthwise_input_gradient"],
         _input_gradient(name, attributes, gradient, [weight]),
     )
-    yield REGISTRY["depthwise_weight_update"], _weight_update(name, attributes, weight, gradient, x)
+    yield (
+        REGISTRY[f"{kind}depthwise_weight_update"],
+        _weight_update(name, attributes, weight, gradient, x),
+    )

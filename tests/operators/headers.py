@@ -6,7 +6,7 @@ from pathlib import Path
 from kilograd.ops import arithmetic
 
 WINDOW = Path(arithmetic.__path__[0]) / "kg_window.h"
-SHARED_MEMBERS = ("KG_WINDOW_MEMBERS", "KG_POOL_MEMBERS")
+SHARED_MEMBERS = ("KG_WINDOW_MEMBERS", "KG_SPACED_WINDOW_MEMBERS", "KG_POOL_MEMBERS")
 
 
 def struct_members(header: str, name: str) -> set[str]:

@@ -242,7 +242,7 @@ class RealModel:
             return (real.pointwise(x, weight) + bias)[0, 0]
         if node.operator == "pointwise":
             return self._clamp(real.pointwise(x, weight) + bias, node.outputs[0])
-        formula = {"conv": real.conv, "depthwise": real.depthwise}[node.operator]
+        formula = real.depthwise if node.operator.endswith("depthwise") else real.conv
         return self._clamp(formula(x, weight, attributes.window) + bias, node.outputs[0])
 
     def _clamp(self, values, name):

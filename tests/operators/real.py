@@ -32,8 +32,9 @@ def clamp(real, type_: TensorType):
 def patches(x, window):
     """[rows, columns, channels, kernel height, kernel width] of what lies under the window."""
     padding = ((window.top, window.bottom), (window.left, window.right), (0, 0))
-    views = sliding_window_view(np.pad(x, padding), (window.height, window.width), axis=(0, 1))
-    return views[:: window.stride, :: window.stride]
+    views = sliding_window_view(np.pad(x, padding), window.span, axis=(0, 1))
+    (down, across), (row, column) = window.strides, window.dilations
+    return views[::down, ::across, :, ::row, ::column]
 
 
 def conv(x, weight, window):

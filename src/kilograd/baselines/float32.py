@@ -45,6 +45,8 @@ _WARM_UP = 0.05
 _WEIGHT_ORDER = {
     "conv": (0, 3, 1, 2),
     "depthwise": (2, 0, 1),
+    "spaced_conv": (0, 3, 1, 2),
+    "spaced_depthwise": (2, 0, 1),
     "pointwise": (0, 1),
     "dense": (0, 1),
 }
@@ -158,7 +160,7 @@ class Float32Network(nn.Module):
         match node.operator:
             case "pointwise":
                 return self.clamp(F.linear(x, *self._layer(node)), type_)
-            case "conv" | "depthwise":
+            case "conv" | "depthwise" | "spaced_conv" | "spaced_depthwise":
                 return self.clamp(self._slide(node, x), type_)
             case "add":
                 return self.clamp(x + inputs[1], type_)
@@ -179,8 +181,10 @@ class Float32Network(nn.Module):
         if padding != (window.bottom, window.right):
             x = F.pad(x, (0, 0, window.left, window.right, window.top, window.bottom))
             padding = (0, 0)
-        groups = len(weight) if node.operator == "depthwise" else 1
-        y = F.conv2d(x.permute(0, 3, 1, 2), weight, None, window.stride, padding, 1, groups)
+        groups = x.shape[3] // weight.shape[1]
+        y = F.conv2d(
+            x.permute(0, 3, 1, 2), weight, None, window.strides, padding, window.dilations, groups
+        )
         # A bias inside would have oneDNN compute the weight's gradient with that of the bias.
         return y.permute(0, 2, 3, 1) + bias
 

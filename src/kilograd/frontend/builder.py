@@ -35,6 +35,7 @@ from kilograd.ops.pool.window import PoolWindow
 from kilograd.ops.pool.windowed import PoolAttributes
 from kilograd.ops.requantize.op import RequantizeAttributes
 from kilograd.ops.reshape.op import ReshapeAttributes
+from kilograd.ops.spaced import SpacedAttributes, SpacedWindow
 from kilograd.ops.spec import NoAttributes
 
 #: Scale of logits: Q16.
@@ -66,7 +67,7 @@ class GraphBuilder:
     def conv(self, layer: str, x: str, p: Parameters, window: Window, output: Quantization) -> str:
         """k×k convolution."""
         reads = self._layer_inputs(layer, x, p, 0, output)
-        return self.append(layer, "conv", reads, WindowedAttributes(window, output))
+        return self._slide(layer, "conv", reads, window, output)
 
     def pointwise(self, layer: str, x: str, p: Parameters, output: Quantization) -> str:
         """1×1 convolution."""
@@ -78,7 +79,14 @@ class GraphBuilder:
     ) -> str:
         """Depthwise convolution."""
         reads = self._layer_inputs(layer, x, p, 2, output)
-        return self.append(layer, "depthwise", reads, WindowedAttributes(window, output))
+        return self._slide(layer, "depthwise", reads, window, output)
+
+    def _slide(
+        self, layer: str, operator: str, reads: list[str], window: Window, output: Quantization
+    ) -> str:
+        if isinstance(window, SpacedWindow):
+            return self.append(layer, f"spaced_{operator}", reads, SpacedAttributes(window, output))
+        return self.append(layer, operator, reads, WindowedAttributes(window, output))
 
     def add(self, layer: str, a: str, b: str, output: Quantization) -> str:
         """Residual join."""

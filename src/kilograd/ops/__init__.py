@@ -23,6 +23,7 @@ from kilograd.ops import (
     pool,
     requantize,
     reshape,
+    spaced,
 )
 from kilograd.ops.spec import KernelCall, OpSpec, Role
 
@@ -30,6 +31,7 @@ _ROOMS = (
     conv,
     pointwise,
     depthwise,
+    spaced,
     add,
     multiply,
     concatenate,

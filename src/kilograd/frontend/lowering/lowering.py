@@ -135,10 +135,10 @@ class Lowering(HeadBuilder, ElementwiseBuilder):
         self.values[output] = value
         self._check_shape(number)
 
-    def _window(self, number: int, layer: Layer, taps: tuple[int, int]) -> Window:
+    def _window(self, number: int, layer: Layer, x: str, taps: tuple[int, int]) -> Window:
         before = self.pads.get(layer.inputs[0], NO_PADS)
-        result = self._result(number).shape
-        return convolution_window(self._refuser, number, layer, taps, before, result)
+        shape = self._builder.type_of(x).shape
+        return convolution_window(self._refuser, number, layer, taps, before, shape)
 
     def _conv(self, number: int, layer: Layer) -> str:
         x = self._read_map(number, layer, pads=True)
@@ -148,7 +148,7 @@ class Lowering(HeadBuilder, ElementwiseBuilder):
             raise self._refuser.layer(
                 number, "kilograd has no grouped convolutions beside depthwise ones"
             )
-        window = self._window(number, layer, (height, width))
+        window = self._window(number, layer, x, (height, width))
         output = self._quantization(number)
         if window == Window(1, 1):
             p = self._parameters.read(number, weight.reshape(len(weight), -1), 0)
@@ -161,7 +161,7 @@ class Lowering(HeadBuilder, ElementwiseBuilder):
         weight = self._parameters.weight(number, rank=4)
         copies, height, width, outputs = weight.shape
         channels = self._builder.type_of(x).shape[2]
-        window = self._window(number, layer, (height, width))
+        window = self._window(number, layer, x, (height, width))
         output = self._quantization(number)
         if copies != 1 or channels not in {outputs, 1}:
             raise self._refuser.layer(

@@ -8,6 +8,7 @@ from kilograd.frontend.lowering.refusals import Refuser
 from kilograd.frontend.network import Layer
 from kilograd.ops.common.window import Window
 from kilograd.ops.pool.window import PoolWindow
+from kilograd.ops.spaced import sliding_window
 
 #: Top, bottom, left, right.
 Pads = tuple[int, int, int, int]
@@ -39,7 +40,7 @@ def convolution_window(
     layer: Layer,
     taps: tuple[int, int],
     before: Pads,
-    result: tuple[int, ...],
+    shape: Sequence[int],
 ) -> Window:
     """Geometry of a convolution.
 
@@ -49,35 +50,18 @@ def convolution_window(
         layer: of that number.
         taps: height and width of the window.
         before: what a layer before it pads the map with.
-        result: shape of the layer's result, with the batch.
+        shape: of the map, height and width first.
 
     Raises:
-        ModelError: for dilated windows, different strides, and padding as large as the window.
+        ModelError: for padding as large as the window.
     """
-    for tap, dilation in zip(taps, layer.pair("dilations"), strict=True):
-        if tap > 1 and dilation > 1:
-            raise refuser.layer(
-                number, f"its window is dilated by {dilation}, and kilograd's are not dilated"
-            )
+    dilations = layer.pair("dilations")
     pads = sum_of_pads(before, layer.numbers("pads"))
     top, bottom, left, right = pads
-    if max(top, bottom) >= taps[0] or max(left, right) >= taps[1]:
-        raise refuser.padding(number, taps, pads)
-    return Window(*taps, _stride(refuser, number, layer, result), *pads)
-
-
-def _stride(refuser: Refuser, number: int, layer: Layer, result: tuple[int, ...]) -> int:
-    """One stride for both directions; along a result of one position any will do."""
-    vertical, horizontal = layer.pair("strides")
-    if vertical == horizontal or result[2:3] == (1,):
-        return vertical
-    if result[1:2] == (1,):
-        return horizontal
-    raise refuser.layer(
-        number,
-        f"its strides differ, {vertical} down and {horizontal} across, and kilograd's windows "
-        "have one",
-    )
+    tall, wide = ((tap - 1) * dilation + 1 for tap, dilation in zip(taps, dilations, strict=True))
+    if max(top, bottom) >= tall or max(left, right) >= wide:
+        raise refuser.padding(number, (tall, wide), pads)
+    return sliding_window(taps, layer.pair("strides"), pads, dilations, shape[:2])
 
 
 def pool_window(refuser: Refuser, number: int, layer: Layer) -> PoolWindow:

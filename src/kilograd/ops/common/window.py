@@ -18,7 +18,7 @@ class Window:
     Attributes:
         height: taps.
         width: taps.
-        stride: in both directions.
+        stride: rows from one window to the next below, and columns to the next beside it.
         top: rows of padding above; padded taps read the zero point.
         bottom: rows of padding below.
         left: columns of padding before.
@@ -40,6 +40,22 @@ class Window:
         return cls(kernel, kernel, stride, pad, pad, pad, pad)
 
     @property
+    def strides(self) -> tuple[int, int]:
+        """Rows and columns from one window to the next."""
+        return self.stride, self.stride
+
+    @property
+    def dilations(self) -> tuple[int, int]:
+        """Rows and columns from one tap to the next."""
+        return 1, 1
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """Rows and columns from the first tap to the last, both counted."""
+        down, across = self.dilations
+        return (self.height - 1) * down + 1, (self.width - 1) * across + 1
+
+    @property
     def taps(self) -> int:
         """Positions under the window."""
         return self.height * self.width
@@ -50,18 +66,20 @@ class Window:
         Raises:
             ValueError: if the window does not fit, or pads by more than itself.
         """
-        if min(self.height, self.width, self.stride) < 1 or min(self.padding) < 0:
+        if min(*self.span, *self.strides, *self.dilations) < 1 or min(self.padding) < 0:
             msg = f"window {self} has an extent or stride below 1, or negative padding"
             raise ValueError(msg)
-        if max(self.top, self.bottom) >= self.height or max(self.left, self.right) >= self.width:
+        tall, wide = self.span
+        if max(self.top, self.bottom) >= tall or max(self.left, self.right) >= wide:
             msg = "padding must be smaller than the window"
             raise ValueError(msg)
-        rows = height + self.top + self.bottom - self.height
-        columns = width + self.left + self.right - self.width
+        rows = height + self.top + self.bottom - tall
+        columns = width + self.left + self.right - wide
         if rows < 0 or columns < 0:
-            msg = f"a {self.height}×{self.width} window does not fit a {height}×{width} map"
+            msg = f"a {tall}×{wide} window does not fit a {height}×{width} map"
             raise ValueError(msg)
-        return rows // self.stride + 1, columns // self.stride + 1
+        down, across = self.strides
+        return rows // down + 1, columns // across + 1
 
     @property
     def padding(self) -> tuple[int, int, int, int]:
@@ -74,15 +92,18 @@ class Window:
 
     def tap_slices(self, shape: tuple[int, ...]) -> Iterator[tuple[int, int, slice, slice]]:
         """For each tap: its row and column, and the padded map's positions it reads."""
-        rows, columns = shape
         for row in range(self.height):
             for column in range(self.width):
-                yield (
-                    row,
-                    column,
-                    slice(row, row + self.stride * (rows - 1) + 1, self.stride),
-                    slice(column, column + self.stride * (columns - 1) + 1, self.stride),
+                down, across = (
+                    slice(at, at + stride * (count - 1) + 1, stride)
+                    for at, stride, count in zip(
+                        (row * self.dilations[0], column * self.dilations[1]),
+                        self.strides,
+                        shape,
+                        strict=True,
+                    )
                 )
+                yield row, column, down, across
 
     def fields(
         self, inputs: tuple[int, ...], outputs: tuple[int, ...]

@@ -68,6 +68,8 @@ class WindowedLayer(OpSpec[WindowedAttributes]):
     """A forward operator: sum under the window, requantize."""
 
     attributes_type = WindowedAttributes
+    #: attributes of the operators that make its gradients
+    gradient_attributes: ClassVar[type[WindowGradientAttributes]] = WindowGradientAttributes
     operands = required("x", "bias", "weight")
     results = ("y",)
     #: name of the operator that makes its input gradient
@@ -145,7 +147,8 @@ class WindowedLayer(OpSpec[WindowedAttributes]):
         del inputs
         window = attributes.window
         row = replace(attributes, window=replace(window, top=0, bottom=0))
-        return RowRule(("x",), row, window.height, window.stride, window.top, "input_height", "top")
+        tall, stride = window.span[0], window.strides[0]
+        return RowRule(("x",), row, tall, stride, window.top, "input_height", "top")
 
     def may_clamp(self, node: Node, graph: Graph) -> bool:
         """By the frozen weights of each channel; padding adds nothing."""
@@ -185,7 +188,7 @@ class WindowedLayer(OpSpec[WindowedAttributes]):
             builder,
             gradient,
             weight_operator=self.weight_update,
-            weight_attributes=WindowGradientAttributes(
+            weight_attributes=self.gradient_attributes(
                 attributes.window,
                 graph.type_of(activation).shape,
                 builder.rng_stream(),
@@ -208,7 +211,7 @@ class WindowedLayer(OpSpec[WindowedAttributes]):
                 "gradient_exponent": gradient.exponent,
                 "weight": builder.rematerialize(reads.weight),
             },
-            WindowGradientAttributes(window, shape, builder.rng_stream()),
+            self.gradient_attributes(window, shape, builder.rng_stream()),
             layer=node.layer,
             task="input_gradient",
             magnitude=gradient.magnitude + self.gain(weight, window),

@@ -80,7 +80,7 @@ class Conv(WindowedLayer):
 
     def gain(self, weight: Value, window: Window) -> float:
         """As a pointwise layer's at each tap."""
-        per_tap = weight_gain(weight.array, weight.type.scales, 1 / window.stride**2)
+        per_tap = weight_gain(weight.array, weight.type.scales, 1 / math.prod(window.strides))
         return per_tap + 0.5 * math.log2(window.taps)
 
     def cases(self) -> Sequence[Case]:

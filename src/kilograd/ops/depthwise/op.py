@@ -85,7 +85,7 @@ class Depthwise(WindowedLayer):
     def gain(self, weight: Value, window: Window) -> float:
         """Growth by the taps of one channel; clamps mask a random half of the gradients."""
         real = exactly(weight.array) * np.asarray(weight.type.scales)
-        per_input = float((real**2).sum(axis=(0, 1)).mean()) / window.stride**2 / 2
+        per_input = float((real**2).sum(axis=(0, 1)).mean()) / math.prod(window.strides) / 2
         return 0.5 * math.log2(max(per_input, 1e-12))
 
     def cases(self) -> Sequence[Case]:
