@@ -134,6 +134,15 @@ def test_one_constant_makes_a_product_a_function(tmp_path):
     assert product.inputs == ("layer0", "layer1.factors")
 
 
+def test_constants_for_channels_are_offsets(tmp_path):
+    path = by_constant([1, 2, 3, 4], operator="SUB", scale=0.05).write(tmp_path / "net.tflite")
+    (offset, *_) = nodes(path)
+    unit, scale = offset.attributes.unit, float32(0.02)
+    assert (offset.operator, offset.inputs) == ("offset", ("layer0",))
+    added = [term * unit for term in offset.attributes.terms]
+    assert np.allclose(added, [-(c - 3) * scale for c in (1, 2, 3, 4)], atol=2 * unit)
+
+
 def test_a_map_times_a_function_of_it_is_one_function(tmp_path):
     graph = load_model(str(swish().write(tmp_path / "net.tflite")))
     functions = [n.attributes.function for n in graph.nodes if n.operator == "lookup"]
@@ -166,9 +175,20 @@ def product_of_constants(draft):
     )
 
 
-def plus_channels(draft):
+def plus_rows(draft):
     x = draft.conv(0, (1, 6, 6), 4)
-    return draft.append("ADD", [x, constant(draft, [1, 2, 3, 4])], (1, 6, 6, 4), "AddOptions")
+    rows = constant(draft, np.arange(6).reshape(6, 1, 1))
+    return draft.append("ADD", [x, rows], (1, 6, 6, 4), "AddOptions")
+
+
+def minus_map(draft):
+    x = draft.conv(0, (1, 6, 6), 4)
+    return draft.append("SUB", [x, draft.conv(x, (1, 6, 6), 4)], (1, 6, 6, 4), "SubOptions")
+
+
+def channels_minus(draft):
+    x = draft.conv(0, (1, 6, 6), 4)
+    return draft.append("SUB", [constant(draft, [1, 2, 3, 4]), x], (1, 6, 6, 4), "SubOptions")
 
 
 REFUSED = {
@@ -196,7 +216,12 @@ REFUSED = {
     "one factor for each position": (spread_over_channels, "cannot multiply (6, 6, 4) by (6, 6, 1"),
     "constant of floats": (constant_of_floats, "its input 1, a constant, needs one scale and zero"),
     "product of constants": (product_of_constants, "its input 1 is neither the sample nor made by"),
-    "constant for each channel": (plus_channels, "its input 1 is neither the sample nor made by"),
+    "constant for each row": (plus_rows, "its constant has the shape [6, 1, 1], and kilograd adds"),
+    "difference of maps": (minus_map, "it subtracts a map, and kilograd subtracts constants from"),
+    "constants for channels minus a map": (
+        channels_minus,
+        "it subtracts a map from a constant of several numbers",
+    ),
 }
 
 

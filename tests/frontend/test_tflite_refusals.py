@@ -242,7 +242,7 @@ REFUSED = {
     ),
     "constant added": (
         ending(constant_added),
-        ["its input 1 is neither the sample nor made by a layer before it"],
+        ["its constant has the shape [1, 6, 6, 3], and kilograd adds one number to a map, or one"],
     ),
     "broadcast": (ending(broadcast), ["cannot add (6, 6, 3) and (1, 1, 3)"]),
     "wrong shape": (

@@ -82,8 +82,17 @@ def by_constant(data, *, is_first=False, operator="MUL", **options):
     x = draft.conv(0, (1, 6, 6), 4)
     number = constant(draft, data)
     reads = [number, x] if is_first else [x, number]
-    table = "MulOptions" if operator == "MUL" else "AddOptions"
+    table = {"MUL": "MulOptions", "ADD": "AddOptions", "SUB": "SubOptions"}[operator]
     return ended(draft, draft.append(operator, reads, (1, 6, 6, 4), table, **options))
+
+
+def normalized_samples():
+    """As a network begins whose author put mean and deviation of each channel into it."""
+    draft = Draft((1, 6, 6, 3), scale=1 / 255, zero=-128)
+    mean, inverse = constant(draft, [-8, 4, 30], 1 / 255, -128), constant(draft, [90, 127, 60])
+    x = draft.append("SUB", [0, mean], (1, 6, 6, 3), "SubOptions", scale=0.008, zero=-2)
+    x = multiply(draft, x, inverse, scale=0.02, zero=1)
+    return ended(draft, draft.conv(x, (1, 6, 6), 4))
 
 
 def vectors():
@@ -170,6 +179,18 @@ DRAFTS = {
     ),
     "plus a number": lambda: by_constant(90, operator="ADD"),
     "a number plus": lambda: by_constant([[-90]], operator="ADD", is_first=True),
+    "plus channels": lambda: by_constant([1, -128, 127, 50], operator="ADD", scale=0.05),
+    "channels plus": lambda: by_constant(
+        np.full((1, 1, 1, 4), 99),
+        operator="ADD",
+        is_first=True,
+        FusedActivationFunction=RELU,
+        zero=-128,
+    ),
+    "minus a number": lambda: by_constant(90, operator="SUB"),
+    "minus channels": lambda: by_constant([1, -128, 127, 50], operator="SUB", scale=0.05),
+    "a number minus": lambda: by_constant([-90], operator="SUB", is_first=True),
+    "normalized samples": normalized_samples,
     "by channels": lambda: by_constant([1, -128, 127, 50]),
     "by channels of a map": lambda: by_constant(np.full((1, 1, 1, 4), 99), is_first=True),
     "by a map": lambda: by_constant(np.arange(144).reshape(1, 6, 6, 4) - 70),

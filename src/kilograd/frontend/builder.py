@@ -29,6 +29,7 @@ from kilograd.ops.lookup.functions import Function
 from kilograd.ops.lookup.op import LookupAttributes
 from kilograd.ops.lookup.tables import rounded_table
 from kilograd.ops.multiply.op import MultiplyAttributes
+from kilograd.ops.offset import OffsetAttributes
 from kilograd.ops.pointwise.op import PointwiseAttributes
 from kilograd.ops.pool.mean import MeanAttributes
 from kilograd.ops.pool.window import PoolWindow
@@ -91,6 +92,10 @@ class GraphBuilder:
     def add(self, layer: str, a: str, b: str, output: Quantization) -> str:
         """Residual join."""
         return self.append(layer, "add", [a, b], AddAttributes(output))
+
+    def offset(self, layer: str, x: str, attributes: OffsetAttributes) -> str:
+        """A constant for each channel, added to a map."""
+        return self.append(layer, "offset", [x], attributes)
 
     def multiply(self, layer: str, a: str, b: str, output: Quantization) -> str:
         """Product of a map with another, or with one factor for each of its channels."""

@@ -16,7 +16,8 @@ mean            what a format has                axes; absent if not constant
 transpose       what a format has                order; absent if not constant
 reshape         what a format has                none: the shapes of the tensors say it
 concatenate     further maps                     axis
-add, multiply   another map, or a constant       none
+add, multiply,  another map, or a constant       none
+subtract
 lookup,         none                             function
 logistic
 =============== ================================ ==============================================

@@ -16,6 +16,7 @@ from kilograd.ops.add.op import AddAttributes
 from kilograd.ops.lookup.functions import Function
 from kilograd.ops.lookup.tables import INPUTS
 from kilograd.ops.multiply.op import MultiplyAttributes
+from kilograd.ops.offset import OffsetAttributes, difference_table, offset_terms
 from kilograd.ops.spec import StepContext
 
 
@@ -26,14 +27,62 @@ class ElementwiseBuilder(LayerReader):
         """Two maps; with a constant number, a function of one."""
         found = self._constant(number, layer)
         output = self._quantization(number)
-        if found is not None and found[1].size == 1:
-            place, constant, given = found
+        if found is None:
+            a, b = (self._read(number, layer, place) for place in (0, 1))
+            return self._builder.add(self._name(number), a, b, output)
+        place, constant, given = found
+        x = self._read(number, layer, 1 - place)
+        if constant.size == 1:
             function = Function("linear", (1.0, _real(constant, given)))
-            x = self._read(number, layer, 1 - place)
             table = self._table("add", AddAttributes(output), x, *_everywhere(constant, given))
             return self._builder.lookup(self._name(number), x, function, output, table)
-        a, b = (self._read(number, layer, place) for place in (0, 1))
-        return self._builder.add(self._name(number), a, b, output)
+        return self._offset(number, layer, found, subtracts=False)
+
+    def _subtract(self, number: int, layer: Layer) -> str:
+        """A constant from a map, or a map from a constant number."""
+        found = self._constant(number, layer)
+        if found is None:
+            raise self._refuser.layer(
+                number, "it subtracts a map, and kilograd subtracts constants from maps"
+            )
+        place, constant, given = found
+        output = self._quantization(number)
+        x = self._read(number, layer, 1 - place)
+        if place == 1:
+            return self._offset(number, layer, found, subtracts=True)
+        if constant.size > 1:
+            raise self._refuser.layer(
+                number,
+                "it subtracts a map from a constant of several numbers, and kilograd from one "
+                "number",
+            )
+        table = difference_table(constant, given, self._builder.type_of(x).quantized(), output)
+        function = Function("linear", (-1.0, _real(constant, given)))
+        return self._builder.lookup(self._name(number), x, function, output, table)
+
+    def _offset(
+        self,
+        number: int,
+        layer: Layer,
+        found: tuple[int, NDArray[np.int8], Quantization],
+        *,
+        subtracts: bool,
+    ) -> str:
+        """A map and a constant for each of its channels."""
+        place, constant, given = found
+        x = self._read(number, layer, 1 - place)
+        type_, channels = self._builder.type_of(x), self._builder.type_of(x).shape[2]
+        shape = _aligned(constant.shape, self._tensor(layer, 1 - place).shape)
+        if shape not in {(1, 1, channels), (1, 1, 1)}:
+            raise self._refuser.layer(
+                number,
+                f"its constant has the shape {list(constant.shape)}, and kilograd adds one number "
+                "to a map, or one for each channel",
+            )
+        constants = np.broadcast_to(constant.ravel(), channels)
+        unit, terms = offset_terms(constants, given, type_.quantized(), subtracts=subtracts)
+        attributes = OffsetAttributes(self._quantization(number), unit, terms)
+        return self._builder.offset(self._name(number), x, attributes)
 
     def _multiply(self, number: int, layer: Layer) -> str:
         """Two maps, or a map and constants; with one constant, a function of one number."""

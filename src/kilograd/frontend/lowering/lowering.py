@@ -57,6 +57,7 @@ class Lowering(HeadBuilder, ElementwiseBuilder):
             "depthwise": self._depthwise,
             "dense": self._dense,
             "add": self._add,
+            "subtract": self._subtract,
             "multiply": self._multiply,
             "lookup": self._lookup,
             "logistic": self._lookup,

@@ -223,6 +223,7 @@ OPERATORS: Mapping[str, Operator] = {
     "SOFTMAX": Operator("softmax"),
     "LOG_SOFTMAX": Operator("log_softmax"),
     "MUL": Operator("multiply", "MulOptions"),
+    "SUB": Operator("subtract", "SubOptions"),
     "LOGISTIC": Operator("logistic", None, _function("logistic", tables.logistic)),
     "TANH": Operator("lookup", None, _function("tanh", tables.tanh)),
     "HARD_SWISH": Operator("lookup", None, _function("hard_swish", tables.hard_swish)),
