@@ -10,8 +10,12 @@ from kilograd.compiler import compile_model
 from kilograd.data import Dataset, Samples, load_dataset
 from kilograd.device.host import HostDevice
 from kilograd.errors import ModelError
+from kilograd.frontend.builder import GraphBuilder
+from kilograd.frontend.constant_channels import Parameters
 from kilograd.frontend.open import input_spec, load_model
+from kilograd.ir import Quantization
 from kilograd.ops import REGISTRY
+from kilograd.ops.spaced import SpacedWindow
 from kilograd.scheme import Scheme, load_scheme
 from kilograd.targets import get_target
 from kilograd.toolchain import build_host_library
@@ -74,6 +78,26 @@ def test_forward_agrees_with_the_integers_of_a_small_network(tmp_path):
     inputs, _ = blobs(graph, 40)
     network = float32.Float32Network(graph, load_scheme("head", graph))
     assert correlation(device_logits(graph, inputs), float_logits(network, inputs)) > 0.99
+
+
+def test_forward_agrees_where_windows_are_dilated_and_strides_differ():
+    rng = np.random.default_rng(5)
+
+    def parameters(*shape, outputs):
+        weight = rng.integers(-127, 128, shape).astype(np.int8)
+        return Parameters(weight, np.zeros(outputs, np.int32), np.full(outputs, 3e-3))
+
+    builder = GraphBuilder("spaced", 10, 9, 3, Quantization((0.03,), 0))
+    output = Quantization((0.05,), -100)
+    dilated = SpacedWindow(3, 3, 1, 2, 1, 2, 2, 1, 2, 2)
+    x = builder.conv("dilated", "input", parameters(8, 3, 3, 3, outputs=8), dilated, output)
+    strides = SpacedWindow(3, 2, 2, 1, 1, 0, 1, column_stride=1)
+    x = builder.depthwise("strides", x, parameters(3, 2, 8, outputs=8), strides, output)
+    x = builder.average_pool("pool", x)
+    graph = builder.finish(builder.dense("head", x, parameters(4, 8, outputs=4)))
+    inputs = rng.integers(-128, 128, (40, 10, 9, 3)).astype(np.int8)
+    network = float32.Float32Network(graph, load_scheme("full", graph))
+    assert correlation(device_logits(graph, inputs), float_logits(network, inputs)) > 0.98
 
 
 @pytest.mark.parametrize("scheme", ["head", "bias:3", "last:5", "full"])

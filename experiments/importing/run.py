@@ -1,9 +1,10 @@
 """Trains networks from files, and writes experiments/importing/results.json.
 
-    python -m experiments.importing.run [tuning] [rates] [resolutions] [--only TEXT]
+    python -m experiments.importing.run [tuning] [rates] [largest] [resolutions] [--only TEXT]
 
 Without arguments everything, in about an hour on two cores. Rates are compared on a validation part
-of the training samples; test samples are only read for `tuning`, at the default rate.
+of the training samples, or by cross-validation on them; test samples are only read for `tuning`, at
+the default rate.
 """
 
 from __future__ import annotations
@@ -19,6 +20,10 @@ from experiments.common.paths import checkpoint
 from experiments.common.programs import BOARD, measure_anywhere, open_cached
 from experiments.importing import LEDGER
 from experiments.importing.wanted import (
+    FOLD_SEEDS,
+    FOLDS,
+    LARGEST_RATES,
+    LIMITED,
     RATES,
     RESOLUTIONS,
     RESOLVED_MODEL,
@@ -30,6 +35,7 @@ from experiments.importing.wanted import (
 )
 from kilograd.compiler import Program, compile_model
 from kilograd.data import Dataset, load_dataset
+from kilograd.data.validation import folds
 from kilograd.frontend.open import input_spec, load_model
 from kilograd.scheme import load_scheme
 from kilograd.search.tasks import make_task
@@ -99,6 +105,30 @@ def measure_rates(ledger: Ledger, only: str) -> None:
     _run(ledger, "rates", jobs)
 
 
+def _cross_validated(one: Tuning, rate: float) -> tuple[str, list[Row]]:
+    spec = input_spec(load_model(str(one.path), 2))
+    parts = folds(load_dataset(one.data, spec, test_limit=0), FOLDS, 0)
+    rows: list[Row] = []
+    with open_cached(_program(one, len(parts[0].class_names))) as device:
+        for part in parts:
+            for seed in FOLD_SEEDS:
+                result = train(device, part, TrainingOptions(one.epochs, rate, seed=seed))
+                rows.append({"rate": rate, "accuracy": round(result.after.accuracy, 6)})
+    return f"{one.name} | {rate:g}", rows
+
+
+def measure_largest(ledger: Ledger, only: str) -> None:
+    """Networks with a trained head at larger and larger rates, by cross-validation."""
+    jobs = (
+        delayed(_cross_validated)(one, rate)
+        for one in LIMITED
+        if only in one.name
+        for rate in LARGEST_RATES
+        if f"{one.name} | {rate:g}" not in ledger.get("largest", {})
+    )
+    _run(ledger, "largest", jobs)
+
+
 def _resolved(extent: int) -> tuple[str, Row]:
     model, pack = checkpoint(RESOLVED_MODEL), PACKS[RESOLVED_PACK]
     resolution = (extent, extent)
@@ -137,6 +167,7 @@ def _run(ledger: Ledger, part: str, jobs: Iterator[object]) -> None:
 PARTS: dict[str, Part] = {
     "tuning": measure_tuning,
     "rates": measure_rates,
+    "largest": measure_largest,
     "resolutions": measure_resolutions,
 }
 

@@ -6,7 +6,7 @@ from statistics import mean
 
 from experiments.common.ledgers import Ledger, Row
 from experiments.common.markdown import table
-from experiments.importing.wanted import RATES, RESOLUTIONS, TUNINGS
+from experiments.importing.wanted import LARGEST_RATES, LIMITED, RATES, RESOLUTIONS, TUNINGS
 
 
 def _mean(rows: list[Row], what: str = "accuracy") -> float:
@@ -44,6 +44,26 @@ def rates(ledger: Ledger) -> str:
     return table(header, rows)
 
 
+def largest_rates(ledger: Ledger) -> str:
+    """Accuracy by cross-validation at each rate, from a trained head on."""
+    rows = [
+        [
+            one.name,
+            *(
+                f"{_mean(ledger['largest'][f'{one.name} | {rate:g}']):.1f}"
+                for rate in LARGEST_RATES
+            ),
+        ]
+        for one in LIMITED
+    ]
+    columns = (
+        mean(_mean(ledger["largest"][f"{one.name} | {rate:g}"]) for one in LIMITED)
+        for rate in LARGEST_RATES
+    )
+    rows.append(["mean", *(f"{accuracy:.1f}" for accuracy in columns)])
+    return table(["network", *(f"{rate:g}" for rate in LARGEST_RATES)], rows)
+
+
 def resolutions(ledger: Ledger) -> str:
     """What MCUNet takes and learns at each resolution."""
     rows = [
@@ -61,4 +81,9 @@ def resolutions(ledger: Ledger) -> str:
     return table(header, rows)
 
 
-TABLES = {"tuning": tuning, "foreign_rates": rates, "resolutions": resolutions}
+TABLES = {
+    "tuning": tuning,
+    "foreign_rates": rates,
+    "largest_rates": largest_rates,
+    "resolutions": resolutions,
+}

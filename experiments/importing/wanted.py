@@ -10,6 +10,9 @@ from experiments.common.paths import SHARED, data_file
 #: Rates that the default is compared with; each is a little more than three times the last.
 RATES = (0.0005, 0.0015, 0.005, 0.015, 0.05)
 SEEDS = (0, 1, 2)
+#: Largest rates from a trained head on, compared by cross-validation, in so many parts and seeds.
+LARGEST_RATES = (0.005, 0.01, 0.015, 0.02, 0.03, 0.04, 0.05)
+FOLDS, FOLD_SEEDS = 4, (0, 1, 2, 3)
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,9 @@ TUNINGS = (
     Tuning("resnet8, fresh head", _RESNET, "flowers5_128", "last:6", 2, has_own_head=False),
     Tuning("vww_96, five flowers", _VWW, "flowers5_128", "last:14", 2, has_own_head=False),
 )
+
+#: Networks whose default rate that limit decides.
+LIMITED = tuple(one for one in TUNINGS if one.has_own_head and one.limit is None)
 
 #: Extents at which MCUNet is measured.
 RESOLUTIONS = (96, 128, 160, 192)
