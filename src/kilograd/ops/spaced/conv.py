@@ -12,7 +12,7 @@ from kilograd.ops.conv.backward import ConvInputGradient, ConvWeightUpdate, conv
 from kilograd.ops.conv.op import Conv
 from kilograd.ops.spaced.cases import gradient_windows, windows
 from kilograd.ops.spaced.window import SpacedAttributes, SpacedGradientAttributes
-from kilograd.ops.spec import PLAIN, Case, Kernel
+from kilograd.ops.spec import DSP, PLAIN, Case, Kernel, Variant
 
 
 class SpacedConv(Conv):
@@ -25,8 +25,8 @@ class SpacedConv(Conv):
     weight_update = "spaced_conv_weight_update"
 
     def kernel(self, attributes: WindowedAttributes, inputs: Sequence[TensorType]) -> Kernel:
-        """kg_spaced_conv, one window at a time."""
-        return spaced(super().kernel(attributes, inputs))
+        """kg_spaced_conv: one window at a time in plain C, four with DSP instructions."""
+        return spaced(super().kernel(attributes, inputs), PLAIN, DSP)
 
     def cases(self) -> Sequence[Case]:
         """Dilation and strides in one direction and both, uneven padding, one position."""
@@ -50,7 +50,7 @@ class SpacedConvInputGradient(ConvInputGradient):
 
     def kernel(self, attributes: WindowGradientAttributes, inputs: Sequence[TensorType]) -> Kernel:
         """kg_spaced_conv_input_gradient, one position of the result at a time."""
-        return spaced(super().kernel(attributes, inputs))
+        return spaced(super().kernel(attributes, inputs), PLAIN)
 
     def gradient_cases(self) -> list[GradientCase]:
         """The forward's windows."""
@@ -65,16 +65,17 @@ class SpacedConvWeightUpdate(ConvWeightUpdate):
 
     def kernel(self, attributes: WindowGradientAttributes, inputs: Sequence[TensorType]) -> Kernel:
         """kg_spaced_conv_weight_update, one weight at a time."""
-        return spaced(super().kernel(attributes, inputs))
+        return spaced(super().kernel(attributes, inputs), PLAIN)
 
     def gradient_cases(self) -> list[GradientCase]:
         """The forward's windows."""
         return _gradient_cases()
 
 
-def spaced(kernel: Kernel) -> Kernel:
-    """The kernel of the same arguments whose window is spaced; it has the plain variant only."""
-    return replace(kernel, name=f"spaced_{kernel.name}", uses={PLAIN: kernel.uses[PLAIN]})
+def spaced(kernel: Kernel, *variants: Variant) -> Kernel:
+    """The kernel of the same arguments whose window is spaced, in some variants of the other."""
+    uses = {variant: kernel.uses[variant] for variant in variants if variant in kernel.uses}
+    return replace(kernel, name=f"spaced_{kernel.name}", uses=uses)
 
 
 def _gradient_cases() -> list[GradientCase]:

@@ -18,7 +18,7 @@ from kilograd.ops.depthwise.op import Depthwise
 from kilograd.ops.spaced.cases import gradient_windows, windows
 from kilograd.ops.spaced.conv import spaced
 from kilograd.ops.spaced.window import SpacedAttributes, SpacedGradientAttributes
-from kilograd.ops.spec import Case, Kernel, Scratch
+from kilograd.ops.spec import PLAIN, Case, Kernel, Scratch
 
 
 class SpacedDepthwise(Depthwise):
@@ -88,7 +88,7 @@ class SpacedDepthwiseWeightUpdate(DepthwiseWeightUpdate):
 
     def kernel(self, attributes: WindowGradientAttributes, inputs: Sequence[TensorType]) -> Kernel:
         """kg_spaced_depthwise_weight_update; needs no scratch."""
-        return spaced(super().kernel(attributes, inputs))
+        return spaced(super().kernel(attributes, inputs), PLAIN)
 
     def gradient_cases(self) -> list[GradientCase]:
         """The forward's windows."""
@@ -97,7 +97,7 @@ class SpacedDepthwiseWeightUpdate(DepthwiseWeightUpdate):
 
 def _without_scratch(kernel: Kernel) -> Kernel:
     arguments = tuple(one for one in kernel.arguments if not isinstance(one, Scratch))
-    return spaced(replace(kernel, arguments=arguments))
+    return spaced(replace(kernel, arguments=arguments), PLAIN)
 
 
 def _gradient_cases() -> list[GradientCase]:

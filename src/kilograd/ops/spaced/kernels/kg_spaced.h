@@ -20,9 +20,13 @@ typedef struct {
     const int8_t *shift;
 } kg_spaced_conv_parameters;
 
-/* scratch: int16 [kernel_height * kernel_width * channels] */
-void kg_spaced_conv_plain(const kg_spaced_conv_parameters *p, const int8_t *x, const int32_t *bias,
-                          const int8_t *weight, int8_t *y, uint32_t *scratch);
+/* scratch: as kg_conv */
+#define KG_SPACED_CONV(variant)                                                                    \
+    void variant(const kg_spaced_conv_parameters *p, const int8_t *x, const int32_t *bias,         \
+                 const int8_t *weight, int8_t *y, uint32_t *scratch)
+
+KG_SPACED_CONV(kg_spaced_conv_plain);
+KG_SPACED_CONV(kg_spaced_conv_dsp);
 
 typedef struct {
     KG_SPACED_WINDOW_MEMBERS;
