@@ -16,12 +16,14 @@ from pathlib import Path
 from experiments import (
     ablation,
     accuracy,
+    exponents,
     features,
     few,
     foundation,
     importing,
     memory,
     online,
+    optimizers,
     personalization,
     pytorch,
     qas,
@@ -37,6 +39,7 @@ from experiments.commands import MARK, commands_table, made_by
 from experiments.common.charts import Chart, figures, figures_in, svg
 from experiments.common.ledgers import Ledger, ledger_text, read_ledger
 from experiments.common.paths import DOCS, ROOT
+from experiments.exponents import tables as exponents_tables
 from experiments.features import tables as features_tables
 from experiments.few import tables as few_tables
 from experiments.foundation import tables as foundation_tables
@@ -48,6 +51,7 @@ from experiments.memory import tables as memory_tables
 from experiments.online import check as online_check
 from experiments.online import figure as online_figure
 from experiments.online import tables as online_tables
+from experiments.optimizers import tables as optimizers_tables
 from experiments.packs import tables as pack_tables
 from experiments.personalization import check as personalization_check
 from experiments.personalization import figure as personalization_figure
@@ -90,6 +94,7 @@ PAGES = (_README, *(DOCS / f"{page}.md" for page in _DOCS))
 _TABLES: Mapping[Path, Mapping[str, Make]] = {
     ablation.LEDGER: ablation_tables.TABLES,
     accuracy.LEDGER: accuracy_tables.TABLES,
+    exponents.LEDGER: exponents_tables.TABLES,
     features.LEDGER: features_tables.TABLES,
     few.LEDGER: few_tables.TABLES,
     foundation.LEDGER: foundation_tables.TABLES,
@@ -97,6 +102,7 @@ _TABLES: Mapping[Path, Mapping[str, Make]] = {
     memory.LEDGER: memory_tables.TABLES,
     memory.ORDER_LEDGER: memory_tables.ORDER_TABLES,
     online.LEDGER: online_tables.TABLES,
+    optimizers.LEDGER: optimizers_tables.TABLES,
     personalization.LEDGER: personalization_tables.TABLES,
     pytorch.LEDGER: pytorch_tables.TABLES,
     qas.LEDGER: qas_tables.TABLES,

@@ -60,7 +60,8 @@ def forward(item: OperatorCase, arrays):
             weight = merge(weight, arrays[3], attributes.trained_channels, x.shape[2])
         sums = real.pointwise(x, weight)
     else:
-        sums = getattr(real, item.spec.name)(x, weight, attributes.window)
+        slide = real.depthwise if item.spec.name.endswith("depthwise") else real.conv
+        sums = slide(x, weight, attributes.window)
     scales = types[0].scale * np.asarray(types[2].scales) / attributes.output.scale
     return ((sums + arrays[1]) * scales).reshape(item.outputs[0].shape)
 
@@ -292,4 +293,13 @@ BACKWARD = {
     "conv_weight_update": _window_weight_update(real.conv, 3),
     "depthwise_weight_update": _window_weight_update(real.depthwise, 2),
     "bias_update": _bias_update,
+}
+BACKWARD |= {
+    f"spaced_{name}": BACKWARD[name]
+    for name in (
+        "conv_input_gradient",
+        "depthwise_input_gradient",
+        "conv_weight_update",
+        "depthwise_weight_update",
+    )
 }
