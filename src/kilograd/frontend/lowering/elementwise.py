@@ -71,7 +71,8 @@ class ElementwiseBuilder(LayerReader):
         """A map and a constant for each of its channels."""
         place, constant, given = found
         x = self._read(number, layer, 1 - place)
-        type_, channels = self._builder.type_of(x), self._builder.type_of(x).shape[2]
+        type_ = self._builder.type_of(x)
+        channels = type_.shape[2]
         shape = _aligned(constant.shape, self._tensor(layer, 1 - place).shape)
         if shape not in {(1, 1, channels), (1, 1, 1)}:
             raise self._refuser.layer(

@@ -6,10 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kilograd.ir import Quantization
+from kilograd.ops.add.op import LEFT_SHIFT
 from kilograd.ops.arithmetic import multiply_by_quantized_multiplier, quantize_multiplier
-
-#: Bits that both halves are shifted up by before they are scaled.
-LEFT_SHIFT = 20
 
 #: Largest magnitude of a term: 255 steps of the larger scale, of which two make a unit.
 MOST_TERM = 255 << (LEFT_SHIFT - 1)
