@@ -117,6 +117,9 @@ def compare(content, samples, *, channels_last=(), optimized=False):
         constants = {n: v.data for n, v in graph.values.items() if v.data is not None}
         for node in graph.nodes[:-1]:
             (made,) = node.outputs
+            if node.layer.endswith("_copies") and node.inputs[0] in theirs:
+                each = graph.type_of(made).shape[2] // theirs[node.inputs[0]].shape[2]
+                theirs[made] = theirs[node.inputs[0]].repeat(each, axis=2)
             if made not in theirs:
                 continue
             result.chained.add(known[made], theirs[made])

@@ -287,10 +287,6 @@ REFUSED = {
         ["it joins its maps along dimension 2, and kilograd does so along the last"],
     ),
     "joined vectors": (ending(joined(1)), ["it joins flattened maps", "join the maps, then"]),
-    "groups": (
-        ending(lambda d: d.conv(d.conv("sample_q", 4), 4, group=2)),
-        ["(Conv, layer_5): kilograd has no grouped convolutions beside depthwise ones"],
-    ),
     "dilated pool": (
         of_map("MaxPool", (1, 4, 6, 6), kernel_shape=(2, 2), dilations=(2, 2)),
         ["its window is dilated, and kilograd's are not dilated"],

@@ -121,8 +121,14 @@ def test_dilated_windows_and_strides_that_differ_are_spaced(load):
     assert windows(load(DRAFTS["dilated along one tap"]())) == [Window(1, 3)]
 
 
-@pytest.mark.parametrize("what", ["causal", "dilated depthwise", "strides that differ"])
-def test_a_training_step_of_spaced_windows_is_the_same_on_a_board(what, load):
+@pytest.mark.parametrize(
+    "what",
+    [
+        *("causal", "dilated depthwise", "strides that differ"),
+        *("grouped", "several filters on each channel"),
+    ],
+)
+def test_a_training_step_is_the_same_on_a_board(what, load):
     graph = load(DRAFTS[what](), 3)
     for target, device in (("host", "host"), ("cortex-m4", "unicorn")):
         program = compile_model(graph, load_scheme("full", graph), get_target(target))
@@ -135,6 +141,27 @@ def test_several_filters_on_one_channel_are_a_convolution(load):
     assert operators(graph) == ["conv", "average_pool", "dense"]
     weight = draft.tensors[draft.operators[0].inputs[1]].data
     assert np.array_equal(graph.values["layer0.weight"].array[..., 0], weight[0].transpose(2, 0, 1))
+
+
+def test_several_filters_on_each_channel_read_copies_of_it(load):
+    draft = DRAFTS["several filters for each channel"]()
+    graph = load(draft)
+    assert operators(graph) == ["pointwise", "depthwise", "average_pool", "dense"]
+    assert layers(graph) == ["layer0_copies", "layer0", "head"]
+    assert graph.type_of("layer0_copies").quantization == graph.inputs[0].type.quantization
+    weight = draft.tensors[draft.operators[0].inputs[1]].data
+    assert np.array_equal(graph.values["layer0.weight"].array, weight[..., 0].transpose(1, 2, 0))
+
+
+def test_a_grouped_convolution_has_zeros_between_its_groups(load):
+    draft = DRAFTS["grouped"]()
+    weight = load(draft).values["layer0.weight"].array
+    stored = draft.tensors[draft.operators[0].inputs[1]].data
+    assert weight.shape == (12, 3, 3, 6)
+    assert np.array_equal(weight[:6, ..., :3], stored[:6])
+    assert np.array_equal(weight[6:, ..., 3:], stored[6:])
+    assert not weight[:6, ..., 3:].any()
+    assert not weight[6:, ..., :3].any()
 
 
 def test_a_dense_layer_is_a_convolution_over_the_map(load):
@@ -313,10 +340,12 @@ def random_networks(draw):
         geometry = {"taps": taps, "strides": strides, "padding": padding} | dilations
         if kind == "conv":
             scales = draw(st.sampled_from([None, 1]))
-            outputs = draw(st.integers(1, 6))
-            x = draft.conv(x, (1, rows, columns), outputs, scales=scales, **geometry, **chosen)
+            group = draw(st.sampled_from([n for n in (1, 2, 3, 4) if channels % n == 0]))
+            outputs = group * draw(st.integers(1, 6 // group))
+            geometry |= {"scales": scales, "group": group}
+            x = draft.conv(x, (1, rows, columns), outputs, **geometry, **chosen)
         elif kind == "depthwise":
-            outputs = channels if channels > 1 else draw(st.integers(1, 4))
+            outputs = channels * draw(st.integers(1, max(1, 4 // channels)))
             x = draft.depthwise(x, (1, rows, columns), outputs, **geometry, **chosen)
         elif kind == "add":
             y = draft.conv(x, (1, height, width), channels, (1, 1), scale=draw(st.floats(0.004, 2)))

@@ -12,7 +12,6 @@ from tflite_mistakes import (
     ending,
     every_type,
     float_network,
-    grouped,
     joined,
     large_bias,
     mean_of_variable_axes,
@@ -123,10 +122,17 @@ REFUSED = {
     ),
     "large bias": (changed(large_bias), ["layer layer0: the bias 1,073,741,824 of channel 1"]),
     "variable weight": (changed(variable_weight), ["its weight is not a constant"]),
-    "grouped": (ending(grouped), ["kilograd has no grouped convolutions"]),
-    "depth multiplier": (
-        ending(lambda d: d.depthwise(0, (1, 6, 6), 6)),
-        ["it makes 6 channels of 3, and kilograd's depthwise layers make as many as they read"],
+    "groups that leave channels over": (
+        ending(lambda d: d.conv(d.conv(0, (1, 6, 6), 5), (1, 6, 6), 4, group=2)),
+        ["layer 1 (CONV_2D, layer1): its 4 filters read 2 channels each, and there are 5"],
+    ),
+    "groups without filters": (
+        ending(lambda d: d.conv(0, (1, 6, 6), 4, group=3)),
+        ["its 4 filters read 1 channels each, and there are 3"],
+    ),
+    "filters for some channels": (
+        ending(lambda d: d.depthwise(0, (1, 6, 6), 4, DepthMultiplier=1)),
+        ["it makes 4 channels of 3, and depthwise layers make as many from each"],
     ),
     "activation that clamps": (
         set_option(1, FusedActivationFunction=RELU),

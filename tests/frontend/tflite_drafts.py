@@ -43,6 +43,20 @@ def several_filters():
     return ended(draft, draft.depthwise(0, (1, 3, 3), 5, (4, 3), (2, 2)))
 
 
+def filters_on_each_channel():
+    """One that is padded by the layer before it, then one with a window that is dilated."""
+    draft = Draft((1, 6, 7, 3))
+    x = draft.pad(0, ((0, 0), (1, 0), (0, 2), (0, 0)))
+    x = draft.depthwise(x, (1, 3, 4), 6, (3, 3), (2, 2), VALID)
+    dilations = {"DilationHFactor": 2, "DilationWFactor": 1}
+    return ended(draft, draft.depthwise(x, (1, 3, 4), 12, **dilations))
+
+
+def grouped(group, taps=(3, 3), outputs=12):
+    draft = Draft((1, 5, 4, 6))
+    return ended(draft, draft.conv(0, (1, 5, 4), outputs, taps, group=group))
+
+
 def padded():
     """Two layers that read one padded map, and padding around padding."""
     draft = Draft((1, 5, 6, 3), seed=4)
@@ -302,6 +316,11 @@ DRAFTS = {
     "depthwise strides": lambda: depthwise((1, 8, 9, 5), (4, 9), (3, 3), (2, 1), SAME, (1, 1)),
     "causal": causal,
     "several filters": several_filters,
+    "several filters on each channel": filters_on_each_channel,
+    "grouped": lambda: grouped(2),
+    "grouped, pointwise": lambda: grouped(3, (1, 1)),
+    "a group for each channel": lambda: grouped(6),
+    "several filters for each channel": lambda: grouped(6, outputs=18),
     "padded": padded,
     "hidden dense": hidden_dense,
     "flattened": flattened,

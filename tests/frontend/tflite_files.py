@@ -93,8 +93,19 @@ class Draft:
             self.constant("bias", bias, products),
         ]
 
-    def conv(self, x, shape, outputs, taps=(3, 3), strides=(1, 1), padding=SAME, scales=None, **o):
-        given = self.weights(x, (outputs, *taps, self.tensors[x].shape[3]), 0, scales)
+    def conv(
+        self,
+        x,
+        shape,
+        outputs,
+        taps=(3, 3),
+        strides=(1, 1),
+        padding=SAME,
+        scales=None,
+        group=1,
+        **o,
+    ):
+        given = self.weights(x, (outputs, *taps, self.tensors[x].shape[3] // group), 0, scales)
         options = self.window(strides, padding) | o
         return self.append("CONV_2D", [x, *given], (*shape, outputs), "Conv2DOptions", **options)
 

@@ -78,13 +78,6 @@ def large_bias(draft):
     weight.scales = (weight.scales[0], 100.5 * 2.0**-30 * 0.07 / 0.05, *weight.scales[2:])
 
 
-def grouped(draft):
-    weight = draft.weights(0, (4, 3, 3, 1), 0)
-    table = "Conv2DOptions"
-    options = draft.window((1, 1), 0)
-    return draft.append("CONV_2D", [0, *weight], (1, 6, 6, 4), table, **options)
-
-
 def rescaling_pool(draft):
     x = draft.pool(0, (6, 6), (1, 1, 1, 3))
     draft.tensors[x].scales = (0.06,)

@@ -6,12 +6,14 @@ import math
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kilograd.errors import ModelError
 from kilograd.frontend.builder import GraphBuilder
 from kilograd.frontend.lowering.dimensions import Dimensions, reordered, usual
 from kilograd.frontend.lowering.elementwise import ElementwiseBuilder
 from kilograd.frontend.lowering.ends import find_ends, is_trivial_transpose
+from kilograd.frontend.lowering.groups import copies, groups_of, spread
 from kilograd.frontend.lowering.head import HeadBuilder
 from kilograd.frontend.lowering.names import model_name
 from kilograd.frontend.lowering.quantization import int8_ends
@@ -144,12 +146,20 @@ class Lowering(HeadBuilder, ElementwiseBuilder):
     def _conv(self, number: int, layer: Layer) -> str:
         x = self._read_map(number, layer, pads=True)
         weight = self._parameters.weight(number, rank=4)
-        _, height, width, channels = weight.shape
-        if channels != self._builder.type_of(x).shape[2]:
+        channels = self._builder.type_of(x).shape[2]
+        groups = groups_of(weight, channels)
+        if groups is None:
             raise self._refuser.layer(
-                number, "kilograd has no grouped convolutions beside depthwise ones"
+                number,
+                f"its {len(weight)} filters read {weight.shape[3]} channels each, and there are "
+                f"{channels}",
             )
-        window = self._window(number, layer, x, (height, width))
+        if groups == channels > 1:
+            return self._filtered(number, layer, x, np.moveaxis(weight[..., 0], 0, 2), 0)
+        if groups > 1:
+            self._parameters.count(number, (groups - 1) * weight.size)
+            weight = spread(weight, channels)
+        window = self._window(number, layer, x, weight.shape[1:3])
         output = self._quantization(number)
         if window == Window(1, 1):
             p = self._parameters.read(number, weight.reshape(len(weight), -1), 0)
@@ -160,22 +170,33 @@ class Lowering(HeadBuilder, ElementwiseBuilder):
     def _depthwise(self, number: int, layer: Layer) -> str:
         x = self._read_map(number, layer, pads=True)
         weight = self._parameters.weight(number, rank=4)
-        copies, height, width, outputs = weight.shape
-        channels = self._builder.type_of(x).shape[2]
-        window = self._window(number, layer, x, (height, width))
-        output = self._quantization(number)
-        if copies != 1 or channels not in {outputs, 1}:
+        outputs, channels = weight.shape[3], self._builder.type_of(x).shape[2]
+        if len(weight) != 1 or outputs % channels:
             raise self._refuser.layer(
                 number,
-                f"it makes {outputs} channels of {channels}, and kilograd's depthwise layers make "
-                "as many as they read",
+                f"it makes {outputs} channels of {channels}, and depthwise layers make as many "
+                "from each that they read",
             )
-        if outputs == channels:
-            p = self._parameters.read(number, weight[0], 3)
-            return self._builder.depthwise(self._name(number), x, p, window, output)
-        # Several filters on one channel are an ordinary convolution.
+        if channels > 1 or outputs == 1:
+            return self._filtered(number, layer, x, weight[0], 3)
+        # Filters on one channel are an ordinary convolution.
+        window = self._window(number, layer, x, weight.shape[1:3])
         p = self._parameters.read(number, np.transpose(weight, (3, 1, 2, 0)), 3)
-        return self._builder.conv(self._name(number), x, p, window, output)
+        return self._builder.conv(self._name(number), x, p, window, self._quantization(number))
+
+    def _filtered(
+        self, number: int, layer: Layer, x: str, weight: NDArray[np.int8], axis: int
+    ) -> str:
+        """Each channel by filters of its own, [height, width, outputs], from copies of it."""
+        outputs, channels = weight.shape[2], self._builder.type_of(x).shape[2]
+        window = self._window(number, layer, x, weight.shape[:2])
+        name = self._name(number)
+        if outputs > channels:
+            self._parameters.count(number, outputs * channels)
+            same, p = self._builder.type_of(x).quantized(), copies(channels, outputs // channels)
+            x = self._builder.pointwise(self._names.choose(f"{name}_copies", name), x, p, same)
+        p = self._parameters.read(number, weight, axis)
+        return self._builder.depthwise(name, x, p, window, self._quantization(number))
 
     def _dense(self, number: int, layer: Layer) -> str:
         """A convolution with a window as large as the map."""

@@ -44,12 +44,20 @@ class ParameterReader:
             )
         if len(tensor.shape) != rank or not tensor.data.size:
             raise self._refuser.layer(number, f"its weight has the shape {list(tensor.shape)}")
-        self._unread -= tensor.data.size
+        self.count(number, tensor.data.size)
+        return tensor.data
+
+    def count(self, number: int, weights: int) -> None:
+        """Note that a layer takes so many weights.
+
+        Raises:
+            ModelError: when the layers take more than any device can hold.
+        """
+        self._unread -= weights
         if self._unread < 0:
             raise self._refuser.layer(
                 number, f"the layers up to this one have more than {_MAX_WEIGHTS:,} weights"
             )
-        return tensor.data
 
     def read(self, number: int, weight: NDArray[np.int8], axis: int) -> Parameters:
         """The parameters of a layer.
