@@ -17,10 +17,12 @@ from kilograd.targets import get_target
 from kilograd.training.divergence import DivergenceMonitor
 from kilograd.training.online import train_online
 from kilograd.training.overshoot import (
+    FIRST_STEPS,
     JUDGED_STEPS,
     LIMIT,
     LOOK_STEPS,
     LOOKS,
+    FirstStepsGuard,
     OvershootGuard,
     removed_error,
     share_of_loss,
@@ -147,11 +149,14 @@ def test_a_stream_at_a_rate_far_too_high_learns(tiny, four, factor):
     assert found.after.accuracy >= good.after.accuracy - 0.03
 
 
-def test_every_device_does_the_same(tiny, four):
+@pytest.mark.parametrize("kept", [0, 5])
+def test_every_device_does_the_same(tiny, four, kept):
     few = Dataset("few", Samples(four.train.inputs[:60], four.train.labels[:60]), four.test, "abcd")
     digests = set()
+    memory = MemoryOptions.for_program(tiny, per_class=kept) if kept else None
+    program = tiny.remembering(memory.samples) if memory is not None else tiny
     for device in ("reference", "host", "unicorn"):
-        found = run(tiny, few, 0.8, device)
+        found = run(program, few, 0.8, device, memory=memory)
         assert found.divergences
         digests.add(found.state_digest)
     assert len(digests) == 1
@@ -159,10 +164,58 @@ def test_every_device_does_the_same(tiny, four):
 
 def test_sorted_samples_say_nothing_of_the_rate(tiny, four):
     """Steps on samples that are alike do much to each other, at any rate."""
-    memory = MemoryOptions.for_program(tiny, per_class=5)
-    for kept in (None, memory):
-        found = run(tiny.remembering(memory.samples), four, 0.05, order="sorted", memory=kept)
-        assert found.divergences == []
+    assert run(tiny, four, 0.05, order="sorted").divergences == []
+
+
+@pytest.mark.parametrize(("removed", "goes_back"), [(2.5, False), (3.5, True)])
+def test_first_steps_are_judged_together(tiny, removed, goes_back):
+    before = np.zeros(4, np.int32)
+    error = np.full(4, 0.25)
+    error[1] -= 1
+    with open_device(tiny, "host") as device:
+        device.initialize(3)
+        start = device.read_state()
+        monitor = DivergenceMonitor(device, LearningRate.from_float(0.4))
+        guard = FirstStepsGuard(monitor)
+        device.train_step(np.full(tiny.graph.inputs[0].type.shape, 20, np.int8), 1, monitor.rate)
+        learned = device.read_state()
+        for step in range(FIRST_STEPS):
+            assert guard.is_due
+            assert device.read_state() == learned
+            # A few that remove nothing do not change the median.
+            factor = removed if step % 5 else 0.0
+            guard.look(before, (-factor * error * 2**16).astype(np.int32), 1)
+        assert guard.is_due == goes_back
+        assert bool(monitor.divergences) == goes_back
+        assert device.read_state()[12:] == (start if goes_back else learned)[12:]
+
+
+def test_first_steps_are_judged_anew_once_the_rate_has_changed(tiny):
+    before, after = np.zeros(4, np.int32), np.array([-(5 << 16), 0, 0, 0], np.int32)
+    with open_device(tiny, "host") as device:
+        device.initialize(3)
+        monitor = DivergenceMonitor(device, LearningRate.from_float(0.4))
+        guard = FirstStepsGuard(monitor)
+        for _ in range(FIRST_STEPS - 1):
+            guard.look(before, after, 1)
+        monitor.overshot()
+        for _ in range(FIRST_STEPS):
+            guard.look(before, before, 1)
+        assert not guard.is_due
+        assert len(monitor.divergences) == 1
+
+
+@pytest.mark.parametrize("order", ["sorted", "shuffled"])
+def test_a_stream_with_a_memory_learns_at_rates_far_too_high(tiny, four, order):
+    memory = MemoryOptions.for_program(tiny, per_class=20)
+    program = tiny.remembering(memory.samples)
+    good, *others = (
+        run(program, four, 0.02 * factor, order=order, memory=memory) for factor in (1, 10, 50)
+    )
+    assert good.divergences == []
+    assert others[-1].divergences
+    for found in others:
+        assert found.after.accuracy >= good.after.accuracy - 0.03
 
 
 @pytest.mark.thorough

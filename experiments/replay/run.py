@@ -36,6 +36,9 @@ DATA = ("flowers17", "flowers5", "grocery81", "cifar10", "oxford_pets3", "person
 SEEDS = (0, 1, 2)
 
 SHUFFLED, SORTED, LATE, RARE = "shuffled", "sorted", "late class", "nine to one"
+KEPT = "sorted, 20 a class"
+#: Multiples of the default rate.
+FACTORS = (3, 10, 50)
 
 
 @dataclass(frozen=True)
@@ -84,14 +87,18 @@ class Scenario:
 SCENARIOS = {
     SHUFFLED: Scenario("shuffled"),
     SORTED: Scenario("sorted"),
-    "sorted, 20 a class": Scenario("sorted", per_class=20),
+    KEPT: Scenario("sorted", per_class=20),
     "sorted, 50 a class": Scenario("sorted", per_class=50),
     "sorted, 64 KB": Scenario("sorted", room_bytes=64 << 10),
     "shuffled, 20 a class": Scenario("shuffled", per_class=20),
     LATE: Scenario("sorted", per_class=20, comes_late=True),
     RARE: Scenario("shuffled", rare=9),
     f"{RARE}, 20 a class": Scenario("shuffled", per_class=20, rare=9),
-    **{f"{factor} times the rate": Scenario("shuffled", rate=factor) for factor in (3, 10, 50)},
+    **{f"{factor} times the rate": Scenario("shuffled", rate=factor) for factor in FACTORS},
+    **{
+        f"{KEPT}, {factor} times the rate": Scenario("sorted", per_class=20, rate=factor)
+        for factor in FACTORS
+    },
 }
 
 

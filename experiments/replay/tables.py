@@ -6,11 +6,26 @@ import numpy as np
 
 from experiments.common.ledgers import Ledger, Row
 from experiments.common.markdown import spread, table
-from experiments.replay.run import DATA, LATE, SCENARIOS, SCHEMES, SEEDS, SHUFFLED, Cell
+from experiments.replay.run import (
+    DATA,
+    FACTORS,
+    KEPT,
+    LATE,
+    SCENARIOS,
+    SCHEMES,
+    SEEDS,
+    SHUFFLED,
+    Cell,
+)
 
-_RATES = [SHUFFLED, *(name for name, scenario in SCENARIOS.items() if scenario.rate != 1)]
+#: Streams at the default rate -> those that begin with a rate that is too high.
+RATES = {
+    first: [f"{prefix}{factor} times the rate" for factor in FACTORS]
+    for first, prefix in ((SHUFFLED, ""), (KEPT, f"{KEPT}, "))
+}
+_TOO_HIGH = [name for name, scenario in SCENARIOS.items() if scenario.rate != 1]
 _RARE = [name for name, scenario in SCENARIOS.items() if scenario.rare > 1]
-_IN_ORDER = [name for name in SCENARIOS if name not in (LATE, *_RARE, *_RATES[1:])]
+_IN_ORDER = [name for name in SCENARIOS if name not in (LATE, *_RARE, *_TOO_HIGH)]
 
 
 def _rows(ledger: Ledger, data: str, scheme: str, scenario: str) -> list[Row]:
@@ -90,13 +105,15 @@ def rates(ledger: Ledger) -> str:
     """Means over the packs at rates that are too high, and how often a run went back."""
     body: list[list[str]] = []
     for scheme in SCHEMES:
-        for scenario in _RATES:
-            means = mean_accuracy(ledger, scheme, scenario)
-            rows = [row for data in DATA for row in _rows(ledger, data, scheme, scenario)]
-            backs = sum(row["divergences"] for row in rows) / max(len(rows), 1)
-            name = "the default rate" if scenario == SHUFFLED else scenario
-            body.append([scheme, name, "" if means is None else spread(means), f"{backs:.1f}"])
-    return table(["scheme", "rate", "accuracy", "times it went back, a run"], body)
+        for first, scenarios in RATES.items():
+            for scenario in (first, *scenarios):
+                means = mean_accuracy(ledger, scheme, scenario)
+                rows = [row for data in DATA for row in _rows(ledger, data, scheme, scenario)]
+                backs = sum(row["divergences"] for row in rows) / max(len(rows), 1)
+                rate = scenario.rpartition(", ")[2] if scenario != first else "the default rate"
+                told = "–" if means is None else spread(means)
+                body.append([scheme, first, rate, told, f"{backs:.1f}"])
+    return table(["scheme", "stream", "rate", "accuracy", "times it went back, a run"], body)
 
 
 def rare(ledger: Ledger) -> str:

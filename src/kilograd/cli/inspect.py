@@ -104,7 +104,8 @@ def _notes(graph: Graph) -> list[str]:
         pixels = "features are computed from raw samples"
     elif sample.shape[2] in IMAGE_CHANNELS:
         table = input_spec(graph).pixel_table()
-        pixels = f"pixels 0 to 255 become {table[0]} to {table[-1]}"
+        ends = dict.fromkeys(zip(table[0].tolist(), table[-1].tolist(), strict=True))
+        pixels = f"pixels 0 to 255 become {', '.join(f'{low} to {high}' for low, high in ends)}"
     else:
         pixels = "samples come from an .npz pack"
     columns = "bias and weight are the bytes that this adds to SRAM"

@@ -60,7 +60,8 @@ InputRangeOption = Annotated[
     typer.Option(
         "--input-range",
         help="Let the darkest and the brightest pixel stand for these numbers, such as 0,1 or "
-        "-1,1. The default is what the model says, or the ends of what its input can hold.",
+        "-1,1; give two for each channel where they differ. The default is what the model says, or "
+        "the ends of what its input can hold.",
     ),
 ]
 ResolutionOption = Annotated[

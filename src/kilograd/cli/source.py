@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import dataclass
 
 from kilograd.cli.blame import blame
 from kilograd.errors import UserError
 from kilograd.frontend.open import check_classes, load_model
-from kilograd.ir import Graph
+from kilograd.ir import Graph, is_pixel_range
 
 _MOST_PIXELS = 4096
 
@@ -51,26 +50,25 @@ class ModelSource:
         )
 
 
-def parse_range(text: str | None) -> tuple[float, float] | None:
-    """Two numbers with a comma between them.
+def parse_range(text: str | None) -> tuple[float, ...] | None:
+    """Two numbers with a comma between them, or two for each channel.
 
     Raises:
         UserError: names the option.
     """
     if text is None:
         return None
-    parts = text.split(",")
     try:
-        low, high = float(parts[0]), float(parts[-1])
+        ends = tuple(map(float, text.split(",")))
     except ValueError:
-        low = high = math.nan
-    if len(parts) != 2 or not -math.inf < low < high < math.inf:  # noqa: PLR2004 - from, to
+        ends = ()
+    if not is_pixel_range(ends):
         raise UserError(
             f"{text!r} is not a range of two numbers that rises",
             where="--input-range",
-            hint="write 0,1 or -1,1 or 0,255",
+            hint="write 0,1 or -1,1 or 0,255, or two such numbers for each channel",
         )
-    return low, high
+    return ends
 
 
 def parse_resolution(text: str | None) -> tuple[int, int] | None:

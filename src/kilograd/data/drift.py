@@ -88,11 +88,11 @@ class Drift:
             stream: tells samples of the same index apart.
         """
         table = spec.pixel_table()
-        steps = min(round((1 << _FRACTION_BITS) * spec.pixel_step), _STEEPEST)
+        steps = np.rint(spec.pixel_steps * (1 << _FRACTION_BITS)).clip(0, _STEEPEST)
         bits, moves = _FRACTION_BITS, np.array([1])
         if self.kind == NOISE:
             words = random_bits(seed, index, stream, sample.size * _BYTES // 4).astype("<u4")
             sums = words.view(np.uint8).reshape(-1, _BYTES).sum(axis=1, dtype=np.int64)
             bits, moves = bits + _LOG2_DEVIATION, (sums - _BYTES_MEAN).reshape(sample.shape)
-        shift = (moves * self.amount * steps + (1 << (bits - 1))) >> bits
-        return (sample + shift).clip(int(table[0]), int(table[-1])).astype(np.int8)
+        shift = (moves * self.amount * steps.astype(np.int64) + (1 << (bits - 1))) >> bits
+        return (sample + shift).clip(table[0], table[-1]).astype(np.int8)

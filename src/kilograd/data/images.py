@@ -43,13 +43,12 @@ def read_images(sources: Sequence[tuple[str, Path | bytes]], spec: InputSpec) ->
     """
     inputs = np.empty((len(sources), *spec.shape), np.int8)
     spec.check_images()
-    table = spec.pixel_table()
     told: list[tuple[bool, bool, bool]] = []
 
     def decode(index: int) -> None:
         where, source = sources[index]
         picture = read_picture(where, source, spec)
-        inputs[index] = table[picture.pixels]
+        inputs[index] = spec.from_pixels(picture.pixels)
         told.append(_facts(picture))
 
     with warnings.catch_warnings(), ThreadPoolExecutor() as pool:

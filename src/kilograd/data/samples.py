@@ -38,7 +38,8 @@ class InputSpec:
         scale: real value of one int8 step; finite and above 0.
         zero_point: the int8 value that stands for 0, in -128..127.
         features: what samples are turned into first; None for images.
-        pixel_range: real values of the darkest and the brightest pixel of an image.
+        pixel_range: real values of the darkest and the brightest pixel of an image: two for all
+            channels, or two for each.
 
     Raises:
         DataError: a field is out of its range.
@@ -50,7 +51,7 @@ class InputSpec:
     scale: float
     zero_point: int
     features: Features | None = None
-    pixel_range: tuple[float, float] = PIXEL_RANGE
+    pixel_range: tuple[float, ...] = PIXEL_RANGE
 
     def __post_init__(self) -> None:
         if not (1 <= self.height <= _MAX_SIDE and 1 <= self.width <= _MAX_SIDE):
@@ -74,25 +75,33 @@ class InputSpec:
         return steps.clip(-128, 127).astype(np.int8)
 
     def pixel_table(self) -> NDArray[np.int8]:
-        """Returns int8 [256]: what each 8-bit pixel value becomes.
+        """Returns int8 [256, channels]: what each 8-bit pixel value becomes.
 
         From 0 to 255 the real value of a pixel goes evenly from one end of ``pixel_range`` to the
         other. From -1 to 1 that of p is p / 127.5 - 1; at scale 1/127.5 every pixel then lies
         halfway between two steps, where a rounding error of the division would decide; there the
         exact result, floor(p - 127.5 + 0.5) + zero_point = p - 127 + zero_point, is taken.
         """
+        ends = zip(self.pixel_range[::2], self.pixel_range[1::2], strict=True)
+        columns = np.stack([self._pixels(low, high) for low, high in ends], axis=1)
+        return np.broadcast_to(columns, (len(columns), self.channels))
+
+    def _pixels(self, low: float, high: float) -> NDArray[np.int8]:
         pixels = np.arange(256)
-        if self.pixel_range == PIXEL_RANGE:
+        if (low, high) == PIXEL_RANGE:
             if math.isclose(self.scale, _PIXEL_SCALE, rel_tol=1e-6):
                 return (pixels - 127 + self.zero_point).clip(-128, 127).astype(np.int8)
             return self.quantize(pixels / 127.5 - 1)
-        low, high = self.pixel_range
         return self.quantize(low + pixels * ((high - low) / 255))
 
+    def from_pixels(self, pixels: NDArray[np.uint8]) -> NDArray[np.int8]:
+        """What 8-bit pixels become, [..., channels]."""
+        return self.pixel_table()[pixels, np.arange(self.channels)]
+
     @property
-    def pixel_step(self) -> float:
-        """How many int8 steps lie between two neighbouring pixel values."""
-        low, high = self.pixel_range
+    def pixel_steps(self) -> NDArray[np.float64]:
+        """How many int8 steps lie between neighbouring pixel values: one number, or [channels]."""
+        low, high = (np.array(self.pixel_range[place::2]) for place in (0, 1))
         return (high - low) / 255 / self.scale
 
     def check_images(self) -> None:

@@ -28,16 +28,16 @@ class Pixels:
     """What an 8-bit pixel becomes as an element of a sample.
 
     Attributes:
-        table: the element of each of the 256 pixel values.
+        tables: the element of each of the 256 pixel values: one table, or one for each channel.
     """
 
-    table: tuple[int, ...]
+    tables: tuple[tuple[int, ...], ...]
 
     @property
     def offset(self) -> int | None:
         """What is added to a pixel, before the sum is cut to int8; None where that is not all."""
         for offset in range(-383, 129):
-            if self.table == tuple(min(max(pixel + offset, -128), 127) for pixel in range(256)):
+            if self.tables == (tuple(min(max(pixel + offset, -128), 127) for pixel in range(256)),):
                 return offset
         return None
 
@@ -125,4 +125,6 @@ def _pixels(program: Program) -> Pixels | None:
     """How images become samples; None where features do."""
     if features_of(program.graph) is not None:
         return None
-    return Pixels(tuple(input_spec(program.graph).pixel_table().tolist()))
+    table = input_spec(program.graph).pixel_table()
+    ranges = len(program.graph.pixel_range) // 2
+    return Pixels(tuple(tuple(table[:, channel].tolist()) for channel in range(ranges)))

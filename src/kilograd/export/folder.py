@@ -150,7 +150,7 @@ def _files(
         memory = {name: read_c(RUNTIME / name) for name in _SAMPLE_MEMORY}
         sources |= {**memory, **kernel_sources({**sources, **memory}, (), program.target.features)}
     if deployment.pixels is not None and deployment.pixels.offset is None:
-        table = array("kg_pixel_table", np.array(deployment.pixels.table, np.int8))
+        table = array("kg_pixel_table", np.array(deployment.pixels.tables, np.int8).ravel())
         table = table.removeprefix("static ")
         sources["kg_pixels.c"] = f'#include "kg_model.h"\n\n{table}'
     boards = boards_for(program.target.features)

@@ -159,7 +159,7 @@ class GraphBuilder:
         self,
         logits: str,
         features: InputFeatures | None = None,
-        pixel_range: tuple[float, float] = PIXEL_RANGE,
+        pixel_range: tuple[float, ...] = PIXEL_RANGE,
         *,
         is_foreign: bool = False,
     ) -> Graph:

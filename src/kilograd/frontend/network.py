@@ -163,4 +163,4 @@ class Network:
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     advice: Advice = Advice()
-    pixel_range: tuple[float, float] | None = None
+    pixel_range: tuple[float, ...] | None = None

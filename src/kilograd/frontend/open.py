@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -18,7 +17,7 @@ from kilograd.frontend.native import load_native, native_classes
 from kilograd.frontend.onnx import read_onnx
 from kilograd.frontend.resolution import at_resolution
 from kilograd.frontend.tflite import read_tflite
-from kilograd.ir import MOST_LABELS, Graph
+from kilograd.ir import MOST_LABELS, Graph, is_pixel_range
 
 #: The backbone for images that comes with kilograd.
 EMBEDDED = "kilograd-48"
@@ -33,7 +32,7 @@ def load_model(
     text: str,
     classes: int | None = None,
     *,
-    pixel_range: tuple[float, float] | None = None,
+    pixel_range: tuple[float, ...] | None = None,
     resolution: tuple[int, int] | None = None,
     has_label_sets: bool = False,
 ) -> Graph:
@@ -43,8 +42,9 @@ def load_model(
         text: a path (.tflite, .onnx, kilograd's .npz, or a .pkl checkpoint), the name of a
             published checkpoint, or of a backbone that comes with kilograd (``BACKBONES``).
         classes: of a freshly initialised head; None keeps the head that the model came with.
-        pixel_range: real values that the darkest and the brightest pixel stand for; None is what
-            the model says, or all of its int8 where its file says nothing.
+        pixel_range: real values that the darkest and the brightest pixel stand for, two for all
+            channels or two for each; None is what the model says, or all of its int8 where its
+            file says nothing.
         resolution: height and width of the samples; None is what the model was made for.
         has_label_sets: whether a sample may have several labels at once, or none.
 
@@ -58,8 +58,16 @@ def load_model(
         graph = _with_label_sets(graph)
     if pixel_range is None:
         return graph
-    if not all(map(math.isfinite, pixel_range)) or pixel_range[0] >= pixel_range[1]:
+    if not is_pixel_range(pixel_range):
         raise ModelError("the range of pixels must rise, from one finite number to another")
+    channels = graph.inputs[0].type.shape[2]
+    if len(pixel_range) not in {2, 2 * channels}:
+        raise ModelError(
+            f"{len(pixel_range) // 2} ranges of pixels are given, and the network's input has "
+            f"{channels} channels",
+            where=graph.name,
+            hint="give one range, or one for each channel",
+        )
     return replace(graph, pixel_range=pixel_range)
 
 

@@ -1,6 +1,15 @@
 """The intermediate representation: frozen, typed values and nodes."""
 
-from kilograd.ir.graph import MOST_LABELS, PIXEL_RANGE, Graph, InputFeatures, Node, Phase, RowGroup
+from kilograd.ir.graph import (
+    MOST_LABELS,
+    PIXEL_RANGE,
+    Graph,
+    InputFeatures,
+    Node,
+    Phase,
+    RowGroup,
+    is_pixel_range,
+)
 from kilograd.ir.types import DType, Kind, Quantization, TensorType, Value
 
 __all__ = [
@@ -16,4 +25,5 @@ __all__ = [
     "RowGroup",
     "TensorType",
     "Value",
+    "is_pixel_range",
 ]

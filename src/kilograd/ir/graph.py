@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Protocol
@@ -65,6 +66,17 @@ class InputFeatures(Protocol):
 #: Of pixels where a model does not say.
 PIXEL_RANGE = (-1.0, 1.0)
 
+
+def is_pixel_range(ends: Sequence[float]) -> bool:
+    """Whether these are one or more pairs of finite numbers, each of which rises."""
+    return (
+        bool(ends)
+        and len(ends) % 2 == 0
+        and all(map(math.isfinite, ends))
+        and all(low < high for low, high in zip(ends[::2], ends[1::2], strict=True))
+    )
+
+
 #: Of a set of labels, which is a number that int32 holds.
 MOST_LABELS = 31
 
@@ -85,7 +97,7 @@ class Graph:
         target_features: extensions of the processor that kernels may use; which variant of a
             kernel runs changes how much scratch it takes, not what it computes.
         pixel_range: real values that the darkest and the brightest pixel stand for, where samples
-            are images.
+            are images: two for all channels, or two for each.
         is_foreign: whether the network comes from a file of another tool, of which nobody knows
             the learning rate that suits it.
         has_label_sets: whether a sample may have several labels at once, or none: each logit then
@@ -100,7 +112,7 @@ class Graph:
     features: InputFeatures | None = None
     row_groups: tuple[RowGroup, ...] = ()
     target_features: frozenset[str] = frozenset()
-    pixel_range: tuple[float, float] = PIXEL_RANGE
+    pixel_range: tuple[float, ...] = PIXEL_RANGE
     is_foreign: bool = False
     has_label_sets: bool = False
 

@@ -73,7 +73,7 @@ def print_graph(graph: Graph, operators: Mapping[str, OperatorForm] | None = Non
     if graph.has_label_sets:
         lines.append("label_sets")
     if graph.pixel_range != PIXEL_RANGE:
-        lines.append("pixels {!r}, {!r}".format(*graph.pixel_range))
+        lines.append(f"pixels {', '.join(map(repr, graph.pixel_range))}")
     if graph.features is not None:
         lines.append(f"features {json.dumps(json.dumps(graph.features.as_dict()))}")
     lines += [f"update {_ref(state)} -> {_ref(new)}" for state, new in graph.updates.items()]
@@ -266,9 +266,11 @@ class _Reader:
         self.has_label_sets = True
 
     def _pixels(self, line: Line) -> None:
-        low = line.number(float)
-        line.skip(",")
-        self.pixel_range = (low, line.number(float))
+        ends = [line.number(float)]
+        while len(ends) % 2 or line.peek():
+            line.skip(",")
+            ends.append(line.number(float))
+        self.pixel_range = tuple(ends)
 
     def _features(self, line: Line) -> None:
         stated = line.name("features as JSON")

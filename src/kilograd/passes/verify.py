@@ -26,10 +26,13 @@ def verify(graph: Graph, after: str) -> None:
     6. Nodes of a row group are neighbours of one phase that can run by rows, each in one group;
        none of them reads whole what the group makes, and only the group that alone reads the
        sample is streamed.
+    7. Pixels have one range, or one for each channel of the sample.
 
     Raises:
         InvalidGraphError: names the node or value, the rule and the pass.
     """
+    ranges, channels = len(graph.pixel_range) // 2, graph.inputs[0].type.shape[-1]
+    _check(ranges in (1, channels), after, f"{ranges} ranges of pixels and {channels} channels")
     for name, value in graph.values.items():
         _check(name == value.name, after, f"value %{value.name} is filed under %{name}")
         _check_contents(value, after)

@@ -14,7 +14,7 @@ from kilograd.device.sample_memory import MemoryDevice, can_teach
 from kilograd.errors import DeviceError
 from kilograd.training.divergence import DivergenceMonitor
 from kilograd.training.loop import Runner
-from kilograd.training.overshoot import OvershootGuard
+from kilograd.training.overshoot import FirstStepsGuard, OvershootGuard
 from kilograd.training.stream import MemoryOptions, SampleKey, Stream
 
 
@@ -147,6 +147,7 @@ class _WithMemory:
         self._last_steps = count if asked is None else asked
         self.steps = self._replayed = self._consolidated = 0
         self._teaches = False
+        self._guard = FirstStepsGuard(monitor)
         self.all_steps = count * (1 + options.replays) + self._last_steps
         device.begin_memory(options.samples, options.per_class)
 
@@ -160,6 +161,8 @@ class _WithMemory:
         logits = self._device.memory_step(sample, label, rate)
         if not self._can_teach():
             return logits
+        if self._guard.is_due:
+            self._guard.look(logits, self._device.predict(sample), label)
         self._count_step()
         for _ in range(self._options.replays):
             if self._device.memory_replay(self._monitor.rate, 0) is not None:

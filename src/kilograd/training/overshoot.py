@@ -23,6 +23,13 @@ LOOK_STEPS, LOOKS = 5, 5
 #: A rate is judged by this many steps from the start, or from where the run went back to it.
 JUDGED_STEPS = 200
 
+#: Where samples are learned from again, the first steps from new ones are judged, all together.
+FIRST_STEPS = 25
+
+#: Multiples of their errors that these steps remove, weighted by the size of the error, at which
+#: the rate is too high.
+FIRST_LIMIT = 2.8
+
 #: Multiples of its error that a step removes from its sample, in the median, at which the rate is
 #: too high while the samples are not learned. Networks that have learned pass it at any rate.
 LIMIT = 3.0
@@ -38,6 +45,52 @@ _LOGIT = 2.0**-16
 
 #: The logit of a class that is not active.
 _INACTIVE = np.iinfo(np.int32).min
+
+
+class FirstStepsGuard:
+    """Judges the first steps from new samples where samples are learned from again.
+
+    Each of `FIRST_STEPS` is looked at; by its loss nothing is judged, since in a sorted stream that
+    of the next class is high at any rate. Where they move the logits of their samples much further
+    than the errors are large, the run goes back to where it started, at a quarter of the rate, and
+    its next steps are judged. The same on every device.
+
+    Args:
+        monitor: of the run; it puts the state back.
+    """
+
+    def __init__(self, monitor: DivergenceMonitor) -> None:
+        self._monitor = monitor
+        self._begin()
+
+    def _begin(self) -> None:
+        self._rate = self._monitor.rate
+        self._left = FIRST_STEPS
+        self._moved = self._errors = 0.0
+
+    @property
+    def is_due(self) -> bool:
+        """Whether the sample of the next step is to be predicted again, for `look`."""
+        return self._left > 0
+
+    def look(self, before: NDArray[np.int32], after: NDArray[np.int32], label: int) -> None:
+        """What a step did to its own sample; may change the device's state and the monitor's rate.
+
+        Args:
+            before: logits of its sample before it, int32 (classes,).
+            after: and after it.
+            label: of the sample.
+        """
+        if self._monitor.rate != self._rate:  # the run went back for another reason
+            self._begin()
+        self._left -= 1
+        error, change = _error_and_change(before, after, label)
+        size = float(np.linalg.norm(error))
+        self._errors += size
+        self._moved -= float(change @ error) / size if size else 0.0
+        if not self._left and self._moved > FIRST_LIMIT * self._errors:
+            self._monitor.overshot()
+            self._begin()
 
 
 class OvershootGuard:
@@ -92,15 +145,21 @@ class OvershootGuard:
 
 def removed_error(before: NDArray[np.int32], after: NDArray[np.int32], label: int) -> list[float]:
     """How many times its error a step has removed from its sample; nothing where it is known."""
+    error, change = _error_and_change(before, after, label)
+    squared = float(error @ error)
+    return [-float(change @ error) / squared] if squared >= _KNOWN else []
+
+
+def _error_and_change(
+    before: NDArray[np.int32], after: NDArray[np.int32], label: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """A sample's error before a step, and what the step did to its logits."""
     active = before > _INACTIVE
     logits = before[active] * _LOGIT
     error = np.exp(logits - logits.max())
     error /= error.sum()
     error[label] -= 1
-    squared = float(error @ error)
-    if squared < _KNOWN:
-        return []
-    return [-float((after[active] * _LOGIT - logits) @ error) / squared]
+    return error, after[active] * _LOGIT - logits
 
 
 def share_of_loss(logits: NDArray[np.int32], label: int) -> float:

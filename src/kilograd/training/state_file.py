@@ -50,7 +50,7 @@ class Origin:
         has_label_sets: whether a sample may have several labels at once.
         scheme: what is trained.
         resolution: height and width of its input.
-        pixel_range: real values of the darkest and the brightest pixel.
+        pixel_range: real values of the darkest and the brightest pixel, of all channels or each.
     """
 
     model: str
@@ -60,7 +60,7 @@ class Origin:
     has_label_sets: bool
     scheme: Scheme
     resolution: tuple[int, int]
-    pixel_range: tuple[float, float]
+    pixel_range: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -240,7 +240,6 @@ def _parts(sizes: Mapping[str, Any], contents: bytes) -> dict[str, bytes]:
 def _origin(stated: Mapping[str, Any]) -> Origin:
     scheme = stated["scheme"]
     height, width = map(int, stated["resolution"])
-    low, high = map(float, stated["pixel_range"])
     return Origin(
         str(stated["model"]),
         int(stated["model_id"]),
@@ -253,7 +252,7 @@ def _origin(stated: Mapping[str, Any]) -> Origin:
             {str(layer): float(share) for layer, share in scheme["weights"].items()},
         ),
         (height, width),
-        (low, high),
+        tuple(map(float, stated["pixel_range"])),
     )
 
 

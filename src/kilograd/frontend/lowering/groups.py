@@ -13,9 +13,7 @@ _COPY, _COPY_SCALE = 64, 1 / 64
 
 
 def groups_of(weight: NDArray[np.int8], channels: int) -> int | None:
-    """How many groups the filters [O, kh, kw, I] of a map of ``channels`` form; None for no whole
-    number of them.
-    """
+    """How many groups the filters [O, kh, kw, I] form on so many channels; None if they do not."""
     outputs, _, _, read = weight.shape
     groups = channels // read
     return groups if groups * read == channels and outputs % max(groups, 1) == 0 else None

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from kilograd.frontend.onnx.errors import DamagedError, RefusedError, shown
 from kilograd.frontend.onnx.wire import check_fields
+from kilograd.ir import is_pixel_range
 
 Attribute = int | float | str | tuple[int, ...] | tuple[float, ...] | NDArray[Any]
 
@@ -22,6 +23,9 @@ OLDEST_OPSET, NEWEST_OPSET = 13, 27
 
 #: Of the note about what the darkest and the brightest pixel of an image stand for.
 PIXEL_RANGE_KEY = "kilograd.pixel_range"
+
+#: Of a note about pixels; images have fewer.
+_MOST_CHANNELS = 64
 
 #: Most nodes, constants, or inputs; each costs time.
 _MAX_ENTRIES = 20_000
@@ -127,7 +131,7 @@ class OnnxGraph:
     constants: Mapping[str, NDArray[Any]]
     inputs: tuple[GraphInput, ...]
     outputs: tuple[str, ...]
-    pixel_range: tuple[float, float] | None = None
+    pixel_range: tuple[float, ...] | None = None
 
 
 def parse(content: bytes) -> OnnxGraph:
@@ -170,20 +174,19 @@ def parse(content: bytes) -> OnnxGraph:
     return OnnxGraph(opset, nodes, constants, inputs, outputs, _pixel_range(model))
 
 
-def _pixel_range(model: Any) -> tuple[float, float] | None:
-    """What the file notes: two numbers that rise."""
+def _pixel_range(model: Any) -> tuple[float, ...] | None:
+    """What the file notes: two numbers that rise, or two for each channel."""
     texts = [str(entry.value) for entry in model.metadata_props if entry.key == PIXEL_RANGE_KEY]
     if not texts:
         return None
-    parts = texts[0].split(",", 2)
     try:
-        low, high = (float(part) for part in parts)
+        ends = tuple(map(float, texts[0].split(",", 2 * _MOST_CHANNELS)))
     except ValueError:
-        low = high = math.nan
-    if not -math.inf < low < high < math.inf:
+        ends = ()
+    if not is_pixel_range(ends):
         msg = f"its note {PIXEL_RANGE_KEY} is {shown(texts[0])}, not two numbers that rise"
         raise DamagedError(msg)
-    return low, high
+    return ends
 
 
 def _opset(model: Any) -> int:
