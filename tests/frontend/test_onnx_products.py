@@ -25,18 +25,35 @@ def with_number(operator, number, *, is_first=False, dtype=np.float32):
     draft = Draft()
     x = draft.conv("sample_q", 4)
     made = draft.unused("number")
+    numbers = np.atleast_1d(np.array(number, float))
     if dtype is np.int8:
-        draft.constant("number", np.int8(number / 0.02 + 3))
+        draft.constant("number", np.int8(numbers / 0.02 + 3))
         draft.constant("number.scale", np.float32(0.02))
         draft.constant("number.zero", np.int8(3))
         draft.node("DequantizeLinear", ["number", "number.scale", "number.zero"], [made])
     else:
-        draft.constant(made, np.array([number], dtype))
+        draft.constant(made, numbers.astype(dtype))
     operands = [made, draft.dequantize(x)] if is_first else [draft.dequantize(x), made]
     real = draft.node(operator, operands, [draft.unused("result")])
     scale, _ = draft.quantizations[x]
     x = draft.quantize(real, draft.shapes[x], 1.3 * scale, 7, draft.unused("result_q"))
     return ended(draft, draft.conv(x, 3))
+
+
+#: For the channels of a map.
+CHANNELS = np.array([0.75, -1.2, 0.3, 0.5]).reshape(1, 4, 1, 1)
+
+
+def normalized():
+    """As a network begins that normalizes its samples itself."""
+    draft = Draft((1, 3, 8, 8))
+    x = "sample_q"
+    for operator, each in (("Sub", (0.2, -0.1, 0.4)), ("Div", (0.7, 1.1, 0.9))):
+        numbers = np.array(each, np.float32).reshape(3, 1, 1)
+        more = [draft.constant(draft.unused("numbers"), numbers)]
+        spread = 1.5 * 40 * draft.quantizations[x][0]
+        x = draft.append(operator, [x], draft.shapes[x], spread, more=more)
+    return ended(draft, draft.conv(x, 5))
 
 
 def product(shape=None):
@@ -78,6 +95,14 @@ DRAFTS = {
     "minus a number": lambda: with_number("Sub", 0.4),
     "a number minus": lambda: with_number("Sub", 0.4, is_first=True),
     "over a number": lambda: with_number("Div", 1.25),
+    "times channels": lambda: with_number("Mul", CHANNELS),
+    "times quantized channels": lambda: with_number("Mul", CHANNELS, dtype=np.int8, is_first=True),
+    "times channels, one of zero": lambda: with_number("Mul", np.where(CHANNELS > 0, CHANNELS, 0)),
+    "plus channels": lambda: with_number("Add", CHANNELS[0]),
+    "minus channels": lambda: with_number("Sub", CHANNELS),
+    "channels minus": lambda: with_number("Sub", CHANNELS, is_first=True),
+    "over channels": lambda: with_number("Div", 2 * CHANNELS),
+    "normalized": normalized,
     "product": product,
     "product of channels": lambda: product((1, 4, 1, 1)),
     "squeeze and excite": squeeze_excite,
@@ -102,7 +127,9 @@ def test_a_network_is_carried(what, tmp_path):
     graph = load_model(str(DRAFTS[what]().write(tmp_path / "net.onnx")))
     verify(graph, "reading")
     kinds = [node.operator for node in graph.nodes]
-    assert {"lookup", "multiply"}.intersection(kinds)
+    of_channels = "channels" in what and what != "product of channels"
+    wanted = {"depthwise"} if of_channels or what == "normalized" else {"lookup", "multiply"}
+    assert wanted.intersection(kinds)
 
 
 def test_functions_have_the_parameters_of_their_nodes(tmp_path):
@@ -131,7 +158,7 @@ def pair(operator, shape, **options):
 def with_numbers(operator):
     draft = Draft()
     x = draft.conv("sample_q", 4)
-    more = [draft.constant("numbers", np.ones((1, 4, 1, 1), np.float32))]
+    more = [draft.constant("numbers", np.ones((1, 1, 8, 1), np.float32))]
     return ended(draft, draft.append(operator, [x], draft.shapes[x], 1.0, more=more))
 
 
@@ -146,9 +173,21 @@ REFUSED = {
     "under a number": (lambda: with_number("Div", 1.0, is_first=True), "divides by no map"),
     "times several": (
         lambda: with_numbers("Mul"),
-        "it multiplies by a constant of several numbers",
+        "it multiplies by a constant of the shape [1, 1, 8, 1], and kilograd has one number, or",
     ),
-    "plus several": (lambda: with_numbers("Add"), "it adds a constant of several numbers"),
+    "plus several": (lambda: with_numbers("Add"), "it adds a constant of the shape [1, 1, 8, 1]"),
+    "over several, one of zero": (
+        lambda: with_number("Div", np.where(CHANNELS > 0, CHANNELS, 0)),
+        "and not by zero",
+    ),
+    "plus channels without an end": (
+        lambda: with_number("Add", np.where(CHANNELS > 0, CHANNELS, np.inf)),
+        "its bias has numbers that are not finite",
+    ),
+    "times what is no number": (
+        lambda: with_number("Mul", np.where(CHANNELS > 0, CHANNELS, np.nan)),
+        "its constant is not a number",
+    ),
     "slope that is infinite": (
         lambda: of_function("LeakyRelu", 1.0, alpha=float("inf")),
         "its attribute alpha is inf",

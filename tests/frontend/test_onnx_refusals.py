@@ -301,7 +301,7 @@ REFUSED = {
     ),
     "constant added": (
         ending(added_constant),
-        ["it adds a constant of several numbers, and kilograd adds two maps", SIMPLIFY],
+        ["it adds a constant of the shape [8], and kilograd has one number, or one", SIMPLIFY],
     ),
     "alpha": (
         changed(lambda d: attribute(d, "Gemm", alpha=0.5)),

@@ -117,13 +117,7 @@ class Draft:
         if constant.data.size != 1 or constant.data.dtype.kind not in "if":
             msg = f"its {what} is {constant.data.dtype} of the shape {list(constant.data.shape)}"
             raise DamagedError(msg)
-        number = float(constant.data.ravel()[0])
-        if constant.scales:
-            number = (number - constant.zero_points[0]) * constant.scales[0]
-        if math.isnan(number):
-            msg = f"its {what} is not a number"
-            raise DamagedError(msg)
-        return number
+        return float(constant.reals(what).ravel()[0])
 
     def reshaped(self, node: Node, value: Value, map_: Map) -> Value:
         """A value in another shape, for which no element moves."""

@@ -6,16 +6,23 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 
-from kilograd.frontend.network import Tabulated
+import numpy as np
+from numpy.typing import NDArray
+
+from kilograd.frontend.network import Option, Tabulated
 from kilograd.frontend.onnx.draft import Draft
 from kilograd.frontend.onnx.errors import DamagedError, RefusedError, shown
 from kilograd.frontend.onnx.graph import Node
 from kilograd.frontend.onnx.maps import Map
 from kilograd.frontend.onnx.values import Constant, Value, pending
+from kilograd.frontend.onnx.weights import store_bias, store_weight
 from kilograd.ops.lookup.functions import Function
 
 SIMPLIFY = "let quant_pre_process simplify the network before it is quantized"
 """Hint about what a simplifier folds."""
+
+#: Of int8, symmetric around zero.
+_LARGEST_WEIGHT = 127
 
 
 def function(name: str, *parameters: tuple[str, float]) -> Callable[[Draft, Node], Value]:
@@ -47,16 +54,11 @@ def _function(draft: Draft, node: Node, place: int, known: Function) -> Value:
 
 
 def add(draft: Draft, node: Node) -> Value:
-    """Add of two maps, or of a number to each element."""
-    number = _number(draft, node)
-    if number is not None:
-        place, value = number
-        return _function(draft, node, 1 - place, Function("linear", (1.0, value)))
-    if any(isinstance(draft.value(node, place), Constant) for place in (0, 1)):
-        raise RefusedError(
-            "it adds a constant of several numbers, and kilograd adds two maps, or one number",
-            SIMPLIFY,
-        )
+    """Add of two maps, or of a number to each element or each channel."""
+    found = _constant(draft, node, "adds")
+    if found is not None:
+        place, values = found
+        return _line(draft, node, 1 - place, np.ones(1), values)
     a, b = draft.read(node, 0), draft.read(node, 1)
     if a.map != b.map:
         raise RefusedError(
@@ -67,30 +69,25 @@ def add(draft: Draft, node: Node) -> Value:
 
 
 def subtract(draft: Draft, node: Node) -> Value:
-    """Sub of a number from each element, or of each element from a number."""
-    number = _number(draft, node)
-    if number is None:
+    """Sub of a number from each element or each channel, or of these from numbers."""
+    found = _constant(draft, node, "subtracts")
+    if found is None:
         raise RefusedError(
             "kilograd subtracts no maps",
             "normalize the samples before they go into the network",
         )
-    place, value = number
-    line = (1.0, -value) if place else (-1.0, value)
-    return _function(draft, node, 1 - place, Function("linear", line))
+    place, values = found
+    if place:
+        return _line(draft, node, 0, np.ones(1), -values)
+    return _line(draft, node, 1, -np.ones(1), values)
 
 
 def multiply(draft: Draft, node: Node) -> Value:
-    """Mul of two maps, one of which may have one position, or of each element by a number."""
-    number = _number(draft, node)
-    if number is not None:
-        place, value = number
-        return _function(draft, node, 1 - place, Function("linear", (value, 0.0)))
-    if any(isinstance(draft.value(node, place), Constant) for place in (0, 1)):
-        raise RefusedError(
-            "it multiplies by a constant of several numbers, and kilograd multiplies two maps, or "
-            "by one number",
-            SIMPLIFY,
-        )
+    """Mul of two maps, one of which may have one position, or by a number, or one a channel."""
+    found = _constant(draft, node, "multiplies by")
+    if found is not None:
+        place, values = found
+        return _line(draft, node, 1 - place, values, np.zeros(1))
     a, b = draft.read(node, 0), draft.read(node, 1)
     for x, factors in ((a, b), (b, a)):
         if x.map == factors.map or _is_spread(x.map, factors.map):
@@ -102,14 +99,14 @@ def multiply(draft: Draft, node: Node) -> Value:
 
 
 def divide(draft: Draft, node: Node) -> Value:
-    """Div of each element by a number."""
-    number = _number(draft, node)
-    if number is None or number[0] == 0 or not number[1]:
+    """Div of each element or each channel by a number."""
+    found = _constant(draft, node, "divides by")
+    if found is None or found[0] == 0 or not found[1].all():
         raise RefusedError(
             "kilograd divides by no map, and not by zero",
             "normalize the samples before they go into the network",
         )
-    return _function(draft, node, 0, Function("linear", (1 / number[1], 0.0)))
+    return _line(draft, node, 0, 1 / found[1], np.zeros(1))
 
 
 def _is_spread(x: Map, factors: Map) -> bool:
@@ -118,12 +115,59 @@ def _is_spread(x: Map, factors: Map) -> bool:
     return x.is_map and factors == ones
 
 
-def _number(draft: Draft, node: Node) -> tuple[int, float] | None:
-    """Of two operands, the place and the value of the one that is a constant of one number."""
+def _constant(draft: Draft, node: Node, does: str) -> tuple[int, NDArray[np.float64]] | None:
+    """Of two operands, the place and the values of the one that is a constant.
+
+    Returns:
+        One number, or one for each channel of the other operand; None where both are maps.
+
+    Raises:
+        RefusedError: when it has numbers for something else than channels.
+    """
     for place in (1, 0):
         value, other = draft.value(node, place), draft.value(node, 1 - place)
         if isinstance(other, Constant) or not isinstance(value, Constant):
             continue
-        if value.data.size == 1 and value.data.ndim <= len(other.map.shape):
-            return place, draft.scalar(node, place, "constant", 0.0)
+        values, map_ = value.reals("constant"), other.map
+        if values.size == 1 and values.ndim <= len(map_.shape):
+            return place, values.ravel()
+        ones = map_.with_positions((1,) * len(map_.positions), map_.channels).shape
+        if (*(1,) * (len(ones) - values.ndim), *values.shape) == ones and not map_.flattened:
+            return place, values.ravel()
+        raise RefusedError(
+            f"it {does} a constant of the shape {list(values.shape)}, and kilograd has one number, "
+            "or one for each channel",
+            SIMPLIFY,
+        )
     return None
+
+
+def _line(
+    draft: Draft,
+    node: Node,
+    place: int,
+    slopes: NDArray[np.float64],
+    offsets: NDArray[np.float64],
+) -> Value:
+    """Slope · x + offset: a function of one number, or a depthwise layer of one tap.
+
+    Args:
+        draft: what it is added to.
+        node: with the map as one of its operands.
+        place: of the map.
+        slopes: one, or one for each channel.
+        offsets: likewise.
+    """
+    if slopes.size == offsets.size == 1:
+        return _function(draft, node, place, Function("linear", (slopes.item(), offsets.item())))
+    x = draft.read(node, place)
+    channels = x.map.channels
+    slopes, offsets = (np.resize(values, channels) for values in (slopes, offsets))
+    sizes = np.where(slopes == 0, 1.0, np.abs(slopes))
+    data = (np.sign(slopes) * _LARGEST_WEIGHT).astype(np.int8).reshape(channels, 1, 1, 1)
+    scales = tuple((sizes / _LARGEST_WEIGHT).tolist())
+    weight = Constant(node.outputs[0], data, scales, (0,) * channels, 0)
+    number = store_weight(draft, weight, (1, 2, 3, 0), 0)
+    bias = store_bias(draft, x, number, Constant("", offsets), channels)
+    options: dict[str, Option] = {"strides": (1, 1), "dilations": (1, 1), "pads": (0, 0, 0, 0)}
+    return pending(node, "depthwise", (x.number, number, bias), options, x.map)

@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from kilograd.frontend.network import Option
+from kilograd.frontend.onnx.errors import DamagedError
 from kilograd.frontend.onnx.graph import Node
 from kilograd.frontend.onnx.maps import Map
 from kilograd.frontend.onnx.names import author_name
@@ -32,6 +34,30 @@ class Constant:
     scales: tuple[float, ...] = ()
     zero_points: tuple[int, ...] = ()
     axis: int = 0
+
+    def reals(self, what: str) -> NDArray[np.float64]:
+        """The numbers that its contents stand for.
+
+        Args:
+            what: it is to a node, for the message.
+
+        Raises:
+            DamagedError: some are no numbers.
+        """
+        if self.data.dtype.kind not in "iuf":
+            msg = f"its {what} is {self.data.dtype} of the shape {list(self.data.shape)}"
+            raise DamagedError(msg)
+        numbers = self.data.astype(np.float64)
+        if self.scales:
+            shape = [1] * numbers.ndim
+            if len(self.scales) > 1:
+                shape[self.axis] = len(self.scales)
+            scales, zeros = np.array(self.scales), np.array(self.zero_points)
+            numbers = (numbers - zeros.reshape(shape)) * scales.reshape(shape)
+        if np.isnan(numbers).any():
+            msg = f"its {what} is not a number"
+            raise DamagedError(msg)
+        return numbers
 
 
 @dataclass(frozen=True)
