@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from functools import lru_cache
 from itertools import product
-from statistics import mean
 
 from experiments.common.ledgers import Ledger, write_ledger
 from experiments.common.packs import PACKS, load_pack, pack_path
@@ -30,6 +29,7 @@ from experiments.optimizers.wanted import (
     SEEDS,
     TRAINERS,
     Trainer,
+    best_rate,
 )
 from kilograd.baselines.float32 import OPTIMIZERS, Kept, accuracy, fit, open_network
 from kilograd.data import Dataset, hold_back
@@ -78,21 +78,20 @@ def measure_rates(ledger: Ledger, only: str) -> None:
                 _tell(ledger, key, rows[key])
 
 
-def best_rate(ledger: Ledger, trainer: Trainer) -> float:
-    """The rate with the best mean over the packs."""
-
-    def found(rate: float) -> float:
-        return mean(ledger["rates"][f"{trainer.name} | {data} | {rate:g}"] for data in DATA)
-
-    return max(trainer.rates, key=found)
-
-
 def measure_accuracy(ledger: Ledger, only: str) -> None:
     """Every trainer at its best rate, on test samples."""
-    rows = ledger.setdefault("accuracy", {})
-    for seed, data, trainer in product(SEEDS, DATA, TRAINERS):
+    wanted = {
+        f"{trainer.name} | {data} | {best_rate(ledger, trainer):g} | seed {seed}": (
+            trainer,
+            data,
+            seed,
+        )
+        for seed, data, trainer in product(SEEDS, DATA, TRAINERS)
+    }
+    rows = {key: row for key, row in ledger.get("accuracy", {}).items() if key in wanted}
+    ledger["accuracy"] = rows
+    for key, (trainer, data, seed) in wanted.items():
         rate = best_rate(ledger, trainer)
-        key = f"{trainer.name} | {data} | {rate:g} | seed {seed}"
         if key not in rows and only in key:
             rows[key] = _trained(trainer, data, rate, seed, is_tested=True)
             _tell(ledger, key, rows[key])

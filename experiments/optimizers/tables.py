@@ -6,24 +6,14 @@ from statistics import mean
 
 from experiments.common.ledgers import Ledger
 from experiments.common.markdown import table
-from experiments.optimizers.wanted import DATA, DEVICE, SEEDS, TRAINERS, Trainer
-
-
-def chosen_rate(ledger: Ledger, trainer: Trainer) -> float:
-    """The rate that a trainer has in the ledger's accuracies."""
-    (rate,) = {
-        float(key.split(" | ")[2])
-        for key in ledger["accuracy"]
-        if key.startswith(f"{trainer.name} | ")
-    }
-    return rate
+from experiments.optimizers.wanted import DATA, DEVICE, SEEDS, TRAINERS, Trainer, best_rate
 
 
 def optimizers(ledger: Ledger) -> str:
     """Accuracy on test samples, the mean over the seeds, pack by pack."""
     rows: list[list[str]] = []
     for trainer in TRAINERS:
-        rate = chosen_rate(ledger, trainer)
+        rate = best_rate(ledger, trainer)
         is_device = trainer.optimizer == DEVICE
         name = f"integers, batch {trainer.batch}" if is_device else f"float32, {trainer.name}"
         rows.append([name, f"{rate:g}", *_cells(ledger, trainer, rate)])

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from statistics import mean
+
+from experiments.common.ledgers import Ledger
 
 MODEL, SCHEME = "mcunet-5fps", "mcunet-5fps/99kb"
-DATA = ("cifar10", "flowers5")
+DATA = ("cifar10", "flowers5", "person_scene")
 #: Of the runs that are compared; rates are chosen with the first.
 SEEDS = (0, 1)
 #: Share of the training samples that rates are chosen by.
@@ -45,3 +48,12 @@ TRAINERS = (
     Trainer("momentum", 1, (0.00006, 0.000125, 0.00025, 0.0005)),
     Trainer("adam", 1, (0.00003, 0.0001, 0.0003, 0.001)),
 )
+
+
+def best_rate(ledger: Ledger, trainer: Trainer) -> float:
+    """The rate with the best mean over the packs."""
+
+    def found(rate: float) -> float:
+        return mean(ledger["rates"][f"{trainer.name} | {data} | {rate:g}"] for data in DATA)
+
+    return max(trainer.rates, key=found)
