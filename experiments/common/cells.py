@@ -21,7 +21,8 @@ from kilograd.training.rate import default_rate
 PROBE = "logistic regression"
 ARITHMETICS = ("device", "float32", PROBE)
 
-#: The best of experiments/accuracy/float32_rates.json at batch 8, over three packs.
+#: Of experiments/accuracy/float32_rates.json at batch 8, in the mean over three packs: for the head
+#: the best, for 99kb 85.4%, where 0.008 has 85.6% and 0.016 85.5%.
 FLOAT32_RATE, FLOAT32_HEAD_RATE = 0.01, 0.032
 
 
