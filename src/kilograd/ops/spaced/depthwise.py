@@ -18,7 +18,7 @@ from kilograd.ops.depthwise.op import Depthwise
 from kilograd.ops.spaced.cases import gradient_windows, windows
 from kilograd.ops.spaced.conv import spaced
 from kilograd.ops.spaced.window import SpacedAttributes, SpacedGradientAttributes
-from kilograd.ops.spec import PLAIN, Case, Kernel, Scratch
+from kilograd.ops.spec import DSP, PLAIN, Case, Kernel, Scratch, Variant
 
 
 class SpacedDepthwise(Depthwise):
@@ -35,8 +35,8 @@ class SpacedDepthwise(Depthwise):
     weight_update = "spaced_depthwise_weight_update"
 
     def kernel(self, attributes: WindowedAttributes, inputs: Sequence[TensorType]) -> Kernel:
-        """kg_spaced_depthwise; needs no scratch."""
-        return _without_scratch(super().kernel(attributes, inputs))
+        """kg_spaced_depthwise: with DSP instructions four channels at a time; needs no scratch."""
+        return _without_scratch(super().kernel(attributes, inputs), DSP)
 
     def in_place_bytes(self, attributes: WindowedAttributes, inputs: Sequence[TensorType]) -> int:
         """It is not run in place."""
@@ -95,9 +95,11 @@ class SpacedDepthwiseWeightUpdate(DepthwiseWeightUpdate):
         return _gradient_cases()
 
 
-def _without_scratch(kernel: Kernel) -> Kernel:
+def _without_scratch(kernel: Kernel, *variants: Variant) -> Kernel:
+    """The plain kernel of a spaced window, and those variants that the other has as well."""
     arguments = tuple(one for one in kernel.arguments if not isinstance(one, Scratch))
-    return spaced(replace(kernel, arguments=arguments), PLAIN)
+    uses = {variant: replace(use, scratch_bytes=0) for variant, use in kernel.uses.items()}
+    return spaced(replace(kernel, arguments=arguments, uses=uses), PLAIN, *variants)
 
 
 def _gradient_cases() -> list[GradientCase]:

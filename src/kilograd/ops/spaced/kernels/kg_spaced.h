@@ -68,8 +68,17 @@ typedef struct {
     const int8_t *shift;
 } kg_spaced_depthwise_parameters;
 
-void kg_spaced_depthwise_plain(const kg_spaced_depthwise_parameters *p, const int8_t *x,
-                               const int32_t *bias, const int8_t *weight, int8_t *y);
+#define KG_SPACED_DEPTHWISE(variant)                                                               \
+    void variant(const kg_spaced_depthwise_parameters *p, const int8_t *x, const int32_t *bias,    \
+                 const int8_t *weight, int8_t *y)
+
+KG_SPACED_DEPTHWISE(kg_spaced_depthwise_plain);
+KG_SPACED_DEPTHWISE(kg_spaced_depthwise_dsp);
+
+/* Channels from `first` on. */
+void kg_spaced_depthwise_plain_from(const kg_spaced_depthwise_parameters *p, int32_t first,
+                                    const int8_t *x, const int32_t *bias, const int8_t *weight,
+                                    int8_t *y);
 
 typedef struct {
     KG_SPACED_WINDOW_MEMBERS;

@@ -4,6 +4,7 @@
 #define BLOCK 32
 
 /* Channels from `first` on at one position. */
+KG_FALLBACK
 static void some_channels(const kg_spaced_depthwise_parameters *p, int32_t first, int32_t width,
                           int32_t row, int32_t column, const int8_t *x, const int32_t *bias,
                           const int8_t *weight, int8_t *y)
@@ -30,15 +31,22 @@ static void some_channels(const kg_spaced_depthwise_parameters *p, int32_t first
                                      p->output_zero_point);
 }
 
-void kg_spaced_depthwise_plain(const kg_spaced_depthwise_parameters *p, const int8_t *x,
-                               const int32_t *bias, const int8_t *weight, int8_t *y)
+void kg_spaced_depthwise_plain_from(const kg_spaced_depthwise_parameters *p, int32_t first,
+                                    const int8_t *x, const int32_t *bias, const int8_t *weight,
+                                    int8_t *y)
 {
     for (int32_t row = 0; row < p->output_height; row++) {
         for (int32_t column = 0; column < p->output_width; column++, y += p->channels)
-            for (int32_t c = 0; c < p->channels; c += BLOCK) {
+            for (int32_t c = first; c < p->channels; c += BLOCK) {
                 const int32_t left = p->channels - c;
                 some_channels(p, c, left < BLOCK ? left : BLOCK, row, column, x, bias, weight, y);
             }
         KG_YIELD_POINT();
     }
+}
+
+void kg_spaced_depthwise_plain(const kg_spaced_depthwise_parameters *p, const int8_t *x,
+                               const int32_t *bias, const int8_t *weight, int8_t *y)
+{
+    kg_spaced_depthwise_plain_from(p, 0, x, bias, weight, y);
 }
