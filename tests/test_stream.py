@@ -122,8 +122,9 @@ def test_put_last_changes_no_sample_and_no_name(dataset):
 
 def test_brightness_is_in_pixels_and_saturates(spec):
     sample = np.array([-127, 0, 100, 127], np.int8).reshape(1, 4, 1)
+    grey = replace(spec, height=1, width=4, channels=1)
 
-    def drifted(amount, spec=spec):
+    def drifted(amount, spec=grey):
         drift = Drift("brightness", amount)
         return drift.apply(sample, spec, seed=0, index=0, stream=0).ravel().tolist()
 
