@@ -25,4 +25,4 @@ BOARDS = [
 ]
 
 #: Those that every run of the tests has: plain kernels and DSP kernels, both emulators.
-SAMPLED_BOARDS = ("unicorn cortex-m0plus", "unicorn cortex-m7", "unicorn riscv32", "qemu cortex-m7")
+SAMPLED_BOARDS = ("unicorn cortex-m7", "unicorn riscv32", "qemu cortex-m7")

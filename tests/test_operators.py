@@ -160,7 +160,7 @@ def test_c_is_the_reference_on_a_microcontroller(board):
     assert ran == 2 * len(CASES) or (memory < MEMORY and ran > 1.8 * len(CASES))
 
 
-@pytest.mark.parametrize("kind", TARGETS)
+@pytest.mark.parametrize("kind", ["host", pytest.param("plain", marks=pytest.mark.thorough)])
 def test_c_does_nothing_undefined_and_stays_in_its_memory(kind):
     target = TARGETS[kind]
     program = build_host_executable(case_sources(CASES, target), MAIN_C).path
