@@ -155,6 +155,11 @@ def rewritten(contents, change):
         (lambda h: h["history"]["options"].update(epochs=0), "epochs must be at least 1"),
         (lambda h: h["history"]["options"].update(colour=3), "the state file is damaged"),
         (lambda h: h["origin"].update(resolution=[1]), "the state file is damaged"),
+        (
+            lambda h: h["origin"].update(pixel_range=[0, 1, 2]),
+            "its pixels stand for [0.0, 1.0, 2.0]",
+        ),
+        (lambda h: h["origin"].update(pixel_range=[1, 0]), "the state file is damaged"),
         (lambda h: h["unfinished"]["watch"].pop("rate"), "the state file is damaged"),
     ],
 )

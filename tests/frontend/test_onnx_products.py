@@ -162,6 +162,13 @@ def with_numbers(operator):
     return ended(draft, draft.append(operator, [x], draft.shapes[x], 1.0, more=more))
 
 
+def vector_times_numbers():
+    draft = Draft((1, 20))
+    x = draft.gemm("sample_q", 8)
+    more = [draft.constant("numbers", np.linspace(0.5, 1, 8, dtype=np.float32))]
+    return draft.finish(draft.gemm(draft.append("Mul", [x], draft.shapes[x], 2.0, more=more), 3))
+
+
 REFUSED = {
     "maps of other extents": (
         pair("Mul", (1, 4, 8, 8), strides=(8, 1)),
@@ -187,6 +194,10 @@ REFUSED = {
     "times what is no number": (
         lambda: with_number("Mul", np.where(CHANNELS > 0, CHANNELS, np.nan)),
         "its constant is not a number",
+    ),
+    "a vector times several": (
+        vector_times_numbers,
+        "of the shape [8], and kilograd has one number, or one for each channel of a map",
     ),
     "slope that is infinite": (
         lambda: of_function("LeakyRelu", 1.0, alpha=float("inf")),

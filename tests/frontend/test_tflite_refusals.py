@@ -132,7 +132,7 @@ REFUSED = {
     ),
     "filters for some channels": (
         ending(lambda d: d.depthwise(0, (1, 6, 6), 4, DepthMultiplier=1)),
-        ["it makes 4 channels of 3, and depthwise layers make as many from each"],
+        ["it makes 4 channels of 3, and a depthwise layer makes the same number of each"],
     ),
     "activation that clamps": (
         set_option(1, FusedActivationFunction=RELU),

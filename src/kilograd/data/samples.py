@@ -95,7 +95,7 @@ class InputSpec:
         return self.quantize(low + pixels * ((high - low) / 255))
 
     def from_pixels(self, pixels: NDArray[np.uint8]) -> NDArray[np.int8]:
-        """What 8-bit pixels become, [..., channels]."""
+        """What 8-bit pixels become: int8 of uint8, both [..., channels]."""
         return self.pixel_table()[pixels, np.arange(self.channels)]
 
     @property

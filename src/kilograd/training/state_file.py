@@ -20,6 +20,7 @@ import numpy as np
 from kilograd.device.protocol import LearningRate
 from kilograd.errors import DataError
 from kilograd.files import write_atomically
+from kilograd.ir import is_pixel_range
 from kilograd.ops.arithmetic import NUMERICS_VERSION
 from kilograd.ops.spec import TrainingCounters
 from kilograd.scheme import Scheme
@@ -240,6 +241,10 @@ def _parts(sizes: Mapping[str, Any], contents: bytes) -> dict[str, bytes]:
 def _origin(stated: Mapping[str, Any]) -> Origin:
     scheme = stated["scheme"]
     height, width = map(int, stated["resolution"])
+    pixel_range = tuple(map(float, stated["pixel_range"]))
+    if not is_pixel_range(pixel_range):
+        msg = f"its pixels stand for {list(pixel_range)}"
+        raise ValueError(msg)
     return Origin(
         str(stated["model"]),
         int(stated["model_id"]),
@@ -252,7 +257,7 @@ def _origin(stated: Mapping[str, Any]) -> Origin:
             {str(layer): float(share) for layer, share in scheme["weights"].items()},
         ),
         (height, width),
-        tuple(map(float, stated["pixel_range"])),
+        pixel_range,
     )
 
 

@@ -179,8 +179,8 @@ class Lowering(HeadBuilder, ElementwiseBuilder):
         if len(weight) != 1 or outputs % channels:
             raise self._refuser.layer(
                 number,
-                f"it makes {outputs} channels of {channels}, and depthwise layers make as many "
-                "from each that they read",
+                f"it makes {outputs} channels of {channels}, and a depthwise layer makes the "
+                "same number of each",
             )
         if channels > 1 or outputs == 1:
             return self._filtered(number, layer, x, weight[0], 3)

@@ -132,11 +132,11 @@ def _constant(draft: Draft, node: Node, does: str) -> tuple[int, NDArray[np.floa
         if values.size == 1 and values.ndim <= len(map_.shape):
             return place, values.ravel()
         ones = map_.with_positions((1,) * len(map_.positions), map_.channels).shape
-        if (*(1,) * (len(ones) - values.ndim), *values.shape) == ones and not map_.flattened:
+        if map_.is_map and (*(1,) * (len(ones) - values.ndim), *values.shape) == ones:
             return place, values.ravel()
         raise RefusedError(
             f"it {does} a constant of the shape {list(values.shape)}, and kilograd has one number, "
-            "or one for each channel",
+            "or one for each channel of a map",
             SIMPLIFY,
         )
     return None
