@@ -9,18 +9,27 @@ from experiments.common.ledgers import Ledger, Row, write_ledger
 from experiments.common.packs import pack_path
 from experiments.common.paths import BACKBONES, checkpoint
 from experiments.search import LEDGER
-from experiments.search.wanted import TASKS
-from kilograd.data import load_dataset
+from experiments.search.wanted import JUDGES, TASKS
+from kilograd.data import Dataset, load_dataset
 from kilograd.frontend.open import input_spec, load_model
 from kilograd.search.contributions import Contributions, average
 from kilograd.search.search import Analyst
-from kilograd.search.tasks import Task, make_task
+from kilograd.search.tasks import Judge, Task, make_judge, make_task
 
 
-def tasks_for(model: str, names: Sequence[str] = TASKS) -> list[Task]:
-    """Packs as a search reads them; by default those that contributions are found on."""
+def tasks_for(model: str) -> list[Task]:
+    """What contributions are found on."""
+    return [make_task(dataset) for dataset in _datasets(model, TASKS)]
+
+
+def judges_for(model: str) -> list[Judge]:
+    """What finalists are compared on."""
+    return [make_judge(dataset) for dataset in _datasets(model, JUDGES)]
+
+
+def _datasets(model: str, names: Sequence[str]) -> list[Dataset]:
     spec = input_spec(load_model(checkpoint(model)))
-    return [make_task(load_dataset(pack_path(name), spec, test_limit=0)) for name in names]
+    return [load_dataset(pack_path(name), spec, test_limit=0) for name in names]
 
 
 def measure_contributions(ledger: Ledger, only: str) -> None:

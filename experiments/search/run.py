@@ -27,11 +27,12 @@ from experiments.common.programs import BOARD, compiled, measure_anywhere
 from experiments.search import LEDGER
 from experiments.search.contributions import (
     contributions_of,
+    judges_for,
     measure_contributions,
     tasks_for,
 )
 from experiments.search.methods import compare_fisher, compare_solvers
-from experiments.search.wanted import CLASSES, JUDGES, Wanted, digest_of, wanted
+from experiments.search.wanted import CLASSES, Wanted, digest_of, wanted
 from kilograd.files import write_atomically
 from kilograd.frontend.open import load_model
 from kilograd.passes import DEFAULT_SHARE
@@ -50,13 +51,13 @@ def find_schemes(ledger: Ledger, only: str) -> None:
         graph = load_model(checkpoint(model), CLASSES)
         space = Space(graph, get_target(BOARD), row_input=streamed, recompute=DEFAULT_SHARE)
         contributions, tasks = contributions_of(ledger, model), tasks_for(model)
-        judges = tasks_for(model, JUDGES)
-        learning = load_model(checkpoint(model), max(task.classes for task in judges))
+        judges = judges_for(model)
+        learning = load_model(checkpoint(model), max(judge.classes for judge in judges))
         kind = "streamed" if streamed else "held"
         for one in several:
             budgets = Budgets(_budget(one))
             finalists = find_finalists(space, contributions, budgets, one.name)
-            found = choose_finalist(learning, finalists, judges, THIS_COMPUTER, seeds=(0,))
+            found = choose_finalist(learning, finalists, judges, THIS_COMPUTER)
             one.path.parent.mkdir(parents=True, exist_ok=True)
             text = scheme_text(found, model, contributions, tasks, kind)
             write_atomically(one.path, text.encode())

@@ -28,7 +28,7 @@ from kilograd.search.cluster import Cluster
 from kilograd.search.contributions import Contributions
 from kilograd.search.scheme_file import scheme_text
 from kilograd.search.search import Analyst
-from kilograd.search.tasks import Task, make_task
+from kilograd.search.tasks import Judge, Task, make_judge, make_task
 from kilograd.targets import Target, get_target
 
 
@@ -65,7 +65,8 @@ def search_model(console: Console, request: SearchRequest) -> dict[str, Any]:
     for path in (request.output, request.report):
         if path is not None:
             check_writable(path)
-    tasks = [_load_task(console, path, request) for path in request.data]
+    loaded = [_load(console, path, request) for path in request.data]
+    tasks, judges = [task for task, _ in loaded], [judge for _, judge in loaded]
     graph = request.source.load(max(task.classes for task in tasks))
     space = Space(graph, target, row_input=request.row_input, recompute=request.recompute)
     check_possible(space, budgets[0])
@@ -87,7 +88,7 @@ def search_model(console: Console, request: SearchRequest) -> dict[str, Any]:
                     space,
                     contributions,
                     budget,
-                    tasks,
+                    judges,
                     name,
                     also=found[-1:],
                     on_round=bar.console.print,
@@ -157,7 +158,7 @@ def parse_count(text: str, option: str) -> int:
     return int(float(match[1]) * {"": 1, "K": 1000, "M": 1_000_000}[match[2].upper()])
 
 
-def _load_task(console: Console, path: Path, request: SearchRequest) -> Task:
+def _load(console: Console, path: Path, request: SearchRequest) -> tuple[Task, Judge]:
     # The head may be one that is replaced.
     spec = input_spec(request.source.load(2))
     # Test samples are not even decoded: nothing is chosen by them.
@@ -171,7 +172,7 @@ def _load_task(console: Console, path: Path, request: SearchRequest) -> Task:
             skip_broken=request.skips_broken,
         )
     show_skipped(console, dataset)
-    return make_task(dataset, request.seed)
+    return make_task(dataset, request.seed), make_judge(dataset, request.seed)
 
 
 def _name(request: SearchRequest, budget: Budgets, budgets: Sequence[Budgets]) -> str:

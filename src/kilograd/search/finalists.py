@@ -3,29 +3,29 @@
 Gains are measured one by one, and do not add up: weights of early layers are small and gain much
 for each byte, but several of them gain what one does. Of a large budget, a sum of gains therefore
 makes schemes that reach too far back. So the best scheme without the earliest weight is looked for
-as well, then the best without the next one, and longer runs decide.
+as well, then the best without the next one, and so on, and longer runs decide.
 """
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from kilograd.ir import Graph
 from kilograd.search.calibration import Budgets, Found, Space, find_scheme
-from kilograd.search.choice import Choice
+from kilograd.search.choice import Key
 from kilograd.search.cluster import Cluster
 from kilograd.search.contributions import Contributions
 from kilograd.search.measured import make_runs
 from kilograd.search.runs import RunStore
-from kilograd.search.tasks import Task
+from kilograd.search.tasks import Judge
 
-#: Runs of each scheme on every task.
-SEEDS = (0, 1)
-#: Schemes that are compared.
-_FINALISTS = 4
-#: Of each run: as many as a training has that is meant to last.
-_STEPS = 12_000
+#: Schemes that are compared in each round of runs: all, then the best of them.
+ROUNDS = (8, 3)
+#: Of each run: as many as a training has that is meant to last. With fewer samples that come more
+#: often, schemes that reach far back catch up, which they do not where samples are many.
+_STEPS = 8000
 #: What a weight is worth that is left out.
 _NOTHING = -1.0
 
@@ -43,7 +43,7 @@ def find_finalists(
         BudgetError: the head alone takes more; says how much.
     """
     found: list[Found] = []
-    while len(found) < _FINALISTS:
+    while len(found) < ROUNDS[0]:
         one = find_scheme(space, contributions, budgets, name, on_round)
         if one.choice.key not in {other.choice.key for other in found}:
             found.append(one)
@@ -66,43 +66,48 @@ def _without(contributions: Contributions, last: str) -> Contributions:
 def choose_finalist(
     graph: Graph,
     finalists: Sequence[Found],
-    tasks: Sequence[Task],
+    judges: Sequence[Judge],
     cluster: Cluster,
     progress: Callable[[int, int], None] | None = None,
-    *,
-    seeds: Sequence[int] = SEEDS,
 ) -> Found:
-    """The one that does best on the validation samples of all tasks.
+    """The one that does best on samples of all data sets that it has not learned from.
 
-    Accuracy and calibrated probability count alike. The first is what is wanted, and is known from
-    some hundred samples only; the second is less noisy, but rises with early weights where accuracy
-    does not.
+    In the first round all take part, in the next one those that did best, on other samples and with
+    another seed. Accuracy and calibrated probability count alike. The first is what is wanted, and
+    is known from some hundred samples only; the second is less noisy, but rises with early weights
+    where accuracy does not.
 
     Args:
-        graph: the forward graph, with as many classes as the task with the most.
+        graph: the forward graph, with as many classes as the data set with the most.
         finalists: at least one.
-        tasks: what is learned.
+        judges: what is learned.
         cluster: where runs are made.
         progress: told how many runs are done.
-        seeds: of the runs on each task.
     """
-    if len(finalists) == 1:
-        return finalists[0]
-    choices: list[Choice] = [one.choice for one in finalists]
-    sums = [0.0] * len(choices)
-    total = len(choices) * len(seeds)
+    left = list({one.choice.key: one for one in finalists}.values())
+    sizes = [len(left), *(min(size, len(left)) for size in ROUNDS[1:])]
     store = RunStore(graph, steps=_STEPS)
-    for place, seed in enumerate(seeds):
-        before = place * len(choices)
+    sums: defaultdict[Key, float] = defaultdict(float)
+    done = 0
+    for number, size in enumerate(sizes):
+        if len(left) == 1:
+            break
+        left = sorted(left, key=lambda one: sums[one.choice.key], reverse=True)[:size]
 
-        def tell(done: int, before: int = before) -> None:
+        def tell(count: int, before: int = done) -> None:
             if progress is not None:
-                progress(before + done, total)
+                progress(before + count, sum(sizes))
 
-        outcomes = make_runs(graph, choices, tasks, cluster, store, seed, tell)
-        for number, choice in enumerate(choices):
-            sums[number] += sum(o.accuracy + o.calibrated for o in outcomes[choice.key])
-    return finalists[max(range(len(sums)), key=sums.__getitem__)]
+        runs = [(judge, task) for judge in judges for task in judge.tasks(number)]
+        choices = [one.choice for one in left]
+        tasks = [task for _, task in runs]
+        outcomes = make_runs(graph, choices, tasks, cluster, store, number, tell)
+        shares = Counter(id(judge) for judge, _ in runs)
+        for key, reached in outcomes.items():
+            for (judge, _), one in zip(runs, reached, strict=True):
+                sums[key] += (one.accuracy + one.calibrated) / shares[id(judge)]
+        done += size
+    return max(left, key=lambda one: sums[one.choice.key])
 
 
 def renamed(one: Found, name: str, budgets: Budgets, head: str) -> Found:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from kilograd.data import Dataset, Samples
+from kilograd.data import Dataset, Samples, folds
 from kilograd.data.choose import choose_balanced, split_by_class
 from kilograd.errors import DataError
 
@@ -15,6 +15,8 @@ from kilograd.errors import DataError
 MOST_SAMPLES, MOST_VALIDATION = 960, 480
 #: Share of the training split that schemes are judged by.
 VALIDATION_SHARE = 0.25
+#: Most samples of a data set that schemes are compared on, and the parts that these are in.
+MOST_COMPARED, PARTS = 4000, 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,3 +82,53 @@ def make_task(dataset: Dataset, seed: int = 0) -> Task:
         train.chosen(choose_balanced(held, labels, MOST_VALIDATION, seed)),
         count,
     )
+
+
+@dataclass(frozen=True, eq=False)
+class Judge:
+    """One data set's training samples as schemes are compared on them: all, up to some thousand.
+
+    They come in parts of one size. A run learns from all parts but one, and is judged by that one.
+    Of small data sets several parts are held back in turn, so that enough samples judge.
+
+    Attributes:
+        dataset: of which only training samples are read; at most `MOST_COMPARED` of them.
+        seed: decides which sample is in which part.
+    """
+
+    dataset: Dataset
+    seed: int
+
+    @property
+    def classes(self) -> int:
+        """How many there are."""
+        return len(self.dataset.class_names)
+
+    def tasks(self, number: int) -> list[Task]:
+        """What a round of runs learns; each round begins with the next part.
+
+        Args:
+            number: of the round, from 0.
+        """
+        labels = self.dataset.train.labels
+        count = min(PARTS, int(np.bincount(labels)[np.unique(labels)].min()))
+        held = len(labels) / count
+        several = min(count, int(np.ceil(MOST_VALIDATION / held)))
+        parts = folds(self.dataset, count, self.seed)
+        return [
+            Task(f"{self.dataset.name}, part {part + 1}", one.train, one.test, self.classes)
+            for part in ((number + k) % count for k in range(several))
+            for one in (parts[part],)
+        ]
+
+
+def make_judge(dataset: Dataset, seed: int = 0) -> Judge:
+    """Choose a data set's training samples; its test samples are not looked at.
+
+    Args:
+        dataset: that `make_task` accepts.
+        seed: decides which samples are chosen, and their parts.
+    """
+    train = dataset.train
+    chosen = choose_balanced(range(len(train)), train.labels.tolist(), MOST_COMPARED, seed)
+    return Judge(replace(dataset, train=train.chosen(chosen)), seed)
