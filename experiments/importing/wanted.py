@@ -64,8 +64,16 @@ TUNINGS = (
     Tuning("vww_96, five flowers", _VWW, "flowers5_128", "last:14", 2, has_own_head=False),
 )
 
-#: Networks whose default rate that limit decides.
-LIMITED = tuple(one for one in TUNINGS if one.has_own_head and one.limit is None)
+#: Networks whose default rate that limit decides, each on three packs of people.
+LIMITED = tuple(
+    Tuning(f"{name}, {pack}", file, data, "last:6", epochs, has_own_head=True)
+    for name, file in (("vww_96", _VWW), ("person_detect", _PERSON))
+    for pack, data, epochs in (
+        ("person_scene", _SCENES, 6),
+        ("coco_vww_mini", "coco_vww_mini_128", 6),
+        ("inria_person_crops", "inria_person_crops_64x128", 2),
+    )
+)
 
 #: Extents at which MCUNet is measured.
 RESOLUTIONS = (96, 128, 160, 192)
