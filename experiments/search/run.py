@@ -1,6 +1,6 @@
 """Searches for schemes, trains them, and writes experiments/search/results.json.
 
-    python -m experiments.search.run [contributions] [schemes] [accuracy] [solvers] [fisher] \
+    python -m experiments.search.run [contributions] [fisher] [schemes] [accuracy] [solvers] \
         [--only TEXT]
 
 Without arguments everything, in about six hours on two cores. Training runs of the analysis are
@@ -27,6 +27,7 @@ from experiments.common.programs import BOARD, compiled, measure_anywhere
 from experiments.search import LEDGER
 from experiments.search.contributions import (
     contributions_of,
+    from_row,
     judges_for,
     measure_contributions,
     tasks_for,
@@ -37,7 +38,7 @@ from kilograd.files import write_atomically
 from kilograd.frontend.open import load_model
 from kilograd.passes import DEFAULT_SHARE
 from kilograd.scheme import load_scheme
-from kilograd.search.calibration import Budgets, Space
+from kilograd.search.calibration import Budgets, Space, find_scheme
 from kilograd.search.cluster import THIS_COMPUTER
 from kilograd.search.finalists import choose_finalist, find_finalists
 from kilograd.search.scheme_file import scheme_text
@@ -50,14 +51,19 @@ def find_schemes(ledger: Ledger, only: str) -> None:
     for (model, streamed), several in groupby(chosen, lambda one: (one.model, one.streamed)):
         graph = load_model(checkpoint(model), CLASSES)
         space = Space(graph, get_target(BOARD), row_input=streamed, recompute=DEFAULT_SHARE)
-        contributions, tasks = contributions_of(ledger, model), tasks_for(model)
+        tasks = tasks_for(model)
         judges = judges_for(model)
         learning = load_model(checkpoint(model), max(judge.classes for judge in judges))
         kind = "streamed" if streamed else "held"
         for one in several:
             budgets = Budgets(_budget(one))
-            finalists = find_finalists(space, contributions, budgets, one.name)
-            found = choose_finalist(learning, finalists, judges, THIS_COMPUTER)
+            if one.method == "fisher":
+                contributions = from_row(ledger["fisher"][model]["contributions"])
+                found = find_scheme(space, contributions, budgets, one.name)
+            else:
+                contributions = contributions_of(ledger, model)
+                finalists = find_finalists(space, contributions, budgets, one.name)
+                found = choose_finalist(learning, finalists, judges, THIS_COMPUTER)
             one.path.parent.mkdir(parents=True, exist_ok=True)
             text = scheme_text(found, model, contributions, tasks, kind)
             write_atomically(one.path, text.encode())
@@ -138,10 +144,10 @@ def _run(one: Wanted, data: str) -> dict[str, Row]:
 
 PARTS: dict[str, Part] = {
     "contributions": measure_contributions,
+    "fisher": compare_fisher,
     "schemes": find_schemes,
     "accuracy": measure_accuracy,
     "solvers": compare_solvers,
-    "fisher": compare_fisher,
 }
 
 

@@ -13,6 +13,7 @@ from experiments.common.ledgers import Ledger, read_ledger
 from experiments.common.markdown import NOTHING, millions, table
 from experiments.common.packs import PACKS
 from experiments.search.wanted import (
+    FISHER,
     FRONT,
     FRONT_MODEL,
     PUBLISHED,
@@ -162,6 +163,29 @@ def _end(scheme: str, how: str) -> list[str]:
     ]
 
 
+def fisher(ledger: Ledger) -> str:
+    """Gradients against measured contributions, for the SRAM of one published scheme."""
+    ranks = ledger["fisher"][FISHER.model]
+    rows = [
+        [
+            name,
+            biases,
+            weights,
+            f"{pair.sram_found:,}",
+            f"{pair.found:.2f}",
+            _signed(pair.found - pair.published),
+        ]
+        for name, prefix, biases, weights in (
+            ("measured", "as-", NOTHING, NOTHING),
+            ("fisher", "fisher-", f"{ranks['biases']:.2f}", f"{ranks['weights']:.2f}"),
+        )
+        for pair in pairs(ledger, prefix)
+        if (pair.model, pair.name) == (FISHER.model, FISHER.like)
+    ]
+    header = ["contributions", "rank correlation of biases", "of whole weights", "SRAM (B)"]
+    return table([*header, "accuracy", f"gain over {FISHER.model}/{FISHER.like}"], rows)
+
+
 def layers(ledger: Ledger) -> str:
     """What the scheme for each published one's SRAM trains."""
     schemes = ledger.get("schemes", {})
@@ -177,5 +201,6 @@ TABLES = {
     "search_published": published,
     "search_below": below,
     "search_front": front,
+    "search_fisher": fisher,
     "search_layers": layers,
 }

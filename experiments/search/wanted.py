@@ -49,6 +49,7 @@ class Wanted:
         like: name of the published scheme that it is compared with, if any.
         sram: budget in bytes; None for what ``like`` measures.
         seeds: that it is trained with.
+        method: of its contributions.
     """
 
     model: str
@@ -57,6 +58,7 @@ class Wanted:
     like: str | None = None
     sram: int | None = None
     seeds: tuple[int, ...] = SEEDS
+    method: str = "measured"
 
     @property
     def key(self) -> str:
@@ -79,12 +81,17 @@ def wanted() -> Iterator[Wanted]:
                 yield Wanted(model, f"below-{like}", False, like, int(LESS * before))
             for size in FRONT:
                 yield streamed(size)
+            yield FISHER
 
 
 def streamed(size: int) -> Wanted:
     """A point of the front, by its budget in KB."""
     seeds = SEEDS if size in COMPARED else SEEDS[:1]
     return Wanted(FRONT_MODEL, f"streamed-{size}KB", True, sram=size << 10, seeds=seeds)
+
+
+#: One by gradients, compared with what runs found for the same SRAM.
+FISHER = Wanted(FRONT_MODEL, "fisher-49kb", streamed=False, like="49kb", method="fisher")
 
 
 def digest_of(biases: Sequence[str], weights: Mapping[str, float]) -> str:
