@@ -34,33 +34,62 @@ class Pair:
         name: of the published scheme.
         sram: bytes that it takes.
         sram_found: bytes that the other takes.
-        published: mean accuracy over packs and seeds in percent.
-        found: the same of the other.
+        of_published: its accuracy on each pack in percent, the mean over seeds.
+        of_found: the same of the other.
     """
 
     model: str
     name: str
     sram: int
     sram_found: int
-    published: float
-    found: float
+    of_published: tuple[float, ...]
+    of_found: tuple[float, ...]
+
+    @property
+    def published(self) -> float:
+        """Mean accuracy over packs in percent."""
+        return float(np.mean(self.of_published))
+
+    @property
+    def found(self) -> float:
+        """The same of what was found."""
+        return float(np.mean(self.of_found))
+
+    @property
+    def gain(self) -> str:
+        """In points, with the standard error of a mean over packs."""
+        gains = np.subtract(self.of_found, self.of_published)
+        return f"{_signed(float(gains.mean()))} ± {gains.std(ddof=1) / len(gains) ** 0.5:.2f}"
 
 
 def found_accuracy(ledger: Ledger, one: Wanted) -> float | None:
     """Mean over packs and seeds in percent; None while any is missing."""
-    rows = ledger.get("accuracy", {})
-    keys = [f"{one.key} | {data} | seed {seed}" for data in PACKS for seed in one.seeds]
-    if any(key not in rows for key in keys):
-        return None
-    return float(np.mean([100 * rows[key]["accuracy"] for key in keys]))
+    of_packs = _found_on_packs(ledger, one)
+    return None if of_packs is None else float(np.mean(of_packs))
 
 
-def known_accuracy(model: str, scheme: str, seeds: Sequence[int] = SEEDS) -> float:
+def known_accuracy(model: str, scheme: str) -> float:
     """Of a scheme in the accuracy ledger: mean over packs and seeds in percent."""
-    cells = read_ledger(accuracy.LEDGER)["cells"]
+    return float(np.mean(_known_on_packs(model, scheme)))
+
+
+def _found_on_packs(ledger: Ledger, one: Wanted) -> tuple[float, ...] | None:
+    rows = ledger.get("accuracy", {})
+    keys = [[f"{one.key} | {data} | seed {seed}" for seed in one.seeds] for data in PACKS]
+    if any(key not in rows for several in keys for key in several):
+        return None
+    return _means(rows, keys)
+
+
+def _known_on_packs(model: str, scheme: str) -> tuple[float, ...]:
     stems = [Path(pack.file).stem for pack in PACKS.values()]
-    keys = [f"{model} | {stem} | {scheme} | device | seed {s}" for stem in stems for s in seeds]
-    return float(np.mean([100 * cells[key]["accuracy"] for key in keys]))
+    names = [f"{model} | {stem} | {scheme} | device" for stem in stems]
+    keys = [[f"{name} | seed {seed}" for seed in SEEDS] for name in names]
+    return _means(read_ledger(accuracy.LEDGER)["cells"], keys)
+
+
+def _means(rows: Ledger, keys: Sequence[Sequence[str]]) -> tuple[float, ...]:
+    return tuple(float(np.mean([100 * rows[key]["accuracy"] for key in few])) for few in keys)
 
 
 def known_memory(model: str, scheme: str, how: str) -> Ledger:
@@ -71,8 +100,8 @@ def known_memory(model: str, scheme: str, how: str) -> Ledger:
 def pairs(ledger: Ledger, prefix: str = "as-") -> Iterator[Pair]:
     """Published schemes and what was found for their SRAM, or with ``below-`` for less."""
     for one in wanted():
-        accuracy_found = found_accuracy(ledger, one)
-        if one.like is None or not one.name.startswith(prefix) or accuracy_found is None:
+        of_found = _found_on_packs(ledger, one)
+        if one.like is None or not one.name.startswith(prefix) or of_found is None:
             continue
         sram = known_memory(one.model, one.like, "held")["sram_total_bytes"]
         yield Pair(
@@ -80,8 +109,8 @@ def pairs(ledger: Ledger, prefix: str = "as-") -> Iterator[Pair]:
             one.like,
             sram,
             ledger["schemes"][one.key]["sram_total_bytes"],
-            known_accuracy(one.model, f"{one.model}/{one.like}"),
-            accuracy_found,
+            _known_on_packs(one.model, f"{one.model}/{one.like}"),
+            of_found,
         )
 
 
@@ -98,8 +127,7 @@ def published(ledger: Ledger) -> str:
 
 def _row(pair: Pair, name: str) -> list[str]:
     sram, sram_found = f"{pair.sram:,}", f"{pair.sram_found:,}"
-    gain = _signed(pair.found - pair.published)
-    return [name, sram, f"{pair.published:.2f}", sram_found, f"{pair.found:.2f}", gain]
+    return [name, sram, f"{pair.published:.2f}", sram_found, f"{pair.found:.2f}", pair.gain]
 
 
 def _mean(name: str, several: Sequence[Pair]) -> list[str]:
@@ -110,8 +138,8 @@ def _mean(name: str, several: Sequence[Pair]) -> list[str]:
     return [f"**{name}**", NOTHING, f"{before:.2f}", NOTHING, f"{after:.2f}", gain]
 
 
-def _signed(points: float) -> str:
-    return f"{points:+.2f}".replace("-", "−")
+def _signed(number: float) -> str:
+    return f"{number:+.2f}".replace("-", "−")
 
 
 def below(ledger: Ledger) -> str:
@@ -173,11 +201,11 @@ def fisher(ledger: Ledger) -> str:
             weights,
             f"{pair.sram_found:,}",
             f"{pair.found:.2f}",
-            _signed(pair.found - pair.published),
+            pair.gain,
         ]
         for name, prefix, biases, weights in (
             ("measured", "as-", NOTHING, NOTHING),
-            ("fisher", "fisher-", f"{ranks['biases']:.2f}", f"{ranks['weights']:.2f}"),
+            ("fisher", "fisher-", _signed(ranks["biases"]), _signed(ranks["weights"])),
         )
         for pair in pairs(ledger, prefix)
         if (pair.model, pair.name) == (FISHER.model, FISHER.like)
