@@ -77,8 +77,9 @@ def accuracy(ledger: Ledger) -> dict[str, Any]:
     A backbone with a single pair of schemes has no panel: two points side by side are no picture.
     """
     panels: dict[str, Any] = {}
+    of_all = [pair for prefix in ("as-", "below-") for pair in pairs(ledger, prefix)]
     for model in BACKBONES:
-        found = [pair for pair in pairs(ledger, "") if pair.model == model]
+        found = [pair for pair in of_all if pair.model == model]
         if len(found) <= 1:
             continue
         shown = {
