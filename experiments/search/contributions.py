@@ -14,7 +14,7 @@ from kilograd.data import Dataset, load_dataset
 from kilograd.frontend.open import input_spec, load_model
 from kilograd.search.contributions import Contributions, average
 from kilograd.search.search import Analyst
-from kilograd.search.tasks import Judge, Task, make_judge, make_task
+from kilograd.search.tasks import CrossValidation, Task, cross_validation, make_task
 
 
 def tasks_for(model: str) -> list[Task]:
@@ -22,9 +22,9 @@ def tasks_for(model: str) -> list[Task]:
     return [make_task(dataset) for dataset in _datasets(model, TASKS)]
 
 
-def judges_for(model: str) -> list[Judge]:
+def validations_for(model: str) -> list[CrossValidation]:
     """What finalists are compared on."""
-    return [make_judge(dataset) for dataset in _datasets(model, JUDGES)]
+    return [cross_validation(dataset) for dataset in _datasets(model, JUDGES)]
 
 
 def _datasets(model: str, names: Sequence[str]) -> list[Dataset]:

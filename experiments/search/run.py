@@ -3,7 +3,7 @@
     python -m experiments.search.run [contributions] [fisher] [schemes] [accuracy] [solvers] \
         [--only TEXT]
 
-Without arguments everything, in about six hours on two cores. Training runs of the analysis are
+Without arguments everything, in about eight hours on two cores. Training runs of the analysis are
 kept in kilograd's cache, and cells of the table that were made with the same scheme are kept, so it
 can be stopped at any time. Needs the published checkpoints and data packs in ../shared.
 
@@ -28,9 +28,9 @@ from experiments.search import LEDGER
 from experiments.search.contributions import (
     contributions_of,
     from_row,
-    judges_for,
     measure_contributions,
     tasks_for,
+    validations_for,
 )
 from experiments.search.methods import compare_fisher, compare_solvers
 from experiments.search.wanted import CLASSES, Wanted, digest_of, wanted
@@ -52,8 +52,8 @@ def find_schemes(ledger: Ledger, only: str) -> None:
         graph = load_model(checkpoint(model), CLASSES)
         space = Space(graph, get_target(BOARD), row_input=streamed, recompute=DEFAULT_SHARE)
         tasks = tasks_for(model)
-        judges = judges_for(model)
-        learning = load_model(checkpoint(model), max(judge.classes for judge in judges))
+        validations = validations_for(model)
+        learning = load_model(checkpoint(model), max(one.classes for one in validations))
         kind = "streamed" if streamed else "held"
         for one in several:
             budgets = Budgets(_budget(one))
@@ -63,7 +63,7 @@ def find_schemes(ledger: Ledger, only: str) -> None:
             else:
                 contributions = contributions_of(ledger, model)
                 finalists = find_finalists(space, contributions, budgets, one.name)
-                found = choose_finalist(learning, finalists, judges, THIS_COMPUTER)
+                found = choose_finalist(learning, finalists, validations, THIS_COMPUTER)
             one.path.parent.mkdir(parents=True, exist_ok=True)
             text = scheme_text(found, model, contributions, tasks, kind)
             write_atomically(one.path, text.encode())

@@ -28,7 +28,7 @@ from kilograd.search.cluster import Cluster
 from kilograd.search.contributions import Contributions
 from kilograd.search.scheme_file import scheme_text
 from kilograd.search.search import Analyst
-from kilograd.search.tasks import Judge, Task, make_judge, make_task
+from kilograd.search.tasks import CrossValidation, Task, cross_validation, make_task
 from kilograd.targets import Target, get_target
 
 
@@ -66,7 +66,7 @@ def search_model(console: Console, request: SearchRequest) -> dict[str, Any]:
         if path is not None:
             check_writable(path)
     loaded = [_load(console, path, request) for path in request.data]
-    tasks, judges = [task for task, _ in loaded], [judge for _, judge in loaded]
+    tasks, validations = [task for task, _ in loaded], [one for _, one in loaded]
     graph = request.source.load(max(task.classes for task in tasks))
     space = Space(graph, target, row_input=request.row_input, recompute=request.recompute)
     check_possible(space, budgets[0])
@@ -88,7 +88,7 @@ def search_model(console: Console, request: SearchRequest) -> dict[str, Any]:
                     space,
                     contributions,
                     budget,
-                    judges,
+                    validations,
                     name,
                     also=found[-1:],
                     on_round=bar.console.print,
@@ -158,7 +158,7 @@ def parse_count(text: str, option: str) -> int:
     return int(float(match[1]) * {"": 1, "K": 1000, "M": 1_000_000}[match[2].upper()])
 
 
-def _load(console: Console, path: Path, request: SearchRequest) -> tuple[Task, Judge]:
+def _load(console: Console, path: Path, request: SearchRequest) -> tuple[Task, CrossValidation]:
     # The head may be one that is replaced.
     spec = input_spec(request.source.load(2))
     # Test samples are not even decoded: nothing is chosen by them.
@@ -172,7 +172,7 @@ def _load(console: Console, path: Path, request: SearchRequest) -> tuple[Task, J
             skip_broken=request.skips_broken,
         )
     show_skipped(console, dataset)
-    return make_task(dataset, request.seed), make_judge(dataset, request.seed)
+    return make_task(dataset, request.seed), cross_validation(dataset, request.seed)
 
 
 def _name(request: SearchRequest, budget: Budgets, budgets: Sequence[Budgets]) -> str:

@@ -8,7 +8,7 @@ as well, then the best without the next one, and so on, and longer runs decide.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -19,7 +19,7 @@ from kilograd.search.cluster import Cluster
 from kilograd.search.contributions import Contributions
 from kilograd.search.measured import make_runs
 from kilograd.search.runs import RunStore
-from kilograd.search.tasks import Judge
+from kilograd.search.tasks import CrossValidation
 
 #: Schemes that are compared in each round of runs: all, then the best of them.
 ROUNDS = (8, 3)
@@ -66,7 +66,7 @@ def _without(contributions: Contributions, last: str) -> Contributions:
 def choose_finalist(
     graph: Graph,
     finalists: Sequence[Found],
-    judges: Sequence[Judge],
+    validations: Sequence[CrossValidation],
     cluster: Cluster,
     progress: Callable[[int, int], None] | None = None,
 ) -> Found:
@@ -80,7 +80,7 @@ def choose_finalist(
     Args:
         graph: the forward graph, with as many classes as the data set with the most.
         finalists: at least one.
-        judges: what is learned.
+        validations: what is learned.
         cluster: where runs are made.
         progress: told how many runs are done.
     """
@@ -98,14 +98,14 @@ def choose_finalist(
             if progress is not None:
                 progress(before + count, sum(sizes))
 
-        runs = [(judge, task) for judge in judges for task in judge.tasks(number)]
+        learned = [validation.tasks(number) for validation in validations]
+        tasks = [task for several in learned for task in several]
+        weights = [1 / len(several) for several in learned for _ in several]
         choices = [one.choice for one in left]
-        tasks = [task for _, task in runs]
         outcomes = make_runs(graph, choices, tasks, cluster, store, number, tell)
-        shares = Counter(id(judge) for judge, _ in runs)
         for key, reached in outcomes.items():
-            for (judge, _), one in zip(runs, reached, strict=True):
-                sums[key] += (one.accuracy + one.calibrated) / shares[id(judge)]
+            for weight, one in zip(weights, reached, strict=True):
+                sums[key] += weight * (one.accuracy + one.calibrated)
         done += size
     return max(left, key=lambda one: sums[one.choice.key])
 

@@ -18,7 +18,7 @@ from kilograd.search.fisher import fisher_contributions
 from kilograd.search.measured import measured_contributions
 from kilograd.search.options import layer_options
 from kilograd.search.runs import RunStore
-from kilograd.search.tasks import Judge, Task, make_judge, make_task
+from kilograd.search.tasks import CrossValidation, Task, cross_validation, make_task
 from kilograd.targets import Target
 
 METHODS = ("measured", "fisher")
@@ -91,7 +91,7 @@ class Analyst:
         space: Space,
         contributions: Contributions,
         budgets: Budgets,
-        judges: Sequence[Judge],
+        validations: Sequence[CrossValidation],
         name: str,
         *,
         also: Sequence[Found] = (),
@@ -104,7 +104,7 @@ class Analyst:
             space: all schemes of the model, with as many classes as the task with the most.
             contributions: of its parts.
             budgets: that the scheme keeps within.
-            judges: what is learned.
+            validations: what is learned.
             name: of the scheme.
             also: schemes within smaller budgets, which are compared as well.
             on_round: told of every solution that was compiled.
@@ -117,7 +117,7 @@ class Analyst:
             return find_scheme(space, contributions, budgets, name, on_round)
         finalists = [*find_finalists(space, contributions, budgets, name, on_round), *also]
         told = _named(progress, f"runs of finalists, {name}")
-        best = choose_finalist(space.graph, finalists, judges, self.cluster, told)
+        best = choose_finalist(space.graph, finalists, validations, self.cluster, told)
         return best if best not in also else renamed(best, name, budgets, space.head)
 
 
@@ -159,8 +159,8 @@ def search_scheme(
     budgets = Budgets(target.data_bytes if sram is None else sram, instructions, flash)
     check_possible(space, budgets)
     contributions = analyst.average(model, tasks)
-    judges = [make_judge(dataset, analyst.seed) for dataset in datasets]
-    return analyst.find(space, contributions, budgets, judges, name)
+    validations = [cross_validation(dataset, analyst.seed) for dataset in datasets]
+    return analyst.find(space, contributions, budgets, validations, name)
 
 
 def _named(progress: Progress | None, what: str) -> Callable[[int, int], None] | None:

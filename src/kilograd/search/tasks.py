@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,8 +16,8 @@ from kilograd.errors import DataError
 MOST_SAMPLES, MOST_VALIDATION = 960, 480
 #: Share of the training split that schemes are judged by.
 VALIDATION_SHARE = 0.25
-#: Most samples of a data set that schemes are compared on, and the parts that these are in.
-MOST_COMPARED, PARTS = 4000, 4
+#: Most samples of a data set that schemes are compared on, and the folds that these are in.
+MOST_COMPARED, FOLDS = 4000, 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,15 +86,15 @@ def make_task(dataset: Dataset, seed: int = 0) -> Task:
 
 
 @dataclass(frozen=True, eq=False)
-class Judge:
+class CrossValidation:
     """One data set's training samples as schemes are compared on them: all, up to some thousand.
 
-    They come in parts of one size. A run learns from all parts but one, and is judged by that one.
-    Of small data sets several parts are held back in turn, so that enough samples judge.
+    A run learns from all folds but one, and is judged by that one. Of small data sets several folds
+    are held back in turn, so that enough samples judge.
 
     Attributes:
         dataset: of which only training samples are read; at most `MOST_COMPARED` of them.
-        seed: decides which sample is in which part.
+        seed: decides which sample is in which fold.
     """
 
     dataset: Dataset
@@ -105,30 +106,29 @@ class Judge:
         return len(self.dataset.class_names)
 
     def tasks(self, number: int) -> list[Task]:
-        """What a round of runs learns; each round begins with the next part.
+        """What a round of runs learns; each round begins with the next fold.
 
         Args:
             number: of the round, from 0.
         """
         labels = self.dataset.train.labels
-        count = min(PARTS, int(np.bincount(labels)[np.unique(labels)].min()))
-        held = len(labels) / count
-        several = min(count, int(np.ceil(MOST_VALIDATION / held)))
+        count = min(FOLDS, int(np.bincount(labels)[np.unique(labels)].min()))
+        several = min(count, math.ceil(MOST_VALIDATION * count / len(labels)))
         parts = folds(self.dataset, count, self.seed)
+        held_back = [(number + k) % count for k in range(several)]
         return [
-            Task(f"{self.dataset.name}, part {part + 1}", one.train, one.test, self.classes)
-            for part in ((number + k) % count for k in range(several))
-            for one in (parts[part],)
+            Task(f"{self.dataset.name}, fold {k + 1}", parts[k].train, parts[k].test, self.classes)
+            for k in held_back
         ]
 
 
-def make_judge(dataset: Dataset, seed: int = 0) -> Judge:
+def cross_validation(dataset: Dataset, seed: int = 0) -> CrossValidation:
     """Choose a data set's training samples; its test samples are not looked at.
 
     Args:
         dataset: that `make_task` accepts.
-        seed: decides which samples are chosen, and their parts.
+        seed: decides which samples are chosen, and their folds.
     """
     train = dataset.train
     chosen = choose_balanced(range(len(train)), train.labels.tolist(), MOST_COMPARED, seed)
-    return Judge(replace(dataset, train=train.chosen(chosen)), seed)
+    return CrossValidation(replace(dataset, train=train.chosen(chosen)), seed)
