@@ -23,7 +23,7 @@ def tasks_for(model: str) -> list[Task]:
 
 
 def validations_for(model: str) -> list[CrossValidation]:
-    """What finalists are compared on."""
+    """What schemes are tried on."""
     return [cross_validation(dataset) for dataset in _datasets(model, JUDGES)]
 
 

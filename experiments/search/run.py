@@ -13,7 +13,7 @@ scheme was written, and nothing is chosen by them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from joblib import Parallel, delayed
@@ -38,51 +38,71 @@ from kilograd.files import write_atomically
 from kilograd.frontend.open import load_model
 from kilograd.passes import DEFAULT_SHARE
 from kilograd.scheme import load_scheme
-from kilograd.search.calibration import Budgets, Space, find_scheme
-from kilograd.search.cluster import THIS_COMPUTER
-from kilograd.search.finalists import choose_finalist, find_finalists
+from kilograd.search.calibration import Budgets, Found, Space
+from kilograd.search.contributions import Contributions
 from kilograd.search.scheme_file import scheme_text
+from kilograd.search.search import Analyst, Progress
+from kilograd.search.tasks import Task
+from kilograd.search.trials import Goal
 from kilograd.targets import get_target
 
 
 def find_schemes(ledger: Ledger, only: str) -> None:
-    """The best scheme for every budget, written to its file."""
-    chosen = [one for one in wanted() if only in one.key]
-    for (model, streamed), several in groupby(chosen, lambda one: (one.model, one.streamed)):
+    """The best scheme for every budget, written to its file.
+
+    Those of a network and a kind of input are found together, since all learn from the trials of
+    each.
+    """
+    groups = groupby(wanted(), lambda one: (one.model, one.streamed, one.method))
+    for (model, is_streamed, method), grouped in groups:
+        several = list(grouped)
+        if not any(only in one.key for one in several):
+            continue
         graph = load_model(checkpoint(model), CLASSES)
-        space = Space(graph, get_target(BOARD), row_input=streamed, recompute=DEFAULT_SHARE)
+        space = Space(graph, get_target(BOARD), row_input=is_streamed, recompute=DEFAULT_SHARE)
+        contributions = contributions_of(ledger, model)
+        if method == "fisher":
+            contributions = from_row(ledger["fisher"][model]["contributions"])
         tasks = tasks_for(model)
         validations = validations_for(model)
         learning = load_model(checkpoint(model), max(one.classes for one in validations))
-        kind = "streamed" if streamed else "held"
-        for one in several:
-            budgets = Budgets(_budget(one))
-            if one.method == "fisher":
-                contributions = from_row(ledger["fisher"][model]["contributions"])
-                found = find_scheme(space, contributions, budgets, one.name)
-            else:
-                contributions = contributions_of(ledger, model)
-                finalists = find_finalists(space, contributions, budgets, one.name)
-                found = choose_finalist(learning, finalists, validations, THIS_COMPUTER)
-            one.path.parent.mkdir(parents=True, exist_ok=True)
-            text = scheme_text(found, model, contributions, tasks, kind)
-            write_atomically(one.path, text.encode())
-            ledger.setdefault("schemes", {})[one.key] = {
-                "budget": budgets.sram,
-                "gain": found.solution.gain,
-                "bound": found.solution.bound,
-                "rounds": found.rounds,
-                "sram_total_bytes": found.measurement.sram_total_bytes,
-                "instructions_train_step": found.measurement.instructions_train_step,
-                "flash_bytes": found.measurement.flash_bytes,
-                "digest": digest_of(found.scheme.biases, found.scheme.weights),
-                "biases": len(found.choice.biases),
-                "weights": ", ".join(
-                    f"{share:g} {layer}" for layer, share in found.choice.weights.items()
-                ),
-            }
-            write_ledger(LEDGER, ledger)
-            print(f"{one.key}: {found.measurement.sram_total_bytes:,} of {budgets.sram:,} B")
+        goals = [Goal(space, Budgets(_budget(one)), one.name) for one in several]
+        schemes = Analyst(method).find(
+            goals, contributions, validations, learning=learning, progress=_tell(model)
+        )
+        for one, found in zip(several, schemes, strict=True):
+            _keep_scheme(ledger, one, found, contributions, tasks)
+
+
+def _tell(model: str) -> Progress:
+    def tell(what: str, done: int, total: int) -> None:
+        print(f"{model}: {done} of {total} {what}", flush=True)
+
+    return tell
+
+
+def _keep_scheme(
+    ledger: Ledger, one: Wanted, found: Found, contributions: Contributions, tasks: Sequence[Task]
+) -> None:
+    one.path.parent.mkdir(parents=True, exist_ok=True)
+    kind = "streamed" if one.streamed else "held"
+    text = scheme_text(found, one.model, contributions, tasks, kind)
+    write_atomically(one.path, text.encode())
+    ledger.setdefault("schemes", {})[one.key] = {
+        "budget": found.budgets.sram,
+        "gain": found.solution.gain,
+        "bound": found.solution.bound,
+        "rounds": found.rounds,
+        "sram_total_bytes": found.measurement.sram_total_bytes,
+        "instructions_train_step": found.measurement.instructions_train_step,
+        "flash_bytes": found.measurement.flash_bytes,
+        "digest": digest_of(found.scheme.biases, found.scheme.weights),
+        "biases": len(found.choice.biases),
+        "weights": ", ".join(f"{share:g} {layer}" for layer, share in found.choice.weights.items()),
+    }
+    write_ledger(LEDGER, ledger)
+    taken = found.measurement.sram_total_bytes
+    print(f"{one.key}: {taken:,} of {found.budgets.sram:,} B", flush=True)
 
 
 def _budget(one: Wanted) -> int:

@@ -18,7 +18,7 @@ SEEDS = (0, 1, 2)
 #: What contributions are measured on: where the head alone is furthest from what can be learned.
 #: Only the training split of each is read, and a quarter of that is what schemes are judged by.
 TASKS = ("cifar10", "grocery81")
-#: What finalists are compared on: likewise by training samples alone.
+#: What schemes are tried on: likewise by training samples alone.
 JUDGES = (*TASKS, "flowers5", "oxford_pets3", "person_scene")
 
 #: Published schemes, from small to large.

@@ -29,6 +29,7 @@ from kilograd.search.contributions import Contributions
 from kilograd.search.scheme_file import scheme_text
 from kilograd.search.search import Analyst
 from kilograd.search.tasks import CrossValidation, Task, cross_validation, make_task
+from kilograd.search.trials import Goal
 from kilograd.targets import Target, get_target
 
 
@@ -80,21 +81,10 @@ def search_model(console: Console, request: SearchRequest) -> dict[str, Any]:
             bar.update(shown[what], completed=done)
 
         contributions = analyst.average(graph, tasks, show)
-        found: list[Found] = []
-        for budget in budgets:
-            name = _name(request, budget, budgets)
-            found.append(
-                analyst.find(
-                    space,
-                    contributions,
-                    budget,
-                    validations,
-                    name,
-                    also=found[-1:],
-                    on_round=bar.console.print,
-                    progress=show,
-                )
-            )
+        goals = [Goal(space, budget, _name(request, budget, budgets)) for budget in budgets]
+        found = analyst.find(
+            goals, contributions, validations, on_round=bar.console.print, progress=show
+        )
     kind = "streamed" if request.row_input else "held"
     texts = [scheme_text(one, graph.name, contributions, tasks, kind) for one in found]
     _write(request, found, texts)

@@ -46,6 +46,15 @@ class Budgets:
     instructions: int | None = None
     flash: int | None = None
 
+    def allow(self, taken: Measurement) -> bool:
+        """Whether a firmware keeps within them."""
+        pairs = (
+            (self.sram, taken.sram_total_bytes),
+            (self.instructions, taken.instructions_train_step),
+            (self.flash, taken.flash_bytes),
+        )
+        return all(most is None or size <= most for most, size in pairs)
+
 
 @dataclass(frozen=True)
 class Found:
@@ -106,6 +115,10 @@ class Space:
     def costs(self) -> CostModel:
         """The estimates."""
         return cost_model(self.graph, self.parts, self.target, self.smallest[0])
+
+    def prepare(self) -> None:
+        """Make the estimates now, so that workers which are given this need not."""
+        _ = self.costs
 
     def compile(self, choice: Choice, name: str = "") -> Program:
         """A choice, compiled."""

@@ -13,12 +13,12 @@ from kilograd.passes import DEFAULT_SHARE
 from kilograd.search.calibration import Budgets, Found, Space, check_possible, find_scheme
 from kilograd.search.cluster import THIS_COMPUTER, Cluster
 from kilograd.search.contributions import Contributions, average
-from kilograd.search.finalists import choose_finalist, find_finalists, renamed
 from kilograd.search.fisher import fisher_contributions
 from kilograd.search.measured import measured_contributions
 from kilograd.search.options import layer_options
 from kilograd.search.runs import RunStore
 from kilograd.search.tasks import CrossValidation, Task, cross_validation, make_task
+from kilograd.search.trials import Goal, find_by_trials
 from kilograd.targets import Target
 
 METHODS = ("measured", "fisher")
@@ -88,37 +88,42 @@ class Analyst:
 
     def find(
         self,
-        space: Space,
+        goals: Sequence[Goal],
         contributions: Contributions,
-        budgets: Budgets,
         validations: Sequence[CrossValidation],
-        name: str,
         *,
-        also: Sequence[Found] = (),
+        learning: Graph | None = None,
         on_round: Callable[[str], None] | None = None,
         progress: Progress | None = None,
-    ) -> Found:
-        """The best scheme within budgets; with ``measured``, runs choose between several.
+    ) -> list[Found]:
+        """The best scheme for each goal; with ``measured``, trials say which that is.
 
         Args:
-            space: all schemes of the model, with as many classes as the task with the most.
+            goals: of one network.
             contributions: of its parts.
-            budgets: that the scheme keeps within.
             validations: what is learned.
-            name: of the scheme.
-            also: schemes within smaller budgets, which are compared as well.
-            on_round: told of every solution that was compiled.
-            progress: told how far the runs have come.
+            learning: the network with as many classes as the data set with the most; None if that
+                is what the goals are for.
+            on_round: told of every solution that was compiled, where there are no trials.
+            progress: told how many trials there were.
 
         Raises:
             BudgetError: the head alone takes more; says how much.
         """
         if self.method == "fisher":
-            return find_scheme(space, contributions, budgets, name, on_round)
-        finalists = [*find_finalists(space, contributions, budgets, name, on_round), *also]
-        told = _named(progress, f"runs of finalists, {name}")
-        best = choose_finalist(space.graph, finalists, validations, self.cluster, told)
-        return best if best not in also else renamed(best, name, budgets, space.head)
+            return [
+                find_scheme(goal.space, contributions, goal.budgets, goal.name, on_round)
+                for goal in goals
+            ]
+        return find_by_trials(
+            learning or goals[0].space.graph,
+            goals,
+            contributions,
+            validations,
+            self.cluster,
+            seed=self.seed,
+            progress=_named(progress, "trials of schemes"),
+        )
 
 
 def search_scheme(
@@ -160,7 +165,7 @@ def search_scheme(
     check_possible(space, budgets)
     contributions = analyst.average(model, tasks)
     validations = [cross_validation(dataset, analyst.seed) for dataset in datasets]
-    return analyst.find(space, contributions, budgets, validations, name)
+    return analyst.find([Goal(space, budgets, name)], contributions, validations)[0]
 
 
 def _named(progress: Progress | None, what: str) -> Callable[[int, int], None] | None:

@@ -1,0 +1,192 @@
+"""Trials of whole schemes, which say what parts are worth together.
+
+Thompson sampling (Thompson, 1933; for a choice of many parts: Wen et al., "Efficient Learning in
+Large-Scale Combinatorial Semi-Bandits", 2015): gains are sampled from what is known of them, the
+solver finds the best scheme of the sample, and what a training run of that scheme reaches is
+learned from. So schemes that may be the best are tried, and parts whose gain is not known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from kilograd.ir import Graph
+from kilograd.search.calibration import Budgets, Found, Space, check_possible, find_scheme
+from kilograd.search.choice import Choice
+from kilograd.search.cluster import Cluster
+from kilograd.search.contributions import Contributions
+from kilograd.search.measured import make_runs
+from kilograd.search.regression import Regression, Trial
+from kilograd.search.runs import RunStore
+from kilograd.search.solve import Solution
+from kilograd.search.tasks import CrossValidation
+
+#: Rounds of trials, and trials in each.
+ROUNDS, TRIALS = 3, 8
+#: Of a trial: as many as a training has that is meant to last. With fewer samples that come more
+#: often, schemes that reach far back catch up, which they do not where samples are many.
+_STEPS = 8000
+
+
+@dataclass(frozen=True, eq=False)
+class Goal:
+    """What a scheme is searched for.
+
+    Attributes:
+        space: all schemes.
+        budgets: that it keeps within.
+        name: of the scheme.
+    """
+
+    space: Space
+    budgets: Budgets
+    name: str
+
+
+def find_by_trials(
+    graph: Graph,
+    goals: Sequence[Goal],
+    contributions: Contributions,
+    validations: Sequence[CrossValidation],
+    cluster: Cluster,
+    *,
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Found]:
+    """The schemes that learn the most by all that trials of any of them said.
+
+    Args:
+        graph: the forward graph, with as many classes as the data set with the most.
+        goals: of one network; a scheme is found for each.
+        contributions: the gain of each part alone.
+        validations: what is learned.
+        cluster: where runs are made.
+        seed: of the samples of gains.
+        progress: told how many trials there were.
+
+    Raises:
+        BudgetError: the head alone takes more than a goal's budgets; says how much.
+    """
+    for goal in goals:
+        check_possible(goal.space, goal.budgets)
+        goal.space.prepare()
+    trials = _Trials(graph, goals, contributions, validations, cluster)
+    for number in range(ROUNDS):
+        generator = np.random.Generator(np.random.PCG64([seed, number]))
+        told = _counted(progress, number)
+        if not trials.advance(number, generator, told):
+            break
+    return trials.best()
+
+
+def _counted(progress: Callable[[int, int], None] | None, number: int) -> Callable[[int], None]:
+    def tell(done: int) -> None:
+        if progress is not None:
+            progress(min(number * TRIALS + done, ROUNDS * TRIALS), ROUNDS * TRIALS)
+
+    return tell
+
+
+class _Trials:
+    """What was tried so far."""
+
+    def __init__(
+        self,
+        graph: Graph,
+        goals: Sequence[Goal],
+        contributions: Contributions,
+        validations: Sequence[CrossValidation],
+        cluster: Cluster,
+    ) -> None:
+        self._graph = graph
+        self._goals = goals
+        self._contributions = contributions
+        self._validations = validations
+        self._cluster = cluster
+        self._trials: list[Trial] = []
+        self._found: list[tuple[Goal, Found]] = []
+
+    def advance(
+        self, number: int, generator: np.random.Generator, told: Callable[[int], None]
+    ) -> bool:
+        """Make a round of trials; whether there was anything to compare."""
+        regression = self._regression()
+        turns = [self._goals[(number * TRIALS + k) % len(self._goals)] for k in range(TRIALS)]
+        sure = len(self._goals) if number == ROUNDS - 1 else 0
+        gains = [
+            regression.expected() if k < sure else regression.sample(generator)
+            for k in range(TRIALS)
+        ]
+        found = self._solve(turns, gains)
+        choices = list({one.choice.key: one.choice for one in found}.values())
+        if not number and len(choices) == 1:
+            return False
+        self._found += zip(turns, found, strict=True)
+        self._trials += self._run(number, choices, told)
+        told(TRIALS)
+        return True
+
+    def _regression(self) -> Regression:
+        return Regression(self._goals[0].space.parts, self._contributions, self._trials)
+
+    def _solve(self, goals: Sequence[Goal], gains: Sequence[Contributions]) -> list[Found]:
+        jobs = [
+            (_find, (k, goal, one)) for k, (goal, one) in enumerate(zip(goals, gains, strict=True))
+        ]
+        return [found for _, found in sorted(self._cluster.run(jobs), key=lambda pair: pair[0])]
+
+    def _run(
+        self, number: int, choices: Sequence[Choice], told: Callable[[int], None]
+    ) -> Iterator[Trial]:
+        """What each choice reaches: the mean of accuracy and calibrated probability.
+
+        The first is what is wanted, and is known from some hundred samples only; the second is less
+        noisy, but rises with early weights where accuracy does not. Data sets count alike.
+        """
+        learned = [validation.tasks(number) for validation in self._validations]
+        tasks = [task for several in learned for task in several]
+        weights = [1 / len(several) / len(learned) for several in learned for _ in several]
+        store = RunStore(self._graph, steps=_STEPS)
+        outcomes = make_runs(self._graph, choices, tasks, self._cluster, store, number, told)
+        for choice in choices:
+            of_tasks = zip(weights, outcomes[choice.key], strict=True)
+            reached = sum(w * (one.accuracy + one.calibrated) / 2 for w, one in of_tasks)
+            yield Trial(choice, number, reached)
+
+    def best(self) -> list[Found]:
+        """For every goal the best that is known."""
+        expected = self._regression().expected()
+        found = self._solve(self._goals, [expected] * len(self._goals))
+        known = [*zip(self._goals, found, strict=True), *self._found]
+        return [
+            _best(goal, one, expected, [other for its, other in known if its.space is goal.space])
+            for goal, one in zip(self._goals, found, strict=True)
+        ]
+
+
+def _best(goal: Goal, solved: Found, expected: Contributions, known: Sequence[Found]) -> Found:
+    """Of all that keep within a goal's budgets, as what was found for it.
+
+    What was found for a smaller budget, or tried, may have used its memory better.
+    """
+    gains = [
+        (expected.total(one.choice.biases, one.choice.weights), one)
+        for one in known
+        if goal.budgets.allow(one.measurement)
+    ]
+    gain, best = max(gains, key=lambda pair: pair[0])
+    return replace(
+        best,
+        scheme=best.choice.scheme(goal.name, goal.space.head),
+        budgets=goal.budgets,
+        solution=Solution(best.choice, gain, max(gain, solved.solution.bound)),
+        rounds=solved.rounds,
+    )
+
+
+def _find(number: int, goal: Goal, gains: Contributions) -> tuple[int, Found]:
+    """What a worker does."""
+    return number, find_scheme(goal.space, gains, goal.budgets, goal.name)
