@@ -13,7 +13,7 @@ scheme was written, and nothing is chosen by them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import groupby
 
 from joblib import Parallel, delayed
@@ -39,10 +39,8 @@ from kilograd.frontend.open import load_model
 from kilograd.passes import DEFAULT_SHARE
 from kilograd.scheme import load_scheme
 from kilograd.search.calibration import Budgets, Found, Space
-from kilograd.search.contributions import Contributions
-from kilograd.search.scheme_file import scheme_text
+from kilograd.search.scheme_file import Origin, scheme_text
 from kilograd.search.search import Analyst, Progress
-from kilograd.search.tasks import Task
 from kilograd.search.trials import Goal
 from kilograd.targets import get_target
 
@@ -67,11 +65,15 @@ def find_schemes(ledger: Ledger, only: str) -> None:
         validations = validations_for(model)
         learning = load_model(checkpoint(model), max(one.classes for one in validations))
         goals = [Goal(space, Budgets(_budget(one)), one.name) for one in several]
-        schemes = Analyst(method).find(
+        analyst = Analyst(method)
+        schemes = analyst.find(
             goals, contributions, validations, learning=learning, progress=_tell(model)
         )
+        tried_on = [one.dataset.name for one in validations] if analyst.makes_trials else []
+        kind = "streamed" if is_streamed else "held"
+        origin = Origin(model, kind, contributions, tasks, tried_on)
         for one, found in zip(several, schemes, strict=True):
-            _keep_scheme(ledger, one, found, contributions, tasks)
+            _keep_scheme(ledger, one, found, origin)
 
 
 def _tell(model: str) -> Progress:
@@ -81,12 +83,9 @@ def _tell(model: str) -> Progress:
     return tell
 
 
-def _keep_scheme(
-    ledger: Ledger, one: Wanted, found: Found, contributions: Contributions, tasks: Sequence[Task]
-) -> None:
+def _keep_scheme(ledger: Ledger, one: Wanted, found: Found, origin: Origin) -> None:
     one.path.parent.mkdir(parents=True, exist_ok=True)
-    kind = "streamed" if one.streamed else "held"
-    text = scheme_text(found, one.model, contributions, tasks, kind)
+    text = scheme_text(found, origin)
     write_atomically(one.path, text.encode())
     ledger.setdefault("schemes", {})[one.key] = {
         "budget": found.budgets.sram,

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+import tomli
 from search_cases import random_contributions, small_dataset, small_graph
 
 from kilograd.errors import BudgetError
@@ -11,9 +12,10 @@ from kilograd.search.calibration import Budgets, Found, Space, find_scheme
 from kilograd.search.choice import Choice
 from kilograd.search.cluster import Cluster
 from kilograd.search.runs import Outcome
+from kilograd.search.scheme_file import Origin, scheme_text
 from kilograd.search.search import Analyst
 from kilograd.search.solve import Limits, solve
-from kilograd.search.tasks import cross_validation
+from kilograd.search.tasks import cross_validation, make_task
 from kilograd.search.trials import Goal, find_by_trials
 from kilograd.targets import get_target
 
@@ -216,3 +218,19 @@ def test_a_goal_may_have_budgets_of_instructions_and_flash(space):
     for name in ("sram", "instructions", "flash"):
         assert not replace(fits, **{name: getattr(fits, name) - 1}).allow(taken)
     assert Budgets(taken.sram_total_bytes).allow(taken)
+
+
+def test_a_scheme_file_says_what_it_was_tried_on(space, gains):
+    found = find_scheme(space, gains, Budgets(smallest(space)), "x")
+    task = make_task(small_dataset(space.graph, name="one"))
+    texts = [
+        scheme_text(found, Origin("tiny", "held", gains, [task], tried_on))
+        for tried_on in ((), ("one", "two"))
+    ]
+    assert (
+        "# Contributions: measured (points), of the training samples of\n#   one, SHA" in texts[0]
+    )
+    assert "In company" not in texts[0]
+    lines = "# In company: by trials of whole schemes, on training samples of\n#   one\n#   two\n"
+    assert lines in texts[1]
+    assert tomli.loads(texts[1])["bias"] == {"layers": [space.head]}

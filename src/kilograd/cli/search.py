@@ -26,7 +26,7 @@ from kilograd.measuring.firmware import check_firmware_target
 from kilograd.search.calibration import Budgets, Found, Space, check_possible
 from kilograd.search.cluster import Cluster
 from kilograd.search.contributions import Contributions
-from kilograd.search.scheme_file import scheme_text
+from kilograd.search.scheme_file import Origin, scheme_text
 from kilograd.search.search import Analyst
 from kilograd.search.tasks import CrossValidation, Task, cross_validation, make_task
 from kilograd.search.trials import Goal
@@ -86,7 +86,9 @@ def search_model(console: Console, request: SearchRequest) -> dict[str, Any]:
             goals, contributions, validations, on_round=bar.console.print, progress=show
         )
     kind = "streamed" if request.row_input else "held"
-    texts = [scheme_text(one, graph.name, contributions, tasks, kind) for one in found]
+    tried_on = [task.name for task in tasks] if analyst.makes_trials else []
+    origin = Origin(graph.name, kind, contributions, tasks, tried_on)
+    texts = [scheme_text(one, origin) for one in found]
     _write(request, found, texts)
     for one in found:
         _show(console, one)

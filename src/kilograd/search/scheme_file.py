@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from kilograd.scheme import Scheme
 from kilograd.search.calibration import Found
@@ -12,18 +13,27 @@ from kilograd.search.tasks import Task
 from kilograd.version import VERSION
 
 
-def scheme_text(
-    found: Found, model: str, contributions: Contributions, tasks: Sequence[Task], kind: str
-) -> str:
-    """The text of a scheme file, with its provenance in comments.
+@dataclass(frozen=True)
+class Origin:
+    """What a scheme was found for, and by.
 
-    Args:
-        found: the scheme and what it measured.
+    Attributes:
         model: the network's name.
-        contributions: that it was chosen by.
-        tasks: that these come from.
         kind: of input, ``held`` or ``streamed``.
+        contributions: of its parts.
+        tasks: that these come from.
+        tried_on: names of the data sets of trials; empty if there were none.
     """
+
+    model: str
+    kind: str
+    contributions: Contributions
+    tasks: Sequence[Task]
+    tried_on: Sequence[str] = ()
+
+
+def scheme_text(found: Found, origin: Origin) -> str:
+    """The text of a scheme file, with its provenance in comments."""
     measured, budgets = found.measurement, found.budgets
     limits = [f"{budgets.sram:,} bytes of SRAM"]
     if budgets.instructions is not None:
@@ -31,17 +41,27 @@ def scheme_text(
     if budgets.flash is not None:
         limits.append(f"{budgets.flash:,} bytes of flash")
     share = 100 * found.solution.gain / found.solution.bound if found.solution.bound else 100
+    searched = f"{origin.model}, samples {origin.kind}, on {measured.target}"
+    alone = f"{origin.contributions.method} ({origin.contributions.unit})"
     notes = [
-        f"Found by kilograd {VERSION} for {model}, samples {kind}, on {measured.target}.",
-        f"Contributions: {contributions.method} ({contributions.unit}), of the training samples of",
-        *(f"  {task.name}, SHA-256 {task.digest[:16]}" for task in tasks),
+        f"Found by kilograd {VERSION} for {searched}.",
+        f"Contributions: {alone}, of the training samples of",
+        *(f"  {task.name}, SHA-256 {task.digest[:16]}" for task in origin.tasks),
+        *_trials(origin.tried_on),
         f"Budget: {', '.join(limits)}.",
         f"Measured: {measured.sram_total_bytes:,} bytes of SRAM,",
         f"  {measured.instructions_train_step:,} instructions a training step, emulated,",
         f"  {measured.flash_bytes:,} bytes of flash.",
         f"Its contributions sum to {share:.2f}% of the most that any scheme within the budget has.",
     ]
-    return "".join(f"# {note}\n" for note in notes) + _table(found.scheme, model)
+    return "".join(f"# {note}\n" for note in notes) + _table(found.scheme, origin.model)
+
+
+def _trials(tried_on: Sequence[str]) -> list[str]:
+    if not tried_on:
+        return []
+    names = (f"  {name}" for name in tried_on)
+    return ["In company: by trials of whole schemes, on training samples of", *names]
 
 
 def _table(scheme: Scheme, model: str) -> str:

@@ -52,6 +52,11 @@ class Analyst:
                 f"there is no method {self.method!r}", hint=f"choose {' or '.join(METHODS)}"
             )
 
+    @property
+    def makes_trials(self) -> bool:
+        """Whether trials of whole schemes say what parts are worth in company."""
+        return self.method == "measured"
+
     def analyse(
         self, graph: Graph, tasks: Sequence[Task], progress: Progress | None = None
     ) -> list[Contributions]:
@@ -110,7 +115,7 @@ class Analyst:
         Raises:
             BudgetError: the head alone takes more; says how much.
         """
-        if self.method == "fisher":
+        if not self.makes_trials:
             return [
                 find_scheme(goal.space, contributions, goal.budgets, goal.name, on_round)
                 for goal in goals
