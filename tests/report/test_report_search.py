@@ -71,7 +71,7 @@ def test_front_shows_every_scheme(partly):
     assert len(list(found.iter("circle"))) == 2
     rows = [[cell.text for cell in row] for row in found.find(".//tbody")]
     assert rows[0][:3] == ["8KB", "8,100", "8,000"]
-    assert rows[1][-2:] == ["0.3000", "0.3000"]
+    assert rows[1][-2:] == ["0.30000", "0.30000"]
 
 
 def test_one_scheme_is_no_front(partly):
@@ -89,3 +89,12 @@ def test_gains_of_nothing_are_drawn_too(partly):
     text = render_report(reported(partly, search=replace(nothing, layers=layers, points=points)))
     assert page(text) is not None
     assert "nan" not in text
+
+
+def test_the_page_says_whether_gains_are_those_in_company(partly):
+    for method, text in (
+        ("measured", "what each part gains in company of others, by trials of whole schemes"),
+        ("fisher", "as if they did not depend on each other"),
+    ):
+        found = section(reported(partly, search=replace(searched(), method=method)), FRONT)
+        assert text in found.find("p").text
