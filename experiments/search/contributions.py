@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from experiments.common.ledgers import Ledger, Row, write_ledger
@@ -13,7 +13,7 @@ from experiments.search.wanted import JUDGES, TASKS
 from kilograd.data import Dataset, load_dataset
 from kilograd.frontend.open import input_spec, load_model
 from kilograd.search.contributions import Contributions, average
-from kilograd.search.search import Analyst
+from kilograd.search.search import Analyst, Progress
 from kilograd.search.tasks import CrossValidation, Task, cross_validation, make_task
 
 
@@ -39,7 +39,7 @@ def measure_contributions(ledger: Ledger, only: str) -> None:
             continue
         tasks = tasks_for(model)
         graph = load_model(checkpoint(model), max(task.classes for task in tasks))
-        found = Analyst().analyse(graph, tasks, _tell(model))
+        found = Analyst().analyse(graph, tasks, teller(model, every=20))
         ledger.setdefault("contributions", {})[model] = {
             task.name: {**as_row(one), "digest": task.digest}
             for task, one in zip(tasks, found, strict=True)
@@ -47,9 +47,11 @@ def measure_contributions(ledger: Ledger, only: str) -> None:
         write_ledger(LEDGER, ledger)
 
 
-def _tell(model: str) -> Callable[[str, int, int], None]:
+def teller(model: str, every: int = 1) -> Progress:
+    """Prints how far a search has come, every so many runs."""
+
     def tell(what: str, done: int, total: int) -> None:
-        if done % 20 == 0 or done == total:
+        if done % every == 0 or done == total:
             print(f"{model}: {done} of {total} {what}", flush=True)
 
     return tell

@@ -30,6 +30,7 @@ from experiments.search.contributions import (
     from_row,
     measure_contributions,
     tasks_for,
+    teller,
     validations_for,
 )
 from experiments.search.methods import compare_fisher, compare_solvers
@@ -40,7 +41,7 @@ from kilograd.passes import DEFAULT_SHARE
 from kilograd.scheme import load_scheme
 from kilograd.search.calibration import Budgets, Found, Space
 from kilograd.search.scheme_file import Origin, scheme_text
-from kilograd.search.search import Analyst, Progress
+from kilograd.search.search import Analyst
 from kilograd.search.trials import Goal
 from kilograd.targets import get_target
 
@@ -67,20 +68,13 @@ def find_schemes(ledger: Ledger, only: str) -> None:
         goals = [Goal(space, Budgets(_budget(one)), one.name) for one in several]
         analyst = Analyst(method)
         schemes = analyst.find(
-            goals, contributions, validations, learning=learning, progress=_tell(model)
+            goals, contributions, validations, learning=learning, progress=teller(model)
         )
         tried_on = [one.dataset.name for one in validations] if analyst.makes_trials else []
         kind = "streamed" if is_streamed else "held"
         origin = Origin(model, kind, contributions, tasks, tried_on)
         for one, found in zip(several, schemes, strict=True):
             _keep_scheme(ledger, one, found, origin)
-
-
-def _tell(model: str) -> Progress:
-    def tell(what: str, done: int, total: int) -> None:
-        print(f"{model}: {done} of {total} {what}", flush=True)
-
-    return tell
 
 
 def _keep_scheme(ledger: Ledger, one: Wanted, found: Found, origin: Origin) -> None:

@@ -48,12 +48,9 @@ class Budgets:
 
     def allow(self, taken: Measurement) -> bool:
         """Whether a firmware keeps within them."""
-        pairs = (
-            (self.sram, taken.sram_total_bytes),
-            (self.instructions, taken.instructions_train_step),
-            (self.flash, taken.flash_bytes),
-        )
-        return all(most is None or size <= most for most, size in pairs)
+        most = {"SRAM": self.sram, "instructions": self.instructions, "flash": self.flash}
+        sizes = _figures(taken)
+        return all(limit is None or sizes[what] <= limit for what, limit in most.items())
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,8 @@ class Regression:
 
     Args:
         parts: of the network.
-        contributions: the gain of each part alone.
+        contributions: the gain of each part alone, in any unit; gains in company are in that of
+            what trials reached.
         trials: any number.
     """
 

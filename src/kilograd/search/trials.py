@@ -85,7 +85,7 @@ def find_by_trials(
 def _counted(progress: Callable[[int, int], None] | None, number: int) -> Callable[[int], None]:
     def tell(done: int) -> None:
         if progress is not None:
-            progress(min(number * TRIALS + done, ROUNDS * TRIALS), ROUNDS * TRIALS)
+            progress(number * TRIALS + done, ROUNDS * TRIALS)
 
     return tell
 
