@@ -49,32 +49,34 @@ from kilograd.targets import get_target
 def find_schemes(ledger: Ledger, only: str) -> None:
     """The best scheme for every budget, written to its file.
 
-    Those of a network and a kind of input are found together, since all learn from the trials of
-    each.
+    Those of a network are found together, since all learn from the trials of each: what parts are
+    worth does not depend on how samples come.
     """
-    groups = groupby(wanted(), lambda one: (one.model, one.streamed, one.method))
-    for (model, is_streamed, method), grouped in groups:
+    groups = groupby(wanted(), lambda one: (one.model, one.method))
+    for (model, method), grouped in groups:
         several = list(grouped)
         if not any(only in one.key for one in several):
             continue
         graph = load_model(checkpoint(model), CLASSES)
-        space = Space(graph, get_target(BOARD), row_input=is_streamed, recompute=DEFAULT_SHARE)
+        spaces = {
+            kind: Space(graph, get_target(BOARD), row_input=kind, recompute=DEFAULT_SHARE)
+            for kind in {one.streamed for one in several}
+        }
         contributions = contributions_of(ledger, model)
         if method == "fisher":
             contributions = from_row(ledger["fisher"][model]["contributions"])
-        tasks = tasks_for(model)
         validations = validations_for(model)
         learning = load_model(checkpoint(model), max(one.classes for one in validations))
-        goals = [Goal(space, Budgets(_budget(one)), one.name) for one in several]
+        goals = [Goal(spaces[one.streamed], Budgets(_budget(one)), one.name) for one in several]
         analyst = Analyst(method)
         schemes = analyst.find(
             goals, contributions, validations, learning=learning, progress=teller(model)
         )
+        tasks = tasks_for(model)
         tried_on = [one.dataset.name for one in validations] if analyst.makes_trials else []
-        kind = "streamed" if is_streamed else "held"
-        origin = Origin(model, kind, contributions, tasks, tried_on)
         for one, found in zip(several, schemes, strict=True):
-            _keep_scheme(ledger, one, found, origin)
+            kind = "streamed" if one.streamed else "held"
+            _keep_scheme(ledger, one, found, Origin(model, kind, contributions, tasks, tried_on))
 
 
 def _keep_scheme(ledger: Ledger, one: Wanted, found: Found, origin: Origin) -> None:

@@ -173,6 +173,12 @@ def test_an_interrupted_analysis_goes_on_where_it_stopped(graph, tmp_path, alone
     assert analyse(graph, tmp_path, Cluster(workers=1)) == alone
 
 
+def test_results_can_come_in_the_order_of_the_jobs():
+    """Though the first job ends last."""
+    jobs = [(sum, (range(count),)) for count in (5_000_000, 3, 2, 4)]
+    assert Cluster(workers=2).run_in_order(jobs) == [12_499_997_500_000, 3, 1, 6]
+
+
 def test_a_cluster_that_does_not_answer(graph, tmp_path):
     with pytest.raises(UserError) as caught:
         analyse(graph, tmp_path, Cluster("dask://127.0.0.1:9"))

@@ -69,10 +69,13 @@ def estimated(monkeypatch):
     def find_scheme(space, gains, budgets, name):
         head, taken = Choice(), space.smallest[1]
         added = taken.sram_total_bytes - space.estimated(head)
-        solution = solve(space.costs, gains.smoothed(), Limits(budgets.sram - added))
+        limits = Limits(budgets.sram - added)
+        solution = solve(space.costs, gains.smoothed(), limits)
         chosen = solution.choice
         measured = replace(taken, sram_total_bytes=space.estimated(chosen) + added)
-        return Found(chosen.scheme(name, space.head), chosen, budgets, measured, solution, 1)
+        return Found(
+            chosen.scheme(name, space.head), chosen, budgets, measured, solution, limits, 1
+        )
 
     monkeypatch.setattr(trials, "find_scheme", find_scheme)
 

@@ -6,6 +6,7 @@ moves the limit for the next solution, and a fit that leaves room asks for a lar
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -63,6 +64,7 @@ class Found:
         budgets: that it keeps within.
         measurement: of its firmware.
         solution: the sum of contributions that it has, and the largest that the limits allow.
+        limits: of its estimates, by which it was found.
         rounds: how many solutions were compiled.
     """
 
@@ -71,6 +73,7 @@ class Found:
     budgets: Budgets
     measurement: Measurement
     solution: Solution
+    limits: Limits
     rounds: int
 
 
@@ -222,16 +225,13 @@ class _Search:
 
     def advance(self) -> str:
         """Solve, compile, measure, learn from the difference."""
-        limits = {what: closing.limit for what, closing in self._closing.items()}
-        solution = solve(
-            self._space.costs,
-            self._contributions,
-            Limits(limits["SRAM"], limits.get("instructions"), limits.get("flash")),
-        )
+        most = {what: closing.limit for what, closing in self._closing.items()}
+        limits = Limits(most["SRAM"], most.get("instructions"), most.get("flash"))
+        solution = solve(self._space.costs, self._contributions, limits)
         if solution.choice.key in self._seen:
             # It is the best up to these limits, too.
             for what, closing in self._closing.items():
-                closing.fits = max(closing.fits, limits[what])
+                closing.fits = max(closing.fits, most[what])
             self.is_done = all(c.is_closed or c.fails is None for c in self._closing.values())
             return ""
         self._seen.add(solution.choice.key)
@@ -241,7 +241,7 @@ class _Search:
         except BudgetError as error:
             self._refuse(solution.choice)
             return error.what
-        return self._learn(solution, taken)
+        return self._learn(solution, limits, taken)
 
     def _refuse(self, choice: Choice) -> None:
         """A choice that the target's memories do not hold: whichever it was, both close in."""
@@ -256,7 +256,7 @@ class _Search:
             "flash": constant_bytes(self._space.parts, choice),
         }
 
-    def _learn(self, solution: Solution, taken: Measurement) -> str:
+    def _learn(self, solution: Solution, limits: Limits, taken: Measurement) -> str:
         choice, space = solution.choice, self._space
         estimates, measured = self._estimates(choice), _figures(taken)
         over: list[str] = []
@@ -270,7 +270,8 @@ class _Search:
             return f"{text}; {', '.join(over)}"
         if self._best is None or solution.gain > self._best.solution.gain:
             scheme = choice.scheme(self._name, space.head)
-            self._best = Found(scheme, choice, self._budgets, taken, solution, self.rounds)
+            budgets = self._budgets
+            self._best = Found(scheme, choice, budgets, taken, solution, limits, self.rounds)
         free = self._budgets.sram - taken.sram_total_bytes
         self.is_done = free <= _SLACK * self._budgets.sram
         return text
@@ -284,11 +285,13 @@ class _Search:
     def result(self) -> Found:
         """The best that fitted."""
         if self._best is None:
-            choice = Choice()
-            scheme = choice.scheme(self._name, self._space.head)
-            measured = self._space.smallest[1]
+            choice, space = Choice(), self._space
+            scheme = choice.scheme(self._name, space.head)
+            measured = space.smallest[1]
+            cost = math.ceil(space.costs.backward_cost(choice))
+            limits = Limits(space.estimated(choice), cost)
             solution = Solution(choice, 0.0, 0.0)
-            return Found(scheme, choice, self._budgets, measured, solution, self.rounds)
+            return Found(scheme, choice, self._budgets, measured, solution, limits, self.rounds)
         return replace(self._best, rounds=self.rounds)
 
 

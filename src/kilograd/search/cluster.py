@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
+from operator import itemgetter
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -46,6 +47,15 @@ class Cluster:
             )
             yield from parallel(joblib.delayed(function)(*given) for function, given in jobs)
 
+    def run_in_order(self, jobs: Sequence[Job]) -> list[Any]:
+        """Results of jobs in the order of the jobs.
+
+        Raises:
+            UserError: as `run`.
+        """
+        numbered = [(_numbered, (number, *job)) for number, job in enumerate(jobs)]
+        return [result for _, result in sorted(self.run(numbered), key=itemgetter(0))]
+
     def _backend(self) -> AbstractContextManager[Any]:
         if self.address is None:
             return nullcontext()
@@ -58,6 +68,11 @@ class Cluster:
             )
         _check_answers(self.address, parts.hostname, parts.port)
         return _BACKENDS[parts.scheme](parts.hostname, parts.port)
+
+
+def _numbered(number: int, function: Callable[..., Any], given: tuple[Any, ...]) -> tuple[int, Any]:
+    """What a worker does."""
+    return number, function(*given)
 
 
 #: One worker a core.

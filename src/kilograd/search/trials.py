@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from operator import itemgetter
 
 import numpy as np
 
@@ -21,7 +22,7 @@ from kilograd.search.contributions import Contributions
 from kilograd.search.measured import make_runs
 from kilograd.search.regression import Regression, Trial
 from kilograd.search.runs import RunStore
-from kilograd.search.solve import Solution
+from kilograd.search.solve import Solution, solve
 from kilograd.search.tasks import CrossValidation
 
 #: Rounds of trials, and trials in each.
@@ -107,24 +108,23 @@ class _Trials:
         self._validations = validations
         self._cluster = cluster
         self._trials: list[Trial] = []
-        self._found: list[tuple[Goal, Found]] = []
+        # A trial need not fill its budget to the last byte: estimates within what fitted will do.
+        self._limits = [found.limits for found in self._find(self._regression().expected())]
 
     def advance(
         self, number: int, generator: np.random.Generator, told: Callable[[int], None]
     ) -> bool:
         """Make a round of trials; whether there was anything to compare."""
         regression = self._regression()
-        turns = [self._goals[(number * TRIALS + k) % len(self._goals)] for k in range(TRIALS)]
+        turns = [(number * TRIALS + k) % len(self._goals) for k in range(TRIALS)]
         sure = len(self._goals) if number == ROUNDS - 1 else 0
         gains = [
             regression.expected() if k < sure else regression.sample(generator)
             for k in range(TRIALS)
         ]
-        found = self._solve(turns, gains)
-        choices = list({one.choice.key: one.choice for one in found}.values())
+        choices = self._solve(turns, gains)
         if not number and len(choices) == 1:
             return False
-        self._found += zip(turns, found, strict=True)
         self._trials += self._run(number, choices, told)
         told(TRIALS)
         return True
@@ -132,11 +132,21 @@ class _Trials:
     def _regression(self) -> Regression:
         return Regression(self._goals[0].space.parts, self._contributions, self._trials)
 
-    def _solve(self, goals: Sequence[Goal], gains: Sequence[Contributions]) -> list[Found]:
-        jobs = [
-            (_find, (k, goal, one)) for k, (goal, one) in enumerate(zip(goals, gains, strict=True))
-        ]
-        return [found for _, found in sorted(self._cluster.run(jobs), key=lambda pair: pair[0])]
+    def _solve(self, turns: Sequence[int], gains: Sequence[Contributions]) -> list[Choice]:
+        """The best choices of some goals, each by its own gains; those that differ."""
+        solutions = self._cluster.run_in_order(
+            [
+                (solve, (self._goals[turn].space.costs, one, self._limits[turn]))
+                for turn, one in zip(turns, gains, strict=True)
+            ]
+        )
+        return list({one.choice.key: one.choice for one in solutions}.values())
+
+    def _find(self, gains: Contributions) -> list[Found]:
+        """For every goal the best, compiled and measured."""
+        return self._cluster.run_in_order(
+            [(find_scheme, (goal.space, gains, goal.budgets, goal.name)) for goal in self._goals]
+        )
 
     def _run(
         self, number: int, choices: Sequence[Choice], told: Callable[[int], None]
@@ -159,34 +169,29 @@ class _Trials:
     def best(self) -> list[Found]:
         """For every goal the best that is known."""
         expected = self._regression().expected()
-        found = self._solve(self._goals, [expected] * len(self._goals))
-        known = [*zip(self._goals, found, strict=True), *self._found]
+        found = [*zip(self._goals, self._find(expected), strict=True)]
         return [
-            _best(goal, one, expected, [other for its, other in known if its.space is goal.space])
-            for goal, one in zip(self._goals, found, strict=True)
+            _best(solved, goal, expected, [one for its, one in found if its.space is goal.space])
+            for goal, solved in found
         ]
 
 
-def _best(goal: Goal, solved: Found, expected: Contributions, known: Sequence[Found]) -> Found:
+def _best(solved: Found, goal: Goal, expected: Contributions, found: Sequence[Found]) -> Found:
     """Of all that keep within a goal's budgets, as what was found for it.
 
-    What was found for a smaller budget, or tried, may have used its memory better.
+    What was found for a smaller budget may have used its memory better.
     """
     gains = [
         (expected.total(one.choice.biases, one.choice.weights), one)
-        for one in known
+        for one in found
         if goal.budgets.allow(one.measurement)
     ]
-    gain, best = max(gains, key=lambda pair: pair[0])
+    gain, best = max(gains, key=itemgetter(0))
     return replace(
         best,
         scheme=best.choice.scheme(goal.name, goal.space.head),
         budgets=goal.budgets,
         solution=Solution(best.choice, gain, max(gain, solved.solution.bound)),
+        limits=solved.limits,
         rounds=solved.rounds,
     )
-
-
-def _find(number: int, goal: Goal, gains: Contributions) -> tuple[int, Found]:
-    """What a worker does."""
-    return number, find_scheme(goal.space, gains, goal.budgets, goal.name)
