@@ -13,19 +13,24 @@ from experiments.common import charts
 from experiments.common.ledgers import Ledger
 from experiments.common.paths import BACKBONES, DOCS
 from experiments.search import LEDGER
-from experiments.search.contributions import contributions_of
+from experiments.search.contributions import contributions_of, from_row
 from experiments.search.methods import EVERY
 from experiments.search.tables import found_accuracy, known_accuracy, known_memory, pairs
-from experiments.search.wanted import FRONT, FRONT_MODEL, TASKS, streamed
+from experiments.search.wanted import FRONT, FRONT_MODEL, JUDGES, TASKS, streamed
 
 _KB = 1024
 _SHARES = {0.125: "#cfe0f1", 0.25: "#94bce2", 0.5: "#5592cd", 1.0: charts.BLUE}
 
 
 def gains(ledger: Ledger) -> dict[str, Any]:
-    """What training each part of MCUNet gains, in points of calibrated probability."""
+    """What training each part of MCUNet gains, alone and in company, in points."""
     found = contributions_of(ledger, FRONT_MODEL)
+    company = from_row(ledger["in_company"][FRONT_MODEL])
     return {
+        "biases in company": {layer: _points(gain) for layer, gain in company.biases.items()},
+        "weights in company": {
+            layer: _points(max(shares.items())[1]) for layer, shares in company.weights.items()
+        },
         "last": {layer: _points(gain) for layer, gain in found.last.items()},
         "biases": {layer: _points(gain) for layer, gain in found.biases.items()},
         "weights": {
@@ -40,9 +45,10 @@ def _points(gain: float) -> float:
 
 
 def draw_gains(figures: dict[str, Any]) -> Figure:
-    """Three panels with a place a layer."""
-    figure = Figure((charts.WIDTH, 6.0), layout="constrained")
-    last, own, weights = figure.subplots(3, 1, sharex=True, height_ratios=(1, 1, 1.6))
+    """Panels with a place a layer."""
+    figure = Figure((charts.WIDTH, 7.6), layout="constrained")
+    panels = figure.subplots(4, 1, sharex=True, height_ratios=(1, 1, 1.6, 1.2))
+    last, own, weights, company = panels
     names = list(figures["biases"])
     places = range(len(names))
     last.step(places, list(figures["last"].values()), where="mid", color=charts.PURPLE)
@@ -54,14 +60,23 @@ def draw_gains(figures: dict[str, Any]) -> Figure:
         bars = [(i + 0.2 * (rank - 1.5), gain) for i, gain in known if gain is not None]
         weights.bar([x for x, _ in bars], [gain for _, gain in bars], 0.2, color=color)
     charts.panel_title(weights, "weights, on top of the same biases")
-    weights.set_xticks(places, [_short(name) for name in names], rotation=90, fontsize=6.5)
-    for axes in (last, own, weights):
+    for side, (what, color) in enumerate((("biases", charts.ORANGE), ("weights", charts.BLUE))):
+        bars = [
+            (i + 0.4 * (side - 0.5), figures[f"{what} in company"][n]) for i, n in enumerate(names)
+        ]
+        company.bar([x for x, _ in bars], [gain for _, gain in bars], 0.4, color=color)
+    charts.panel_title(company, "in company of others: own bias, and all of its weights")
+    company.set_xticks(places, [_short(name) for name in names], rotation=90, fontsize=6.5)
+    for axes in panels:
         axes.set_ylabel("points")
         axes.grid(visible=False, axis="x")
     handles = [Patch(color=c, label=f"{share:g} of channels") for share, c in _SHARES.items()]
     charts.heading_with_keys(figure, "What training each part of MCUNet gains", handles, 4)
-    note = "Probability of the right class at the best temperature, geometric mean,\n"
-    charts.note(figure, f"{note}on validation parts of {', '.join(TASKS)}.")
+    note = "Alone: probability of the right class at the best temperature, geometric mean, on\n"
+    note += f"validation parts of {', '.join(TASKS)}. In company: mean of it and of accuracy,\n"
+    charts.note(
+        figure, f"{note}by trials of whole schemes on held-back samples of {len(JUDGES)} packs."
+    )
     return figure
 
 

@@ -26,6 +26,7 @@ from experiments.common.paths import checkpoint
 from experiments.common.programs import BOARD, compiled, measure_anywhere
 from experiments.search import LEDGER
 from experiments.search.contributions import (
+    as_row,
     contributions_of,
     from_row,
     measure_contributions,
@@ -42,7 +43,7 @@ from kilograd.scheme import load_scheme
 from kilograd.search.calibration import Budgets, Found, Space
 from kilograd.search.scheme_file import Origin, scheme_text
 from kilograd.search.search import Analyst
-from kilograd.search.trials import Goal
+from kilograd.search.trials import Findings, Goal
 from kilograd.targets import get_target
 
 
@@ -68,15 +69,29 @@ def find_schemes(ledger: Ledger, only: str) -> None:
         validations = validations_for(model)
         learning = load_model(checkpoint(model), max(one.classes for one in validations))
         goals = [Goal(spaces[one.streamed], Budgets(_budget(one)), one.name) for one in several]
-        analyst = Analyst(method)
-        schemes = analyst.find(
+        findings = Analyst(method).find(
             goals, contributions, validations, learning=learning, progress=teller(model)
         )
-        tasks = tasks_for(model)
-        tried_on = [one.dataset.name for one in validations] if analyst.makes_trials else []
-        for one, found in zip(several, schemes, strict=True):
+        tasks, tried_on = tasks_for(model), []
+        if findings.trials:
+            tried_on = [one.dataset.name for one in validations]
+            _keep_trials(ledger, model, findings)
+        for one, found in zip(several, findings.schemes, strict=True):
             kind = "streamed" if one.streamed else "held"
             _keep_scheme(ledger, one, found, Origin(model, kind, contributions, tasks, tried_on))
+
+
+def _keep_trials(ledger: Ledger, model: str, findings: Findings) -> None:
+    ledger.setdefault("trials", {})[model] = [
+        {
+            "round": one.round,
+            "reached": round(one.reached, 6),
+            "biases": list(one.choice.biases),
+            "weights": dict(one.choice.weights),
+        }
+        for one in findings.trials
+    ]
+    ledger.setdefault("in_company", {})[model] = as_row(findings.contributions)
 
 
 def _keep_scheme(ledger: Ledger, one: Wanted, found: Found, origin: Origin) -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from report_cases import page, reported, section
 
 from kilograd.report import render_report
-from kilograd.report.searched import Point, Searched, Worth
+from kilograd.report.searched import InCompany, Point, Searched, Worth
 
 LAYERS = ("stem", "<b>", "dw", "project")
 GAINS, FRONT = "What each layer is worth", "The best scheme for each budget"
@@ -91,10 +91,18 @@ def test_gains_of_nothing_are_drawn_too(partly):
     assert "nan" not in text
 
 
-def test_the_page_says_whether_gains_are_those_in_company(partly):
-    for method, text in (
-        ("measured", "what each part gains in company of others, by trials of whole schemes"),
-        ("fisher", "as if they did not depend on each other"),
-    ):
-        found = section(reported(partly, search=replace(searched(), method=method)), FRONT)
-        assert text in found.find("p").text
+def test_gains_in_company_have_bars_of_their_own(partly):
+    several = InCompany("accuracy & more", 24, (0.0, 0.01, 0.02, 0.03), (0.04, 0.05, 0.06, 0.07))
+    found = replace(searched(), in_company=several)
+    drawn = section(reported(partly, search=found), GAINS)
+    bars_in_company = {title: css for title, css in bars(drawn).items() if "in company" in title}
+    assert len(bars_in_company) == 2 * len(LAYERS)
+    assert bars_in_company["dw: bias, in company: 0.0200"] == "w-trained"
+    assert bars_in_company["dw: all of its weights, in company: 0.0600"] == "w-frozen"
+    assert bars_in_company["<b>: all of its weights, in company: 0.0500"] == "w-trained"
+    said = drawn.find("p").text
+    assert "as accuracy & more, follows from 24 trials of whole schemes" in said
+    front = section(reported(partly, search=found), FRONT)
+    assert "in company of others" in front.find("p").text
+    alone = section(reported(partly, search=searched()), FRONT)
+    assert "as if they did not depend on each other" in alone.find("p").text

@@ -11,7 +11,6 @@ from kilograd.search import tasks, trials
 from kilograd.search.calibration import Budgets, Found, Space, find_scheme
 from kilograd.search.choice import Choice
 from kilograd.search.cluster import Cluster
-from kilograd.search.regression import Trial
 from kilograd.search.runs import Outcome
 from kilograd.search.scheme_file import Origin, scheme_text
 from kilograd.search.search import Analyst
@@ -90,7 +89,7 @@ def goals_for(space, *extra):
 
 def find(space, gains, goals, sets=("one",), **options):
     validations = [cross_validation(small_dataset(space.graph, name=name)) for name in sets]
-    return find_by_trials(space.graph, goals, gains, validations, HERE, **options)
+    return find_by_trials(space.graph, goals, gains, validations, HERE, **options).schemes
 
 
 @pytest.mark.usefixtures("estimated")
@@ -154,8 +153,6 @@ def test_what_was_found_for_less_may_be_the_best_for_more(space, gains, runs, mo
 def test_data_sets_count_alike_however_many_folds_judge(space, gains, runs, monkeypatch):
     """Of large sets one fold judges, of small ones several."""
     monkeypatch.setattr(tasks, "MOST_VALIDATION", 20)
-    learned = []
-    monkeypatch.setattr(trials, "Trial", lambda *of: learned.append(of) or Trial(*of))
     validations = [
         cross_validation(small_dataset(space.graph, size, name=name))
         for name, size in {"small": 32, "large": 128}.items()
@@ -163,10 +160,10 @@ def test_data_sets_count_alike_however_many_folds_judge(space, gains, runs, monk
     assert [len(one.tasks(0)) for one in validations] == [3, 1]
     worth = {"small": 0.2, "large": 0.6}
     runs(lambda _choice, task: worth[task.name.split(",")[0]], lambda _choice: 0.5)
-    find_by_trials(space.graph, goals_for(space, 900), gains, validations, HERE)
-    assert learned
+    tried = find_by_trials(space.graph, goals_for(space, 900), gains, validations, HERE).trials
+    assert tried
     # Half the accuracy of 0.5, and half the mean probability of 0.4.
-    assert all(reached == pytest.approx(0.45) for _, _, reached in learned)
+    assert all(one.reached == pytest.approx(0.45) for one in tried)
 
 
 def test_every_fold_is_held_back_once(space):
@@ -217,7 +214,9 @@ def test_trials_that_were_made_are_not_made_again(space, gains, monkeypatch, tmp
 def test_fisher_makes_no_trials(space, gains, runs):
     asked = runs(lambda *_: 0.0)
     goal = Goal(space, Budgets(M7.data_bytes), "quick")
-    (best,) = Analyst("fisher").find([goal], gains, [])
+    findings = Analyst("fisher").find([goal], gains, [])
+    (best,) = findings.schemes
+    assert (findings.contributions, findings.trials) == (gains, ())
     assert best.choice == find_scheme(space, gains, goal.budgets, "quick").choice
     assert not asked
 

@@ -82,11 +82,12 @@ def search_model(console: Console, request: SearchRequest) -> dict[str, Any]:
 
         contributions = analyst.average(graph, tasks, show)
         goals = [Goal(space, budget, _name(request, budget, budgets)) for budget in budgets]
-        found = analyst.find(
+        findings = analyst.find(
             goals, contributions, validations, on_round=bar.console.print, progress=show
         )
+    found = findings.schemes
     kind = "streamed" if request.row_input else "held"
-    tried_on = [task.name for task in tasks] if analyst.makes_trials else []
+    tried_on = [task.name for task in tasks] if findings.trials else []
     origin = Origin(graph.name, kind, contributions, tasks, tried_on)
     texts = [scheme_text(one, origin) for one in found]
     _write(request, found, texts)
@@ -95,7 +96,7 @@ def search_model(console: Console, request: SearchRequest) -> dict[str, Any]:
     console.print(f"written: {request.output}", markup=False, highlight=False)
     if request.report is not None:
         program = space.compile(found[-1].choice, found[-1].scheme.name)
-        write_search_report(request.report, program, contributions, tasks, found)
+        write_search_report(request.report, program, contributions, tasks, findings)
         console.print(f"report: {request.report}", markup=False, highlight=False)
     return _summary(request, graph.name, contributions, tasks, found)
 

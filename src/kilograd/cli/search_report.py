@@ -7,10 +7,11 @@ from pathlib import Path
 
 from kilograd.compiler import Program
 from kilograd.report import Report, write_report
-from kilograd.report.searched import Point, Searched, Worth
+from kilograd.report.searched import InCompany, Point, Searched, Worth
 from kilograd.search.calibration import Found
 from kilograd.search.contributions import Contributions
 from kilograd.search.tasks import Task
+from kilograd.search.trials import Findings
 from kilograd.version import VERSION
 
 
@@ -19,21 +20,21 @@ def write_search_report(
     program: Program,
     contributions: Contributions,
     tasks: Sequence[Task],
-    found: Sequence[Found],
+    findings: Findings,
 ) -> None:
     """Write the page.
 
     Args:
         path: of the HTML file.
         program: the last scheme that was found, compiled.
-        contributions: that schemes were chosen by.
+        contributions: of each part alone.
         tasks: that these come from.
-        found: one a budget, in ascending order.
+        findings: with a scheme for each budget, in ascending order.
 
     Raises:
         UserError: the file cannot be written.
     """
-    last = found[-1]
+    last = findings.schemes[-1]
     facts = {
         "kilograd": VERSION,
         **{f"training samples of {task.name}, SHA-256": task.digest for task in tasks},
@@ -51,7 +52,8 @@ def write_search_report(
             tuple(task.name for task in tasks),
             contributions.method,
             tuple(_worth(layer, contributions, last) for layer in contributions.biases),
-            tuple(_point(one) for one in found),
+            tuple(_point(one) for one in findings.schemes),
+            _in_company(findings) if findings.trials else None,
         ),
     )
     write_report(path, report)
@@ -65,6 +67,17 @@ def _worth(layer: str, contributions: Contributions, found: Found) -> Worth:
         contributions.weights[layer],
         layer in found.choice.biases,
         found.choice.weights.get(layer, 0.0),
+    )
+
+
+def _in_company(findings: Findings) -> InCompany:
+    gains = findings.contributions
+    whole = (max(shares.items()) for shares in gains.weights.values())
+    return InCompany(
+        gains.unit,
+        len(findings.trials),
+        tuple(gains.biases.values()),
+        tuple(gain / share**0.5 for share, gain in whole),
     )
 
 

@@ -64,6 +64,23 @@ class Point:
 
 
 @dataclass(frozen=True)
+class InCompany:
+    """What training each part gains beside others, by trials of whole schemes.
+
+    Attributes:
+        unit: Unit of these gains.
+        trials: How many there were.
+        biases: One gain a layer.
+        weights: One gain a layer, of all of its weights.
+    """
+
+    unit: str
+    trials: int
+    biases: tuple[float, ...]
+    weights: tuple[float, ...]
+
+
+@dataclass(frozen=True)
 class Searched:
     """What a search found.
 
@@ -73,6 +90,7 @@ class Searched:
         method: How gains were found.
         layers: All layers but the head, in forward order.
         points: Schemes in ascending order of budget; the last is the one that the page shows.
+        in_company: What the schemes were chosen by, if not by the gains of single layers.
     """
 
     unit: str
@@ -80,6 +98,7 @@ class Searched:
     method: str
     layers: tuple[Worth, ...]
     points: tuple[Point, ...]
+    in_company: InCompany | None = None
 
 
 @dataclass(frozen=True)

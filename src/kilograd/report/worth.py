@@ -21,7 +21,7 @@ from kilograd.report.svg import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from kilograd.report.searched import Searched, Worth
+    from kilograd.report.searched import InCompany, Searched, Worth
 
 # Pixels of the view box.
 _WIDTH, _LEFT, _RIGHT = 1080.0, 54.0, 1076.0
@@ -76,7 +76,13 @@ def worth(found: Searched) -> str:
     gains = [gain for layer in layers for gain in layer.weights.values()]
     axes = _axes(layers, len(panels), gains)
     shares = "1/8, 1/4, 1/2 and all of its weights, where it has so many channels"
-    panels.append([*_frame(axes, shares), *_weights(axes, layers), *_names(axes, layers)])
+    panels.append([*_frame(axes, shares), *_weights(axes, layers)])
+    if found.in_company is not None:
+        company = found.in_company
+        axes = _axes(layers, len(panels), [*company.biases, *company.weights])
+        title = "in company: its bias, and all of its weights"
+        panels.append([*_frame(axes, title), *_in_company(axes, layers, company)])
+    panels.append(_names(axes, layers))
     text = f"What training each of {len(layers)} layers gains, as {found.unit}"
     parts = [part for panel in panels for part in panel]
     room = min(_NAME_ROOM, max(text_width(layer.layer, _NAME_FONT) for layer in layers))
@@ -130,6 +136,18 @@ def _weights(axes: _Axes, layers: Sequence[Worth]) -> list[str]:
         for index, layer in enumerate(layers)
         for place, (share, gain) in enumerate(sorted(layer.weights.items()))
     ]
+
+
+def _in_company(axes: _Axes, layers: Sequence[Worth], company: InCompany) -> list[str]:
+    parts: list[str] = []
+    for index, layer in enumerate(layers):
+        bias = f"{layer.layer}: bias, in company"
+        gain = company.biases[index]
+        parts.append(_bar(axes, index, 2, 0, gain, bias, is_chosen=layer.is_bias_chosen))
+        weight = f"{layer.layer}: all of its weights, in company"
+        is_chosen = layer.chosen_share > 0
+        parts.append(_bar(axes, index, 2, 1, company.weights[index], weight, is_chosen=is_chosen))
+    return parts
 
 
 def _bar(

@@ -14,7 +14,7 @@ Interpolation", 1992).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
@@ -25,6 +25,8 @@ from kilograd.search.contributions import Contributions
 
 Array = NDArray[np.float64]
 
+#: The unit of what trials reach.
+REACHED = "mean of accuracy and probability of the right class"
 #: Before any trial: gains add up, give or take as much again of every part.
 _SHARE, _SHARE_SPREAD, _PART_SPREAD = 1.0, 0.5, 1.0
 #: Of what a round of trials reaches, a probability.
@@ -151,4 +153,4 @@ class Regression:
             layer: {s: float(gains[self._parts.weight(layer)]) * s**0.5 for s in shares}
             for layer, shares in self._contributions.weights.items()
         }
-        return replace(self._contributions, biases=biases, weights=weights)
+        return Contributions(self._contributions.method, REACHED, biases, weights)

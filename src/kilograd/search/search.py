@@ -18,7 +18,7 @@ from kilograd.search.measured import measured_contributions
 from kilograd.search.options import layer_options
 from kilograd.search.runs import RunStore
 from kilograd.search.tasks import CrossValidation, Task, cross_validation, make_task
-from kilograd.search.trials import Goal, find_by_trials
+from kilograd.search.trials import Findings, Goal, find_by_trials
 from kilograd.targets import Target
 
 METHODS = ("measured", "fisher")
@@ -51,11 +51,6 @@ class Analyst:
             raise UserError(
                 f"there is no method {self.method!r}", hint=f"choose {' or '.join(METHODS)}"
             )
-
-    @property
-    def makes_trials(self) -> bool:
-        """Whether trials of whole schemes say what parts are worth in company."""
-        return self.method == "measured"
 
     def analyse(
         self, graph: Graph, tasks: Sequence[Task], progress: Progress | None = None
@@ -100,7 +95,7 @@ class Analyst:
         learning: Graph | None = None,
         on_round: Callable[[str], None] | None = None,
         progress: Progress | None = None,
-    ) -> list[Found]:
+    ) -> Findings:
         """The best scheme for each goal; with ``measured``, trials say which that is.
 
         Args:
@@ -115,11 +110,12 @@ class Analyst:
         Raises:
             BudgetError: the head alone takes more; says how much.
         """
-        if not self.makes_trials:
-            return [
+        if self.method == "fisher":
+            schemes = [
                 find_scheme(goal.space, contributions, goal.budgets, goal.name, on_round)
                 for goal in goals
             ]
+            return Findings(schemes, contributions)
         return find_by_trials(
             learning or goals[0].space.graph,
             goals,
@@ -170,7 +166,8 @@ def search_scheme(
     check_possible(space, budgets)
     contributions = analyst.average(model, tasks)
     validations = [cross_validation(dataset, analyst.seed) for dataset in datasets]
-    return analyst.find([Goal(space, budgets, name)], contributions, validations)[0]
+    goal = Goal(space, budgets, name)
+    return analyst.find([goal], contributions, validations).schemes[0]
 
 
 def _named(progress: Progress | None, what: str) -> Callable[[int, int], None] | None:

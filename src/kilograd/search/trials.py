@@ -47,6 +47,21 @@ class Goal:
     name: str
 
 
+@dataclass(frozen=True)
+class Findings:
+    """What a search found.
+
+    Attributes:
+        schemes: one a goal.
+        contributions: that they were chosen by: in company where there were trials.
+        trials: of whole schemes; empty if there were none.
+    """
+
+    schemes: Sequence[Found]
+    contributions: Contributions
+    trials: Sequence[Trial] = ()
+
+
 def find_by_trials(
     graph: Graph,
     goals: Sequence[Goal],
@@ -56,7 +71,7 @@ def find_by_trials(
     *,
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
-) -> list[Found]:
+) -> Findings:
     """The schemes that learn the most by all that trials of any of them said.
 
     Args:
@@ -166,14 +181,15 @@ class _Trials:
             reached = sum(w * (one.accuracy + one.calibrated) / 2 for w, one in of_tasks)
             yield Trial(choice, number, reached)
 
-    def best(self) -> list[Found]:
+    def best(self) -> Findings:
         """For every goal the best that is known."""
         expected = self._regression().expected()
         found = [*zip(self._goals, self._find(expected), strict=True)]
-        return [
+        schemes = [
             _best(solved, goal, expected, [one for its, one in found if its.space is goal.space])
             for goal, solved in found
         ]
+        return Findings(schemes, expected, self._trials)
 
 
 def _best(solved: Found, goal: Goal, expected: Contributions, found: Sequence[Found]) -> Found:
