@@ -12,9 +12,9 @@ from kilograd.ops.lookup.functions import Function
 from kilograd.passes.verify import verify
 
 
-def of_function(operator, spread, zero=-128, **attributes):
+def of_function(operator, spread, zero=-128, opset=18, **attributes):
     """A function of one number in the middle of a network."""
-    draft = Draft()
+    draft = Draft(opset=opset)
     x = draft.conv("sample_q", 4)
     x = draft.append(operator, [x], draft.shapes[x], spread, zero, **attributes)
     return ended(draft, draft.conv(x, 5))
@@ -40,6 +40,8 @@ def with_number(operator, number, *, is_first=False, dtype=np.float32):
     return ended(draft, draft.conv(x, 3))
 
 
+POOL = {"kernel_shape": (2, 2), "strides": (2, 2)}
+
 #: For the channels of a map.
 CHANNELS = np.array([0.75, -1.2, 0.3, 0.5]).reshape(1, 4, 1, 1)
 
@@ -53,6 +55,24 @@ def normalized():
         more = [draft.constant(draft.unused("numbers"), numbers)]
         spread = 1.5 * 40 * draft.quantizations[x][0]
         x = draft.append(operator, [x], draft.shapes[x], spread, more=more)
+    return ended(draft, draft.conv(x, 5))
+
+
+def batch_normalized(**attributes):
+    """Behind a map that it cannot be folded into."""
+    draft = Draft()
+    x = draft.like("MaxPool", draft.conv("sample_q", 4), (1, 4, 4, 4), **POOL)
+    more = [
+        draft.constant(name, np.array(numbers, np.float32))
+        for name, numbers in (
+            ("scale", (0.75, -1.2, 0.3, 0.5)),
+            ("shift", (0.1, 0.4, -0.2, 0.0)),
+            ("mean", (0.3, -0.1, 0.2, 0.0)),
+            ("variance", (0.8, 1.3, 0.5, 1.0)),
+        )
+    ]
+    spread = 1.2 * 40 * draft.quantizations[x][0]
+    x = draft.append("BatchNormalization", [x], draft.shapes[x], spread, more=more, **attributes)
     return ended(draft, draft.conv(x, 5))
 
 
@@ -85,10 +105,19 @@ DRAFTS = {
     "hard swish": lambda: of_function("HardSwish", 1.6, -118),
     "leaky relu": lambda: of_function("LeakyRelu", 1.6, -100),
     "leaky relu of another slope": lambda: of_function("LeakyRelu", 1.6, -60, alpha=0.25),
+    "leaky relu with a parameter": lambda: with_number("PRelu", 0.2),
     "elu": lambda: of_function("Elu", 1.6, -100),
     "elu that falls further": lambda: of_function("Elu", 1.6, -80, alpha=1.7),
     "hard sigmoid": lambda: of_function("HardSigmoid", 40 / 255),
     "absolute": lambda: of_function("Abs", 1.6),
+    "softplus": lambda: of_function("Softplus", 1.6),
+    "softsign": lambda: of_function("Softsign", 1.6, 0),
+    "selu": lambda: of_function("Selu", 1.6, -60),
+    "celu": lambda: of_function("Celu", 1.6, -100, alpha=0.7),
+    "mish": lambda: of_function("Mish", 1.6, -120),
+    "erf": lambda: of_function("Erf", 1.6, 0),
+    "gelu": lambda: of_function("Gelu", 1.6, -120, opset=20),
+    "gelu by tanh": lambda: of_function("Gelu", 1.6, -120, opset=20, approximate="tanh"),
     "times a number": lambda: with_number("Mul", 0.75),
     "times a quantized number": lambda: with_number("Mul", 1.18, dtype=np.int8, is_first=True),
     "plus a number": lambda: with_number("Add", 0.4),
@@ -103,6 +132,8 @@ DRAFTS = {
     "channels minus": lambda: with_number("Sub", CHANNELS, is_first=True),
     "over channels": lambda: with_number("Div", 2 * CHANNELS),
     "normalized": normalized,
+    "batch of channels": batch_normalized,
+    "batch of channels, another epsilon": lambda: batch_normalized(epsilon=0.5),
     "product": product,
     "product of channels": lambda: product((1, 4, 1, 1)),
     "squeeze and excite": squeeze_excite,
@@ -137,6 +168,11 @@ def test_functions_have_the_parameters_of_their_nodes(tmp_path):
         "leaky relu": Function("leaky_relu", (0.01,)),
         "elu that falls further": Function("elu", (float(np.float32(1.7)),)),
         "hard sigmoid": Function("hard_sigmoid", (0.2, 0.5)),
+        "leaky relu with a parameter": Function("leaky_relu", (float(np.float32(0.2)),)),
+        "celu": Function("celu", (float(np.float32(0.7)),)),
+        "selu": Function("selu", (1.6732632, 1.050701)),
+        "gelu": Function("gelu"),
+        "gelu by tanh": Function("gelu_tanh"),
         "a number minus": Function("linear", (-1.0, float(np.float32(0.4)))),
         "over a number": Function("linear", (0.8, 0.0)),
     }

@@ -242,11 +242,27 @@ REFUSED = {
         ending(lambda d: changed_input(d, open_extent), (1, 3, 1, 8)),
         ["the network's input has no fixed shape"],
     ),
-    "batch normalization": (
-        of_map("BatchNormalization", more=[np.ones(4, np.float32)] * 4),
-        ["(BatchNormalization, node_batchnormalization_", "no batch normalization", "quant_pre"],
+    "normalization as in training": (
+        of_map("BatchNormalization", more=[np.ones(4, np.float32)] * 4, training_mode=1),
+        ["(BatchNormalization, node_batchnormalization_", "by the batch, as in training"],
     ),
-    "unknown": (of_map("Erf"), ["kilograd has no such operator"]),
+    "normalization of other channels": (
+        of_map("BatchNormalization", more=[np.ones(5, np.float32)] * 4),
+        ["its scale is not one number for each of 4 channels"],
+    ),
+    "normalization by nothing": (
+        of_map("BatchNormalization", more=[np.ones(4, np.float32)] * 3 + [-np.ones(4, np.float32)]),
+        ["its variance is not above zero"],
+    ),
+    "gelu of another kind": (
+        of_map("Gelu", approximate="sigmoid"),
+        ["its attribute approximate is sigmoid"],
+    ),
+    "maximum over channels": (
+        of_map("ReduceMax", (1, 1, 8, 8), [[1]]),
+        ["it takes maxima over the dimensions [1] of 4", "or over one of them that stays"],
+    ),
+    "unknown": (of_map("Sinh"), ["kilograd has no such operator"]),
     "domain": (of_map("FusedConv", domain="com.microsoft"), ["(com.microsoft.FusedConv, "]),
     "relu that the zero point does not make": (
         activation("Relu", 0),
@@ -256,7 +272,10 @@ REFUSED = {
         activation("Clip", -128, 0, 4),
         ["layer 1 (Conv, layer_1): kilograd has no activation Clip(0, 4)"],
     ),
-    "slopes of channels": (of_map("PRelu"), ["no activation with a slope for each", "ReLU6"]),
+    "slopes of channels": (
+        of_map("PRelu", more=[np.ones((4, 1, 1), np.float32)]),
+        ["it has 4 slopes, and kilograd's activations have one", "ReLU6"],
+    ),
     "softmax": (of_map("Softmax"), ["(Softmax, softmax_6): a softmax can only follow the last"]),
     "mean over one dimension": (
         of_map("ReduceMean", (1, 4, 8), [[2]], keepdims=0),

@@ -4,6 +4,7 @@ Written from the definitions, not from the package's references. Every backward 
 transpose of a forward formula that is linear in what is differentiated.
 """
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -64,6 +65,16 @@ FUNCTIONS = {
     "hard_sigmoid": lambda x, alpha, beta: np.minimum(np.maximum(alpha * x + beta, 0), 1),
     "absolute": lambda x: np.maximum(x, -x),
     "linear": lambda x, factor, offset: factor * x + offset,
+    "softplus": lambda x: np.log(1 + np.exp(x)),
+    "mish": lambda x: x * (1 - 2 / ((1 + np.exp(x)) ** 2 + 1)),
+    "erf": np.vectorize(lambda x: 1 - math.erfc(x), otypes=[float]),
+    "gelu": np.vectorize(lambda x: x * math.erfc(-x / math.sqrt(2)) / 2, otypes=[float]),
+    "gelu_tanh": lambda x: x / (1 + np.exp(-math.sqrt(8 / math.pi) * (x + 0.044715 * x**3))),
+    "selu": lambda x, alpha, gamma: (
+        gamma * (np.maximum(x, 0) + alpha * (np.exp(np.minimum(x, 0)) - 1))
+    ),
+    "celu": lambda x, alpha: np.maximum(x, 0) + alpha * (np.exp(np.minimum(x, 0) / alpha) - 1),
+    "softsign": lambda x: 1 / (np.where(x > 0, 1, -1) + 1 / np.where(x == 0, 1e-300, x)),
 }
 
 

@@ -12,7 +12,7 @@ dense           weight [O, I], bias              has_float32_product, weights_fo
 average_pool,   none                             strides, pads, window
 max_pool
 pad             what a format has                pads, of every axis; absent if not constant
-mean            what a format has                axes; absent if not constant
+mean, maximum   what a format has                axes; absent if not constant
 transpose       what a format has                order; absent if not constant
 reshape         what a format has                none: the shapes of the tensors say it
 concatenate     further maps                     axis
@@ -29,7 +29,7 @@ scales of map and weight rounded to float32. ``weights_format`` is absent for th
 ``function`` is a ``Tabulated``.
 
 Other operators have neutral names too where several formats know them: reshape, softmax,
-log_softmax, quantize, dequantize.
+log_softmax, arg_max, quantize, dequantize.
 """
 
 from __future__ import annotations

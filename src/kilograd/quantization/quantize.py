@@ -18,11 +18,18 @@ from kilograd.frontend.onnx.errors import DamagedError, RefusedError
 from kilograd.frontend.onnx.graph import PIXEL_RANGE_KEY, parse
 from kilograd.frontend.onnx.maps import Map
 from kilograd.frontend.onnx.reader import begins_with_channels_last, in_words
+from kilograd.quantization.normalization import replace_normalizations
 from kilograd.quantization.pixels import PixelRange
 from kilograd.version import VERSION
 
 #: Operators that become tables.
-_FUNCTIONS = ("Tanh", "HardSwish", "HardSigmoid", "Elu", "Abs", "Sub", "Div")
+_FUNCTIONS = (
+    *("Tanh", "HardSwish", "HardSigmoid", "Elu", "Abs", "Sub", "Div"),
+    *("Softplus", "Softsign", "Selu", "Celu", "Mish", "Erf", "Gelu", "PRelu"),
+)
+
+#: What keeps elements of its map, where onnxruntime does not count on that.
+_MAXIMA = ("GlobalMaxPool", "ReduceMax")
 
 #: Largest extent of a sample.
 _MAX_EXTENT = 65536
@@ -148,7 +155,7 @@ def quantize_network(
 
     Weights are symmetric, from -127 to 127, with a scale for each channel; maps have the ranges
     that they have on the samples. Batch normalizations, paddings and activations go into the
-    layers beside them first.
+    layers beside them first; normalizations that have none become layers.
 
     Args:
         network: of float operators.
@@ -174,6 +181,9 @@ def quantize_network(
         given.write_bytes(network.content)
         try:
             preprocessing.quant_pre_process(str(given), str(simple), skip_symbolic_shape=True)
+            folded = onnx.load(str(simple))
+            replace_normalizations(folded)
+            onnx.save(folded, str(simple))
             quantization.quantize_static(
                 str(simple),
                 str(made),
@@ -248,7 +258,7 @@ def _reader(quantization: Any, name: str, samples: NDArray[np.float32]) -> Any:
 def _operators(where: str) -> list[str]:
     """Those that onnxruntime quantizes unless it is told otherwise, and functions of one number."""
     registry: Any = _package("onnxruntime.quantization.registry", where)
-    return sorted({*registry.QLinearOpsRegistry, *registry.QDQRegistry, *_FUNCTIONS})
+    return sorted({*registry.QLinearOpsRegistry, *registry.QDQRegistry, *_FUNCTIONS, *_MAXIMA})
 
 
 def _package(name: str, where: str) -> Any:

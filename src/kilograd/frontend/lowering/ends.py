@@ -11,7 +11,9 @@ from kilograd.frontend.network import Layer, Network, Tensor
 _BEFORE = frozenset({"quantize", "reshape"})
 
 #: A prediction is the largest logit, and the loss has a softmax of its own.
-_BEHIND = frozenset({"softmax", "log_softmax", "logistic", "reshape", "quantize", "dequantize"})
+_BEHIND = frozenset(
+    {"softmax", "log_softmax", "logistic", "reshape", "quantize", "dequantize", "arg_max"}
+)
 
 
 @dataclass(frozen=True)
@@ -22,12 +24,15 @@ class Ends:
         sample: number of the tensor that is the graph's input.
         body: numbers of the layers before the head, in order.
         head: number of the layer that makes the logits.
+        average: number of the layer that averages what the head makes of each position; None where
+            the head makes logits at once.
         is_sigmoid: whether a sigmoid follows it.
     """
 
     sample: int
     body: tuple[int, ...]
     head: int
+    average: int | None
     is_sigmoid: bool
 
 
@@ -52,8 +57,9 @@ def find_ends(network: Network, refuser: Refuser) -> Ends:
             producers[output] = number
     sample = _sample(network)
     head, is_sigmoid = _head(network, producers, sample, refuser)
+    average, head = _behind_average(network, producers, head)
     needed = _needed(network, producers, head, sample)
-    return Ends(sample, tuple(sorted(needed - {head})), head, is_sigmoid)
+    return Ends(sample, tuple(sorted(needed - {head})), head, average, is_sigmoid)
 
 
 def _sample(network: Network) -> int:
@@ -95,6 +101,45 @@ def _head(
         is_sigmoid |= layer.operator == "logistic"
         result = layer.inputs[0]
     raise refuser.network("no layer with weights makes the network's result")
+
+
+def _behind_average(
+    network: Network, producers: dict[int, int], head: int
+) -> tuple[int | None, int]:
+    """Of a network that ends with an average over its map: the average, and what makes the map.
+
+    That is the head where it makes each position's values of this position alone.
+    """
+    average = network.layers[head]
+    if not _is_whole(network, average):
+        return None, head
+    maker = producers.get(average.inputs[0])
+    while maker is not None and network.layers[maker].operator == "reshape":
+        maker = producers.get(network.layers[maker].inputs[0])
+    if maker is None or not _is_pointwise(network, network.layers[maker]):
+        return None, head
+    return head, maker
+
+
+def _is_whole(network: Network, layer: Layer) -> bool:
+    """Whether a layer averages over all positions of its map."""
+    if not layer.inputs or layer.inputs[0] < 0:
+        return False
+    given = network.tensors[layer.inputs[0]].shape
+    if layer.operator == "average_pool":
+        return layer.pair("window") == given[1:3] and not any(layer.numbers("pads"))
+    axes, rank = layer.options.get("axes"), len(given)
+    if layer.operator != "mean" or not isinstance(axes, tuple):
+        return False
+    return {axis % rank for axis in axes} == set(range(1, rank - 1))
+
+
+def _is_pointwise(network: Network, layer: Layer) -> bool:
+    """Whether a layer is a convolution that makes each position's values of this position alone."""
+    if layer.operator != "conv" or len(layer.inputs) < 2 or layer.inputs[1] < 0:  # noqa: PLR2004 - map, weight
+        return False
+    window = network.tensors[layer.inputs[1]].shape[1:3]
+    return window == (1, 1) == layer.pair("strides") and not any(layer.numbers("pads"))
 
 
 def _needed(network: Network, producers: dict[int, int], head: int, sample: int) -> set[int]:

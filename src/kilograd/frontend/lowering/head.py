@@ -24,6 +24,10 @@ class HeadBuilder(LayerReader):
         number, layer = ends.head, self._network.layers[ends.head]
         x = self._read(number, layer, dimensions=layer.operator == "dense")
         shape = self._shape(layer.inputs[0])
+        if ends.average is not None:
+            # The mean of what a linear layer makes of each position is what it makes of their mean.
+            x = self._builder.average_pool(self._name(ends.average), x)
+            shape = (1, 1, shape[2])
         weight = self._head_weight(number, layer, shape)
         x = self._flattened(layer.inputs[0], x)
         if classes is not None:

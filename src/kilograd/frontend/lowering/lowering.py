@@ -27,6 +27,7 @@ from kilograd.frontend.lowering.windows import (
 from kilograd.frontend.network import Layer, Network
 from kilograd.ir import Graph, Quantization
 from kilograd.ops.common.window import Window
+from kilograd.ops.pool.window import PoolWindow
 
 #: Batch, height, width, channels.
 _MAP_RANK = 4
@@ -67,6 +68,7 @@ class Lowering(HeadBuilder, ElementwiseBuilder):
             "average_pool": self._average_pool,
             "max_pool": self._max_pool,
             "mean": self._mean,
+            "maximum": self._maximum,
             "quantize": self._requantize,
             "activation": self._activation,
             "reshape": self._reshape,
@@ -252,6 +254,23 @@ class Lowering(HeadBuilder, ElementwiseBuilder):
 
     def _mean(self, number: int, layer: Layer) -> str:
         """Over height, width or both, wherever these are among the dimensions."""
+        x, spread = self._reduced(number, layer, "a mean")
+        height, width, _ = self._builder.type_of(x).shape
+        kept = {axis for axis, extent in ((0, height), (1, width)) if extent > 1} - spread
+        axes = tuple(sorted(spread)) if kept and spread else (0, 1)
+        return self._builder.mean(self._name(number), x, self._quantization(number), axes)
+
+    def _maximum(self, number: int, layer: Layer) -> str:
+        """Likewise: a window as long as what it is over."""
+        x, spread = self._reduced(number, layer, "a maximum")
+        self._check_same_scale(number, layer)
+        shape = self._builder.type_of(x).shape
+        height, width = (shape[axis] if axis in spread else 1 for axis in (0, 1))
+        window = PoolWindow(height, width, height, width)
+        return self._builder.max_pool(self._name(number), x, window)
+
+    def _reduced(self, number: int, layer: Layer, what: str) -> tuple[str, set[int]]:
+        """A map, and which of height and width its positions become one along; no extent of one."""
         x = self._read(number, layer, dimensions=True)
         axes = layer.options.get("axes")
         if not isinstance(axes, tuple):
@@ -266,16 +285,12 @@ class Lowering(HeadBuilder, ElementwiseBuilder):
         if not places <= set(range(1, rank)) or not over or spread - {0, 1}:
             raise self._refuser.layer(
                 number,
-                f"it is a mean over the dimensions {list(axes)}, and kilograd's is over height and "
+                f"it is {what} over the dimensions {list(axes)}, and kilograd's is over height and "
                 "width",
             )
-        kept = {axis for axis in (0, 1) if shape[axis] > 1} - spread
-        is_partial = bool(kept) and bool(spread)
-        mean_axes = tuple(sorted(spread)) if is_partial else (0, 1)
-        value = self._builder.mean(self._name(number), x, self._quantization(number), mean_axes)
         has_all = len(self._result(number).shape) == rank
         self._hold(number, tuple(axis for axis in dimensions if has_all or axis not in over))
-        return value
+        return x, spread
 
     def _hold(self, number: int, dimensions: Dimensions) -> None:
         """Note the dimensions of a result."""

@@ -211,7 +211,7 @@ def _same_scale(a: Tensor, b: Tensor) -> bool:
 
 def _only_moves(value: Pending) -> bool:
     """Whether what a value is made of stays as it is, but for its place or whether it is kept."""
-    return all(step.operator in {"reshape", "max_pool", "pad"} for step in value.steps)
+    return all(step.operator in {"reshape", "max_pool", "maximum", "pad"} for step in value.steps)
 
 
 def _activation(value: Pending, result: Tensor) -> str:

@@ -46,6 +46,28 @@ def function(name: str, *parameters: tuple[str, float]) -> Callable[[Draft, Node
     return build
 
 
+def gelu(draft: Draft, node: Node) -> Value:
+    """Gelu, by the error function or by a hyperbolic tangent."""
+    known = {"none": "gelu", "tanh": "gelu_tanh"}
+    stated = node.attributes.get("approximate", "none")
+    if not isinstance(stated, str) or stated not in known:
+        msg = f"its attribute approximate is {shown(stated)}"
+        raise DamagedError(msg)
+    return _function(draft, node, 0, Function(known[stated]))
+
+
+def parametric_relu(draft: Draft, node: Node) -> Value:
+    """PRelu with one slope for all channels."""
+    slope = draft.constant(node, 1, "slope")
+    slopes = np.zeros(0) if slope is None else slope.reals("slope")
+    if slopes.size != 1:
+        raise RefusedError(
+            f"it has {slopes.size} slopes, and kilograd's activations have one for all channels",
+            "use LeakyReLU, ReLU or ReLU6",
+        )
+    return _function(draft, node, 0, Function("leaky_relu", (slopes.item(),)))
+
+
 def _function(draft: Draft, node: Node, place: int, known: Function) -> Value:
     x = draft.read(node, place)
     # A sigmoid at the end belongs to the loss.
@@ -107,6 +129,30 @@ def divide(draft: Draft, node: Node) -> Value:
             "normalize the samples before they go into the network",
         )
     return _line(draft, node, 0, 1 / found[1], np.zeros(1))
+
+
+def normalize(draft: Draft, node: Node) -> Value:
+    """BatchNormalization of constants: a factor and an offset for each channel."""
+    if node.whole("training_mode", 0) or any(node.outputs[1:]):
+        raise RefusedError("it normalizes by the batch, as in training", SIMPLIFY)
+    map_ = draft.read(node).map
+    given: list[NDArray[np.float64]] = []
+    for place, what in enumerate(("scale", "shift", "mean", "variance"), 1):
+        constant = draft.constant(node, place, what)
+        values = None if constant is None else constant.reals(what)
+        if values is None or values.shape != (map_.channels,):
+            msg = f"its {what} is not one number for each of {map_.channels} channels"
+            raise DamagedError(msg)
+        given.append(values)
+    if not map_.is_map:
+        raise RefusedError("it normalizes a vector", SIMPLIFY)
+    scale, shift, mean, variance = given
+    epsilon = node.attributes.get("epsilon", 1e-5)
+    if not isinstance(epsilon, float) or not np.all(variance + epsilon > 0):
+        msg = "its variance is not above zero"
+        raise DamagedError(msg)
+    slopes = scale / np.sqrt(variance + epsilon)
+    return _line(draft, node, 0, slopes, shift - slopes * mean)
 
 
 def _is_spread(x: Map, factors: Map) -> bool:

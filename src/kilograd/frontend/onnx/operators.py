@@ -17,7 +17,10 @@ from kilograd.frontend.onnx.elementwise import (
     add,
     divide,
     function,
+    gelu,
     multiply,
+    normalize,
+    parametric_relu,
     subtract,
 )
 from kilograd.frontend.onnx.errors import DamagedError, RefusedError, shown
@@ -133,15 +136,31 @@ def _with_bias(draft: Draft, value: Pending, constant: Constant) -> Value:
 
 
 def _global_average_pool(draft: Draft, node: Node) -> Value:
+    return _of_all_positions(draft, node, "mean")
+
+
+def _global_max_pool(draft: Draft, node: Node) -> Value:
+    return _of_all_positions(draft, node, "maximum")
+
+
+def _of_all_positions(draft: Draft, node: Node, operator: str) -> Value:
     x = draft.read(node)
     if not x.map.is_map:
-        msg = f"it averages over the positions of a vector, {list(x.map.shape)}"
+        msg = f"it reduces the positions of a vector, {list(x.map.shape)}"
         raise DamagedError(msg)
     made = x.map.with_positions((1,) * len(x.map.positions), x.map.channels)
-    return pending(node, "mean", (x.number,), {"axes": (1, 2)}, made)
+    return pending(node, operator, (x.number,), {"axes": (1, 2)}, made)
 
 
 def _reduce_mean(draft: Draft, node: Node) -> Value:
+    return _reduced(draft, node, "mean", "averages")
+
+
+def _reduce_max(draft: Draft, node: Node) -> Value:
+    return _reduced(draft, node, "maximum", "takes maxima")
+
+
+def _reduced(draft: Draft, node: Node, operator: str, does: str) -> Value:
     x = draft.read(node)
     rank = len(x.map.shape)
     axes = draft.numbers(node, 1, "list of axes")
@@ -154,7 +173,7 @@ def _reduce_mean(draft: Draft, node: Node) -> Value:
     is_whole = wanted == set(places)
     if not x.map.is_map or not wanted or not (is_whole or (keeps and wanted <= set(places))):
         raise RefusedError(
-            f"it averages over the dimensions {sorted(wanted)} of {rank}, and kilograd averages "
+            f"it {does} over the dimensions {sorted(wanted)} of {rank}, and kilograd {does} "
             "over height and width, or over one of them that stays as a dimension"
         )
     left = zip(places, x.map.positions, strict=True)
@@ -164,7 +183,13 @@ def _reduce_mean(draft: Draft, node: Node) -> Value:
     if not keeps:
         made = Map((x.map.shape[0], x.map.channels))
     over = (1, 2) if is_whole else tuple(x.map.stored_axis(axis) for axis in sorted(wanted))
-    return pending(node, "mean", (x.number,), {"axes": over}, made)
+    return pending(node, operator, (x.number,), {"axes": over}, made)
+
+
+def _arg_max(draft: Draft, node: Node) -> Value:
+    """Which logit is the largest: what reads it is no layer, and its shape does not matter."""
+    x = draft.read(node)
+    return pending(node, "arg_max", (x.number,), {}, Map((x.map.shape[0], 1)))
 
 
 def _pool_window(node: Node, x: Map) -> Geometry:
@@ -321,6 +346,8 @@ OPERATORS: Mapping[str, Callable[[Draft, Node], Value]] = {
     "Add": _add,
     "GlobalAveragePool": _global_average_pool,
     "ReduceMean": _reduce_mean,
+    "GlobalMaxPool": _global_max_pool,
+    "ReduceMax": _reduce_max,
     "AveragePool": _average_pool,
     "MaxPool": _max_pool,
     "Pad": _pad,
@@ -334,6 +361,7 @@ OPERATORS: Mapping[str, Callable[[Draft, Node], Value]] = {
     "Concat": _concat,
     "Softmax": _of_same_shape("softmax"),
     "LogSoftmax": _of_same_shape("log_softmax"),
+    "ArgMax": _arg_max,
     "Mul": multiply,
     "Sub": subtract,
     "Div": divide,
@@ -344,5 +372,14 @@ OPERATORS: Mapping[str, Callable[[Draft, Node], Value]] = {
     "Elu": function("elu", ("alpha", 1.0)),
     "HardSigmoid": function("hard_sigmoid", ("alpha", 0.2), ("beta", 0.5)),
     "Abs": function("absolute"),
+    "Softplus": function("softplus"),
+    "Softsign": function("softsign"),
+    "Selu": function("selu", ("alpha", 1.6732632), ("gamma", 1.050701)),
+    "Celu": function("celu", ("alpha", 1.0)),
+    "Mish": function("mish"),
+    "Erf": function("erf"),
+    "Gelu": gelu,
+    "PRelu": parametric_relu,
+    "BatchNormalization": normalize,
 }
 """By name; each makes the value of a node's first output."""

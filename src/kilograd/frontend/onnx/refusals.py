@@ -8,19 +8,12 @@ from kilograd.frontend.onnx.errors import RefusedError, shown
 from kilograd.frontend.onnx.graph import OnnxGraph
 
 _QUANTIZE = "quantize it with kilograd quantize"
-_RELU = "use ReLU or ReLU6, which are the clamp to int8, or hard swish"
 
 #: Operators of the format in which integers are multiplied by operators of their own.
 _QOPERATOR = ("QLinear", "ConvInteger", "MatMulInteger", "DynamicQuantize")
 
 #: Reason and hint, by operator.
 _OPERATORS: Mapping[str, tuple[str, str | None]] = {
-    "BatchNormalization": (
-        "kilograd has no batch normalization",
-        "let quant_pre_process fold it into the convolution before, as kilograd quantize does",
-    ),
-    "PRelu": ("kilograd has no activation with a slope for each channel", _RELU),
-    "Gelu": ("kilograd does not know this function", _RELU),
     "ConvTranspose": ("kilograd has no transposed convolutions", None),
     "Resize": ("kilograd does not resize maps", None),
     **dict.fromkeys(("LSTM", "GRU", "RNN"), ("kilograd has no recurrent layers", None)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -10,6 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 Reals = NDArray[np.float64]
+
+#: Of the approximation of GELU by a hyperbolic tangent (Hendrycks and Gimpel, "Gaussian Error
+#: Linear Units", 2016).
+_GELU, _CUBIC = math.sqrt(2 / math.pi), 0.044715
 
 
 class _Formula(NamedTuple):
@@ -113,6 +118,69 @@ def _hard_sigmoid_slope(x: Reals, alpha: float, beta: float) -> Reals:
     return np.where((linear > 0) & (linear < 1), alpha, 0.0)
 
 
+def _softplus(x: Reals) -> Reals:
+    return np.logaddexp(x, 0)
+
+
+def _mish(x: Reals) -> Reals:
+    return x * np.tanh(_softplus(x))
+
+
+def _mish_slope(x: Reals) -> Reals:
+    inner = np.tanh(_softplus(x))
+    return inner + x * (1 - inner**2) * _logistic(x)
+
+
+def _erf(x: Reals) -> Reals:
+    return np.array([math.erf(number) for number in x.ravel()]).reshape(x.shape)
+
+
+def _erf_slope(x: Reals) -> Reals:
+    return 2 / math.sqrt(math.pi) * np.exp(-(x**2))
+
+
+def _gelu(x: Reals) -> Reals:
+    return x * (1 + _erf(x / math.sqrt(2))) / 2
+
+
+def _gelu_slope(x: Reals) -> Reals:
+    density = np.exp(-(x**2) / 2) / math.sqrt(2 * math.pi)
+    return (1 + _erf(x / math.sqrt(2))) / 2 + x * density
+
+
+def _gelu_tanh(x: Reals) -> Reals:
+    return x * (1 + np.tanh(_GELU * (x + _CUBIC * x**3))) / 2
+
+
+def _gelu_tanh_slope(x: Reals) -> Reals:
+    inner = np.tanh(_GELU * (x + _CUBIC * x**3))
+    return (1 + inner) / 2 + x * (1 - inner**2) * _GELU * (1 + 3 * _CUBIC * x**2) / 2
+
+
+def _selu(x: Reals, alpha: float, gamma: float) -> Reals:
+    return gamma * _elu(x, alpha)
+
+
+def _selu_slope(x: Reals, alpha: float, gamma: float) -> Reals:
+    return gamma * _elu_slope(x, alpha)
+
+
+def _celu(x: Reals, alpha: float) -> Reals:
+    return np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0) / alpha))
+
+
+def _celu_slope(x: Reals, alpha: float) -> Reals:
+    return np.where(x > 0, 1.0, np.exp(np.minimum(x, 0) / alpha))
+
+
+def _softsign(x: Reals) -> Reals:
+    return x / (1 + np.abs(x))
+
+
+def _softsign_slope(x: Reals) -> Reals:
+    return 1 / (1 + np.abs(x)) ** 2
+
+
 def _linear(x: Reals, factor: float, offset: float) -> Reals:
     return factor * x + offset
 
@@ -132,6 +200,15 @@ FUNCTIONS: Mapping[str, _Formula] = {
     "hard_sigmoid": _Formula(2, _hard_sigmoid, _hard_sigmoid_slope),
     "absolute": _Formula(0, np.abs, np.sign),
     "linear": _Formula(2, _linear, _linear_slope),
+    "softplus": _Formula(0, _softplus, _logistic),
+    "mish": _Formula(0, _mish, _mish_slope),
+    "erf": _Formula(0, _erf, _erf_slope),
+    "gelu": _Formula(0, _gelu, _gelu_slope),
+    "gelu_tanh": _Formula(0, _gelu_tanh, _gelu_tanh_slope),
+    "selu": _Formula(2, _selu, _selu_slope),
+    "celu": _Formula(1, _celu, _celu_slope),
+    "softsign": _Formula(0, _softsign, _softsign_slope),
 }
 """By name. Parameters: the slope below zero (leaky_relu), the largest value below zero with its
-sign changed (elu), slope and value at zero (hard_sigmoid), factor and offset (linear)."""
+sign changed (elu, celu), slope and value at zero (hard_sigmoid), factor and offset (linear); that
+of elu and what all is multiplied by (selu)."""
