@@ -28,6 +28,7 @@ from kilograd.frontend.open import class_names, input_spec, load_model
 from kilograd.ir import Quantization
 from kilograd.measuring.equivalence import verify_devices
 from kilograd.ops.common.window import Window
+from kilograd.ops.pool.window import PoolWindow
 from kilograd.ops.spaced import SpacedWindow
 from kilograd.passes.verify import verify
 from kilograd.scheme import layers, load_scheme
@@ -97,6 +98,18 @@ def test_padding_goes_into_the_windows_behind_it(load):
         Window(3, 3, 1, 2, 2, 1, 1),
     ]
     assert operators(graph) == ["conv", "depthwise", "add", "conv", "average_pool", "dense"]
+
+
+def test_padding_goes_into_a_max_pool_of_what_is_not_negative(load):
+    graph = load(DRAFTS["padded for a max pool"]())
+    (pool,) = (node for node in graph.nodes if node.operator == "max_pool")
+    assert pool.attributes.window == PoolWindow(3, 3, 2, 2, 1, 1, 1, 1)
+
+
+def test_a_dense_layer_may_read_each_position_alone(load):
+    graph = load(DRAFTS["dense at each position"]())
+    assert operators(graph) == ["conv", "pointwise", "mean", "dense"]
+    assert graph.type_of(graph.nodes[1].outputs[0]).shape == (1, 6, 7)
 
 
 def test_the_odd_row_of_padding_goes_below_and_the_odd_column_right(load):

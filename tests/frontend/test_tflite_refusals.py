@@ -207,7 +207,7 @@ REFUSED = {
     "channels padded": (ending(padded_channels), ["kilograd pads height and width only"]),
     "padding for a pool": (
         ending(padded_for_a_pool),
-        ["it reads a padded map, and only convolutions can take padding in"],
+        ["it reads a padded map, and only convolutions can take padding in, or a max pool"],
     ),
     "padding as large as the window": (
         ending(padded_by_the_window),
@@ -240,7 +240,7 @@ REFUSED = {
     ),
     "dense layer by rows": (
         ending(several_rows),
-        ["it reads 3 of 108 elements at a time", "dense layers read all at once"],
+        ["it reads 18 of 108 elements at a time", "dense layers read all at once"],
     ),
     "order of weights": (
         changed(lambda d: d.operators[-2].options.update(WeightsFormat=1)),

@@ -154,6 +154,31 @@ def pool(operator, window, strides, padding, result, shape=(1, 7, 8, 3)):
     return ended(draft, draft.pool(x, window, (1, *result, 5), operator, **options))
 
 
+def padded_for_a_max_pool():
+    """As Keras begins its residual networks: zeros around what a ReLU has left."""
+    draft = Draft((1, 7, 8, 3))
+    x = draft.conv(0, (1, 7, 8), 5, FusedActivationFunction=RELU, zero=-128)
+    x = draft.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
+    x = draft.pool(x, (3, 3), (1, 4, 4, 5), "MAX_POOL_2D", StrideH=2, StrideW=2)
+    return ended(draft, draft.conv(x, (1, 4, 4), 4))
+
+
+def dense_at_each_position(*, keeps=False):
+    """As converters write a dense layer of a sequence, whose steps are as samples of a batch."""
+    draft = Draft((1, 1, 6, 5))
+    x = draft.reshape(draft.conv(0, (1, 1, 6), 4), (1, 6, 4) if keeps else (6, 4))
+    weight = draft.weights(x, (7, 4), 0, 1)
+    x = draft.append(
+        "FULLY_CONNECTED",
+        [x, *weight],
+        (1, 6, 7) if keeps else (6, 7),
+        "FullyConnectedOptions",
+        KeepNumDims=keeps,
+    )
+    draft.dense(draft.mean(x if keeps else draft.reshape(x, (1, 6, 7)), (1,), (1, 7)), 3)
+    return draft
+
+
 def mean(**options):
     """Over a map that needs a layer before it."""
     draft = Draft((1, 7, 5, 2))
@@ -339,6 +364,9 @@ DRAFTS = {
     "max pool": lambda: pool(MAX, (2, 2), (2, 2), VALID, (3, 4)),
     "padded max pool": lambda: pool(MAX, (3, 4), (2, 3), SAME, (4, 3)),
     "max pool down": lambda: pool(MAX, (4, 1), (3, 1), SAME, (3, 8)),
+    "padded for a max pool": padded_for_a_max_pool,
+    "dense at each position": dense_at_each_position,
+    "dense at each position, which stays": lambda: dense_at_each_position(keeps=True),
     "mean": mean,
     "mean of the same scale": lambda: mean(scale=0.07, zero=5, KeepDims=False),
     "mean over rows": lambda: mean_over((1,), (1, 5, 6)),

@@ -106,8 +106,8 @@ def padded_by_a_variable(draft):
 
 
 def several_rows(draft):
-    weight = draft.weights(0, (4, 3), 0, 1)
-    return draft.append("FULLY_CONNECTED", [0, *weight], (36, 4), "FullyConnectedOptions")
+    weight = draft.weights(0, (4, 18), 0, 1)
+    return draft.append("FULLY_CONNECTED", [0, *weight], (6, 4), "FullyConnectedOptions")
 
 
 def constant_added(draft):

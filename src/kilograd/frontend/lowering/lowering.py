@@ -206,8 +206,12 @@ class Lowering(HeadBuilder, ElementwiseBuilder):
         return self._builder.depthwise(name, x, p, window, self._quantization(number))
 
     def _dense(self, number: int, layer: Layer) -> str:
-        """A convolution with a window as large as the map."""
+        """A convolution with a window as large as the map, or what reads each position alone."""
         x = self._read(number, layer, dimensions=True)
+        if self._reads_positions(layer, x):
+            weight = self._parameters.weight(number, rank=2)
+            p = self._parameters.read(number, weight, 0)
+            return self._builder.pointwise(self._name(number), x, p, self._quantization(number))
         weight = self._dense_weight(number, layer)
         height, width, channels = self._builder.type_of(x).shape
         output = self._quantization(number)
@@ -216,6 +220,14 @@ class Lowering(HeadBuilder, ElementwiseBuilder):
             return self._builder.pointwise(self._name(number), x, p, output)
         p = self._parameters.read(number, weight.reshape(-1, height, width, channels), 0)
         return self._builder.conv(self._name(number), x, p, Window(height, width), output)
+
+    def _reads_positions(self, layer: Layer, x: str) -> bool:
+        """Whether a dense layer is applied to the channels of one position after the other."""
+        height, width, channels = self._builder.type_of(x).shape
+        weight, made = self._tensor(layer, 1).shape, self._network.tensors[layer.outputs[0]].shape
+        is_alone = len(weight) == 2 and weight[1] == channels and height * width > 1  # noqa: PLR2004 - outputs, inputs
+        is_plain = self._is_in_order(layer.inputs[0]) and "weights_format" not in layer.options
+        return is_alone and is_plain and math.prod(made) == height * width * weight[0]
 
     def _concatenate(self, number: int, layer: Layer) -> str:
         """Two at a time."""
@@ -243,13 +255,15 @@ class Lowering(HeadBuilder, ElementwiseBuilder):
         self._check_same_scale(number, layer)
         if layer.pair("window") == (height, width) and layer.numbers("pads") == NO_PADS:
             return self._builder.average_pool(self._name(number), x)
-        window = pool_window(self._refuser, number, layer)
+        window = pool_window(self._refuser, number, layer, NO_PADS)
         return self._builder.windowed_average_pool(self._name(number), x, window)
 
     def _max_pool(self, number: int, layer: Layer) -> str:
-        x = self._read_map(number, layer)
+        # Around a map without negative numbers, zeros are never the largest.
+        x = self._read_map(number, layer, pads=self._tensor(layer).zero_point == -128)  # noqa: PLR2004 - int8
         self._check_same_scale(number, layer)
-        window = pool_window(self._refuser, number, layer)
+        before = self.pads.get(layer.inputs[0], NO_PADS)
+        window = pool_window(self._refuser, number, layer, before)
         return self._builder.max_pool(self._name(number), x, window)
 
     def _mean(self, number: int, layer: Layer) -> str:

@@ -129,7 +129,9 @@ class LayerReader:
             )
         if tensor in self.pads and not pads:
             raise self._refuser.layer(
-                number, "it reads a padded map, and only convolutions can take padding in"
+                number,
+                "it reads a padded map, and only convolutions can take padding in, or a max pool "
+                "of a map without negative numbers",
             )
         if not dimensions and not self._is_in_order(tensor):
             raise self._refuser.layer(

@@ -64,14 +64,20 @@ def convolution_window(
     return sliding_window(taps, layer.pair("strides"), pads, dilations, shape[:2])
 
 
-def pool_window(refuser: Refuser, number: int, layer: Layer) -> PoolWindow:
+def pool_window(refuser: Refuser, number: int, layer: Layer, before: Pads) -> PoolWindow:
     """Geometry of a pool.
+
+    Args:
+        refuser: of the network.
+        number: of the layer.
+        layer: of that number.
+        before: what a layer before it pads the map with, which does not count.
 
     Raises:
         ModelError: for padding as large as the window.
     """
     height, width = layer.pair("window")
-    top, bottom, left, right = pads = layer.numbers("pads")
+    top, bottom, left, right = pads = sum_of_pads(before, layer.numbers("pads"))
     if max(top, bottom) >= height or max(left, right) >= width:
         raise refuser.padding(number, (height, width), pads)
     return PoolWindow(height, width, *layer.pair("strides"), top, bottom, left, right)
