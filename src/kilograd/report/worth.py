@@ -80,7 +80,7 @@ def worth(found: Searched) -> str:
     if found.in_company is not None:
         company = found.in_company
         axes = _axes(layers, len(panels), [*company.biases, *company.weights])
-        title = "in company: its bias, and all of its weights"
+        title = "in company of others: own bias, and all of its weights"
         panels.append([*_frame(axes, title), *_in_company(axes, layers, company)])
     panels.append(_names(axes, layers))
     text = f"What training each of {len(layers)} layers gains, as {found.unit}"
