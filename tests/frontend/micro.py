@@ -18,6 +18,9 @@ _ARENA_BYTES = 1 << 20
 #: Operators that may be a step within a layer of the file.
 STEPS = {"reshape", "concatenate"}
 
+#: How layers end that are a part of a layer of the file.
+PARTS = ("_copies", "_above", "_below", "_sloped")
+
 
 def assert_same_bytes(path, count=4, classes=None):
     """Compare every tensor that layers make with TensorFlow Lite Micro's.
@@ -38,8 +41,8 @@ def assert_same_bytes(path, count=4, classes=None):
     compared = computed.intersection(lowering.values) - set(lowering.pads)
     covered = {graph.nodes[-1].layer, *(lowering.values[number] for number in compared)}
     steps = {node.layer for node in graph.nodes if node.operator in STEPS}
-    copies = {node.layer for node in graph.nodes if node.layer.endswith("_copies")}
-    assert covered >= {node.layer for node in graph.nodes} - steps - copies
+    parts = {node.layer for node in graph.nodes if node.layer.endswith(PARTS)}
+    assert covered >= {node.layer for node in graph.nodes} - steps - parts
     (head,) = network.layers[ends.head].outputs
     for sample in samples(network.tensors[network.inputs[0]], count):
         micro.set_input(sample, 0)

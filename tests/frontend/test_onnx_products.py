@@ -106,6 +106,7 @@ DRAFTS = {
     "leaky relu": lambda: of_function("LeakyRelu", 1.6, -100),
     "leaky relu of another slope": lambda: of_function("LeakyRelu", 1.6, -60, alpha=0.25),
     "leaky relu with a parameter": lambda: with_number("PRelu", 0.2),
+    "slopes of each": lambda: with_number("PRelu", np.abs(CHANNELS[0])),
     "elu": lambda: of_function("Elu", 1.6, -100),
     "elu that falls further": lambda: of_function("Elu", 1.6, -80, alpha=1.7),
     "hard sigmoid": lambda: of_function("HardSigmoid", 40 / 255),

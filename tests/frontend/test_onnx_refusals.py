@@ -272,9 +272,9 @@ REFUSED = {
         activation("Clip", -128, 0, 4),
         ["layer 1 (Conv, layer_1): kilograd has no activation Clip(0, 4)"],
     ),
-    "slopes of channels": (
-        of_map("PRelu", more=[np.ones((4, 1, 1), np.float32)]),
-        ["it has 4 slopes, and kilograd's activations have one", "ReLU6"],
+    "slopes of rows": (
+        of_map("PRelu", more=[np.ones((1, 8, 1), np.float32)]),
+        ["it has for its slopes a constant of the shape [1, 8, 1], and kilograd has one number"],
     ),
     "softmax": (of_map("Softmax"), ["(Softmax, softmax_6): a softmax can only follow the last"]),
     "mean over one dimension": (

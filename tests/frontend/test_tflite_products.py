@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from micro import assert_same_bytes
+from tflite_drafts import ended
 from tflite_files import Draft
 from tflite_products import (
     DRAFTS,
@@ -132,6 +133,45 @@ def test_one_constant_makes_a_product_a_function(tmp_path):
     assert lookup.attributes.function == Function("linear", (1.0, (77 - 3) * float32(0.02)))
     (product, *_) = nodes(by_constant([1, 2, 3, 4]).write(tmp_path / "net.tflite"))
     assert product.inputs == ("layer0", "layer1.factors")
+
+
+@pytest.mark.oracle
+def test_slopes_of_channels_have_those_bytes_for_many_quantizations(tmp_path):
+    rng = np.random.default_rng(4)
+    for given, result in list(quantizations(11))[:30]:
+        draft = Draft((1, 4, 16, 4), given.scale, given.zero_point)
+        slopes = rng.integers(-128, 128, (1, 1, 4))
+        number = constant(draft, slopes, zero=int(rng.integers(-128, 128)))
+        ends = {"scale": result.scale, "zero": result.zero_point}
+        ended(draft, draft.append("PRELU", [0, number], (1, 4, 16, 4), **ends))
+        assert_same_bytes(draft.write(tmp_path / "net.tflite"), 2)
+
+
+def test_slopes_that_differ_take_a_sum_of_two_parts(tmp_path):
+    path = DRAFTS["slopes of channels"]().write(tmp_path / "net.tflite")
+    above, below, sloped, total, *_ = nodes(path)
+    assert [node.operator for node in (above, below, sloped, total)] == [
+        *("lookup", "lookup", "multiply", "add")
+    ]
+    assert sloped.inputs == (below.outputs[0], "layer1.slopes")
+    assert total.inputs == (above.outputs[0], sloped.outputs[0])
+    assert total.name == "layer1"
+    graph = load_model(str(path), 3)
+    program = compile_model(graph, load_scheme("full", graph))
+    assert verify_devices(program, ["reference", "host"], steps=2).identical
+    lookup, *_ = nodes(DRAFTS["one slope of channels"]().write(tmp_path / "net.tflite"))
+    assert lookup.attributes.function == Function("leaky_relu", ((14 - 3) * float32(0.02),))
+
+
+def test_slopes_that_are_not_carried(tmp_path):
+    draft = by_constant(np.ones((1, 6, 1)), operator="PRELU")
+    with pytest.raises(ModelError, match=r"its slopes have the shape \[1, 6, 1\], and kilograd"):
+        load_model(str(draft.write(tmp_path / "net.tflite")))
+    draft = Draft()
+    x = draft.conv(0, (1, 6, 6), 4)
+    ended(draft, draft.append("PRELU", [x, draft.conv(0, (1, 6, 6), 4)], (1, 6, 6, 4)))
+    with pytest.raises(ModelError, match="its slopes are not a constant"):
+        load_model(str(draft.write(tmp_path / "net.tflite")))
 
 
 def test_constants_for_channels_are_offsets(tmp_path):

@@ -82,7 +82,7 @@ def by_constant(data, *, is_first=False, operator="MUL", **options):
     x = draft.conv(0, (1, 6, 6), 4)
     number = constant(draft, data)
     reads = [number, x] if is_first else [x, number]
-    table = {"MUL": "MulOptions", "ADD": "AddOptions", "SUB": "SubOptions"}[operator]
+    table = {"MUL": "MulOptions", "ADD": "AddOptions", "SUB": "SubOptions"}.get(operator)
     return ended(draft, draft.append(operator, reads, (1, 6, 6, 4), table, **options))
 
 
@@ -194,6 +194,12 @@ DRAFTS = {
     "by channels": lambda: by_constant([1, -128, 127, 50]),
     "by channels of a map": lambda: by_constant(np.full((1, 1, 1, 4), 99), is_first=True),
     "by a map": lambda: by_constant(np.arange(144).reshape(1, 6, 6, 4) - 70),
+    "slopes of channels": lambda: by_constant(
+        np.array([20, -60, 127, 3]).reshape(1, 1, 4), operator="PRELU", scale=0.05, zero=-60
+    ),
+    "one slope of channels": lambda: by_constant(
+        np.full((1, 1, 4), 14), operator="PRELU", scale=0.05, zero=-100
+    ),
     "vectors": vectors,
     "mobile": mobile_network,
     "mobile with dense layers": lambda: mobile_network(keeps=False),

@@ -65,6 +65,7 @@ FUNCTIONS = {
     "hard_sigmoid": lambda x, alpha, beta: np.minimum(np.maximum(alpha * x + beta, 0), 1),
     "absolute": lambda x: np.maximum(x, -x),
     "linear": lambda x, factor, offset: factor * x + offset,
+    "negative_part": lambda x: (x - np.maximum(x, -x)) / 2,
     "softplus": lambda x: np.log(1 + np.exp(x)),
     "mish": lambda x: x * (1 - 2 / ((1 + np.exp(x)) ** 2 + 1)),
     "erf": np.vectorize(lambda x: 1 - math.erfc(x), otypes=[float]),

@@ -20,6 +20,7 @@ add, multiply,  another map, or a constant       none
 subtract
 lookup,         none                             function
 logistic
+prelu           a constant: the slopes           none
 =============== ================================ ==============================================
 
 ``strides``, ``dilations`` and ``window`` are (vertical, horizontal). ``pads`` are (before, after)

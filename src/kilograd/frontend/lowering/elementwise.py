@@ -17,6 +17,7 @@ from kilograd.ops.lookup.functions import Function
 from kilograd.ops.lookup.tables import INPUTS
 from kilograd.ops.multiply.op import MultiplyAttributes
 from kilograd.ops.offset import OffsetAttributes, difference_table, offset_terms
+from kilograd.ops.requantize.op import RequantizeAttributes
 from kilograd.ops.spec import StepContext
 
 
@@ -187,6 +188,53 @@ class ElementwiseBuilder(LayerReader):
             )
         name = self._name(number)
         return self._builder.lookup(name, x, stated.function, output, stated.table)
+
+    def _prelu(self, number: int, layer: Layer) -> str:
+        """What is not negative requantized, and the rest times a slope for each channel.
+
+        One of the two is zero everywhere, and their sum exact. With one slope, a table holds both.
+        """
+        found = self._constant(number, layer)
+        if found is None or found[0] != 1:
+            raise self._refuser.layer(number, "its slopes are not a constant")
+        _, slopes, given = found
+        x, output = self._read(number, layer), self._quantization(number)
+        type_ = self._builder.type_of(x)
+        shape = _aligned(slopes.shape, self._tensor(layer).shape)
+        if shape not in {(1, 1, type_.shape[2]), (1, 1, 1)}:
+            raise self._refuser.layer(
+                number,
+                f"its slopes have the shape {list(slopes.shape)}, and kilograd has one slope for "
+                "each channel",
+            )
+        self._check_spread(number, layer)
+        name, above = self._name(number), self._above_zero(x, output)
+        if np.all(slopes == slopes.ravel()[0]):
+            below = self._table(
+                "multiply", MultiplyAttributes(output), x, *_everywhere(slopes, given)
+            )
+            table = np.where(np.less(INPUTS, type_.zero_point), below, above)
+            function = Function("leaky_relu", (_real(slopes, given),))
+            return self._builder.lookup(name, x, function, output, tuple(table.tolist()))
+        parts = [
+            self._names.choose(f"{name}_{part}", name) for part in ("above", "below", "sloped")
+        ]
+        factors = self._builder.constant(f"{name}.slopes", slopes.reshape(shape), given)
+        function = Function("leaky_relu", (0.0,))
+        positive = self._builder.lookup(parts[0], x, function, output, above)
+        same = type_.quantized()
+        negative = self._builder.lookup(parts[1], x, Function("negative_part"), same)
+        sloped = self._builder.multiply(parts[2], negative, factors, output)
+        return self._builder.add(name, positive, sloped, output)
+
+    def _above_zero(self, x: str, output: Quantization) -> tuple[int, ...]:
+        """The table of what becomes of positive numbers, and of zero for all others."""
+        given = self._builder.type_of(x).quantized()
+        type_ = TensorType((1, 1, len(INPUTS)), DType.INT8, given)
+        inputs = np.maximum(INPUTS, given.zero_point).astype(np.int8).reshape(type_.shape)
+        attributes = RequantizeAttributes(output)
+        (made,) = REGISTRY["requantize"].reference(attributes, [type_], [inputs], StepContext())
+        return tuple(int(entry) for entry in made.ravel())
 
     def _requantize(self, number: int, layer: Layer) -> str:
         x = self._read(number, layer)

@@ -64,6 +64,7 @@ class Lowering(HeadBuilder, ElementwiseBuilder):
             "multiply": self._multiply,
             "lookup": self._lookup,
             "logistic": self._lookup,
+            "prelu": self._prelu,
             "concatenate": self._concatenate,
             "average_pool": self._average_pool,
             "max_pool": self._max_pool,

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from kilograd.frontend.network import Option, Tabulated
+from kilograd.frontend.network import Option, Tabulated, Tensor
 from kilograd.frontend.onnx.draft import Draft
 from kilograd.frontend.onnx.errors import DamagedError, RefusedError, shown
 from kilograd.frontend.onnx.graph import Node
@@ -57,15 +57,18 @@ def gelu(draft: Draft, node: Node) -> Value:
 
 
 def parametric_relu(draft: Draft, node: Node) -> Value:
-    """PRelu with one slope for all channels."""
-    slope = draft.constant(node, 1, "slope")
-    slopes = np.zeros(0) if slope is None else slope.reals("slope")
-    if slopes.size != 1:
-        raise RefusedError(
-            f"it has {slopes.size} slopes, and kilograd's activations have one for all channels",
-            "use LeakyReLU, ReLU or ReLU6",
-        )
-    return _function(draft, node, 0, Function("leaky_relu", (slopes.item(),)))
+    """PRelu with one slope for all channels, or one for each."""
+    found = _constant(draft, node, "has for its slopes")
+    if found is None or found[0] != 1:
+        raise RefusedError("its slopes are not a constant")
+    slopes = found[1]
+    if slopes.size == 1:
+        return _function(draft, node, 0, Function("leaky_relu", (slopes.item(),)))
+    x = draft.read(node)
+    scale = float(np.abs(slopes).max()) / _LARGEST_WEIGHT or 1.0
+    steps = np.rint(slopes / scale).astype(np.int8).reshape(1, 1, -1)
+    number = draft.store(Tensor(node.inputs[1], steps.shape, "int8", (scale,), (0,), 0, steps))
+    return pending(node, "prelu", (x.number, number), {}, x.map)
 
 
 def _function(draft: Draft, node: Node, place: int, known: Function) -> Value:

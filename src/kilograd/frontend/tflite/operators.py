@@ -230,6 +230,7 @@ OPERATORS: Mapping[str, Operator] = {
     "TANH": Operator("lookup", None, _function("tanh", tables.tanh)),
     "HARD_SWISH": Operator("lookup", None, _function("hard_swish", tables.hard_swish)),
     "LEAKY_RELU": Operator("lookup", "LeakyReluOptions", _leaky_relu),
+    "PRELU": Operator("prelu"),
     "ELU": Operator("lookup", None, _function("elu", tables.elu, 1.0)),
     "ABS": Operator("lookup", None, _function("absolute", tables.absolute)),
     "QUANTIZE": Operator("quantize"),

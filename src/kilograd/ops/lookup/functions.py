@@ -118,6 +118,14 @@ def _hard_sigmoid_slope(x: Reals, alpha: float, beta: float) -> Reals:
     return np.where((linear > 0) & (linear < 1), alpha, 0.0)
 
 
+def _negative_part(x: Reals) -> Reals:
+    return np.minimum(x, 0)
+
+
+def _negative_part_slope(x: Reals) -> Reals:
+    return np.where(x > 0, 0.0, 1.0)
+
+
 def _softplus(x: Reals) -> Reals:
     return np.logaddexp(x, 0)
 
@@ -200,6 +208,7 @@ FUNCTIONS: Mapping[str, _Formula] = {
     "hard_sigmoid": _Formula(2, _hard_sigmoid, _hard_sigmoid_slope),
     "absolute": _Formula(0, np.abs, np.sign),
     "linear": _Formula(2, _linear, _linear_slope),
+    "negative_part": _Formula(0, _negative_part, _negative_part_slope),
     "softplus": _Formula(0, _softplus, _logistic),
     "mish": _Formula(0, _mish, _mish_slope),
     "erf": _Formula(0, _erf, _erf_slope),
