@@ -64,6 +64,7 @@ class Regression:
     def __init__(self, parts: Parts, contributions: Contributions, trials: Sequence[Trial]) -> None:
         self._parts = parts
         self._contributions = contributions.smoothed()
+        self._unit = REACHED if trials else contributions.unit
         self._gains = self._single_gains()
         rounds = sorted({trial.round for trial in trials})
         # Unknowns: an offset a round, the share of all parts, and what each part's adds to it.
@@ -153,4 +154,4 @@ class Regression:
             layer: {s: float(gains[self._parts.weight(layer)]) * s**0.5 for s in shares}
             for layer, shares in self._contributions.weights.items()
         }
-        return Contributions(self._contributions.method, REACHED, biases, weights)
+        return Contributions(self._contributions.method, self._unit, biases, weights)
