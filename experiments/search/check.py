@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import tomli
 
 from experiments.common.ledgers import Ledger
+from experiments.search.tables import found_accuracy
 from experiments.search.wanted import FRONT, Wanted, digest_of, streamed, wanted
 
 #: Least share of the exact solution that evolutionary search finds, if both are right.
@@ -45,10 +46,10 @@ def _scheme(one: Wanted, found: Ledger) -> Iterator[str]:
 
 
 def _front(ledger: Ledger) -> Iterator[str]:
-    """More memory never promises less; what is learned beyond some budget is noise."""
+    """More memory never learns less."""
     before = 0.0
     for size in FRONT:
-        found = ledger["schemes"].get(streamed(size).key)
-        if found is not None and found["gain"] < before - _EPSILON:
-            yield f"front: {size} KB gains less than the budget below it"
-        before = max(before, found["gain"] if found is not None else 0.0)
+        learned = found_accuracy(ledger, streamed(size))
+        if learned is not None and learned < before:
+            yield f"front: {size} KB learns less than the budget below it"
+        before = max(before, learned or 0.0)

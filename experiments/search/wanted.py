@@ -35,8 +35,6 @@ LESS = 0.8
 #: Budgets of MCUNet's front in KB, samples streamed.
 FRONT = (48, 64, 96, 128, 192, 256)
 FRONT_MODEL = "mcunet-5fps"
-#: Budgets that are compared with other schemes, and so are run with every seed.
-COMPARED = (48, 64)
 
 
 @dataclass(frozen=True)
@@ -87,8 +85,7 @@ def wanted() -> Iterator[Wanted]:
 
 def streamed(size: int) -> Wanted:
     """A point of the front, by its budget in KB."""
-    seeds = SEEDS if size in COMPARED else SEEDS[:1]
-    return Wanted(FRONT_MODEL, f"streamed-{size}KB", True, sram=size << 10, seeds=seeds)
+    return Wanted(FRONT_MODEL, f"streamed-{size}KB", True, sram=size << 10)
 
 
 #: One by gradients, compared with what runs found for the same SRAM.
