@@ -136,6 +136,23 @@ def test_other_ends_are_refused_as_before(tmp_path):
             load_model(str(draft.write(tmp_path / "net.tflite")))
 
 
+def test_reshapes_in_a_circle_before_an_average_are_refused(tmp_path):
+    draft = Draft()
+    x = draft.reshape(draft.reshape(draft.conv(0, (1, 6, 6), 3, (1, 1)), (1, 36, 3)), (1, 36, 3))
+    draft.operators[1].inputs[0] = x
+    draft.mean(x, (1,), (1, 3))
+    with pytest.raises(ModelError):
+        load_model(str(draft.write(tmp_path / "net.tflite")))
+
+
+def test_a_dense_layer_without_a_weight_is_refused(tmp_path):
+    draft = Draft()
+    draft.dense(draft.dense(draft.conv(0, (1, 6, 6), 3), 4), 3)
+    draft.operators[1].inputs[1] = -1
+    with pytest.raises(ModelError):
+        load_model(str(draft.write(tmp_path / "net.tflite")))
+
+
 def test_what_says_which_logit_is_largest_is_left_out(tmp_path):
     draft = Draft()
     x = draft.dense(draft.conv(0, (1, 6, 6), 4), 3)

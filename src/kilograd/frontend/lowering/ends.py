@@ -114,11 +114,13 @@ def _behind_average(
     if not _is_whole(network, average):
         return None, head
     maker = producers.get(average.inputs[0])
-    while maker is not None and network.layers[maker].operator == "reshape":
+    for _ in network.layers:  # a damaged file may go in circles
+        if maker is None or not network.layers[maker].inputs:
+            break
+        if network.layers[maker].operator != "reshape":
+            return (head, maker) if _is_pointwise(network, network.layers[maker]) else (None, head)
         maker = producers.get(network.layers[maker].inputs[0])
-    if maker is None or not _is_pointwise(network, network.layers[maker]):
-        return None, head
-    return head, maker
+    return None, head
 
 
 def _is_whole(network: Network, layer: Layer) -> bool:
@@ -129,7 +131,7 @@ def _is_whole(network: Network, layer: Layer) -> bool:
     if layer.operator == "average_pool":
         return layer.pair("window") == given[1:3] and not any(layer.numbers("pads"))
     axes, rank = layer.options.get("axes"), len(given)
-    if layer.operator != "mean" or not isinstance(axes, tuple):
+    if layer.operator != "mean" or not isinstance(axes, tuple) or not rank:
         return False
     return {axis % rank for axis in axes} == set(range(1, rank - 1))
 

@@ -224,6 +224,8 @@ class Lowering(HeadBuilder, ElementwiseBuilder):
 
     def _reads_positions(self, layer: Layer, x: str) -> bool:
         """Whether a dense layer is applied to the channels of one position after the other."""
+        if len(layer.inputs) < 2 or layer.inputs[1] < 0:  # noqa: PLR2004 - map, weight
+            return False
         height, width, channels = self._builder.type_of(x).shape
         weight, made = self._tensor(layer, 1).shape, self._network.tensors[layer.outputs[0]].shape
         is_alone = len(weight) == 2 and weight[1] == channels and height * width > 1  # noqa: PLR2004 - outputs, inputs
