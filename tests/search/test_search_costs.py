@@ -1,6 +1,7 @@
 """What choices take by estimate, and what the compiler makes of them."""
 
 import itertools
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
@@ -8,11 +9,13 @@ import pytest
 from search_cases import random_contributions, small_graph
 
 from kilograd.compiler import compile_model
-from kilograd.errors import BudgetError
+from kilograd.errors import BudgetError, UserError
 from kilograd.frontend.open import load_model
+from kilograd.measuring.firmware import measure
 from kilograd.scheme import load_scheme
 from kilograd.search.calibration import Budgets, Space, find_scheme
 from kilograd.search.choice import Choice
+from kilograd.search.contributions import Contributions
 from kilograd.search.evolve import evolve, search_at_random
 from kilograd.search.solve import Limits, solve
 from kilograd.targets import get_target
@@ -182,3 +185,55 @@ def test_no_weight_is_trained_that_reads_a_streamed_sample(tmp_path):
     found = solve(space.costs, gains, Limits(1 << 20))
     assert next(iter(space.parts.index)) not in found.choice.weights
     assert found.is_optimal
+
+
+@pytest.mark.parametrize("row_input", [False, True])
+def test_what_is_left_out_for_a_budget_is_too_much(tmp_path, row_input):
+    graph = small_graph(tmp_path)
+    everything = Space(graph, M7, row_input=row_input, recompute=0.05)
+    left_out = 0
+    for more in (300, 1000, 3000):
+        budget = Budgets(everything.smallest[1].sram_total_bytes + more)
+        possible = everything.within(budget)
+        left = set(single_choices(everything)) - set(single_choices(possible))
+        for _, bias, weight in left:
+            choice = Choice((bias,) if bias else (), dict([weight]) if weight else {})
+            with suppress(UserError):  # such as a weight that reads a streamed sample
+                taken = measure(everything.compile(choice))
+                assert taken.sram_total_bytes > budget.sram, choice
+        left_out += len(left)
+    assert left_out
+    assert possible.options[-1] == everything.options[-1]
+
+
+def test_where_only_the_head_is_possible_nothing_is_left_out(space):
+    budget = Budgets(space.smallest[1].sram_total_bytes // 2)
+    assert space.within(budget) is space
+
+
+def test_the_best_scheme_is_the_same_among_the_possible_ones(space):
+    gains = random_contributions(space.graph, 3)
+    budget = Budgets(space.smallest[1].sram_total_bytes + 300)
+    possible = space.within(budget)
+    assert len(single_choices(possible)) < len(single_choices(space))
+    of_possible = Contributions(
+        gains.method,
+        gains.unit,
+        {layer: gains.biases[layer] for layer in possible.parts.index},
+        {
+            o.layer: {w.share: gains.weights[o.layer][w.share] for w in o.weights}
+            for o in possible.parts.options
+        },
+    )
+    best = find_scheme(space, gains, budget, "best")
+    assert find_scheme(possible, of_possible, budget, "best").choice.key == best.choice.key
+
+
+def single_choices(space):
+    """Every bias and every share of a weight, alone."""
+    biases = [(option.layer, option.layer, None) for option in space.parts.options]
+    return biases + [
+        (option.layer, None, (option.layer, weight.share))
+        for option in space.parts.options
+        for weight in option.weights
+    ]

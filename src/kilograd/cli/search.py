@@ -71,6 +71,7 @@ def search_model(console: Console, request: SearchRequest) -> dict[str, Any]:
     graph = request.source.load(max(task.classes for task in tasks))
     space = Space(graph, target, row_input=request.row_input, recompute=request.recompute)
     check_possible(space, budgets[0])
+    space = space.within(budgets[-1])
     left = (TextColumn("left"), TimeRemainingColumn())
     with progress_bar(console, after=left) as bar:
         shown: dict[str, Any] = {}
@@ -80,7 +81,7 @@ def search_model(console: Console, request: SearchRequest) -> dict[str, Any]:
                 shown[what] = bar.add_task(what, total=total)
             bar.update(shown[what], completed=done)
 
-        contributions = analyst.average(graph, tasks, show)
+        contributions = analyst.average(graph, tasks, show, space.options)
         goals = [Goal(space, budget, _name(request, budget, budgets)) for budget in budgets]
         findings = analyst.find(
             goals, contributions, validations, on_round=bar.console.print, progress=show

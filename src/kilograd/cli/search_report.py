@@ -72,7 +72,7 @@ def _worth(layer: str, contributions: Contributions, found: Found) -> Worth:
 
 def _in_company(findings: Findings) -> InCompany:
     gains = findings.contributions
-    whole = (max(shares.items()) for shares in gains.weights.values())
+    whole = (max(shares.items(), default=(1.0, 0.0)) for shares in gains.weights.values())
     return InCompany(
         gains.unit,
         len(findings.trials),

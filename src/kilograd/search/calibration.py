@@ -7,9 +7,11 @@ moves the limit for the next solution, and a fit that leaves room asks for a lar
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+
+import numpy as np
 
 from kilograd.compiler import Program, Request
 from kilograd.errors import BudgetError
@@ -19,7 +21,7 @@ from kilograd.scheme import Scheme, load_scheme
 from kilograd.search.choice import Choice, Key, Parts
 from kilograd.search.contributions import Contributions
 from kilograd.search.costs import CostModel, cost_model
-from kilograd.search.options import layer_options
+from kilograd.search.options import LayerOptions, layer_options
 from kilograd.search.solve import Limits, Solution, constant_bytes, solve
 from kilograd.targets import Target
 
@@ -29,6 +31,9 @@ _SOLUTIONS, _ROUNDS = 40, 8
 _SLACK = 0.005
 #: Instructions a unit of backward cost, before any was measured.
 _INSTRUCTIONS = 3.0
+#: What is estimated to take more of the SRAM than this multiple of a budget is in no scheme within
+#: it. Estimates of samples that come row by row are too high, since rows are recomputed.
+_MOST_HELD, _MOST_STREAMED = 1.1, 1.25
 
 
 @dataclass(frozen=True)
@@ -85,20 +90,29 @@ class Space:
         target: of the firmware.
         row_input: whether samples arrive in rows.
         recompute: as for `compile_model`.
+        options: of some layers, the head last; those of all if None.
 
     Raises:
         TargetError: no firmware can be built for the target.
         BudgetError: not even the head can be trained on it.
     """
 
-    def __init__(self, graph: Graph, target: Target, *, row_input: bool, recompute: float) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        target: Target,
+        *,
+        row_input: bool,
+        recompute: float,
+        options: Sequence[LayerOptions] | None = None,
+    ) -> None:
         check_firmware_target(target)
         self.graph = graph
         self.target = target
+        self.options = tuple(layer_options(graph) if options is None else options)
         self._request = Request(graph, row_input, recompute)
-        options = layer_options(graph)
-        self.parts = Parts(options[:-1])
-        self.head = options[-1].layer
+        self.parts = Parts(self.options[:-1])
+        self.head = self.options[-1].layer
 
     @property
     def row_input(self) -> bool:
@@ -115,6 +129,43 @@ class Space:
     def costs(self) -> CostModel:
         """The estimates."""
         return cost_model(self.graph, self.parts, self.target, self.smallest[0])
+
+    def within(self, budgets: Budgets) -> Space:
+        """The schemes that may keep within a budget of SRAM; nothing else need be looked at.
+
+        Layers are left out whose bias alone is too much, and shares of weights that are, or that
+        cannot be trained at all. Where nothing is possible beside the head, nothing is left out.
+        """
+        most = budgets.sram * (_MOST_STREAMED if self.row_input else _MOST_HELD)
+        taken = self.smallest[1].sram_total_bytes - self.estimated(Choice())
+
+        def is_possible(choice: Choice) -> bool:
+            chosen = np.flatnonzero(self.parts.chosen(choice)).tolist()
+            if any(self.costs.forbidden >> part & 1 for part in chosen):
+                return False
+            return taken + self.estimated(choice) <= most
+
+        options = [
+            replace(
+                option,
+                weights=tuple(
+                    weight
+                    for weight in option.weights
+                    if is_possible(Choice(weights={option.layer: weight.share}))
+                ),
+            )
+            for option in self.parts.options
+            if is_possible(Choice((option.layer,)))
+        ]
+        if not options:
+            return self
+        return Space(
+            self.graph,
+            self.target,
+            row_input=self.row_input,
+            recompute=self._request.recompute,
+            options=[*options, self.options[-1]],
+        )
 
     def prepare(self) -> None:
         """Make the estimates now, so that workers which are given this need not."""

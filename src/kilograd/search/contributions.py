@@ -18,7 +18,8 @@ class Contributions:
         unit: of all gains.
         biases: layer -> gain of training its bias, in forward order; the head is not among them,
             since it is always trained.
-        weights: layer -> share of its input channels -> gain of training their weights.
+        weights: layer -> share of its input channels -> gain of training their weights; no share
+            where none is possible.
         last: layer -> gain of all biases from it on; empty where that was not measured.
     """
 
@@ -37,6 +38,9 @@ class Contributions:
         """
         fitted: dict[str, dict[float, float]] = {}
         for layer, shares in self.weights.items():
+            if not shares:
+                fitted[layer] = {}
+                continue
             gain = sum(g * share**0.5 for share, g in shares.items()) / sum(shares)
             fitted[layer] = {share: gain * share**0.5 for share in shares}
         return replace(self, weights=fitted)

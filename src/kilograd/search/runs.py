@@ -84,8 +84,10 @@ def short_run(
         seed: of the order of samples and of the rounding.
         steps: of each run, about.
     """
-    # Without rows the frozen layers end exactly where the first trained one begins.
-    program = compile_model(graph, choice.scheme("search", head), without=[Optimization.ROWS])
+    # Without rows the frozen layers end exactly where the first trained one begins, and nothing is
+    # computed twice to save memory that this computer has.
+    unused = [Optimization.ROWS, Optimization.RECOMPUTED]
+    program = compile_model(graph, choice.scheme("search", head), without=unused)
     with HostDevice(build_host_library(program.sources).path) as device:
         return [_run(device, material, seed, steps) for material in materials]
 

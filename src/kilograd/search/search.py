@@ -15,7 +15,7 @@ from kilograd.search.cluster import THIS_COMPUTER, Cluster
 from kilograd.search.contributions import Contributions, average
 from kilograd.search.fisher import fisher_contributions
 from kilograd.search.measured import measured_contributions
-from kilograd.search.options import layer_options
+from kilograd.search.options import LayerOptions, layer_options
 from kilograd.search.runs import RunStore
 from kilograd.search.tasks import CrossValidation, Task, cross_validation, make_task
 from kilograd.search.trials import Findings, Goal, find_by_trials
@@ -53,7 +53,11 @@ class Analyst:
             )
 
     def analyse(
-        self, graph: Graph, tasks: Sequence[Task], progress: Progress | None = None
+        self,
+        graph: Graph,
+        tasks: Sequence[Task],
+        progress: Progress | None = None,
+        options: Sequence[LayerOptions] | None = None,
     ) -> list[Contributions]:
         """The contributions on each task.
 
@@ -61,8 +65,9 @@ class Analyst:
             graph: the forward graph, with as many classes as the task with the most.
             tasks: what is learned.
             progress: told how far it has come.
+            options: whose contributions are wanted, the head last; None for all.
         """
-        options = layer_options(graph)
+        options = tuple(layer_options(graph) if options is None else options)
         if self.method == "fisher":
             return [
                 fisher_contributions(
@@ -81,10 +86,14 @@ class Analyst:
         )
 
     def average(
-        self, graph: Graph, tasks: Sequence[Task], progress: Progress | None = None
+        self,
+        graph: Graph,
+        tasks: Sequence[Task],
+        progress: Progress | None = None,
+        options: Sequence[LayerOptions] | None = None,
     ) -> Contributions:
         """The mean over the tasks: one scheme for all of them."""
-        return average(self.analyse(graph, tasks, progress))
+        return average(self.analyse(graph, tasks, progress, options))
 
     def find(
         self,
@@ -164,7 +173,8 @@ def search_scheme(
     space = Space(model, target, row_input=row_input, recompute=recompute)
     budgets = Budgets(target.data_bytes if sram is None else sram, instructions, flash)
     check_possible(space, budgets)
-    contributions = analyst.average(model, tasks)
+    space = space.within(budgets)
+    contributions = analyst.average(model, tasks, options=space.options)
     validations = [cross_validation(dataset, analyst.seed) for dataset in datasets]
     goal = Goal(space, budgets, name)
     return analyst.find([goal], contributions, validations).schemes[0]
