@@ -48,6 +48,7 @@ REALS = st.sampled_from([0.0, -1.0, 1e-45, 1e-30, 1e-9, 0.05, 1.0, 1e9, 3e38, np
 OPERATORS = st.sampled_from([
     *("Conv", "Gemm", "MatMul", "Add", "GlobalAveragePool", "ReduceMean", "AveragePool", "MaxPool"),
     *("Pad", "Relu", "Clip", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Concat"),
+    *("Split", "Slice"),
     *("Softmax", "Identity", "Dropout", "Constant", "QuantizeLinear", "DequantizeLinear"),
 ])  # fmt: skip
 

@@ -138,6 +138,50 @@ def of_vectors():
     )
 
 
+class Shuffled(nn.Module):
+    """A block of ShuffleNetV2: half of the channels stay, and both halves are mixed."""
+
+    def __init__(self, channels):
+        super().__init__()
+        half = channels // 2
+        self.body = nn.Sequential(
+            *normalized(half, half, 1),
+            nn.ReLU(),
+            *normalized(half, half, 3, groups=half),
+            *normalized(half, half, 1),
+            nn.ReLU(),
+        )
+
+    def forward(self, x):
+        kept, other = x.chunk(2, dim=1)
+        return nn.functional.channel_shuffle(torch.cat((kept, self.body(other)), 1), 2)
+
+
+class Mixed(nn.Module):
+    """Channels in another order as torchvision writes it, and some of them left out."""
+
+    def forward(self, x):
+        count, channels, height, width = x.shape
+        groups = x.view(count, 3, channels // 3, height, width).transpose(1, 2).contiguous()
+        return groups.view(count, -1, height, width)[:, 2:-1]
+
+
+def shuffled():
+    """Blocks whose channels are split and shuffled."""
+    return nn.Sequential(
+        *normalized(3, 12, 3, stride=2),
+        nn.ReLU(),
+        Shuffled(12),
+        Shuffled(12),
+        Mixed(),
+        nn.Conv2d(9, 16, 1),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(16, CLASSES),
+    )
+
+
 def trained(pool):
     return fitted(lambda: Network(pool))
 
@@ -271,6 +315,15 @@ def test_normalizations_that_are_no_part_of_a_layer(make, operators):
     graph = kilograd.from_torch(module, samples(100, 1)[0])
     assert [node.operator for node in graph.nodes] == operators
     assert_learned_and_trains(module, graph, least=0.7)
+
+
+def test_channels_that_are_split_and_shuffled():
+    module = fitted(shuffled)
+    graph = kilograd.from_torch(module, samples(100, 1)[0])
+    of_channels = [n.operator for n in graph.nodes if n.operator.startswith("channel_")]
+    block = ("channel_slice", "channel_slice", "channel_shuffle")
+    assert of_channels == [*block * 2, "channel_shuffle", "channel_slice"]
+    assert_learned_and_trains(module, graph, least=0.6)
 
 
 def test_pixels_may_stand_for_other_numbers(module, tmp_path):

@@ -23,8 +23,10 @@ from kilograd.ir import (
 )
 from kilograd.ops import REGISTRY
 from kilograd.ops.add.op import AddAttributes
+from kilograd.ops.channels.op import ChannelShuffleAttributes
 from kilograd.ops.common.window import Window
 from kilograd.ops.common.windowed import WindowedAttributes
+from kilograd.ops.concatenate.op import ChannelSliceAttributes
 from kilograd.ops.lookup.functions import Function
 from kilograd.ops.lookup.op import LookupAttributes
 from kilograd.ops.lookup.tables import rounded_table
@@ -140,6 +142,14 @@ class GraphBuilder:
     def concatenate(self, layer: str, a: str, b: str) -> str:
         """Two maps side by side in their channels."""
         return self.append(layer, "concatenate", [a, b], NoAttributes())
+
+    def channel_slice(self, layer: str, x: str, first: int, count: int) -> str:
+        """Some channels of a map."""
+        return self.append(layer, "channel_slice", [x], ChannelSliceAttributes(first, count))
+
+    def channel_shuffle(self, layer: str, x: str, groups: int) -> str:
+        """The first channel of each group, then the second of each, and so on."""
+        return self.append(layer, "channel_shuffle", [x], ChannelShuffleAttributes(groups))
 
     def requantize(self, layer: str, x: str, output: Quantization) -> str:
         """The same numbers in another quantization."""

@@ -16,6 +16,9 @@ mean, maximum   what a format has                axes; absent if not constant
 transpose       what a format has                order; absent if not constant
 reshape         what a format has                none: the shapes of the tensors say it
 concatenate     further maps                     axis
+channel_slice   what a format has                first, count; absent if not constant, or not of
+                                                 the channels alone
+channel_shuffle none                             groups
 add, multiply,  another map, or a constant       none
 subtract
 lookup,         none                             function

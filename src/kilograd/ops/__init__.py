@@ -10,6 +10,7 @@ from kilograd.ir import Graph, Node
 from kilograd.ops import (
     add,
     bias,
+    channels,
     clamp,
     concatenate,
     conv,
@@ -37,6 +38,7 @@ _ROOMS = (
     offset,
     multiply,
     concatenate,
+    channels,
     pool,
     requantize,
     reshape,

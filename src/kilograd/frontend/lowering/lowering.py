@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from kilograd.errors import ModelError
 from kilograd.frontend.builder import GraphBuilder
+from kilograd.frontend.lowering.channels import ChannelBuilder
 from kilograd.frontend.lowering.dimensions import Dimensions, reordered, usual
 from kilograd.frontend.lowering.elementwise import ElementwiseBuilder
 from kilograd.frontend.lowering.ends import find_ends, is_trivial_transpose
@@ -50,7 +51,7 @@ def lower(network: Network, where: str, classes: int | None = None) -> Graph:
     return Lowering(network, where).graph(classes)
 
 
-class Lowering(HeadBuilder, ElementwiseBuilder):
+class Lowering(HeadBuilder, ElementwiseBuilder, ChannelBuilder):
     """Builds the graph of one network."""
 
     def __init__(self, network: Network, where: str) -> None:
@@ -66,6 +67,8 @@ class Lowering(HeadBuilder, ElementwiseBuilder):
             "logistic": self._lookup,
             "prelu": self._prelu,
             "concatenate": self._concatenate,
+            "channel_slice": self._channel_slice,
+            "channel_shuffle": self._channel_shuffle,
             "average_pool": self._average_pool,
             "max_pool": self._max_pool,
             "mean": self._mean,
@@ -232,26 +235,6 @@ class Lowering(HeadBuilder, ElementwiseBuilder):
         is_plain = self._is_in_order(layer.inputs[0]) and "weights_format" not in layer.options
         return is_alone and is_plain and math.prod(made) == height * width * weight[0]
 
-    def _concatenate(self, number: int, layer: Layer) -> str:
-        """Two at a time."""
-        axis, rank = layer.options["axis"], len(self._result(number).shape)
-        if axis not in {rank - 1, -1}:
-            raise self._refuser.layer(
-                number,
-                f"it joins its maps along dimension {axis}, and kilograd does so along the last, "
-                "their channels",
-            )
-        joined = ""
-        for place, tensor in enumerate(layer.inputs):
-            x = self._read(number, layer, place)
-            self._check_same_scale(number, layer, place)
-            if rank != _MAP_RANK:
-                x = self._flattened(tensor, x)
-            elif self._tensor(layer, place).shape[1:] != self._shape(tensor):
-                raise self._refuser.layer(number, f"its input {place} is a map of another shape")
-            joined = self._builder.concatenate(self._name(number), joined, x) if place else x
-        return joined
-
     def _average_pool(self, number: int, layer: Layer) -> str:
         x = self._read_map(number, layer)
         height, width, _ = self._builder.type_of(x).shape
@@ -334,6 +317,8 @@ class Lowering(HeadBuilder, ElementwiseBuilder):
         """Nothing happens in memory: what reads the result is told which dimension is which."""
         if is_trivial_transpose(self._tensor(layer)):
             return self._reshape(number, layer)
+        if self._exchanges_groups(layer):
+            return self._channel_shuffle(number, layer)
         x = self._read(number, layer, dimensions=True)
         order, shape = layer.options.get("order"), self._shape(layer.inputs[0])
         before, stated = self._dimensions(layer), self._tensor(layer).shape

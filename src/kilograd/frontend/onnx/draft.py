@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kilograd.frontend.network import Layer, Tensor
+from kilograd.frontend.network import Layer, Option, Tensor
 from kilograd.frontend.onnx.errors import DamagedError, RefusedError, shown
 from kilograd.frontend.onnx.graph import Node
 from kilograd.frontend.onnx.maps import Map
@@ -23,6 +23,9 @@ _ACTIVATIONS: Mapping[tuple[float, float], str] = {
     (0.0, 6.0): "relu6",
     (-1.0, 1.0): "relu_n1_to_1",
 }
+
+#: Layers that leave numbers as they are.
+_MOVING = {"reshape", "max_pool", "maximum", "pad", "channel_slice", "channel_shuffle"}
 
 #: Most numbers of a constant that says how a node works: a shape, pads, axes.
 _MOST_NUMBERS = 32
@@ -73,6 +76,11 @@ class Draft:
         """A quantized map, as every layer reads it."""
         value = self.value(node, place)
         if isinstance(value, Dequantized):
+            if value.map.is_grouped:
+                raise RefusedError(
+                    f"its input {place} has the shape {list(value.map.shape)}, and kilograd's maps "
+                    "have one dimension of channels"
+                )
             return value
         if isinstance(value, Constant):
             raise RefusedError(
@@ -121,20 +129,39 @@ class Draft:
 
     def reshaped(self, node: Node, value: Value, map_: Map) -> Value:
         """A value in another shape, for which no element moves."""
+        if isinstance(value, Stored) and not map_.is_map:
+            return Stored(value.number, map_)  # all layers that read vectors also read maps
+        return self.moved(node, value, "reshape", {}, map_)
+
+    def moved(
+        self,
+        node: Node,
+        value: Value,
+        operator: str,
+        options: Mapping[str, Option],
+        map_: Map,
+    ) -> Value:
+        """A value whose elements come to other places.
+
+        Args:
+            node: that does it.
+            value: what it reads.
+            operator: neutral name of what it does.
+            options: neutral.
+            map_: of the result.
+        """
         if isinstance(value, Pending):
-            return value.then("reshape", map_)
+            return value.then(operator, options, map_)
         if isinstance(value, Dequantized):
-            step = Step("reshape", (value.number,), {}, map_)
+            step = Step(operator, (value.number,), options, map_)
             return Pending((step,), node.operator, node.outputs[0])
         if isinstance(value, Stored):
-            if not map_.is_map:  # all layers that read vectors also read maps
-                return Stored(value.number, map_)
             tensor = replace(self.tensors[value.number], shape=map_.stored)
             made = self.store(tensor)
             if value.number in self.unsigned:
                 self.unsigned.add(made)
             self.layers.append(
-                Layer("reshape", (value.number,), (made,), "none", {}, node.operator)
+                Layer(operator, (value.number,), (made,), "none", options, node.operator)
             )
             return Stored(made, map_)
         raise RefusedError(
@@ -211,7 +238,7 @@ def _same_scale(a: Tensor, b: Tensor) -> bool:
 
 def _only_moves(value: Pending) -> bool:
     """Whether what a value is made of stays as it is, but for its place or whether it is kept."""
-    return all(step.operator in {"reshape", "max_pool", "maximum", "pad"} for step in value.steps)
+    return all(step.operator in _MOVING for step in value.steps)
 
 
 def _activation(value: Pending, result: Tensor) -> str:

@@ -19,11 +19,14 @@ class Map:
         flattened: of a vector that was a map with its channels first: how many channels, and how
             many positions. The file has its elements channel by channel; kilograd stores them
             position by position.
+        is_grouped: whether its channels are the second and the third dimension: groups of them,
+            and those in each. kilograd stores it as if they were one dimension.
     """
 
     shape: tuple[int, ...]
     is_channels_last: bool = False
     flattened: tuple[int, int] | None = None
+    is_grouped: bool = False
 
     @property
     def is_map(self) -> bool:
@@ -33,11 +36,15 @@ class Map:
     @property
     def channels(self) -> int:
         """Of a map, or elements of a vector."""
+        if self.is_grouped:
+            return self.shape[1] * self.shape[2]
         return self.shape[-1] if self.is_channels_last or not self.is_map else self.shape[1]
 
     @property
     def positions(self) -> tuple[int, ...]:
         """Extents of a map beside its channels: height and width, or a length."""
+        if self.is_grouped:
+            return self.shape[3:]
         return self.shape[1:-1] if self.is_channels_last else self.shape[2:]
 
     @property
@@ -45,7 +52,7 @@ class Map:
         """The shape in kilograd: [batch, height, width, channels], or that of a vector."""
         if not self.is_map:
             return self.shape
-        rows = (1,) * (_MAP_RANK + 1 - len(self.shape))
+        rows = (1,) * (_MAP_RANK - 1 - len(self.positions))
         return (self.shape[0], *rows, *self.positions, self.channels)
 
     @property
@@ -69,7 +76,19 @@ class Map:
         if len(shape) < _MAP_RANK:
             return Map(shape, flattened=self.order)
         made = Map(shape)
-        return made if made.order == self.order else None
+        return made if made.order == self.order else self._grouped(shape)
+
+    def _grouped(self, shape: tuple[int, ...]) -> Map | None:
+        """The same with its channels in groups, if that is what a shape says."""
+        if not self.is_map or self.is_channels_last or shape[3:] != self.positions:
+            return None
+        return Map(shape, is_grouped=True)
+
+    def shuffled(self, order: tuple[int, ...]) -> Map | None:
+        """The map with groups and what is in them exchanged, if an order of dimensions says so."""
+        if not self.is_grouped or order != (0, 2, 1, *range(3, len(self.shape))):
+            return None
+        return Map(tuple(self.shape[axis] for axis in order), is_grouped=True)
 
     def transposed(self, order: tuple[int, ...]) -> Map | None:
         """The map with its dimensions in another order; None if elements would have to move."""
@@ -78,6 +97,8 @@ class Map:
         if order == tuple(range(rank)):
             return self
         last, first = (0, *range(2, rank), 1), (0, rank - 1, *range(1, rank - 1))
+        if self.is_grouped:
+            return None
         if self.is_map and not self.is_channels_last and order == last:
             return Map(shape, is_channels_last=True)
         if self.is_map and self.is_channels_last and order == first:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kilograd.frontend.network import Option
+from kilograd.frontend.onnx.channels import concat, split, take
 from kilograd.frontend.onnx.draft import Draft
 from kilograd.frontend.onnx.elementwise import (
     SIMPLIFY,
@@ -292,30 +293,6 @@ def _of_same_shape(operator: str) -> Callable[[Draft, Node], Value]:
     return build
 
 
-def _concat(draft: Draft, node: Node) -> Value:
-    maps = [draft.read(node, place) for place in range(len(node.inputs))]
-    if not maps:
-        msg = "it has no inputs"
-        raise DamagedError(msg)
-    first = maps[0].map
-    axis = node.whole("axis", -len(first.shape) - 1)
-    axis += len(first.shape) if axis < 0 else 0
-    if not 0 <= axis < len(first.shape):
-        msg = f"it joins along dimension {axis} of {len(first.shape)}"
-        raise DamagedError(msg)
-    total = sum(x.map.shape[axis : axis + 1][0] for x in maps if len(x.map.shape) > axis)
-    for x in maps:
-        alike = replace(x.map, shape=(*x.map.shape[:axis], 0, *x.map.shape[axis + 1 :]))
-        if alike != replace(first, shape=(*first.shape[:axis], 0, *first.shape[axis + 1 :])):
-            msg = f"it joins {list(first.shape)} and {list(x.map.shape)} along dimension {axis}"
-            raise DamagedError(msg)
-        if x.map.flattened is not None:
-            raise RefusedError("it joins flattened maps", "join the maps, then flatten them")
-    made = replace(first, shape=(*first.shape[:axis], total, *first.shape[axis + 1 :]))
-    reads = tuple(x.number for x in maps)
-    return pending(node, "concatenate", reads, {"axis": first.stored_axis(axis)}, made)
-
-
 def _same(draft: Draft, node: Node) -> Value:
     return draft.value(node)
 
@@ -334,7 +311,7 @@ def _constant(draft: Draft, node: Node) -> Value:
     return Constant(node.outputs[0], data)
 
 
-OPERATORS: Mapping[str, Callable[[Draft, Node], Value]] = {
+OPERATORS: Mapping[str, Callable[[Draft, Node], Value | tuple[Value, ...]]] = {
     "QuantizeLinear": quantize,
     "DequantizeLinear": dequantize,
     "Constant": _constant,
@@ -358,7 +335,9 @@ OPERATORS: Mapping[str, Callable[[Draft, Node], Value]] = {
     "Squeeze": squeeze,
     "Unsqueeze": unsqueeze,
     "Transpose": transpose,
-    "Concat": _concat,
+    "Concat": concat,
+    "Split": split,
+    "Slice": take,
     "Softmax": _of_same_shape("softmax"),
     "LogSoftmax": _of_same_shape("log_softmax"),
     "ArgMax": _arg_max,
@@ -382,4 +361,4 @@ OPERATORS: Mapping[str, Callable[[Draft, Node], Value]] = {
     "PRelu": parametric_relu,
     "BatchNormalization": normalize,
 }
-"""By name; each makes the value of a node's first output."""
+"""By name; each makes the value of a node's first output, or those of several."""

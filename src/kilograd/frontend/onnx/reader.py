@@ -154,7 +154,11 @@ class Reader:
         build = OPERATORS.get(node.operator)
         if build is None:
             raise refused_operator(node.operator)
-        self._name(draft, node.outputs[0], build(draft, node))
+        made = build(draft, node)
+        values = made if isinstance(made, tuple) else (made,)
+        for name, value in zip(node.outputs, values, strict=False):
+            if name:  # some results are optional
+                self._name(draft, name, value)
 
     def _output(self, draft: Draft, name: str) -> int:
         """Number of the tensor that holds a result."""

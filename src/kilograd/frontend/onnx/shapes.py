@@ -94,13 +94,16 @@ def unsqueeze(draft: Draft, node: Node) -> Value:
 
 
 def transpose(draft: Draft, node: Node) -> Value:
-    """Transpose, where only the names of the dimensions change."""
+    """Transpose, where only the names of the dimensions change, or channels are shuffled."""
     value, map_ = _shaped(draft, node)
     rank = len(map_.shape)
     order = node.numbers("perm", tuple(reversed(range(rank))))
     if sorted(order) != list(range(rank)):
         msg = f"it puts the dimensions in the order {list(order)}"
         raise DamagedError(msg)
+    shuffled = map_.shuffled(order)
+    if shuffled is not None:
+        return draft.moved(node, value, "channel_shuffle", {"groups": map_.shape[1]}, shuffled)
     made = map_.transposed(order)
     if made is None:
         raise RefusedError(

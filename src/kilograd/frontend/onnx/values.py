@@ -120,9 +120,9 @@ class Pending:
         """The same behind an activation."""
         return replace(self, low=min(max(self.low, low), high), high=max(min(self.high, high), low))
 
-    def then(self, operator: str, map_: Map) -> Pending:
-        """The same with a layer behind it that changes shapes only."""
-        return replace(self, steps=(*self.steps, Step(operator, (), {}, map_)))
+    def then(self, operator: str, options: Mapping[str, Option], map_: Map) -> Pending:
+        """The same with a layer behind it that computes nothing."""
+        return replace(self, steps=(*self.steps, Step(operator, (), options, map_)))
 
 
 Value = Constant | Stored | Dequantized | Pending

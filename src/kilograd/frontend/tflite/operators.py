@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from kilograd.frontend.builder import SMALLEST_SCALE
-from kilograd.frontend.network import Option, Tabulated, Tensor
+from kilograd.frontend.network import Layer, Option, Tabulated, Tensor
 from kilograd.frontend.tflite import tables
 from kilograd.ir import Quantization
 from kilograd.ops.lookup.functions import Function
@@ -79,12 +79,31 @@ class Operator:
         options_class: of the flatbuffer's table; None where nothing in it matters.
         read: the neutral options.
         activation: that the operator is, where it is nothing else.
+        map_place: of the map among the inputs.
     """
 
     name: str
     options_class: str | None = None
     read: Callable[[Reads], Mapping[str, Option]] = lambda _: {}
     activation: str = "none"
+    map_place: int = 0
+
+
+def apart(layer: Layer) -> list[Layer]:
+    """A layer, or what makes each result of one that splits channels."""
+    sizes = layer.options.get("sizes")
+    if not isinstance(sizes, tuple):
+        return [layer]
+    firsts = [sum(sizes[:place]) for place in range(len(sizes))]
+    return [
+        replace(
+            layer,
+            operator="channel_slice",
+            outputs=(output,),
+            options={"first": first, "count": size},
+        )
+        for output, first, size in zip(layer.outputs, firsts, sizes, strict=True)
+    ]
 
 
 def _pads(
@@ -156,13 +175,88 @@ def _concatenation(reads: Reads) -> Mapping[str, Option]:
 
 
 def _constant_numbers(reads: Reads, name: str) -> Mapping[str, Option]:
-    data = reads.tensor(1).data if len(reads.inputs) > 1 else None
+    numbers = _numbers(reads, 1) if len(reads.inputs) > 1 else None
+    return {} if numbers is None else {name: numbers}
+
+
+def _numbers(reads: Reads, place: int) -> tuple[int, ...] | None:
+    """A few whole numbers; None where they are not a constant."""
+    data = reads.tensor(place).data
     if data is None:
-        return {}
+        return None
     if data.size > _MOST_NUMBERS or data.dtype.kind != "i":
-        msg = f"its input 1 is {data.dtype} of shape {list(data.shape)}"
+        msg = f"its input {place} is {data.dtype} of shape {list(data.shape)}"
         raise DamagedError(msg)
-    return {name: tuple(int(number) for number in data.ravel())}
+    return tuple(int(number) for number in data.ravel())
+
+
+def _slice(reads: Reads) -> Mapping[str, Option]:
+    """From where, and how many; -1 for all that are left."""
+    shape = reads.tensor(0).shape
+    begin, size = _numbers(reads, 1), _numbers(reads, 2)
+    if begin is None or size is None:
+        return {}
+    if not len(begin) == len(size) == len(shape):
+        msg = f"it takes {list(size)} from {list(begin)} on, of the shape {list(shape)}"
+        raise DamagedError(msg)
+    ends = [
+        extent if count == -1 else first + count
+        for first, count, extent in zip(begin, size, shape, strict=True)
+    ]
+    return _of_channels(shape, begin, ends)
+
+
+def _strided_slice(reads: Reads) -> Mapping[str, Option]:
+    options, shape = reads.needed_options(), reads.tensor(0).shape
+    begin, end, strides = (_numbers(reads, place) for place in (1, 2, 3))
+    others = (options.EllipsisMask(), options.NewAxisMask(), options.ShrinkAxisMask())
+    if begin is None or end is None or strides is None or any(others) or set(strides) - {1}:
+        return {}
+    if not len(begin) == len(end) == len(strides) <= len(shape):
+        msg = f"it takes {list(begin)} to {list(end)} of the shape {list(shape)}"
+        raise DamagedError(msg)
+    whole = slice(None).indices
+    found = [whole(extent)[:2] for extent in shape]
+    for axis, (first, last) in enumerate(zip(begin, end, strict=True)):
+        start = None if options.BeginMask() >> axis & 1 else first
+        stop = None if options.EndMask() >> axis & 1 else last
+        found[axis] = slice(start, stop).indices(shape[axis])[:2]
+    return _of_channels(shape, *zip(*found, strict=True))
+
+
+def _of_channels(
+    shape: Sequence[int], begin: Sequence[int], end: Sequence[int]
+) -> Mapping[str, Option]:
+    """A part of the last dimension; nothing where others are not whole."""
+    whole = all(
+        (first, last) == (0, extent)
+        for first, last, extent in zip(begin[:-1], end[:-1], shape[:-1], strict=True)
+    )
+    return {"first": begin[-1], "count": end[-1] - begin[-1]} if whole and shape else {}
+
+
+def _split(reads: Reads) -> Mapping[str, Option]:
+    """Into as many parts as there are results; the axis comes first."""
+    axis, shape = _numbers(reads, 0), reads.tensor(1).shape
+    return _parts(axis, shape, [tensor.shape for tensor in reads.outputs])
+
+
+def _split_in_sizes(reads: Reads) -> Mapping[str, Option]:
+    axis, shape = _numbers(reads, 2), reads.tensor(0).shape
+    return _parts(axis, shape, [tensor.shape for tensor in reads.outputs])
+
+
+def _parts(
+    axis: tuple[int, ...] | None, shape: tuple[int, ...], results: Sequence[tuple[int, ...]]
+) -> Mapping[str, Option]:
+    """How many channels each result has; nothing where it is not channels that are split."""
+    if axis not in {(-1,), (len(shape) - 1,)} or not shape or not all(results):
+        return {}
+    sizes = tuple(result[-1] for result in results)
+    if sum(sizes) != shape[-1] or min(sizes) < 1:
+        msg = f"it splits {shape[-1]} channels into {list(sizes)}"
+        raise DamagedError(msg)
+    return {"sizes": sizes}
 
 
 def _function(
@@ -212,6 +306,10 @@ OPERATORS: Mapping[str, Operator] = {
     "FULLY_CONNECTED": Operator("dense", "FullyConnectedOptions", _dense),
     "ADD": Operator("add", "AddOptions"),
     "CONCATENATION": Operator("concatenate", "ConcatenationOptions", _concatenation),
+    "SLICE": Operator("channel_slice", None, _slice),
+    "STRIDED_SLICE": Operator("channel_slice", "StridedSliceOptions", _strided_slice),
+    "SPLIT": Operator("split", None, _split, map_place=1),
+    "SPLIT_V": Operator("split", None, _split_in_sizes),
     "AVERAGE_POOL_2D": Operator("average_pool", "Pool2DOptions", _pool),
     "MAX_POOL_2D": Operator("max_pool", "Pool2DOptions", _pool),
     "MEAN": Operator("mean", None, lambda reads: _constant_numbers(reads, "axes")),

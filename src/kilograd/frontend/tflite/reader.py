@@ -22,7 +22,7 @@ from kilograd.errors import ModelError
 from kilograd.frontend.content import read_content
 from kilograd.frontend.malformed import MALFORMED
 from kilograd.frontend.network import Advice, Layer, Network, Tensor
-from kilograd.frontend.tflite.operators import OPERATORS, DamagedError, Reads
+from kilograd.frontend.tflite.operators import OPERATORS, DamagedError, Reads, apart
 
 #: Largest file; a microcontroller holds far less.
 _MAX_BYTES = 64 * 1024**2
@@ -131,9 +131,10 @@ class _Reader:
         buffers = self._all(model, "Buffers", "buffer", self._buffer)
         graph = model.Subgraphs(0)
         tensors = self._all(graph, "Tensors", "tensor", lambda t: self._tensor(t, buffers))
-        layers = self._all(
+        read = self._all(
             graph, "Operators", "operator", lambda o: self._layer(o, operators, tensors)
         )
+        layers = [part for layer in read for part in apart(layer)]
         self.place = "the list of inputs and outputs"
         ends = [
             self._tensor_numbers(graph, side, len(tensors), 0) for side in ("Inputs", "Outputs")
@@ -240,7 +241,10 @@ class _Reader:
         if hasattr(options, "FusedActivationFunction"):
             code = int(options.FusedActivationFunction())
             activation = self._activations.get(code, f"activation {code}").lower()
-        return Layer(known.name, inputs, outputs, activation, known.read(reads), file_operator)
+        read = known.read(reads)
+        place = known.map_place
+        inputs = (*inputs[place : place + 1], *inputs[:place], *inputs[place + 1 :])
+        return Layer(known.name, inputs, outputs, activation, read, file_operator)
 
     def _options(self, operator: Any, name: str | None) -> Any:
         table = operator.BuiltinOptions()

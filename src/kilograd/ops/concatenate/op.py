@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kilograd.ir import DType, Graph, Node, Quantization, TensorType
+from kilograd.ops.channels.op import ChannelPlaceAttributes
 from kilograd.ops.spec import (
     Array,
     Case,
@@ -157,8 +158,17 @@ class ChannelSlice(OpSpec[ChannelSliceAttributes]):
         """As they are."""
         del inputs, context
         x = self.bind(attributes, arrays).x
-        part = x[..., attributes.first : attributes.first + attributes.count]
-        return (np.ascontiguousarray(part),)
+        return (np.ascontiguousarray(_part(attributes, x)),)
+
+    def real(
+        self,
+        attributes: ChannelSliceAttributes,
+        inputs: Sequence[TensorType],
+        values: Sequence[Array],
+    ) -> NDArray[np.float64]:
+        """As they are."""
+        del inputs
+        return _part(attributes, self.bind(attributes, values).x)
 
     def kernel(self, attributes: ChannelSliceAttributes, inputs: Sequence[TensorType]) -> Kernel:
         """kg_channel_slice."""
@@ -171,6 +181,28 @@ class ChannelSlice(OpSpec[ChannelSliceAttributes]):
         }
         return Kernel("channel_slice", fields, (Input("x"), Output("y")))
 
+    def by_rows(self, attributes: ChannelSliceAttributes, inputs: Sequence[TensorType]) -> RowRule:
+        """Row by row."""
+        del inputs
+        return RowRule(("x",), attributes)
+
+    def gradient(self, node: Node, graph: Graph, builder: GradientBuilder) -> None:
+        """To the channels that were taken; the others have none from here."""
+        (name,) = node.inputs
+        if not builder.wanted(name):
+            return
+        gradient = builder.gradient(node.outputs[0])
+        channels = graph.type_of(name).shape[2]
+        (result,) = builder.emit(
+            "channel_place",
+            {"x": gradient.value},
+            ChannelPlaceAttributes(node.attributes.first, channels),
+            layer=node.layer,
+            task="input_gradient",
+        )
+        lost = 0.5 * math.log2(node.attributes.count / channels)
+        builder.contribute(name, Gradient(result, gradient.exponent, gradient.magnitude + lost))
+
     def cases(self) -> Sequence[Case]:
         """The first, some in the middle, all."""
         x = TensorType((3, 2, 7), DType.INT8, Quantization((0.1,), -3))
@@ -179,3 +211,7 @@ class ChannelSlice(OpSpec[ChannelSliceAttributes]):
             Case(f"{first}+{count}", ChannelSliceAttributes(first, count), (x,))
             for first, count in slices
         ]
+
+
+def _part(attributes: ChannelSliceAttributes, x: Array) -> Array:
+    return x[..., attributes.first : attributes.first + attributes.count]

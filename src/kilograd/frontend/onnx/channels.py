@@ -1,0 +1,115 @@
+"""Operators that join maps in their channels, and that take them apart."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from kilograd.frontend.onnx.draft import Draft
+from kilograd.frontend.onnx.errors import DamagedError, RefusedError
+from kilograd.frontend.onnx.graph import Node
+from kilograd.frontend.onnx.maps import Map
+from kilograd.frontend.onnx.values import Dequantized, Value, pending
+
+
+def concat(draft: Draft, node: Node) -> Value:
+    """Concat, along any dimension; the graph has it along the channels alone."""
+    maps = [draft.read(node, place) for place in range(len(node.inputs))]
+    if not maps:
+        msg = "it has no inputs"
+        raise DamagedError(msg)
+    first = maps[0].map
+    axis = node.whole("axis", -len(first.shape) - 1)
+    axis += len(first.shape) if axis < 0 else 0
+    if not 0 <= axis < len(first.shape):
+        msg = f"it joins along dimension {axis} of {len(first.shape)}"
+        raise DamagedError(msg)
+    total = sum(x.map.shape[axis : axis + 1][0] for x in maps if len(x.map.shape) > axis)
+    for x in maps:
+        alike = replace(x.map, shape=(*x.map.shape[:axis], 0, *x.map.shape[axis + 1 :]))
+        if alike != replace(first, shape=(*first.shape[:axis], 0, *first.shape[axis + 1 :])):
+            msg = f"it joins {list(first.shape)} and {list(x.map.shape)} along dimension {axis}"
+            raise DamagedError(msg)
+        if x.map.flattened is not None:
+            raise RefusedError("it joins flattened maps", "join the maps, then flatten them")
+    made = replace(first, shape=(*first.shape[:axis], total, *first.shape[axis + 1 :]))
+    reads = tuple(x.number for x in maps)
+    return pending(node, "concatenate", reads, {"axis": first.stored_axis(axis)}, made)
+
+
+def split(draft: Draft, node: Node) -> tuple[Value, ...]:
+    """Split: the channels in several parts, one a result."""
+    x = draft.read(node)
+    axis = _axis(node.whole("axis", 0), x.map)
+    extent, count = x.map.shape[axis], len(node.outputs)
+    sizes = draft.numbers(node, 1, "list of sizes")
+    if sizes is None:
+        size = -(-extent // count)
+        sizes = (*(size,) * (count - 1), extent - size * (count - 1))
+    if len(sizes) != count or sum(sizes) != extent or min(sizes) < 1:
+        msg = f"it splits {extent} into {list(sizes)} for {count} results"
+        raise DamagedError(msg)
+    parts: list[Value] = []
+    first = 0
+    for place, size in enumerate(sizes):
+        part = replace(node, outputs=node.outputs[place : place + 1])
+        parts.append(_part(part, x, axis, first, size))
+        first += size
+    return tuple(parts)
+
+
+def take(draft: Draft, node: Node) -> Value:
+    """Slice: a part of the channels."""
+    x = draft.read(node)
+    starts, ends = (
+        draft.numbers(node, place, what) or ()
+        for place, what in ((1, "list of starts"), (2, "list of ends"))
+    )
+    axes, steps = (
+        draft.numbers(node, place, what)
+        for place, what in ((3, "list of axes"), (4, "list of steps"))
+    )
+    axes = tuple(range(len(starts))) if axes is None else axes
+    if not starts or len({len(starts), len(ends), len(axes)}) > 1:
+        msg = f"it takes {list(starts)} to {list(ends)} of the dimensions {list(axes)}"
+        raise DamagedError(msg)
+    if set(steps or ()) - {1}:
+        raise RefusedError(f"it takes every so many elements, {list(steps or ())}")
+    wanted = {
+        axis: found
+        for axis, start, end in zip((_axis(a, x.map) for a in axes), starts, ends, strict=True)
+        if (found := slice(start, end).indices(x.map.shape[axis])[:2]) != (0, x.map.shape[axis])
+    }
+    if len(wanted) > 1:
+        raise RefusedError("it takes a part of several dimensions, and kilograd of channels alone")
+    axis, (first, end) = next(iter(wanted.items()), (_channels(x.map), (0, x.map.channels)))
+    if end <= first:
+        msg = f"it takes nothing, {first} to {end}"
+        raise DamagedError(msg)
+    return _part(node, x, axis, first, end - first)
+
+
+def _part(node: Node, x: Dequantized, axis: int, first: int, count: int) -> Value:
+    """So many channels, as the result of a node."""
+    if axis != _channels(x.map):
+        raise RefusedError(
+            f"it takes a part of dimension {axis} of the shape {list(x.map.shape)}, and kilograd "
+            "of channels alone"
+        )
+    if x.map.flattened is not None:
+        raise RefusedError("it takes a part of a flattened map", "take it before it is flattened")
+    made = replace(x.map, shape=(*x.map.shape[:axis], count, *x.map.shape[axis + 1 :]))
+    return pending(node, "channel_slice", (x.number,), {"first": first, "count": count}, made)
+
+
+def _channels(map_: Map) -> int:
+    """Which dimension has the channels, or the elements of a vector."""
+    return len(map_.shape) - 1 if map_.is_channels_last or not map_.is_map else 1
+
+
+def _axis(axis: int, map_: Map) -> int:
+    rank = len(map_.shape)
+    axis += rank if axis < 0 else 0
+    if not 0 <= axis < rank:
+        msg = f"it takes a part of dimension {axis} of {rank}"
+        raise DamagedError(msg)
+    return axis

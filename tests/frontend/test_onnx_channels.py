@@ -1,0 +1,137 @@
+"""Layers of .onnx files that split maps in their channels, and shuffle these."""
+
+import numpy as np
+import pytest
+from onnx_drafts import ended
+from onnx_files import Draft
+from runtime import compare, samples
+
+from kilograd.compiler import compile_model
+from kilograd.errors import ModelError
+from kilograd.frontend.open import load_model
+from kilograd.measuring.equivalence import verify_devices
+from kilograd.scheme import load_scheme
+
+
+def integers(draft, numbers):
+    return draft.constant(draft.unused("numbers"), np.array(numbers, np.int64))
+
+
+def split(draft, x, shapes, sizes=None, **attributes):
+    """Several results, each quantized as the map is."""
+    more = [] if sizes is None else [integers(draft, sizes)]
+    if sizes is None:
+        attributes["num_outputs"] = len(shapes)
+    parts = [draft.unused("part") for _ in shapes]
+    draft.node("Split", [draft.dequantize(x), *more], parts, **{"axis": 1} | attributes)
+    scale, zero = draft.quantizations[x]
+    return [
+        draft.quantize(part, shape, scale, zero, f"{part}_q")
+        for part, shape in zip(parts, shapes, strict=True)
+    ]
+
+
+def shuffle(draft, x, groups):
+    """As PyTorch writes it: two reshapes, and a transpose between them."""
+    count, channels, *positions = draft.shapes[x]
+    inner = (count, groups, channels // groups, *positions)
+    x = draft.like("Reshape", x, inner, [integers(draft, inner)])
+    order = (0, 2, 1, *range(3, len(inner)))
+    x = draft.like("Transpose", x, tuple(inner[axis] for axis in order), perm=order)
+    shape = (count, channels, *positions)
+    return draft.like("Reshape", x, shape, [integers(draft, (0, -1, *positions))])
+
+
+def mixed(sizes=None, shape=(1, 3, 6, 5), **attributes):
+    """A block of ShuffleNetV2."""
+    draft = Draft(shape)
+    window = (3,) * len(shape[2:])
+    x = draft.conv("sample_q", 12, window)
+    halves = sizes or (6, 6)
+    kept, other = split(draft, x, [(1, size, *shape[2:]) for size in halves], sizes, **attributes)
+    other = draft.conv(other, 6, (1,) * len(window))
+    spread = 40 * max(draft.quantizations[part][0] for part in (kept, other))
+    channels = halves[0] + 6
+    x = draft.append("Concat", [kept, other], (1, channels, *shape[2:]), spread, axis=1)
+    return ended(draft, draft.conv(shuffle(draft, x, 2), 4, window))
+
+
+def sliced(starts, ends, shape, *more):
+    draft = Draft((1, 3, 6, 5))
+    x = draft.conv("sample_q", 12)
+    numbers = [integers(draft, given) for given in (starts, ends, *more)]
+    return ended(draft, draft.conv(draft.like("Slice", x, shape, numbers), 4))
+
+
+def sliced_vector():
+    draft = Draft((1, 3, 6, 5))
+    x = draft.like(
+        "ReduceMax", draft.conv("sample_q", 12), (1, 12), [integers(draft, [2, 3])], keepdims=0
+    )
+    numbers = [integers(draft, given) for given in ([3], [99], [1])]
+    return draft.finish(draft.gemm(draft.like("Slice", x, (1, 9), numbers), 3))
+
+
+DRAFTS = {
+    "halves": mixed,
+    "by sizes": lambda: mixed((4, 8), axis=-3),
+    "in time": lambda: mixed(shape=(1, 3, 16)),
+    "sliced": lambda: sliced([2], [9], (1, 7, 6, 5), [1]),
+    "sliced to the end": lambda: sliced([-5], [2**31], (1, 5, 6, 5), [-3], [1]),
+    "sliced, others whole": lambda: sliced([0, 2, 0], [1, 9, 6], (1, 7, 6, 5)),
+    "sliced vector": sliced_vector,
+}  # fmt: skip
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize("what", DRAFTS)
+def test_every_tensor_is_that_of_onnxruntime(what):
+    shape = (1, 3, 16) if what == "in time" else (1, 3, 6, 5)
+    found = compare(DRAFTS[what]().content(), list(samples(shape, 40)))
+    assert found.alone.most <= 1
+    assert found.chained.most <= 2
+    assert found.same_class >= 39
+
+
+@pytest.mark.parametrize("what", DRAFTS)
+def test_what_is_split_and_shuffled_trains(what, tmp_path):
+    graph = load_model(str(DRAFTS[what]().write(tmp_path / "net.onnx")))
+    assert any(node.operator.startswith("channel_") for node in graph.nodes)
+    program = compile_model(graph, load_scheme("full", graph))
+    assert verify_devices(program, ["reference", "host"], steps=2).identical
+
+
+def read_as_groups():
+    """A map that is read while its channels are two dimensions."""
+    draft = Draft((1, 3, 6, 5))
+    x = draft.conv("sample_q", 12)
+    shape = (1, 3, 4, 6, 5)
+    x = draft.like("Reshape", x, shape, [integers(draft, shape)])
+    return ended(draft, draft.like("Sigmoid", x, shape))
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (
+            lambda: mixed((2, 4), axis=2, shape=(1, 3, 6, 5)),
+            "it takes a part of dimension 2 of the shape [1, 12, 6, 5], and kilograd of channels",
+        ),
+        (lambda: mixed((4, 9)), "it splits 12 into [4, 9] for 2 results"),
+        (lambda: sliced([0], [12], (1, 6, 6, 5), [1], [2]), "it takes every so many elements, [2]"),
+        (
+            lambda: sliced([0, 1], [6, 4], (1, 6, 3, 5), [1, 2]),
+            "it takes a part of several dimensions, and kilograd of channels alone",
+        ),
+        (lambda: sliced([5], [5], (1, 1, 6, 5), [1]), "it takes nothing, 5 to 5"),
+        (lambda: sliced([5], [9], (1, 1, 6, 5), [4]), "it takes a part of dimension 4 of 4"),
+        (
+            read_as_groups,
+            "its input 0 has the shape [1, 3, 4, 6, 5], and kilograd's maps have one dimension of",
+        ),
+    ],
+)
+def test_what_is_not_channels_alone_is_refused(make, message, tmp_path):
+    with pytest.raises(ModelError) as caught:
+        load_model(str(make().write(tmp_path / "net.onnx")))
+    assert message in str(caught.value)
