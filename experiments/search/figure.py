@@ -16,7 +16,7 @@ from experiments.search import LEDGER
 from experiments.search.contributions import contributions_of, from_row
 from experiments.search.methods import EVERY
 from experiments.search.tables import found_accuracy, known_accuracy, known_memory, pairs
-from experiments.search.wanted import FRONT, FRONT_MODEL, JUDGES, TASKS, streamed
+from experiments.search.wanted import FRONT, FRONT_MODEL, TASKS, streamed
 
 _KB = 1024
 _SHARES = {0.125: "#cfe0f1", 0.25: "#94bce2", 0.5: "#5592cd", 1.0: charts.BLUE}
@@ -27,6 +27,7 @@ def gains(ledger: Ledger) -> dict[str, Any]:
     found = contributions_of(ledger, FRONT_MODEL)
     company = from_row(ledger["in_company"][FRONT_MODEL])
     return {
+        "judges": ledger["judges"][FRONT_MODEL],
         "biases in company": {layer: _points(gain) for layer, gain in company.biases.items()},
         "weights in company": {
             layer: _points(max(shares.items())[1]) for layer, shares in company.weights.items()
@@ -74,9 +75,8 @@ def draw_gains(figures: dict[str, Any]) -> Figure:
     charts.heading_with_keys(figure, "What training each part of MCUNet gains", handles, 4)
     note = "Alone: probability of the right class at the best temperature, geometric mean, on\n"
     note += f"validation parts of {', '.join(TASKS)}. In company: mean of it and of accuracy,\n"
-    charts.note(
-        figure, f"{note}by trials of whole schemes on held-back samples of {len(JUDGES)} packs."
-    )
+    count = len(figures["judges"])
+    charts.note(figure, f"{note}by trials of whole schemes on held-back samples of {count} packs.")
     return figure
 
 

@@ -75,13 +75,13 @@ def find_schemes(ledger: Ledger, only: str) -> None:
         tasks, tried_on = tasks_for(model), []
         if findings.trials:
             tried_on = [one.dataset.name for one in validations]
-            _keep_trials(ledger, model, findings)
+            _keep_trials(ledger, model, findings, tried_on)
         for one, found in zip(several, findings.schemes, strict=True):
             kind = "streamed" if one.streamed else "held"
             _keep_scheme(ledger, one, found, Origin(model, kind, contributions, tasks, tried_on))
 
 
-def _keep_trials(ledger: Ledger, model: str, findings: Findings) -> None:
+def _keep_trials(ledger: Ledger, model: str, findings: Findings, tried_on: list[str]) -> None:
     ledger.setdefault("trials", {})[model] = [
         {
             "round": one.round,
@@ -91,6 +91,7 @@ def _keep_trials(ledger: Ledger, model: str, findings: Findings) -> None:
         }
         for one in findings.trials
     ]
+    ledger.setdefault("judges", {})[model] = tried_on
     ledger.setdefault("in_company", {})[model] = as_row(findings.contributions)
 
 
