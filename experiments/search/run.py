@@ -35,7 +35,7 @@ from experiments.search.contributions import (
     validations_for,
 )
 from experiments.search.methods import compare_fisher, compare_solvers
-from experiments.search.wanted import CLASSES, Wanted, digest_of, wanted
+from experiments.search.wanted import CLASSES, SEEDS, Wanted, digest_of, wanted
 from kilograd.files import write_atomically
 from kilograd.frontend.open import load_model
 from kilograd.passes import DEFAULT_SHARE
@@ -127,7 +127,7 @@ def measure_accuracy(ledger: Ledger, only: str) -> None:
     """Every scheme that was found, on every pack, with every seed."""
     rows = ledger.setdefault("accuracy", {})
     jobs = [job for job in _jobs(ledger) if only in job[0].key and not _is_done(rows, *job)]
-    print(f"{sum(len(one.seeds) for one, _ in jobs)} runs to do")
+    print(f"{len(SEEDS) * len(jobs)} runs to do")
     parallel = Parallel(n_jobs=-1, return_as="generator_unordered", max_nbytes=None)
     for found in parallel(delayed(_run)(one, data) for one, data in jobs):
         rows.update(found)
@@ -154,7 +154,7 @@ def cell_key(one: Wanted, data: str, seed: int) -> str:
 def _is_done(rows: Ledger, one: Wanted, data: str) -> bool:
     wanted_row = _made_by(one, data)
     return all(
-        wanted_row.items() <= rows.get(cell_key(one, data, seed), {}).items() for seed in one.seeds
+        wanted_row.items() <= rows.get(cell_key(one, data, seed), {}).items() for seed in SEEDS
     )
 
 
@@ -166,10 +166,9 @@ def _made_by(one: Wanted, data: str) -> Row:
 
 def _run(one: Wanted, data: str) -> dict[str, Row]:
     made_by = _made_by(one, data)
-    rows = run_cell(_cell(one, data), one.seeds)
+    rows = run_cell(_cell(one, data), SEEDS)
     return {
-        cell_key(one, data, seed): {**row, **made_by}
-        for seed, row in zip(one.seeds, rows, strict=True)
+        cell_key(one, data, seed): {**row, **made_by} for seed, row in zip(SEEDS, rows, strict=True)
     }
 
 

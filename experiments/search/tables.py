@@ -75,7 +75,7 @@ def known_accuracy(model: str, scheme: str) -> float:
 
 def _found_on_packs(ledger: Ledger, one: Wanted) -> tuple[float, ...] | None:
     rows = ledger.get("accuracy", {})
-    keys = [[f"{one.key} | {data} | seed {seed}" for seed in one.seeds] for data in PACKS]
+    keys = [[f"{one.key} | {data} | seed {seed}" for seed in SEEDS] for data in PACKS]
     if any(key not in rows for several in keys for key in several):
         return None
     return _means(rows, keys)
@@ -173,7 +173,7 @@ def front(ledger: Ledger) -> str:
                 f"{found['sram_total_bytes']:,}",
                 millions(found["instructions_train_step"]),
                 f"{learned:.2f}",
-                str(len(one.seeds)),
+                str(len(SEEDS)),
             ]
         )
     rows.append(_end("full", "held"))

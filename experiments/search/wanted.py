@@ -14,6 +14,7 @@ from experiments.common.paths import BACKBONES
 FOLDER = Path(__file__).parent / "schemes"
 #: Classes that SRAM is measured with.
 CLASSES = 10
+#: That each is trained with.
 SEEDS = (0, 1, 2)
 #: What contributions are measured on: where the head alone is furthest from what can be learned.
 #: Only the training split of each is read, and a quarter of that is what schemes are judged by.
@@ -56,7 +57,6 @@ class Wanted:
         streamed: whether samples come row by row.
         like: name of the published scheme that it is compared with, if any.
         sram: budget in bytes; None for what ``like`` measures.
-        seeds: that it is trained with.
         method: of its contributions.
     """
 
@@ -65,7 +65,6 @@ class Wanted:
     streamed: bool
     like: str | None = None
     sram: int | None = None
-    seeds: tuple[int, ...] = SEEDS
     method: str = "measured"
 
     @property

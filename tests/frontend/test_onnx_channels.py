@@ -123,6 +123,10 @@ def read_as_groups():
             lambda: sliced([0, 1], [6, 4], (1, 6, 3, 5), [1, 2]),
             "it takes a part of several dimensions, and kilograd of channels alone",
         ),
+        (
+            lambda: sliced([2, 5], [9, 9], (1, 7, 6, 5), [1, -3]),
+            "it takes [2, 5] to [9, 9] of the dimensions [1, 1]",
+        ),
         (lambda: sliced([5], [5], (1, 1, 6, 5), [1]), "it takes nothing, 5 to 5"),
         (lambda: sliced([5], [9], (1, 1, 6, 5), [4]), "it takes a part of dimension 4 of 4"),
         (

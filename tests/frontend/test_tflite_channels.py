@@ -104,7 +104,17 @@ def sliced_vector():
     return draft
 
 
+def in_time(change):
+    """Along time, as Conv1D is converted: convolutions of maps, and the rest of sequences."""
+    draft = Draft((1, 1, 9, 3))
+    x = draft.reshape(draft.conv(0, (1, 1, 9), 6, taps=(1, 3)), (1, 9, 6))
+    x = change(draft, x)
+    x = draft.reshape(x, (1, 1, *draft.tensors[x].shape[1:]))
+    return ended(draft, draft.conv(x, (1, 1, 9), 4, taps=(1, 3)))
+
+
 DRAFTS = {
+    "sliced in time": lambda: in_time(lambda d, x: taken(d, x, (0, 0, 2), (1, 9, 3))),
     "split and shuffled": mixed,
     "split by sizes": lambda: mixed(by_sizes=True),
     "sliced": sliced,
@@ -118,6 +128,21 @@ DRAFTS = {
 @pytest.mark.parametrize("what", DRAFTS)
 def test_bytes_are_those_of_tensorflow_lite_micro(what, tmp_path):
     assert_same_bytes(DRAFTS[what]().write(tmp_path / "net.tflite"), 6)
+
+
+def joined_in_time():
+    return in_time(lambda draft, x: draft.concatenate([x, x], 2, (1, 9, 12)))
+
+
+@pytest.mark.oracle
+def test_sequences_are_joined_step_by_step(tmp_path):
+    assert_same_bytes(joined_in_time().write(tmp_path / "net.tflite"), 6)
+
+
+def test_joined_sequences_are_no_longer_than_one(tmp_path):
+    graph = load_model(str(joined_in_time().write(tmp_path / "net.tflite")))
+    (joined,) = (node for node in graph.nodes if node.operator == "concatenate")
+    assert graph.type_of(joined.outputs[0]).shape == (1, 9, 12)
 
 
 @pytest.mark.parametrize("what", DRAFTS)

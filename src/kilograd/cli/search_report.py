@@ -72,12 +72,11 @@ def _worth(layer: str, contributions: Contributions, found: Found) -> Worth:
 
 def _in_company(findings: Findings) -> InCompany:
     gains = findings.contributions
-    whole = (max(shares.items(), default=(1.0, 0.0)) for shares in gains.weights.values())
     return InCompany(
         gains.unit,
         len(findings.trials),
         tuple(gains.biases.values()),
-        tuple(gain / share**0.5 for share, gain in whole),
+        tuple(gains.of_whole_weight(layer) for layer in gains.weights),
     )
 
 

@@ -23,10 +23,10 @@ from kilograd.ir import (
 )
 from kilograd.ops import REGISTRY
 from kilograd.ops.add.op import AddAttributes
-from kilograd.ops.channels.op import ChannelShuffleAttributes
+from kilograd.ops.channels.part import ChannelSliceAttributes
+from kilograd.ops.channels.shuffle import ChannelShuffleAttributes
 from kilograd.ops.common.window import Window
 from kilograd.ops.common.windowed import WindowedAttributes
-from kilograd.ops.concatenate.op import ChannelSliceAttributes
 from kilograd.ops.lookup.functions import Function
 from kilograd.ops.lookup.op import LookupAttributes
 from kilograd.ops.lookup.tables import rounded_table

@@ -159,13 +159,15 @@ class Space:
         ]
         if not options:
             return self
-        return Space(
+        possible = Space(
             self.graph,
             self.target,
             row_input=self.row_input,
             recompute=self._request.recompute,
             options=[*options, self.options[-1]],
         )
+        possible.smallest = self.smallest  # the head alone is no other
+        return possible
 
     def prepare(self) -> None:
         """Make the estimates now, so that workers which are given this need not."""

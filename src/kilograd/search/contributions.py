@@ -38,12 +38,14 @@ class Contributions:
         """
         fitted: dict[str, dict[float, float]] = {}
         for layer, shares in self.weights.items():
-            if not shares:
-                fitted[layer] = {}
-                continue
-            gain = sum(g * share**0.5 for share, g in shares.items()) / sum(shares)
+            gain = sum(g * share**0.5 for share, g in shares.items()) / (sum(shares) or 1.0)
             fitted[layer] = {share: gain * share**0.5 for share in shares}
         return replace(self, weights=fitted)
+
+    def of_whole_weight(self, layer: str) -> float:
+        """The gain of all of a layer's weights, on the curve; 0 where none can be trained."""
+        share, gain = max(self.weights[layer].items(), default=(1.0, 0.0))
+        return gain / share**0.5
 
     def total(self, biases: Sequence[str], weights: Mapping[str, float]) -> float:
         """The sum of the gains of what a scheme trains, its head left out."""

@@ -87,8 +87,7 @@ class Regression:
         for option in self._parts.options:
             layer = option.layer
             found[self._parts.bias(layer)] = self._contributions.biases[layer]
-            share, gain = max(self._contributions.weights[layer].items(), default=(1.0, 0.0))
-            found[self._parts.weight(layer)] = gain / share**0.5
+            found[self._parts.weight(layer)] = self._contributions.of_whole_weight(layer)
         return np.maximum(found, 0.0)
 
     def _amounts(self, choice: Choice) -> Array:

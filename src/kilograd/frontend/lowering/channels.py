@@ -7,9 +7,6 @@ import math
 from kilograd.frontend.lowering.reading import LayerReader
 from kilograd.frontend.network import Layer
 
-#: Batch, height, width, channels.
-_MAP_RANK = 4
-
 
 class ChannelBuilder(LayerReader):
     """Builds what moves channels and computes nothing."""
@@ -24,18 +21,13 @@ class ChannelBuilder(LayerReader):
                 "their channels",
             )
         joined = ""
-        for place, tensor in enumerate(layer.inputs):
-            x = self._read(number, layer, place)
-            self._check_same_scale(number, layer, place)
-            if rank != _MAP_RANK:
-                x = self._flattened(tensor, x)
-            elif self._tensor(layer, place).shape[1:] != self._shape(tensor):
-                raise self._refuser.layer(number, f"its input {place} is a map of another shape")
+        for place in range(len(layer.inputs)):
+            x = self._with_channels_last(number, layer, place)
             joined = self._builder.concatenate(self._name(number), joined, x) if place else x
         return joined
 
     def _channel_slice(self, number: int, layer: Layer) -> str:
-        x = self._vector_or_map(number, layer)
+        x = self._with_channels_last(number, layer)
         first, count = (layer.options.get(name) for name in ("first", "count"))
         if not isinstance(first, int) or not isinstance(count, int):
             raise self._refuser.layer(
@@ -43,29 +35,37 @@ class ChannelBuilder(LayerReader):
             )
         return self._builder.channel_slice(self._name(number), x, first, count)
 
-    def _exchanges_groups(self, layer: Layer) -> bool:
-        """Whether a layer transposes groups of channels and what is in them.
-
-        Its map has its channels in two dimensions, which a reshape made of one.
-        """
-        stated = self._tensor(layer).shape
-        if layer.options.get("order") != (0, 1, 2, 4, 3) or layer.inputs[0] not in self.values:
-            return False
-        height, width, channels = self._shape(layer.inputs[0])
-        return stated == (1, height, width, *stated[3:]) and math.prod(stated[3:]) == channels
-
     def _channel_shuffle(self, number: int, layer: Layer) -> str:
-        self._check_same_scale(number, layer)
-        x = self._read(number, layer)
-        groups = layer.options.get("groups", self._tensor(layer).shape[-2])
+        groups = layer.options["groups"]
         if not isinstance(groups, int):
             msg = f"groups of {layer.file_operator} is {groups!r}, not a number"
             raise TypeError(msg)
+        return self._shuffled(number, layer, groups)
+
+    def _shuffled(self, number: int, layer: Layer, groups: int) -> str:
+        self._check_same_scale(number, layer)
+        x = self._read(number, layer)
         return self._builder.channel_shuffle(self._name(number), x, groups)
 
-    def _vector_or_map(self, number: int, layer: Layer) -> str:
-        """What has its channels in its last dimension, and keeps its scale."""
-        self._check_same_scale(number, layer)
-        if len(self._tensor(layer).shape) == _MAP_RANK:
-            return self._read_map(number, layer)
-        return self._flattened(layer.inputs[0], self._read(number, layer))
+    def _exchanged_groups(self, layer: Layer) -> int | None:
+        """How many groups of channels a layer transposes with what is in them, if it does that.
+
+        Its tensor has the channels in two dimensions, which a reshape made of one.
+        """
+        stated = self._tensor(layer).shape
+        if layer.options.get("order") != (0, 1, 2, 4, 3) or layer.inputs[0] not in self.values:
+            return None
+        height, width, channels = self._shape(layer.inputs[0])
+        is_grouped = stated[:3] == (1, height, width) and math.prod(stated[3:]) == channels
+        return stated[3] if is_grouped else None
+
+    def _with_channels_last(self, number: int, layer: Layer, place: int = 0) -> str:
+        """An input whose last dimension has a map's channels, or all elements of a vector."""
+        self._check_same_scale(number, layer, place)
+        x, stated = self._read(number, layer, place), self._tensor(layer, place).shape
+        made = self._shape(layer.inputs[place])
+        if stated[1:] == made or (len(stated) <= len(made) and stated[-1] == made[2]):
+            return x
+        if len(stated) > len(made) or stated[-1] != math.prod(made):
+            raise self._refuser.layer(number, f"its input {place} is a map of another shape")
+        return self._flattened(layer.inputs[place], x)

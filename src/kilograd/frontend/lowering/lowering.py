@@ -317,8 +317,9 @@ class Lowering(HeadBuilder, ElementwiseBuilder, ChannelBuilder):
         """Nothing happens in memory: what reads the result is told which dimension is which."""
         if is_trivial_transpose(self._tensor(layer)):
             return self._reshape(number, layer)
-        if self._exchanges_groups(layer):
-            return self._channel_shuffle(number, layer)
+        groups = self._exchanged_groups(layer)
+        if groups is not None:
+            return self._shuffled(number, layer, groups)
         x = self._read(number, layer, dimensions=True)
         order, shape = layer.options.get("order"), self._shape(layer.inputs[0])
         before, stated = self._dimensions(layer), self._tensor(layer).shape

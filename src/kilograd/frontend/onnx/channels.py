@@ -18,11 +18,7 @@ def concat(draft: Draft, node: Node) -> Value:
         msg = "it has no inputs"
         raise DamagedError(msg)
     first = maps[0].map
-    axis = node.whole("axis", -len(first.shape) - 1)
-    axis += len(first.shape) if axis < 0 else 0
-    if not 0 <= axis < len(first.shape):
-        msg = f"it joins along dimension {axis} of {len(first.shape)}"
-        raise DamagedError(msg)
+    axis = _axis(node.whole("axis", -len(first.shape) - 1), first, "joins along")
     total = sum(x.map.shape[axis : axis + 1][0] for x in maps if len(x.map.shape) > axis)
     for x in maps:
         alike = replace(x.map, shape=(*x.map.shape[:axis], 0, *x.map.shape[axis + 1 :]))
@@ -39,7 +35,7 @@ def concat(draft: Draft, node: Node) -> Value:
 def split(draft: Draft, node: Node) -> tuple[Value, ...]:
     """Split: the channels in several parts, one a result."""
     x = draft.read(node)
-    axis = _axis(node.whole("axis", 0), x.map)
+    axis = _axis(node.whole("axis", 0), x.map, "splits")
     extent, count = x.map.shape[axis], len(node.outputs)
     sizes = draft.numbers(node, 1, "list of sizes")
     if sizes is None:
@@ -69,19 +65,20 @@ def take(draft: Draft, node: Node) -> Value:
         for place, what in ((3, "list of axes"), (4, "list of steps"))
     )
     axes = tuple(range(len(starts))) if axes is None else axes
-    if not starts or len({len(starts), len(ends), len(axes)}) > 1:
+    axes = tuple(_axis(axis, x.map, "takes a part of") for axis in axes)
+    if not starts or not len(starts) == len(ends) == len(axes) == len(set(axes)):
         msg = f"it takes {list(starts)} to {list(ends)} of the dimensions {list(axes)}"
         raise DamagedError(msg)
     if set(steps or ()) - {1}:
         raise RefusedError(f"it takes every so many elements, {list(steps or ())}")
     wanted = {
         axis: found
-        for axis, start, end in zip((_axis(a, x.map) for a in axes), starts, ends, strict=True)
+        for axis, start, end in zip(axes, starts, ends, strict=True)
         if (found := slice(start, end).indices(x.map.shape[axis])[:2]) != (0, x.map.shape[axis])
     }
     if len(wanted) > 1:
         raise RefusedError("it takes a part of several dimensions, and kilograd of channels alone")
-    axis, (first, end) = next(iter(wanted.items()), (_channels(x.map), (0, x.map.channels)))
+    axis, (first, end) = next(iter(wanted.items()), (x.map.channel_axis, (0, x.map.channels)))
     if end <= first:
         msg = f"it takes nothing, {first} to {end}"
         raise DamagedError(msg)
@@ -90,7 +87,7 @@ def take(draft: Draft, node: Node) -> Value:
 
 def _part(node: Node, x: Dequantized, axis: int, first: int, count: int) -> Value:
     """So many channels, as the result of a node."""
-    if axis != _channels(x.map):
+    if axis != x.map.channel_axis:
         raise RefusedError(
             f"it takes a part of dimension {axis} of the shape {list(x.map.shape)}, and kilograd "
             "of channels alone"
@@ -101,15 +98,11 @@ def _part(node: Node, x: Dequantized, axis: int, first: int, count: int) -> Valu
     return pending(node, "channel_slice", (x.number,), {"first": first, "count": count}, made)
 
 
-def _channels(map_: Map) -> int:
-    """Which dimension has the channels, or the elements of a vector."""
-    return len(map_.shape) - 1 if map_.is_channels_last or not map_.is_map else 1
-
-
-def _axis(axis: int, map_: Map) -> int:
+def _axis(axis: int, map_: Map, does: str) -> int:
+    """A dimension, counted from the first; ``does`` is for the message."""
     rank = len(map_.shape)
     axis += rank if axis < 0 else 0
     if not 0 <= axis < rank:
-        msg = f"it takes a part of dimension {axis} of {rank}"
+        msg = f"it {does} dimension {axis} of {rank}"
         raise DamagedError(msg)
     return axis

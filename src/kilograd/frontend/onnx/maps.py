@@ -38,7 +38,12 @@ class Map:
         """Of a map, or elements of a vector."""
         if self.is_grouped:
             return self.shape[1] * self.shape[2]
-        return self.shape[-1] if self.is_channels_last or not self.is_map else self.shape[1]
+        return self.shape[self.channel_axis]
+
+    @property
+    def channel_axis(self) -> int:
+        """Which dimension has the channels, or the elements of a vector."""
+        return len(self.shape) - 1 if self.is_channels_last or not self.is_map else 1
 
     @property
     def positions(self) -> tuple[int, ...]:
@@ -114,7 +119,7 @@ class Map:
         if axis == 0 or not self.is_map:
             return axis
         rank = len(self.stored)
-        if axis == (len(self.shape) - 1 if self.is_channels_last else 1):
+        if axis == self.channel_axis:
             return rank - 1
         from_end = len(self.shape) - axis + (0 if self.is_channels_last else 1)
         return rank - from_end

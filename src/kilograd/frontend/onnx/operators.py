@@ -167,9 +167,8 @@ def _reduced(draft: Draft, node: Node, operator: str, does: str) -> Value:
     axes = draft.numbers(node, 1, "list of axes")
     if axes is None:
         axes = node.numbers("axes", ())
-    channels = rank - 1 if x.map.is_channels_last else 1
     wanted = {axis + rank if axis < 0 else axis for axis in axes}
-    places = [axis for axis in range(1, rank) if axis != channels]
+    places = [axis for axis in range(1, rank) if axis != x.map.channel_axis]
     keeps = bool(node.whole("keepdims", 1))
     is_whole = wanted == set(places)
     if not x.map.is_map or not wanted or not (is_whole or (keeps and wanted <= set(places))):

@@ -1,5 +1,6 @@
-"""Channels of a map in another order, and a map of zeros with some channels put in."""
+"""A part of a map's channels, or all of them in another order."""
 
-from kilograd.ops.channels.op import ChannelPlace, ChannelShuffle
+from kilograd.ops.channels.part import ChannelPlace, ChannelSlice
+from kilograd.ops.channels.shuffle import ChannelShuffle
 
-OPERATORS = (ChannelShuffle(), ChannelPlace())
+OPERATORS = (ChannelSlice(), ChannelPlace(), ChannelShuffle())

@@ -1,5 +1,5 @@
-"""Two maps side by side in their channels, and a part of a map's channels."""
+"""Two maps side by side in their channels."""
 
-from kilograd.ops.concatenate.op import ChannelSlice, Concatenate
+from kilograd.ops.concatenate.op import Concatenate
 
-OPERATORS = (Concatenate(), ChannelSlice())
+OPERATORS = (Concatenate(),)

@@ -1,8 +1,15 @@
-/* Channels of a map in another order, and a map of zeros with some channels put in. */
+/* A part of a map's channels, or all of them in another order. */
 #ifndef KG_CHANNELS_H
 #define KG_CHANNELS_H
 
 #include <stdint.h>
+
+typedef struct {
+    int32_t positions, channels;
+    int32_t first, count; /* of the channels that are taken */
+} kg_channel_slice_parameters;
+
+void kg_channel_slice_plain(const kg_channel_slice_parameters *p, const int8_t *x, int8_t *y);
 
 typedef struct {
     int32_t positions;

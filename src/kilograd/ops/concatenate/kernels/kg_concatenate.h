@@ -1,4 +1,4 @@
-/* Two maps side by side in their channels, and a part of a map's channels. */
+/* Two maps side by side in their channels. */
 #ifndef KG_CONCATENATE_H
 #define KG_CONCATENATE_H
 
@@ -10,12 +10,5 @@ typedef struct {
 
 void kg_concatenate_plain(const kg_concatenate_parameters *p, const int8_t *a, const int8_t *b,
                           int8_t *y);
-
-typedef struct {
-    int32_t positions, channels;
-    int32_t first, count; /* of the channels that are taken */
-} kg_channel_slice_parameters;
-
-void kg_channel_slice_plain(const kg_channel_slice_parameters *p, const int8_t *x, int8_t *y);
 
 #endif

@@ -1,8 +1,7 @@
-"""Channels of a map in another order, and a map of zeros with some channels put in."""
+"""Groups of channels mixed."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -34,19 +33,6 @@ class ChannelShuffleAttributes:
     """
 
     groups: int
-
-
-@dataclass(frozen=True)
-class ChannelPlaceAttributes:
-    """Attributes of ``channel_place``.
-
-    Attributes:
-        first: channel of the result that is not zero.
-        channels: of the result.
-    """
-
-    first: int
-    channels: int
 
 
 class ChannelShuffle(OpSpec[ChannelShuffleAttributes]):
@@ -134,62 +120,6 @@ class ChannelShuffle(OpSpec[ChannelShuffleAttributes]):
                 (TensorType((3, 2, channels), DType.INT8, quantization),),
             )
             for groups, channels in ((2, 6), (5, 10), (1, 3))
-        ]
-
-
-class ChannelPlace(OpSpec[ChannelPlaceAttributes]):
-    """The gradient of some channels as that of all: int8[H, W, count] to int8[H, W, channels]."""
-
-    name = "channel_place"
-    attributes_type = ChannelPlaceAttributes
-    operands = required("x")
-    results = ("y",)
-
-    def infer(
-        self, attributes: ChannelPlaceAttributes, inputs: Sequence[TensorType]
-    ) -> tuple[TensorType, ...]:
-        """So many channels."""
-        x = self.bind(attributes, inputs).x
-        if attributes.first < 0 or attributes.first + x.shape[2] > attributes.channels:
-            msg = f"{attributes.channels} channels have no {x.shape[2]} from {attributes.first} on"
-            raise ValueError(msg)
-        return (TensorType((*x.shape[:2], attributes.channels), x.dtype, x.quantization),)
-
-    def reference(
-        self,
-        attributes: ChannelPlaceAttributes,
-        inputs: Sequence[TensorType],
-        arrays: Sequence[Array],
-        context: StepContext,
-    ) -> tuple[Array, ...]:
-        """Zero elsewhere."""
-        del inputs, context
-        x = self.bind(attributes, arrays).x
-        y = np.zeros((*x.shape[:2], attributes.channels), x.dtype)
-        y[..., attributes.first : attributes.first + x.shape[2]] = x
-        return (y,)
-
-    def kernel(self, attributes: ChannelPlaceAttributes, inputs: Sequence[TensorType]) -> Kernel:
-        """kg_channel_place."""
-        shape = self.bind(attributes, inputs).x.shape
-        fields = {
-            "positions": math.prod(shape[:2]),
-            "channels": attributes.channels,
-            "first": attributes.first,
-            "count": shape[2],
-        }
-        return Kernel("channel_place", fields, (Input("x"), Output("y")))
-
-    def cases(self) -> Sequence[Case]:
-        """In front, in the middle, everywhere."""
-        places = ((0, 2), (3, 3), (0, 7))
-        return [
-            Case(
-                f"{first}+{count}",
-                ChannelPlaceAttributes(first, 7),
-                (TensorType((3, 2, count), DType.INT8),),
-            )
-            for first, count in places
         ]
 
 

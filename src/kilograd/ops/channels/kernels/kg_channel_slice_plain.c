@@ -1,4 +1,4 @@
-#include "kg_concatenate.h"
+#include "kg_channels.h"
 
 #include <string.h>
 
