@@ -5,6 +5,7 @@ import pytest
 from experiments.common.packs import PACKS
 from experiments.search import check, tables, wanted
 from experiments.search.contributions import as_row, from_row
+from experiments.search.front import standing
 from kilograd.search.contributions import Contributions
 
 AS_49KB = next(one for one in wanted.wanted() if one.key == "mcunet-5fps | as-49kb")
@@ -59,11 +60,40 @@ def test_what_is_wrong_is_told(ledger, part, change, complaint):
     assert complaint in "; ".join(check.complaints(ledger))
 
 
+def with_front(ledger, stands, accuracy):
+    """Schemes of a front; what stands for each budget, and what each reaches."""
+    rows = {str(size): {"digest": "x", "stands": place} for size, place in stands.items()}
+    ledger["front"] = {"schemes": rows}
+    for size in stands:
+        ledger["schemes"][wanted.streamed(size).key] = {"digest": "x"}
+    for size, reached in accuracy.items():
+        ledger["accuracy"].update(accuracies(wanted.streamed(size), "x", reached))
+
+
+@pytest.fixture
+def of_files(monkeypatch):
+    """Of schemes, only their place on the front is looked at."""
+    monkeypatch.setattr(check, "_scheme", lambda one, found: ())
+
+
+@pytest.mark.usefixtures("of_files")
 def test_a_front_that_falls_is_told(ledger):
-    for size, accuracy in ((64, 0.8), (96, 0.7)):
-        one = wanted.streamed(size)
-        ledger["accuracy"].update(accuracies(one, "x", accuracy))
+    with_front(ledger, {64: 64, 96: 96}, {64: 0.8, 96: 0.7})
     assert "front: 96 KB learns less than the budget below it" in list(check.complaints(ledger))
+
+
+@pytest.mark.usefixtures("of_files")
+def test_what_does_not_stand_on_the_front_may_learn_less(ledger):
+    with_front(ledger, {64: 64, 96: 64, 128: 128}, {64: 0.8, 96: 0.7, 128: 0.85})
+    assert not list(check.complaints(ledger))
+    assert list(standing(ledger).values()) == [[64, 96], [128]]
+
+
+@pytest.mark.usefixtures("of_files")
+def test_a_front_of_schemes_that_are_no_more_is_told(ledger):
+    with_front(ledger, {64: 64}, {})
+    ledger["front"]["schemes"]["64"]["digest"] = "other"
+    assert list(check.complaints(ledger)) == ["front: 64 KB was compared with another scheme"]
 
 
 def test_a_scheme_stands_beside_the_published_one(ledger):

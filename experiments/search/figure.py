@@ -14,9 +14,10 @@ from experiments.common.ledgers import Ledger
 from experiments.common.paths import BACKBONES, DOCS
 from experiments.search import LEDGER
 from experiments.search.contributions import contributions_of, from_row
+from experiments.search.front import standing
 from experiments.search.methods import EVERY
 from experiments.search.tables import found_accuracy, known_accuracy, known_memory, pairs
-from experiments.search.wanted import FRONT, FRONT_MODEL, TASKS, streamed
+from experiments.search.wanted import FRONT_MODEL, TASKS
 
 _KB = 1024
 _SHARES = {0.125: "#cfe0f1", 0.25: "#94bce2", 0.5: "#5592cd", 1.0: charts.BLUE}
@@ -113,13 +114,12 @@ def accuracy(ledger: Ledger) -> dict[str, Any]:
 
 
 def _front(ledger: Ledger) -> list[tuple[int, float]]:
-    points: list[tuple[int, float]] = []
-    for size in FRONT:
-        one = streamed(size)
-        learned = found_accuracy(ledger, one)
-        if learned is not None:
-            points.append((ledger["schemes"][one.key]["sram_total_bytes"], learned))
-    return points
+    learned = {one: found_accuracy(ledger, one) for one in standing(ledger)}
+    return [
+        (ledger["schemes"][one.key]["sram_total_bytes"], accuracy)
+        for one, accuracy in learned.items()
+        if accuracy is not None
+    ]
 
 
 def _known(model: str, scheme: str, how: str) -> tuple[int, float]:

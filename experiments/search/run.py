@@ -1,7 +1,7 @@
 """Searches for schemes, trains them, and writes experiments/search/results.json.
 
-    python -m experiments.search.run [contributions] [fisher] [schemes] [accuracy] [solvers] \
-        [--only TEXT]
+    python -m experiments.search.run [contributions] [fisher] [schemes] [front] [accuracy] \
+        [solvers] [--only TEXT]
 
 Without arguments everything, in about eight hours on two cores. Training runs of the analysis are
 kept in kilograd's cache, and cells of the table that were made with the same scheme are kept, so it
@@ -34,6 +34,7 @@ from experiments.search.contributions import (
     teller,
     validations_for,
 )
+from experiments.search.front import measure_front, standing
 from experiments.search.methods import compare_fisher, compare_solvers
 from experiments.search.wanted import CLASSES, SEEDS, Wanted, digest_of, wanted
 from kilograd.files import write_atomically
@@ -137,8 +138,10 @@ def measure_accuracy(ledger: Ledger, only: str) -> None:
 
 
 def _jobs(ledger: Ledger) -> Iterator[tuple[Wanted, str]]:
+    places = standing(ledger)
     for one in wanted():
-        if one.key in ledger["schemes"]:
+        # Of a front, only what stands on it.
+        if one.key in ledger["schemes"] and (one in places or not one.streamed):
             yield from ((one, data) for data in PACKS)
 
 
@@ -176,6 +179,7 @@ PARTS: dict[str, Part] = {
     "contributions": measure_contributions,
     "fisher": compare_fisher,
     "schemes": find_schemes,
+    "front": measure_front,
     "accuracy": measure_accuracy,
     "solvers": compare_solvers,
 }

@@ -74,6 +74,22 @@ def test_front_shows_every_scheme(partly):
     assert rows[1][-2:] == ["0.30000", "0.30000"]
 
 
+def test_a_front_that_was_compared_says_how_each_scheme_did(partly):
+    plain = searched()
+    right = (0.8123, 0.8456)
+    points = tuple(replace(one, accuracy=a) for one, a in zip(plain.points, right, strict=True))
+    found = section(reported(partly, search=replace(plain, points=points)), FRONT)
+    titles = [cell.text for cell in found.find(".//thead")[0]]
+    rows = [[cell.text for cell in row] for row in found.find(".//tbody")]
+    assert titles[-1] == "accuracy, held back"
+    assert [row[-1] for row in rows] == ["81.2%", "84.6%"]
+    assert all(len(row) == len(titles) for row in rows)
+    assert "leads by two standard errors" in found.find("p").text
+    alone = section(reported(partly, search=plain), FRONT)
+    assert "standard errors" not in alone.find("p").text
+    assert len(alone.find(".//thead")[0]) == len(titles) - 1
+
+
 def test_one_scheme_is_no_front(partly):
     found = section(reported(partly, search=searched(points=1)), "The best scheme for the budget")
     assert not list(found.iter("svg"))

@@ -64,6 +64,22 @@ def test_a_front_has_a_file_for_each_budget(kilograd, task, tmp_path):
     assert all(f"{one['sram_total_bytes']:,}" in shown for one in front)
 
 
+@pytest.mark.thorough
+def test_a_measured_front_says_what_each_scheme_had_right(kilograd, task, tmp_path, monkeypatch):
+    monkeypatch.setenv("KILOGRAD_CACHE", str(tmp_path / "cache"))
+    model, data = task
+    options = ("--pareto", "12KB..16KB", "--json", "-o", tmp_path / "front")
+    outcome = kilograd("search", model, "--data", data, *options)
+    assert outcome.code == 0, outcome.err
+    less, more = outcome.json["front"]
+    for one in (less, more):
+        text = (tmp_path / "front" / f"{one['scheme']}.toml").read_text(encoding="utf-8")
+        assert f"front: {one['held_back_accuracy']:.1%} of held-back training samples" in text
+    same = (less["biases"], less["weights"]) == (more["biases"], more["weights"])
+    assert same == (less["sram_total_bytes"] == more["sram_total_bytes"])
+    assert "that were held back" in " ".join(outcome.err.split())
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

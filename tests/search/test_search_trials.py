@@ -7,7 +7,7 @@ import tomli
 from search_cases import random_contributions, small_dataset, small_graph
 
 from kilograd.errors import BudgetError
-from kilograd.search import tasks, trials
+from kilograd.search import comparison, tasks, trials
 from kilograd.search.calibration import Budgets, Found, Space, find_scheme
 from kilograd.search.choice import Choice
 from kilograd.search.cluster import Cluster
@@ -55,7 +55,7 @@ def runs(monkeypatch, tmp_path):
                 for choice in choices
             }
 
-        monkeypatch.setattr(trials, "make_runs", make_runs)
+        monkeypatch.setattr(comparison, "make_runs", make_runs)
         return asked
 
     return install
@@ -199,8 +199,9 @@ def test_the_seed_decides_what_is_tried(space, gains, runs):
 def test_trials_that_were_made_are_not_made_again(space, gains, monkeypatch, tmp_path):
     """Real runs: the second search takes all of them from the cache, and finds the same."""
     monkeypatch.setenv("KILOGRAD_CACHE", str(tmp_path))
-    for name, value in {"ROUNDS": 2, "TRIALS": 2, "_STEPS": 60}.items():
-        monkeypatch.setattr(trials, name, value)
+    monkeypatch.setattr(trials, "ROUNDS", 2)
+    monkeypatch.setattr(trials, "TRIALS", 2)
+    monkeypatch.setattr(comparison, "_STEPS", 60)
     first = find(space, gains, goals_for(space, 1200))
     kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "search").rglob("*.json")}
     assert kept

@@ -25,11 +25,12 @@ from kilograd.frontend.open import input_spec
 from kilograd.measuring.firmware import check_firmware_target
 from kilograd.search.calibration import Budgets, Found, Space, check_possible
 from kilograd.search.cluster import Cluster
+from kilograd.search.comparison import Comparison
 from kilograd.search.contributions import Contributions
 from kilograd.search.scheme_file import Origin, scheme_text
 from kilograd.search.search import Analyst
 from kilograd.search.tasks import CrossValidation, Task, cross_validation, make_task
-from kilograd.search.trials import Goal
+from kilograd.search.trials import Findings, Goal
 from kilograd.targets import Target, get_target
 
 
@@ -83,23 +84,24 @@ def search_model(console: Console, request: SearchRequest) -> dict[str, Any]:
 
         contributions = analyst.average(graph, tasks, show, space.options)
         goals = [Goal(space, budget, _name(request, budget, budgets)) for budget in budgets]
-        findings = analyst.find(
+        find = analyst.find if request.pareto is None else analyst.find_front
+        findings = find(
             goals, contributions, validations, on_round=bar.console.print, progress=show
         )
     found = findings.schemes
     kind = "streamed" if request.row_input else "held"
     tried_on = [task.name for task in tasks] if findings.trials else []
     origin = Origin(graph.name, kind, contributions, tasks, tried_on)
-    texts = [scheme_text(one, origin) for one in found]
+    texts = [scheme_text(one, origin, findings.comparison) for one in found]
     _write(request, found, texts)
     for one in found:
-        _show(console, one)
+        _show(console, one, findings.comparison)
     console.print(f"written: {request.output}", markup=False, highlight=False)
     if request.report is not None:
         program = space.compile(found[-1].choice, found[-1].scheme.name)
         write_search_report(request.report, program, contributions, tasks, findings)
         console.print(f"report: {request.report}", markup=False, highlight=False)
-    return _summary(request, graph.name, contributions, tasks, found)
+    return _summary(request, graph.name, contributions, tasks, findings)
 
 
 def _budgets(request: SearchRequest, target: Target) -> list[Budgets]:
@@ -187,13 +189,17 @@ def _write(request: SearchRequest, found: Sequence[Found], texts: Sequence[str])
     write_folder(request.output, files, written_by="kilograd search")
 
 
-def _show(console: Console, found: Found) -> None:
+def _show(console: Console, found: Found, comparison: Comparison | None) -> None:
     measured = found.measurement
     weights = ", ".join(f"{name} {share:g}" for name, share in found.choice.weights.items())
     taken = f"{measured.sram_total_bytes:,} bytes of SRAM (budget {found.budgets.sram:,})"
     step = f"{measured.instructions_train_step:,} instructions a training step, emulated"
     trained = f"the head, {len(found.choice.biases)} biases and of weights: {weights or 'none'}"
-    for line in (f"{found.scheme.name}: {taken}, {step}", f"  trains {trained}"):
+    lines = [f"{found.scheme.name}: {taken}, {step}", f"  trains {trained}"]
+    if comparison is not None:
+        right = comparison.accuracy(found.choice)
+        lines.append(f"  had {right:.1%} of the training samples right that were held back")
+    for line in lines:
         console.print(line, markup=False, highlight=False)
 
 
@@ -202,8 +208,9 @@ def _summary(
     model: str,
     contributions: Contributions,
     tasks: Sequence[Task],
-    found: Sequence[Found],
+    findings: Findings,
 ) -> dict[str, Any]:
+    compared = findings.comparison
     schemes = [
         {
             "scheme": one.scheme.name,
@@ -215,8 +222,9 @@ def _summary(
             "is_optimal": one.solution.is_optimal,
             "rounds": one.rounds,
             **one.measurement.as_dict(),
+            **({} if compared is None else {"held_back_accuracy": compared.accuracy(one.choice)}),
         }
-        for one in found
+        for one in findings.schemes
     ]
     shared = {
         "model": model,

@@ -9,6 +9,7 @@ from kilograd.compiler import Program
 from kilograd.report import Report, write_report
 from kilograd.report.searched import InCompany, Point, Searched, Worth
 from kilograd.search.calibration import Found
+from kilograd.search.comparison import Comparison
 from kilograd.search.contributions import Contributions
 from kilograd.search.tasks import Task
 from kilograd.search.trials import Findings
@@ -52,7 +53,7 @@ def write_search_report(
             tuple(task.name for task in tasks),
             contributions.method,
             tuple(_worth(layer, contributions, last) for layer in contributions.biases),
-            tuple(_point(one) for one in findings.schemes),
+            tuple(_point(one, findings.comparison) for one in findings.schemes),
             _in_company(findings) if findings.trials else None,
         ),
     )
@@ -80,7 +81,7 @@ def _in_company(findings: Findings) -> InCompany:
     )
 
 
-def _point(one: Found) -> Point:
+def _point(one: Found, comparison: Comparison | None) -> Point:
     return Point(
         one.scheme.name,
         one.budgets.sram,
@@ -91,4 +92,5 @@ def _point(one: Found) -> Point:
         one.solution.bound,
         len(one.choice.biases),
         len(one.choice.weights),
+        None if comparison is None else comparison.accuracy(one.choice),
     )

@@ -50,6 +50,8 @@ class Point:
         bound: The largest sum that any scheme within the budget can have.
         biases: Number of layers with trained biases, the head left out.
         weights: Number of layers with trained weights, the head left out.
+        accuracy: Share of the held-back training samples that it had right when the schemes of the
+            front were compared; None where they were not.
     """
 
     name: str
@@ -61,6 +63,7 @@ class Point:
     bound: float
     biases: int
     weights: int
+    accuracy: float | None = None
 
 
 @dataclass(frozen=True)
@@ -99,6 +102,11 @@ class Searched:
     layers: tuple[Worth, ...]
     points: tuple[Point, ...]
     in_company: InCompany | None = None
+
+    @property
+    def is_compared(self) -> bool:
+        """Tell whether the schemes were compared by runs of their own."""
+        return all(point.accuracy is not None for point in self.points)
 
 
 @dataclass(frozen=True)

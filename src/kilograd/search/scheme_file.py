@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from kilograd.scheme import Scheme
 from kilograd.search.calibration import Found
+from kilograd.search.comparison import Comparison
 from kilograd.search.contributions import Contributions
 from kilograd.search.tasks import Task
 from kilograd.version import VERSION
@@ -32,8 +33,14 @@ class Origin:
     tried_on: Sequence[str] = ()
 
 
-def scheme_text(found: Found, origin: Origin) -> str:
-    """The text of a scheme file, with its provenance in comments."""
+def scheme_text(found: Found, origin: Origin, comparison: Comparison | None = None) -> str:
+    """The text of a scheme file, with its provenance in comments.
+
+    Args:
+        found: the scheme.
+        origin: where it comes from.
+        comparison: of the schemes of a front; None where it stands alone.
+    """
     measured, budgets = found.measurement, found.budgets
     limits = [f"{budgets.sram:,} bytes of SRAM"]
     if budgets.instructions is not None:
@@ -53,6 +60,7 @@ def scheme_text(found: Found, origin: Origin) -> str:
         f"  {measured.instructions_train_step:,} instructions a training step, emulated,",
         f"  {measured.flash_bytes:,} bytes of flash.",
         f"Its contributions sum to {share:.2f}% of the most that any scheme within the budget has.",
+        *_compared(found, comparison),
     ]
     return "".join(f"# {note}\n" for note in notes) + _table(found.scheme, origin.model)
 
@@ -62,6 +70,16 @@ def _trials(tried_on: Sequence[str]) -> list[str]:
         return []
     names = (f"  {name}" for name in tried_on)
     return ["In company: by trials of whole schemes, on training samples of", *names]
+
+
+def _compared(found: Found, comparison: Comparison | None) -> list[str]:
+    if comparison is None:
+        return []
+    right = f"{comparison.accuracy(found.choice):.1%} of held-back training samples right"
+    return [
+        f"Compared with the others of its front: {right}, in {len(comparison.weights)} runs.",
+        "Schemes that take more stand there only if they lead by two standard errors.",
+    ]
 
 
 def _table(scheme: Scheme, model: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from kilograd.data import Dataset
@@ -14,6 +14,7 @@ from kilograd.search.calibration import Budgets, Found, Space, check_possible, f
 from kilograd.search.cluster import THIS_COMPUTER, Cluster
 from kilograd.search.contributions import Contributions, average
 from kilograd.search.fisher import fisher_contributions
+from kilograd.search.front import compare_for_front, settle_front
 from kilograd.search.measured import measured_contributions
 from kilograd.search.options import LayerOptions, layer_options
 from kilograd.search.runs import RunStore
@@ -134,6 +135,39 @@ class Analyst:
             seed=self.seed,
             progress=_named(progress, "trials of schemes"),
         )
+
+    def find_front(
+        self,
+        goals: Sequence[Goal],
+        contributions: Contributions,
+        validations: Sequence[CrossValidation],
+        *,
+        on_round: Callable[[str], None] | None = None,
+        progress: Progress | None = None,
+    ) -> Findings:
+        """As `find`, for several budgets; with ``measured``, what takes more learns more.
+
+        Args:
+            goals: in ascending order, with samples of one kind.
+            contributions: of the network's parts.
+            validations: what is learned.
+            on_round: told of every solution that was compiled, where there are no trials.
+            progress: told how many trials there were, and then runs that compare what was found.
+        """
+        findings = self.find(
+            goals, contributions, validations, on_round=on_round, progress=progress
+        )
+        if not findings.trials:
+            return findings
+        comparison = compare_for_front(
+            goals[0].space.graph,
+            [found.choice for found in findings.schemes],
+            validations,
+            self.cluster,
+            _named(progress, "runs that compare what was found"),
+        )
+        schemes = settle_front(findings.schemes, comparison)
+        return replace(findings, schemes=schemes, comparison=comparison)
 
 
 def search_scheme(

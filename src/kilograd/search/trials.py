@@ -18,18 +18,14 @@ from kilograd.ir import Graph
 from kilograd.search.calibration import Budgets, Found, Space, check_possible, find_scheme
 from kilograd.search.choice import Choice
 from kilograd.search.cluster import Cluster
+from kilograd.search.comparison import Comparison, compare
 from kilograd.search.contributions import Contributions
-from kilograd.search.measured import make_runs
 from kilograd.search.regression import Regression, Trial
-from kilograd.search.runs import RunStore
 from kilograd.search.solve import Solution, solve
 from kilograd.search.tasks import CrossValidation
 
 #: Rounds of trials, and trials in each.
 ROUNDS, TRIALS = 3, 8
-#: Of a trial: as many as a training has that is meant to last. With fewer samples that come more
-#: often, schemes that reach far back catch up, which they do not where samples are many.
-_STEPS = 8000
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,11 +51,13 @@ class Findings:
         schemes: one a goal.
         contributions: that they were chosen by: in company where there were trials.
         trials: of whole schemes; empty if there were none.
+        comparison: of the schemes of a front; None for others.
     """
 
     schemes: Sequence[Found]
     contributions: Contributions
     trials: Sequence[Trial] = ()
+    comparison: Comparison | None = None
 
 
 def find_by_trials(
@@ -166,20 +164,10 @@ class _Trials:
     def _run(
         self, number: int, choices: Sequence[Choice], told: Callable[[int], None]
     ) -> Iterator[Trial]:
-        """What each choice reaches: the mean of accuracy and calibrated probability.
-
-        The first is what is wanted, and is known from some hundred samples only; the second is less
-        noisy, but rises with early weights where accuracy does not. Data sets count alike.
-        """
-        learned = [validation.tasks(number) for validation in self._validations]
-        tasks = [task for several in learned for task in several]
-        weights = [1 / len(several) / len(learned) for several in learned for _ in several]
-        store = RunStore(self._graph, steps=_STEPS)
-        outcomes = make_runs(self._graph, choices, tasks, self._cluster, store, number, told)
+        """What each choice reaches."""
+        compared = compare(self._graph, choices, self._validations, number, self._cluster, told)
         for choice in choices:
-            of_tasks = zip(weights, outcomes[choice.key], strict=True)
-            reached = sum(w * (one.accuracy + one.calibrated) / 2 for w, one in of_tasks)
-            yield Trial(choice, number, reached)
+            yield Trial(choice, number, compared.reached(choice))
 
     def best(self) -> Findings:
         """For every goal the best that is known."""

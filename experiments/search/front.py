@@ -1,0 +1,71 @@
+"""Which of the schemes that were found for larger and larger budgets stand on MCUNet's front."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import groupby
+from operator import itemgetter
+
+from experiments.common.ledgers import Ledger, write_ledger
+from experiments.common.paths import checkpoint
+from experiments.search import LEDGER
+from experiments.search.contributions import teller, validations_for
+from experiments.search.wanted import FRONT, FRONT_MODEL, Wanted, streamed
+from kilograd.frontend.open import load_model
+from kilograd.scheme import Scheme, load_scheme
+from kilograd.search.choice import Choice
+from kilograd.search.cluster import THIS_COMPUTER
+from kilograd.search.front import choose_front, compare_for_front
+from kilograd.search.options import layer_options
+
+
+def measure_front(ledger: Ledger, only: str) -> None:
+    """Compare what was found for each budget, on held-back training samples, and choose."""
+    if only not in FRONT_MODEL:
+        return
+    validations = validations_for(FRONT_MODEL)
+    classes = max(one.classes for one in validations)
+    graph = load_model(checkpoint(FRONT_MODEL), classes)
+    head = layer_options(graph)[-1].layer
+    choices = [_choice(load_scheme(str(streamed(size).path), graph), head) for size in FRONT]
+    tell = teller(FRONT_MODEL)
+    compared = compare_for_front(
+        graph,
+        choices,
+        validations,
+        THIS_COMPUTER,
+        lambda done, total: tell("runs that compare what was found", done, total),
+    )
+    chosen = choose_front(choices, compared)
+    rows: Ledger = {}
+    for size, choice, place in zip(FRONT, choices, chosen, strict=True):
+        lead, error = compared.lead(choice, choices[0])
+        rows[str(size)] = {
+            "digest": ledger["schemes"][streamed(size).key]["digest"],
+            "accuracy": round(compared.accuracy(choice), 6),
+            "reached": round(compared.reached(choice), 6),
+            "lead": round(lead, 6),
+            "error": round(error, 6) if choice is not choices[0] else 0.0,
+            "stands": FRONT[place],
+        }
+    ledger["front"] = {
+        "schemes": rows,
+        "runs": len(compared.weights),
+        "judges": [one.dataset.name for one in validations],
+    }
+    write_ledger(LEDGER, ledger)
+
+
+def _choice(scheme: Scheme, head: str) -> Choice:
+    weights = {name: share for name, share in scheme.weights.items() if name != head}
+    return Choice(tuple(name for name in scheme.biases if name != head), weights)
+
+
+def standing(ledger: Ledger) -> Mapping[Wanted, list[int]]:
+    """Schemes that stand on the front -> for which budgets in KB; nothing was chosen if empty."""
+    rows = ledger.get("front", {}).get("schemes", {})
+    places = [(rows[str(size)]["stands"], size) for size in FRONT if str(size) in rows]
+    return {
+        streamed(place): [size for _, size in several]
+        for place, several in groupby(places, key=itemgetter(0))
+    }
