@@ -6,17 +6,18 @@ import numpy as np
 import pytest
 from search_cases import random_contributions, small_dataset, small_graph
 
-from kilograd.search import comparison, front, trials
+from kilograd.search import comparison, trials
 from kilograd.search.calibration import Budgets, Space, find_scheme
 from kilograd.search.choice import Choice
 from kilograd.search.cluster import Cluster
 from kilograd.search.comparison import Comparison, compare, joined
 from kilograd.search.front import choose_front, compare_for_front, settle_front
+from kilograd.search.regression import Trial
 from kilograd.search.runs import Outcome
 from kilograd.search.scheme_file import Origin, scheme_text
 from kilograd.search.search import Analyst
 from kilograd.search.tasks import cross_validation, make_task
-from kilograd.search.trials import Goal
+from kilograd.search.trials import Findings, Goal
 from kilograd.targets import get_target
 
 HERE = Cluster(workers=1)
@@ -152,12 +153,17 @@ def test_data_sets_count_alike_in_a_comparison(space, runs):
     assert found.weights.tolist() == pytest.approx([1 / 8] * 4 + [1 / 2])
 
 
-def test_a_scheme_for_less_keeps_the_name_and_the_budgets_of_the_goal(space):
+@pytest.fixture(scope="module")
+def found(space):
+    """The best by estimates, for two budgets."""
     gains = random_contributions(space.graph, 1)
     smallest = space.smallest[1].sram_total_bytes
-    found = [
+    return [
         find_scheme(space, gains, Budgets(smallest + more), f"plus-{more}") for more in (600, 2000)
     ]
+
+
+def test_a_scheme_for_less_keeps_the_name_and_the_budgets_of_the_goal(space, found):
     assert found[0].choice != found[1].choice
     outcomes = {one.choice.key: [Outcome(0.5, 0.0, 0.5)] * 3 for one in found}
     same = Comparison(np.full(3, 1 / 3), outcomes)
@@ -168,41 +174,39 @@ def test_a_scheme_for_less_keeps_the_name_and_the_budgets_of_the_goal(space):
     assert more.scheme.weights == less.scheme.weights
     assert more.solution.gain < more.solution.bound
     task = make_task(small_dataset(space.graph, name="one"))
-    origin = Origin("tiny", "held", gains, [task])
+    origin = Origin("tiny", "held", random_contributions(space.graph, 1), [task])
     text = scheme_text(more, origin, same)
     assert "others of its front: 50.0% of held-back training samples right, in 3 runs" in text
     assert "front" not in scheme_text(more, origin)
 
 
-def test_a_front_is_found_and_then_compared(space, runs, monkeypatch):
-    """What takes more is as good in the last runs, whatever trials said of it."""
-    monkeypatch.setattr(trials, "ROUNDS", 1)
-    monkeypatch.setattr(front, "ROUNDS", 1)
-    asked = runs(lambda choice, seed: 0.01 * len(choice.biases) if seed < 1 else 0.5)
-    smallest = space.smallest[1].sram_total_bytes
-    goals = [Goal(space, Budgets(smallest + more), f"plus-{more}") for more in (600, 2000)]
+@pytest.mark.parametrize(("gain", "stands"), [(0.0, 0), (0.1, 1)])
+def test_what_was_found_is_compared(space, found, runs, monkeypatch, gain, stands):
+    """Whatever trials said of it."""
+    runs(lambda choice, seed: 0.5 + gain * (choice.key == found[1].choice.key))
+    trial = Trial(found[1].choice, 0, 0.5)
     gains, told = random_contributions(space.graph, 1), []
+    monkeypatch.setattr(Analyst, "find", lambda *_, **__: Findings(found, gains, [trial]))
+    goals = [Goal(space, one.budgets, one.scheme.name) for one in found]
     findings = Analyst(cluster=HERE).find_front(
         goals,
         gains,
         validations(space, "one"),
         progress=lambda what, *done: told.append((what, *done)),
     )
-    assert len(asked) == 3
-    less, more = findings.schemes
-    assert more.choice == less.choice
-    assert (more.scheme.name, more.budgets) == ("plus-2000", goals[1].budgets)
+    assert [one.choice for one in findings.schemes] == [found[0].choice, found[stands].choice]
+    assert [one.scheme.name for one in findings.schemes] == ["plus-600", "plus-2000"]
+    assert findings.trials == [trial]
     assert findings.comparison is not None
-    assert findings.comparison.accuracy(less.choice) == 0.5
+    assert findings.comparison.accuracy(found[0].choice) == 0.5
     assert told[-1] == ("runs that compare what was found", 4, 4)
 
 
-@pytest.mark.thorough
-def test_fisher_has_a_front_without_runs(space, runs):
-    asked = runs(lambda *_: 0.0)
-    smallest = space.smallest[1].sram_total_bytes
-    goals = [Goal(space, Budgets(smallest + more), f"plus-{more}") for more in (600, 2000)]
-    findings = Analyst("fisher").find_front(goals, random_contributions(space.graph, 1), [])
-    assert findings.comparison is None
+def test_without_trials_nothing_is_compared(space, found, runs, monkeypatch):
+    """As with Fisher's contributions, or where the head alone fits."""
+    asked, gains = runs(lambda *_: 0.0), random_contributions(space.graph, 1)
+    monkeypatch.setattr(Analyst, "find", lambda *_, **__: Findings(found, gains))
+    goals = [Goal(space, one.budgets, one.scheme.name) for one in found]
+    findings = Analyst("fisher").find_front(goals, gains, [])
+    assert (findings.schemes, findings.comparison) == (found, None)
     assert not asked
-    assert findings.schemes[0].choice != findings.schemes[1].choice
