@@ -6,6 +6,7 @@ import pytest
 from kilograd.errors import UserError
 from kilograd.frontend.open import load_model
 from kilograd.scheme import load_scheme
+from kilograd.search import runs
 from kilograd.search.search import Analyst
 from networks import blobs, native_model, tiny_graph
 
@@ -66,7 +67,7 @@ def test_a_front_has_a_file_for_each_budget(kilograd, task, tmp_path):
 
 @pytest.mark.thorough
 def test_a_measured_front_says_what_each_scheme_had_right(kilograd, task, tmp_path, monkeypatch):
-    monkeypatch.setenv("KILOGRAD_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(runs, "cache_directory", lambda: tmp_path / "cache")
     model, data = task
     options = ("--pareto", "12KB..16KB", "--json", "-o", tmp_path / "front")
     outcome = kilograd("search", model, "--data", data, *options)

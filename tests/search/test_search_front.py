@@ -7,6 +7,7 @@ import pytest
 from search_cases import random_contributions, small_dataset, small_graph
 
 from kilograd.search import comparison, trials
+from kilograd.search import runs as run_store
 from kilograd.search.calibration import Budgets, Space, find_scheme
 from kilograd.search.choice import Choice
 from kilograd.search.cluster import Cluster
@@ -94,7 +95,7 @@ def space(tmp_path_factory):
 @pytest.fixture
 def runs(monkeypatch, tmp_path):
     """Outcomes by a formula, instead of real runs; lists what was asked for."""
-    monkeypatch.setenv("KILOGRAD_CACHE", str(tmp_path))
+    monkeypatch.setattr(run_store, "cache_directory", lambda: tmp_path)
     asked = []
 
     def install(reached):

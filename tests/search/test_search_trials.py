@@ -8,6 +8,7 @@ from search_cases import random_contributions, small_dataset, small_graph
 
 from kilograd.errors import BudgetError
 from kilograd.search import comparison, tasks, trials
+from kilograd.search import runs as run_store
 from kilograd.search.calibration import Budgets, Found, Space, find_scheme
 from kilograd.search.choice import Choice
 from kilograd.search.cluster import Cluster
@@ -26,7 +27,9 @@ HERE = Cluster(workers=1)
 @pytest.fixture(scope="module")
 def space(tmp_path_factory):
     graph = small_graph(tmp_path_factory.mktemp("trials"))
-    return Space(graph, M7, row_input=False, recompute=0.05)
+    found = Space(graph, M7, row_input=False, recompute=0.05)
+    found.prepare()
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +46,7 @@ def few(monkeypatch):
 @pytest.fixture
 def runs(monkeypatch, tmp_path):
     """Outcomes by a formula, instead of real runs; lists what was asked for."""
-    monkeypatch.setenv("KILOGRAD_CACHE", str(tmp_path))
+    monkeypatch.setattr(run_store, "cache_directory", lambda: tmp_path)
     asked = []
 
     def install(calibrated, accuracy=lambda _choice: 0.0):
@@ -196,9 +199,10 @@ def test_the_seed_decides_what_is_tried(space, gains, runs):
     assert tried[:2] == tried[2:4] != tried[4:]
 
 
+@pytest.mark.usefixtures("estimated")
 def test_trials_that_were_made_are_not_made_again(space, gains, monkeypatch, tmp_path):
     """Real runs: the second search takes all of them from the cache, and finds the same."""
-    monkeypatch.setenv("KILOGRAD_CACHE", str(tmp_path))
+    monkeypatch.setattr(run_store, "cache_directory", lambda: tmp_path)
     monkeypatch.setattr(trials, "ROUNDS", 2)
     monkeypatch.setattr(trials, "TRIALS", 2)
     monkeypatch.setattr(comparison, "_STEPS", 60)
