@@ -1,12 +1,18 @@
 """The ledger of searched schemes: what is wrong with it is told, what is missing is not shown."""
 
+from types import SimpleNamespace
+
+import numpy as np
 import pytest
 
 from experiments.common.packs import PACKS
-from experiments.search import check, tables, wanted
+from experiments.search import check, earlier, tables, wanted
 from experiments.search.contributions import as_row, from_row
 from experiments.search.front import standing
+from kilograd.search.choice import Choice
+from kilograd.search.comparison import Comparison
 from kilograd.search.contributions import Contributions
+from kilograd.search.runs import Outcome
 
 AS_49KB = next(one for one in wanted.wanted() if one.key == "mcunet-5fps | as-49kb")
 
@@ -113,3 +119,27 @@ def test_contributions_come_back_in_forward_order():
     sorted_row = {**row, "biases": dict(sorted(row["biases"].items()))}
     assert from_row(sorted_row) == found
     assert list(from_row(sorted_row).biases) == ["b", "a"]
+
+
+def test_of_two_searches_the_better_scheme_stays(ledger, monkeypatch):
+    """By what each reaches on held-back samples; equal schemes are not compared."""
+    found = {name: Choice((name,)) for name in "abc"}
+    before = {"a": Choice(("x",)), "b": Choice(("y",)), "c": found["c"]}
+    reached = {"x": 0.8, "a": 0.7, "y": 0.5, "b": 0.6}
+    asked = []
+
+    def compare(_graph, choices, *_):
+        asked.extend(choices)
+        outcomes = {
+            one.key: [Outcome(reached[one.biases[0]], 0.0, reached[one.biases[0]])] * 2
+            for one in choices
+        }
+        return Comparison(np.full(2, 0.5), outcomes)
+
+    monkeypatch.setattr(earlier, "compare_for_front", compare)
+    graph = SimpleNamespace(name="net")
+    assert earlier.that_stay(ledger, found, before, graph, []) == {"a"}
+    assert found["c"] not in asked
+    assert len(asked) == 4
+    assert ledger["rivals"]["a"] == {"earlier": 0.8, "found": 0.7, "lead": -0.1, "error": 0.0}
+    assert not earlier.that_stay(ledger, found, {"c": found["c"]}, graph, [])

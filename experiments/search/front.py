@@ -8,15 +8,16 @@ from operator import itemgetter
 
 from experiments.common.ledgers import Ledger, write_ledger
 from experiments.common.paths import checkpoint
+from experiments.common.programs import BOARD
 from experiments.search import LEDGER
 from experiments.search.contributions import teller, validations_for
 from experiments.search.wanted import FRONT, FRONT_MODEL, Wanted, streamed
 from kilograd.frontend.open import load_model
-from kilograd.scheme import Scheme, load_scheme
-from kilograd.search.choice import Choice
+from kilograd.passes import DEFAULT_SHARE
+from kilograd.search.calibration import Space
 from kilograd.search.cluster import THIS_COMPUTER
 from kilograd.search.front import choose_front, compare_for_front
-from kilograd.search.options import layer_options
+from kilograd.targets import get_target
 
 
 def measure_front(ledger: Ledger, only: str) -> None:
@@ -26,8 +27,8 @@ def measure_front(ledger: Ledger, only: str) -> None:
     validations = validations_for(FRONT_MODEL)
     classes = max(one.classes for one in validations)
     graph = load_model(checkpoint(FRONT_MODEL), classes)
-    head = layer_options(graph)[-1].layer
-    choices = [_choice(load_scheme(str(streamed(size).path), graph), head) for size in FRONT]
+    space = Space(graph, get_target(BOARD), row_input=True, recompute=DEFAULT_SHARE)
+    choices = [space.choice(str(streamed(size).path)) for size in FRONT]
     tell = teller(FRONT_MODEL)
     compared = compare_for_front(
         graph,
@@ -54,11 +55,6 @@ def measure_front(ledger: Ledger, only: str) -> None:
         "judges": [one.dataset.name for one in validations],
     }
     write_ledger(LEDGER, ledger)
-
-
-def _choice(scheme: Scheme, head: str) -> Choice:
-    weights = {name: share for name, share in scheme.weights.items() if name != head}
-    return Choice(tuple(name for name in scheme.biases if name != head), weights)
 
 
 def standing(ledger: Ledger) -> Mapping[Wanted, list[int]]:

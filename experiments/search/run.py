@@ -34,6 +34,7 @@ from experiments.search.contributions import (
     teller,
     validations_for,
 )
+from experiments.search.earlier import that_stay
 from experiments.search.front import measure_front, standing
 from experiments.search.methods import compare_fisher, compare_solvers
 from experiments.search.wanted import CLASSES, SEEDS, Wanted, digest_of, wanted
@@ -74,12 +75,32 @@ def find_schemes(ledger: Ledger, only: str) -> None:
             goals, contributions, validations, learning=learning, progress=teller(model)
         )
         tasks, tried_on = tasks_for(model), []
+        stay: set[str] = set()
         if findings.trials:
             tried_on = [one.dataset.name for one in validations]
             _keep_trials(ledger, model, findings, tried_on)
-        for one, found in zip(several, findings.schemes, strict=True):
+            earlier = {
+                one.key: spaces[one.streamed].choice(str(one.path))
+                for one, goal in zip(several, goals, strict=True)
+                if _still_fits(ledger, one, goal.budgets)
+            }
+            found = {
+                one.key: its.choice for one, its in zip(several, findings.schemes, strict=True)
+            }
+            stay = that_stay(ledger, found, earlier, learning, validations)
+            write_ledger(LEDGER, ledger)
+        for one, its in zip(several, findings.schemes, strict=True):
+            if one.key in stay:
+                print(f"{one.key}: what was found before is better, and stays", flush=True)
+                continue
             kind = "streamed" if one.streamed else "held"
-            _keep_scheme(ledger, one, found, Origin(model, kind, contributions, tasks, tried_on))
+            _keep_scheme(ledger, one, its, Origin(model, kind, contributions, tasks, tried_on))
+
+
+def _still_fits(ledger: Ledger, one: Wanted, budgets: Budgets) -> bool:
+    """Whether there is an earlier scheme, and it keeps within a budget of SRAM."""
+    row = ledger.get("schemes", {}).get(one.key)
+    return row is not None and row["sram_total_bytes"] <= budgets.sram
 
 
 def _keep_trials(ledger: Ledger, model: str, findings: Findings, tried_on: list[str]) -> None:
