@@ -16,6 +16,10 @@ _MASK = 0xFFFF_FFFF
 #: While the other end works, requests are repeated no more often than this.
 _BUSY_RETRY_SECONDS = 1.0
 
+#: Each repeat waits twice as long as the one before it, up to so many times the first, since a slow
+#: line only gets more to do by them (Jacobson, "Congestion Avoidance and Control", 1988).
+_BACK_OFF = 4.0
+
 #: Where the note that it works is lost, it has so many times the time that it ever took.
 _SLACK = 3.0
 
@@ -41,7 +45,7 @@ class Patience:
     """How long a link waits.
 
     Attributes:
-        retry_seconds: for an answer, before the request is sent again.
+        retry_seconds: for an answer, before the request is sent again; repeats wait longer.
         answer_seconds: for any answer to a request, before the other end counts as gone.
         work_seconds: for the answer, once the other end has said that it works on it.
     """
@@ -105,9 +109,12 @@ class Link:
         began = self._clock()
         until = began + max(self._patience.answer_seconds, _SLACK * self._longest)
         retry, again, is_busy = self._patience.retry_seconds, began, False
+        most = _BACK_OFF * retry
         while (now := self._clock()) < until:
             if now >= again:
-                self.repeats += again > began
+                if again > began:
+                    self.repeats += 1
+                    retry = min(2 * retry, most)
                 self._wire.write(sent)
                 again = now + retry
             came = self._wire.read(max(0.0, min(again, until) - now))
@@ -124,6 +131,7 @@ class Link:
                     now = self._clock()
                     until = max(until, now + self._patience.work_seconds)
                     retry = max(retry, _BUSY_RETRY_SECONDS)
+                    most = max(most, retry)
                     again = now + retry
         raise self._silence(kind, until - began)
 
