@@ -144,8 +144,15 @@ def trained(seed, share, network=residual_network):
     return integer, RealModel(program.graph, integer.activations), recorded, x
 
 
-@pytest.mark.parametrize("share", [1.0, 0.4])
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize(
+    ("seed", "share"),
+    [
+        (1, 1.0),
+        (2, 0.4),
+        pytest.param(1, 0.4, marks=pytest.mark.thorough),
+        pytest.param(2, 1.0, marks=pytest.mark.thorough),
+    ],
+)
 def test_parameter_gradients_of_a_network(seed, share):
     integer, model, _, x = trained(seed, share)
     gradients = integer.parameter_gradients(seeds=16)

@@ -99,6 +99,7 @@ def test_arduino_builds_and_runs_the_example(kilograd, here, arduino):
     assert printed.startswith("self-test: passed\nrecognized of 24 samples: 4 before learning, ")
 
 
+@pytest.mark.thorough
 def test_arduino_keeps_two_libraries_apart(kilograd, here, arduino):
     (command,) = blocks("Arduino")[0].splitlines()
     command = command.replace("--zip", "").replace(f"{LIBRARY}.zip", "libraries/")
@@ -139,6 +140,7 @@ def test_platformio_builds_a_library_that_is_elsewhere(kilograd, here, platformi
     assert printed_by_platformio(here) == learned["kg"]
 
 
+@pytest.mark.thorough
 def test_platformio_builds_two_libraries_and_packs_each(kilograd, here, platformio, learned):
     application(here / "project" / "src", FOLDER / "two_models.cpp")
     first, build = blocks("PlatformIO")[0].splitlines()
@@ -179,7 +181,7 @@ def test_cmake_adds_the_folder(kilograd, here, cmake, learned):
     assert cmake(CMAKE_ADD, kilograd) == learned["kg"]
 
 
-@pytest.mark.parametrize("source", ["folder", "archive"])
+@pytest.mark.parametrize("source", ["folder", pytest.param("archive", marks=pytest.mark.thorough)])
 def test_cmake_fetches_it(kilograd, here, cmake, learned, source):
     follow(CMAKE_FOLDER if source == "folder" else blocks("Arduino")[0], here, kilograd)
     lines = CMAKE_FETCH
