@@ -1,14 +1,15 @@
 """Searches for schemes, trains them, and writes experiments/search/results.json.
 
-    python -m experiments.search.run [contributions] [fisher] [schemes] [front] [accuracy] \
-        [solvers] [--only TEXT]
+    python -m experiments.search.run [part …] [--only TEXT]
 
-Without arguments everything, in about eight hours on two cores. Training runs of the analysis are
-kept in kilograd's cache, and cells of the table that were made with the same scheme are kept, so it
-can be stopped at any time. Needs the published checkpoints and data packs in ../shared.
+Parts are contributions, fisher, schemes, front, accuracy and solvers. Without arguments everything,
+in about eight hours on two cores. Training runs of the analysis are kept in kilograd's cache, and
+cells of the table that were made with the same scheme are kept, so it can be stopped at any time.
+Needs the published checkpoints and data packs in ../shared.
 
 Schemes are chosen by training samples only. The nine packs' test samples are looked at once a
-scheme was written, and nothing is chosen by them.
+scheme was written, and nothing is chosen by them: what an earlier search found for the same budget
+stays unless a new scheme is better on training samples that are held back.
 """
 
 from __future__ import annotations
