@@ -136,7 +136,7 @@ def test_of_two_searches_the_better_scheme_stays(ledger, monkeypatch):
         }
         return Comparison(np.full(2, 0.5), outcomes)
 
-    monkeypatch.setattr(earlier, "compare_for_front", compare)
+    monkeypatch.setattr(earlier, "compare_in_rounds", compare)
     graph = SimpleNamespace(name="net")
     assert earlier.that_stay(ledger, found, before, graph, []) == {"a"}
     assert found["c"] not in asked

@@ -9,8 +9,9 @@ from experiments.search.contributions import teller
 from kilograd.ir import Graph
 from kilograd.search.choice import Choice
 from kilograd.search.cluster import THIS_COMPUTER
-from kilograd.search.front import compare_for_front
+from kilograd.search.comparison import compare_in_rounds
 from kilograd.search.tasks import CrossValidation
+from kilograd.search.trials import ROUNDS
 
 
 def that_stay(
@@ -35,10 +36,11 @@ def that_stay(
     if not rivals:
         return set()
     tell = teller(graph.name)
-    compared = compare_for_front(
+    compared = compare_in_rounds(
         graph,
         [*rivals.values(), *(found[key] for key in rivals)],
         validations,
+        ROUNDS,
         THIS_COMPUTER,
         lambda done, total: tell("runs that compare two searches", done, total),
     )

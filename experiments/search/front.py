@@ -16,7 +16,9 @@ from kilograd.frontend.open import load_model
 from kilograd.passes import DEFAULT_SHARE
 from kilograd.search.calibration import Space
 from kilograd.search.cluster import THIS_COMPUTER
-from kilograd.search.front import choose_front, compare_for_front
+from kilograd.search.comparison import compare_in_rounds
+from kilograd.search.front import choose_front
+from kilograd.search.trials import ROUNDS
 from kilograd.targets import get_target
 
 
@@ -30,10 +32,11 @@ def measure_front(ledger: Ledger, only: str) -> None:
     space = Space(graph, get_target(BOARD), row_input=True, recompute=DEFAULT_SHARE)
     choices = [space.choice(str(streamed(size).path)) for size in FRONT]
     tell = teller(FRONT_MODEL)
-    compared = compare_for_front(
+    compared = compare_in_rounds(
         graph,
         choices,
         validations,
+        ROUNDS,
         THIS_COMPUTER,
         lambda done, total: tell("runs that compare what was found", done, total),
     )

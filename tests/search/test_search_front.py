@@ -11,8 +11,8 @@ from kilograd.search import runs as run_store
 from kilograd.search.calibration import Budgets, Space, find_scheme
 from kilograd.search.choice import Choice
 from kilograd.search.cluster import Cluster
-from kilograd.search.comparison import Comparison, compare, joined
-from kilograd.search.front import choose_front, compare_for_front, settle_front
+from kilograd.search.comparison import Comparison, compare, compare_in_rounds, joined
+from kilograd.search.front import choose_front, settle_front
 from kilograd.search.regression import Trial
 from kilograd.search.runs import Outcome
 from kilograd.search.scheme_file import Origin, scheme_text
@@ -120,10 +120,11 @@ def validations(space, *names):
 
 def test_schemes_are_compared_with_seeds_that_trials_had_not(space, runs):
     asked, told = runs(lambda choice, seed: 0.1 * len(choice.biases)), []
-    found = compare_for_front(
+    found = compare_in_rounds(
         space.graph,
         [SMALL, LARGE, SMALL],
         validations(space, "one", "two"),
+        trials.ROUNDS,
         HERE,
         lambda *done: told.append(done),
     )
@@ -141,7 +142,7 @@ def test_one_large_data_set_judges_in_more_rounds(space, runs, monkeypatch):
     asked = runs(lambda choice, seed: 0.5)
     one = validations(space, "one")[0]
     single = SimpleNamespace(tasks=lambda number: one.tasks(number)[:1], classes=one.classes)
-    found = compare_for_front(space.graph, [SMALL], [single], HERE)
+    found = compare_in_rounds(space.graph, [SMALL], [single], 3, HERE)
     assert len(found.weights) == len(asked) == 4
     assert len({tuple(names) for _, names, *_ in asked}) == 4
 

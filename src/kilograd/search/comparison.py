@@ -13,13 +13,15 @@ from kilograd.search.choice import Choice, Key
 from kilograd.search.cluster import Cluster
 from kilograd.search.measured import make_runs
 from kilograd.search.runs import Outcome, RunStore
-from kilograd.search.tasks import CrossValidation
+from kilograd.search.tasks import FOLDS, CrossValidation
 
 Array = NDArray[np.float64]
 
 #: Of a run: as many as a training has that is meant to last. With fewer samples that come more
 #: often, schemes that reach far back catch up, which they do not where samples are many.
 _STEPS = 8000
+#: Rounds at least, and runs that each scheme has at least, where there are folds enough.
+_LEAST_ROUNDS, _LEAST_RUNS = 2, 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,3 +99,38 @@ def joined(rounds: Sequence[Comparison]) -> Comparison:
         for key in rounds[0].outcomes
     }
     return Comparison(weights, outcomes)
+
+
+def compare_in_rounds(
+    graph: Graph,
+    choices: Sequence[Choice],
+    validations: Sequence[CrossValidation],
+    first: int,
+    cluster: Cluster,
+    progress: Callable[[int, int], None] | None = None,
+) -> Comparison:
+    """Compare some schemes by as many runs as a decision between them takes.
+
+    Args:
+        graph: the forward graph, with as many classes as the data set with the most.
+        choices: what is trained; equal ones are trained once.
+        validations: what is learned.
+        first: number of the first round: behind those of trials, so that seeds are others.
+        cluster: where runs are made.
+        progress: told how many runs of a scheme through a round there were.
+    """
+    different = list({choice.key: choice for choice in choices}.values())
+    a_round = sum(len(validation.tasks(0)) for validation in validations)
+    rounds = min(FOLDS, max(_LEAST_ROUNDS, -(-_LEAST_RUNS // a_round)))
+
+    def told(before: int) -> Callable[[int], None]:
+        return lambda done: (
+            progress(before * len(different) + done, rounds * len(different)) if progress else None
+        )
+
+    return joined(
+        [
+            compare(graph, different, validations, first + number, cluster, told(number))
+            for number in range(rounds)
+        ]
+    )

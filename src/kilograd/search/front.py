@@ -8,54 +8,15 @@ and Regression Trees", 1984, section 3.4.3), with the two errors that are usual 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
-from kilograd.ir import Graph
 from kilograd.search.calibration import Found
 from kilograd.search.choice import Choice
-from kilograd.search.cluster import Cluster
-from kilograd.search.comparison import Comparison, compare, joined
-from kilograd.search.tasks import FOLDS, CrossValidation
-from kilograd.search.trials import ROUNDS
+from kilograd.search.comparison import Comparison
 
 #: Standard errors by which a larger scheme must lead.
 DOUBTS = 2.0
-#: Rounds at least, and runs that each scheme has at least, where there are folds enough.
-_LEAST_ROUNDS, _LEAST_RUNS = 2, 8
-
-
-def compare_for_front(
-    graph: Graph,
-    choices: Sequence[Choice],
-    validations: Sequence[CrossValidation],
-    cluster: Cluster,
-    progress: Callable[[int, int], None] | None = None,
-) -> Comparison:
-    """Train the schemes of a front for its decisions, with other seeds than trials had.
-
-    Args:
-        graph: the forward graph, with as many classes as the data set with the most.
-        choices: what is trained; equal ones are trained once.
-        validations: what is learned.
-        cluster: where runs are made.
-        progress: told how many runs of a scheme through a round there were.
-    """
-    different = list({choice.key: choice for choice in choices}.values())
-    a_round = sum(len(validation.tasks(0)) for validation in validations)
-    rounds = min(FOLDS, max(_LEAST_ROUNDS, -(-_LEAST_RUNS // a_round)))
-
-    def told(before: int) -> Callable[[int], None]:
-        return lambda done: (
-            progress(before * len(different) + done, rounds * len(different)) if progress else None
-        )
-
-    return joined(
-        [
-            compare(graph, different, validations, ROUNDS + number, cluster, told(number))
-            for number in range(rounds)
-        ]
-    )
 
 
 def choose_front(choices: Sequence[Choice], comparison: Comparison) -> list[int]:

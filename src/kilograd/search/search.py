@@ -12,14 +12,15 @@ from kilograd.ir import Graph
 from kilograd.passes import DEFAULT_SHARE
 from kilograd.search.calibration import Budgets, Found, Space, check_possible, find_scheme
 from kilograd.search.cluster import THIS_COMPUTER, Cluster
+from kilograd.search.comparison import compare_in_rounds
 from kilograd.search.contributions import Contributions, average
 from kilograd.search.fisher import fisher_contributions
-from kilograd.search.front import compare_for_front, settle_front
+from kilograd.search.front import settle_front
 from kilograd.search.measured import measured_contributions
 from kilograd.search.options import LayerOptions, layer_options
 from kilograd.search.runs import RunStore
 from kilograd.search.tasks import CrossValidation, Task, cross_validation, make_task
-from kilograd.search.trials import Findings, Goal, find_by_trials
+from kilograd.search.trials import ROUNDS, Findings, Goal, find_by_trials
 from kilograd.targets import Target
 
 METHODS = ("measured", "fisher")
@@ -159,10 +160,11 @@ class Analyst:
         )
         if not findings.trials:
             return findings
-        comparison = compare_for_front(
+        comparison = compare_in_rounds(
             goals[0].space.graph,
             [found.choice for found in findings.schemes],
             validations,
+            ROUNDS,
             self.cluster,
             _named(progress, "runs that compare what was found"),
         )
