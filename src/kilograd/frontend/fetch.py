@@ -17,6 +17,7 @@ import pooch  # pyright: ignore[reportMissingTypeStubs]
 
 from kilograd.errors import ModelError
 from kilograd.files import cache_directory
+from kilograd.frontend.formats import FORMATS, folder_error
 
 MODELS = {
     "mcunet-5fps": "4de2e06ed39041fc3609de806461a9e1d1f82f186927474bd9e9b0de756a0f00",
@@ -28,9 +29,6 @@ MODELS = {
 # The licence of these files is MIT.
 _SOURCE = "https://raw.githubusercontent.com/mit-han-lab/tiny-training/c29157f55224b805030081d27618ead0dca62cb8/algorithm/assets/mcu_models"
 _TIMEOUT_S = 30
-
-#: What the names of model files end in.
-_SUFFIXES = frozenset({".tflite", ".onnx", ".npz", ".pkl"})
 
 
 def resolve_model(text: str, others: Sequence[str] = ()) -> Path:
@@ -49,10 +47,8 @@ def resolve_model(text: str, others: Sequence[str] = ()) -> Path:
     if text in MODELS:
         return fetch_model(text)
     if text and path.is_dir():
-        raise ModelError(
-            "this is a folder, not a model file", where=text, hint="name the model file in it"
-        )
-    if path.suffix in _SUFFIXES:
+        raise folder_error(path)
+    if path.suffix.lower() in FORMATS:
         raise ModelError("there is no such file", where=text)
     raise ModelError(
         "this is neither a model file nor a known model",

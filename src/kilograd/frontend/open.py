@@ -9,14 +9,10 @@ from pathlib import Path
 from kilograd.data import InputSpec
 from kilograd.errors import ModelError
 from kilograd.features import features_of
-from kilograd.frontend.checkpoint import read_checkpoint
 from kilograd.frontend.fetch import resolve_model
-from kilograd.frontend.lowering import lower
-from kilograd.frontend.mcunet import build_graph
+from kilograd.frontend.formats import read_graph
 from kilograd.frontend.native import load_native, native_classes
-from kilograd.frontend.onnx import read_onnx
 from kilograd.frontend.resolution import at_resolution
-from kilograd.frontend.tflite import read_tflite
 from kilograd.ir import MOST_LABELS, Graph, is_pixel_range
 
 #: The backbone for images that comes with kilograd.
@@ -39,8 +35,9 @@ def load_model(
     """The forward graph of a model.
 
     Args:
-        text: a path (.tflite, .onnx, kilograd's .npz, or a .pkl checkpoint), the name of a
-            published checkpoint, or of a backbone that comes with kilograd (``BACKBONES``).
+        text: a path (.tflite, or C source with one as an array, .onnx, kilograd's .npz, or a .pkl
+            checkpoint), the name of a published checkpoint, or of a backbone that comes with
+            kilograd (``BACKBONES``).
         classes: of a freshly initialised head; None keeps the head that the model came with.
         pixel_range: real values that the darkest and the brightest pixel stand for, two for all
             channels or two for each; None is what the model says, or all of its int8 where its
@@ -98,13 +95,7 @@ def _load(text: str, classes: int | None) -> Graph:
         with as_file(files("kilograd") / "backbones" / f"{text}.npz") as path:
             return load_native(path, classes)
     path = _resolved(text)
-    if path.suffix == ".npz":
-        return load_native(path, classes)
-    if path.suffix == ".tflite":
-        return lower(read_tflite(path), str(path), classes)
-    if path.suffix == ".onnx":
-        return lower(read_onnx(path), str(path), classes)
-    return build_graph(read_checkpoint(Path(path)), classes)
+    return read_graph(path, classes)
 
 
 def class_names(text: str) -> tuple[str, ...]:
@@ -122,7 +113,7 @@ def class_names(text: str) -> tuple[str, ...]:
         with as_file(files("kilograd") / "backbones" / f"{text}.npz") as path:
             return native_classes(path)
     path = _resolved(text)
-    return native_classes(path) if path.suffix == ".npz" else ()
+    return native_classes(path) if path.suffix.lower() == ".npz" else ()
 
 
 def input_spec(graph: Graph) -> InputSpec:

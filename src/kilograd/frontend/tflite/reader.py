@@ -22,6 +22,8 @@ from kilograd.errors import ModelError
 from kilograd.frontend.content import read_content
 from kilograd.frontend.malformed import MALFORMED
 from kilograd.frontend.network import Advice, Layer, Network, Tensor
+from kilograd.frontend.tflite.c_array import tflite_of
+from kilograd.frontend.tflite.identifier import IDENTIFIER, is_tflite
 from kilograd.frontend.tflite.operators import OPERATORS, DamagedError, Reads, apart
 
 #: Largest file; a microcontroller holds far less.
@@ -33,17 +35,18 @@ _MAX_TABLES = 20_000
 #: Most dimensions of a tensor.
 _MAX_RANK = 8
 
+FULL_INTEGER = (
+    "with full integer quantization: a representative dataset, and int8 operators only "
+    "(TFLITE_BUILTINS_INT8)"
+)
+"""How TensorFlow converts networks so that they can be read."""
+
 ADVICE = Advice(
-    int8="convert it with full integer quantization: a representative dataset, and int8 operators "
-    "only (TFLITE_BUILTINS_INT8)",
+    int8=f"convert it {FULL_INTEGER}",
     unsigned="convert the network again with TensorFlow 2",
 )
 """What helps users of .tflite files."""
 
-#: Offset of the root table, and the identifier behind it.
-_HEADER_BYTES = 8
-
-_IDENTIFIER = b"TFL3"
 _SCHEMA_VERSION = 3
 
 #: Element types of NumPy by their names here; constants of others have no contents.
@@ -66,9 +69,30 @@ def read_tflite(path: Path) -> Network:
     Raises:
         ModelError: when it is no such file, or damaged, or has several networks.
     """
-    content = _content(path)
-    schema = _schema(path)
-    reader = _Reader(schema, content, path.stem)
+    content = read_content(path, _MAX_BYTES)
+    if not is_tflite(content):
+        raise ModelError(
+            f"this is not a .tflite file: it lacks the identifier {IDENTIFIER.decode()}",
+            where=str(path),
+        )
+    return _network(content, path)
+
+
+def read_c_array(path: Path) -> Network:
+    """The network in the .tflite file that a C source holds as an array of bytes.
+
+    Args:
+        path: of the source.
+
+    Raises:
+        ModelError: when there is no such array, or the file in it is damaged, or has several
+            networks.
+    """
+    return _network(tflite_of(path), path)
+
+
+def _network(content: bytes, path: Path) -> Network:
+    reader = _Reader(_schema(path), content, path.stem)
     try:
         return reader.network()
     except DamagedError as error:
@@ -91,16 +115,6 @@ def _schema(path: Path) -> Any:
             where=str(path),
             hint="pip install 'kilograd[tflite]'",
         ) from error
-
-
-def _content(path: Path) -> bytes:
-    content = read_content(path, _MAX_BYTES)
-    if content[4:_HEADER_BYTES] != _IDENTIFIER:
-        raise ModelError(
-            f"this is not a .tflite file: it lacks the identifier {_IDENTIFIER.decode()}",
-            where=str(path),
-        )
-    return content
 
 
 class _Reader:
