@@ -228,6 +228,13 @@ def test_wrong_structures(refused, structure):
     assert "this is not a model of kilograd" in refused(stream.getvalue())
 
 
+def test_a_pack_of_samples_is_told_from_a_model(refused):
+    stream = io.BytesIO()
+    np.savez(stream, inputs=np.zeros((2, 1, 1, 3), np.int8), labels=np.zeros(2, np.int32))
+    message = "this is a pack of samples, and no model\n  hint: name the model first"
+    assert message in refused(stream.getvalue())
+
+
 @pytest.mark.parametrize("name", ["stem.bias", "stem.weight"])
 def test_a_layer_called_as_a_parameter(refused, name):
     model = native_model()

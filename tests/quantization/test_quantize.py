@@ -159,7 +159,8 @@ def test_bad_input_leaves_no_file(kilograd, network, images, tmp_path):
     kilograd("quantize", tmp_path / "none.onnx", *common).refused("there is no such file")
     (tmp_path / "text.onnx").write_text("nothing")
     kilograd("quantize", tmp_path / "text.onnx", *common).refused(
-        "this is not an .onnx file that can be read: "
+        "this is not an .onnx file that can be read: ",
+        "PyTorch makes one with torch.onnx.export; networks of TensorFlow need none, since its",
     )
     kilograd("quantize", network, "--calibration", tmp_path / "no", "-o", made).refused(
         "there is no such file or folder"

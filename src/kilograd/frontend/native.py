@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -53,6 +54,7 @@ def load_native(path: Path, classes: int | None = None) -> Graph:
     """
     try:
         arrays = read_npz(path, _MAX_BYTES)
+        _check_kind(arrays, path)
         structure = json.loads(str(arrays.pop("structure")[()]))
         return _Reader(structure, arrays, path).graph(classes)
     except ModelError:
@@ -71,6 +73,7 @@ def native_classes(path: Path) -> tuple[str, ...]:
     """
     try:
         arrays = read_npz(path, _MAX_BYTES)
+        _check_kind(arrays, path)
         names = tuple(map(str, json.loads(str(arrays["structure"][()])).get("classes", [])))
         count = len(arrays["head.weight"])
     except ModelError:
@@ -84,6 +87,15 @@ def native_classes(path: Path) -> tuple[str, ...]:
         what = f"it names {different} classes, and its head has {count}"
         raise ModelError(what, where=str(path))
     return names
+
+
+def _check_kind(arrays: Mapping[str, object], path: Path) -> None:
+    if "structure" not in arrays and "labels" in arrays:
+        raise ModelError(
+            "this is a pack of samples, and no model",
+            where=str(path),
+            hint="name the model first, and the samples as its data",
+        )
 
 
 def _not_a_model(path: Path, found: str) -> ModelError:

@@ -99,7 +99,10 @@ def read_float_network(path: Path) -> FloatNetwork:
         model = onnx.load(str(path))
     except Exception as error:  # onnx and protobuf raise classes of their own
         raise ModelError(
-            f"this is not an .onnx file that can be read: {_first_line(error)}", where=str(path)
+            f"this is not an .onnx file that can be read: {_first_line(error)}",
+            where=str(path),
+            hint="PyTorch makes one with torch.onnx.export; networks of TensorFlow need none, "
+            "since its converter makes int8 .tflite files",
         ) from error
     return float_network(model, str(path))
 
