@@ -20,10 +20,11 @@ from experiments.common.paths import checkpoint
 from experiments.common.programs import BOARD, measure_anywhere, open_cached
 from experiments.importing import LEDGER
 from experiments.importing.wanted import (
-    FOLD_SEEDS,
     FOLDS,
-    LARGEST_RATES,
-    LIMITED,
+    LARGEST_FRESH,
+    LARGEST_OWN,
+    LIMITED_FRESH,
+    LIMITED_OWN,
     RATES,
     RESOLUTIONS,
     RESOLVED_MODEL,
@@ -105,25 +106,26 @@ def measure_rates(ledger: Ledger, only: str) -> None:
     _run(ledger, "rates", jobs)
 
 
-def _cross_validated(one: Tuning, rate: float) -> tuple[str, list[Row]]:
+def _cross_validated(one: Tuning, rate: float, seeds: int) -> tuple[str, list[Row]]:
     spec = input_spec(load_model(str(one.path), 2))
     parts = folds(load_dataset(one.data, spec, test_limit=0), FOLDS, 0)
     rows: list[Row] = []
     with open_cached(_program(one, len(parts[0].class_names))) as device:
         for part in parts:
-            for seed in FOLD_SEEDS:
+            for seed in range(seeds):
                 result = train(device, part, TrainingOptions(one.epochs, rate, seed=seed))
                 rows.append({"rate": rate, "accuracy": round(result.after.accuracy, 6)})
     return f"{one.name} | {rate:g}", rows
 
 
 def measure_largest(ledger: Ledger, only: str) -> None:
-    """Networks with a trained head at larger and larger rates, by cross-validation."""
+    """Networks at larger and larger rates, by cross-validation."""
     jobs = (
-        delayed(_cross_validated)(one, rate)
-        for one in LIMITED
+        delayed(_cross_validated)(one, rate, seeds)
+        for several, rates in ((LIMITED_OWN, LARGEST_OWN), (LIMITED_FRESH, LARGEST_FRESH))
+        for one in several
         if only in one.name
-        for rate in LARGEST_RATES
+        for rate, seeds in rates.items()
         if f"{one.name} | {rate:g}" not in ledger.get("largest", {})
     )
     _run(ledger, "largest", jobs)

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from statistics import mean
 
 from experiments.common.ledgers import Ledger, Row
 from experiments.common.markdown import table
-from experiments.importing.wanted import LARGEST_RATES, LIMITED, RATES, RESOLUTIONS, TUNINGS
+from experiments.importing.wanted import (
+    LARGEST_FRESH,
+    LARGEST_OWN,
+    LIMITED_FRESH,
+    LIMITED_OWN,
+    RATES,
+    RESOLUTIONS,
+    TUNINGS,
+    Tuning,
+)
 
 
 def _mean(rows: list[Row], what: str = "accuracy") -> float:
@@ -46,22 +56,26 @@ def rates(ledger: Ledger) -> str:
 
 def largest_rates(ledger: Ledger) -> str:
     """Accuracy by cross-validation at each rate, from a trained head on."""
+    return _cross_validated(ledger, LIMITED_OWN, LARGEST_OWN)
+
+
+def largest_fresh_rates(ledger: Ledger) -> str:
+    """The same with a new last layer."""
+    return _cross_validated(ledger, LIMITED_FRESH, LARGEST_FRESH)
+
+
+def _cross_validated(ledger: Ledger, several: Sequence[Tuning], rates: Iterable[float]) -> str:
+    columns = [f"{rate:g}" for rate in rates]
+    found = {
+        one.name: [_mean(ledger["largest"][f"{one.name} | {column}"]) for column in columns]
+        for one in several
+    }
+    found["mean"] = [mean(column) for column in zip(*found.values(), strict=True)]
     rows = [
-        [
-            one.name,
-            *(
-                f"{_mean(ledger['largest'][f'{one.name} | {rate:g}']):.1f}"
-                for rate in LARGEST_RATES
-            ),
-        ]
-        for one in LIMITED
+        [name, *(f"{accuracy:.1f}" for accuracy in accuracies)]
+        for name, accuracies in found.items()
     ]
-    columns = (
-        mean(_mean(ledger["largest"][f"{one.name} | {rate:g}"]) for one in LIMITED)
-        for rate in LARGEST_RATES
-    )
-    rows.append(["mean", *(f"{accuracy:.1f}" for accuracy in columns)])
-    return table(["network", *(f"{rate:g}" for rate in LARGEST_RATES)], rows)
+    return table(["network", *columns], rows)
 
 
 def resolutions(ledger: Ledger) -> str:
@@ -85,5 +99,6 @@ TABLES = {
     "tuning": tuning,
     "foreign_rates": rates,
     "largest_rates": largest_rates,
+    "largest_fresh_rates": largest_fresh_rates,
     "resolutions": resolutions,
 }
