@@ -319,6 +319,11 @@ def test_what_is_no_model_is_told_apart(kilograd, tmp_path):
     folder = tmp_path / "net.tflite"
     folder.mkdir()
     kilograd("inspect", folder).refused("net.tflite: this is a folder, not a model file")
+    keras = tmp_path / "net.keras"
+    keras.write_bytes(b"")
+    kilograd("inspect", keras).refused(
+        "net.keras: this is a Keras model", "convert it to a .tflite"
+    )
     kilograd("inspect", "mcunet-5fsp").refused(
         "mcunet-5fsp: this is neither a model file nor a known model",
         "known models are kilograd-48, kilograd-kws, kilograd-motion, mcunet-5fps, mbv2-w0.35",
