@@ -10,9 +10,9 @@ from experiments.common.paths import SHARED, data_file
 #: Rates that the default is compared with; each is a little more than three times the last.
 RATES = (0.0005, 0.0015, 0.005, 0.015, 0.05)
 SEEDS = (0, 1, 2)
-#: Largest rates from a trained head on, and with a new last layer, compared by cross-validation in
-#: so many parts -> with how many seeds each.
+#: Parts of a cross-validation.
 FOLDS = 4
+#: Largest rates from a trained head on, and with a new last layer -> seeds of each in every part.
 LARGEST_OWN = {0.005: 4, 0.01: 4, 0.015: 12, 0.02: 12, 0.03: 12, 0.04: 4, 0.05: 4}
 LARGEST_FRESH = {0.01: 4, 0.02: 4, 0.03: 4, 0.05: 4}
 
@@ -66,7 +66,9 @@ TUNINGS = (
     Tuning("vww_96, five flowers", _VWW, "flowers5_128", "last:14", 2, has_own_head=False),
 )
 
-#: Packs that the largest rates were chosen on: of people, and of flowers for new last layers.
+#: What largest rates are compared on: two networks, packs of people and, for new last layers, of
+#: flowers, each with its passes.
+_NETWORKS = (("vww_96", _VWW), ("person_detect", _PERSON))
 _PEOPLE = (
     ("person_scene", _SCENES, 6),
     ("coco_vww_mini", "coco_vww_mini_128", 6),
@@ -77,15 +79,16 @@ _FLOWERS = ("flowers5", "flowers5_128", 2)
 #: Networks whose default rate the largest one from a trained head on decides.
 LIMITED_OWN = tuple(
     Tuning(f"{name}, {pack}", file, data, "last:6", epochs, has_own_head=True)
-    for name, file in (("vww_96", _VWW), ("person_detect", _PERSON))
+    for name, file in _NETWORKS
     for pack, data, epochs in _PEOPLE
 )
 #: The same with a new last layer.
 LIMITED_FRESH = tuple(
     Tuning(f"{name}, fresh head, {pack}", file, data, "last:14", epochs, has_own_head=False)
-    for name, file in (("vww_96", _VWW), ("person_detect", _PERSON))
+    for name, file in _NETWORKS
     for pack, data, epochs in (*_PEOPLE, _FLOWERS)
 )
+
 #: Extents at which MCUNet is measured.
 RESOLUTIONS = (96, 128, 160, 192)
 RESOLVED_MODEL, RESOLVED_SCHEME, RESOLVED_PACK = "mcunet-5fps", "49kb", "flowers17"

@@ -39,7 +39,11 @@ def test_a_tflite_file_may_be_called_anything(tmp_path, name):
         ("net.PTH", b"", "give the module itself to kilograd.from_torch, or export it to a float"),
         ("net.safetensors", b"", "this is a PyTorch file"),
         ("net.mlmodel", b"", "this is a Core ML model; export the network"),
-        ("net.bin", b"", "this is no model file that kilograd knows; it reads int8 networks from"),
+        (
+            "net.bin",
+            b"",
+            "this is no model file that kilograd knows; kilograd reads int8 networks from",
+        ),
         ("photo.jpg", b"\xff\xd8\xff", "from the C arrays that .tflite files become"),
     ],
 )

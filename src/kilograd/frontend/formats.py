@@ -11,34 +11,30 @@ from kilograd.frontend.checkpoint import read_checkpoint
 from kilograd.frontend.lowering import lower
 from kilograd.frontend.mcunet import build_graph
 from kilograd.frontend.native import load_native
+from kilograd.frontend.network import Network
 from kilograd.frontend.onnx import read_onnx
 from kilograd.frontend.tflite import FULL_INTEGER, is_tflite, read_c_array, read_tflite
 from kilograd.ir import Graph
 
-
-def _tflite(path: Path, classes: int | None) -> Graph:
-    return lower(read_tflite(path), str(path), classes)
-
-
-def _c_array(path: Path, classes: int | None) -> Graph:
-    return lower(read_c_array(path), str(path), classes)
+#: Makes a forward graph of a file; the number is of the classes of a fresh head.
+_Frontend = Callable[[Path, int | None], Graph]
 
 
-def _onnx(path: Path, classes: int | None) -> Graph:
-    return lower(read_onnx(path), str(path), classes)
+def _lowered(read: Callable[[Path], Network]) -> _Frontend:
+    return lambda path, classes: lower(read(path), str(path), classes)
 
 
 def _checkpoint(path: Path, classes: int | None) -> Graph:
     return build_graph(read_checkpoint(path), classes)
 
 
-#: How the files end that are read -> what makes a forward graph of one.
-FORMATS: Mapping[str, Callable[[Path, int | None], Graph]] = {
-    ".tflite": _tflite,
-    ".onnx": _onnx,
+#: How the names of the files end that are read -> what reads one.
+FORMATS: Mapping[str, _Frontend] = {
+    ".tflite": _lowered(read_tflite),
+    ".onnx": _lowered(read_onnx),
     ".npz": load_native,
     ".pkl": _checkpoint,
-    **dict.fromkeys((".c", ".cc", ".cpp", ".cxx", ".h", ".hpp", ".ino"), _c_array),
+    **dict.fromkeys((".c", ".cc", ".cpp", ".cxx", ".h", ".hpp", ".ino"), _lowered(read_c_array)),
 }
 
 
@@ -101,25 +97,23 @@ def _format_of(path: Path) -> str:
     beginning = _beginning(path)
     if is_tflite(beginning):
         return ".tflite"
-    for one in _FOREIGN:
-        if suffix in one.suffixes or (one.beginning and beginning.startswith(one.beginning)):
-            raise _foreign(one, path)
+    if foreign := _foreign(path, beginning):
+        raise foreign
     if beginning.startswith(_ZIP):
         return ".pkl"
     raise ModelError(
         "this is no model file that kilograd knows",
         where=str(path),
-        hint="it reads int8 networks from .tflite and .onnx files, from the C arrays that .tflite "
-        "files become for firmwares, from .npz files of its own, and published .pkl checkpoints",
+        hint="kilograd reads int8 networks from .tflite and .onnx files, from the C arrays that "
+        ".tflite files become for firmwares, from .npz files of its own, and published "
+        ".pkl checkpoints",
     )
 
 
 def folder_error(path: Path) -> ModelError:
     """What is wrong with a folder in a model file's place."""
-    suffix = path.suffix.lower()
-    for one in _FOREIGN:
-        if suffix in one.suffixes:
-            return _foreign(one, path)
+    if foreign := _foreign(path):
+        return foreign
     if (path / _SAVED_MODEL).is_file():
         return ModelError(
             "this folder is a SavedModel of TensorFlow", where=str(path), hint=_CONVERTED
@@ -129,8 +123,13 @@ def folder_error(path: Path) -> ModelError:
     )
 
 
-def _foreign(one: _Foreign, path: Path) -> ModelError:
-    return ModelError(f"this is {one.name}", where=str(path), hint=one.way_out)
+def _foreign(path: Path, beginning: bytes = b"") -> ModelError | None:
+    """What is said of a format that is not read; None where it is none that is known."""
+    for one in _FOREIGN:
+        is_named = path.suffix.lower() in one.suffixes
+        if is_named or (one.beginning and beginning.startswith(one.beginning)):
+            return ModelError(f"this is {one.name}", where=str(path), hint=one.way_out)
+    return None
 
 
 def _beginning(path: Path) -> bytes:

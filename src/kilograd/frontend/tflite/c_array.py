@@ -13,7 +13,7 @@ from kilograd.errors import ModelError
 from kilograd.frontend.content import read_content
 from kilograd.frontend.tflite.identifier import is_tflite
 
-#: Largest source, at six characters a byte of a network of a few megabytes.
+#: Largest source; at six characters a byte, that of a network of ten megabytes.
 _MAX_BYTES = 64 * 1024**2
 
 # Each takes time in proportion to the source, whatever is in it.
@@ -38,27 +38,28 @@ def tflite_of(path: Path) -> bytes:
     source = _COMMENT.sub(b" ", read_content(path, _MAX_BYTES))
     arrays = ((name.decode(), _elements(text)) for name, text in _ARRAY.findall(source))
     found = [(name, one) for name, one in arrays if is_tflite(_bytes(one[:_FIRST]) or b"")]
-    if len(found) > 1:
+    if not found:
         raise ModelError(
-            f"there are {len(found)} networks in this source: "
-            f"{', '.join(name for name, _ in found)}",
+            "no array of bytes in this source holds a .tflite file",
+            where=str(path),
+            hint="a header often only declares the array: name the source that holds its bytes",
+        )
+    if len(found) > 1:
+        names = ", ".join(name for name, _ in found)
+        raise ModelError(
+            f"there are {len(found)} networks in this source: {names}",
             where=str(path),
             hint="leave one array in a copy of it, or name the .tflite file",
         )
-    for name, elements in found:
-        content = _bytes(elements)
-        if content is None:
-            raise ModelError(
-                f"the array {name} begins as a .tflite file, and has an element that is no byte",
-                where=str(path),
-                hint="make the array again from the .tflite file, or name that file",
-            )
-        return content
-    raise ModelError(
-        "no array of bytes in this source holds a .tflite file",
-        where=str(path),
-        hint="a header often only declares the array: name the source that holds its bytes",
-    )
+    ((name, elements),) = found
+    content = _bytes(elements)
+    if content is None:
+        raise ModelError(
+            f"the array {name} begins as a .tflite file, and has an element that is no byte",
+            where=str(path),
+            hint="make the array again from the .tflite file, or name that file",
+        )
+    return content
 
 
 def _elements(initializer: bytes) -> list[bytes]:
