@@ -287,6 +287,13 @@ def clipped(low=0.0, high=6.0):
     return make
 
 
+def clamped(operator, zero, *bounds):
+    """To a range that quantization does not leave."""
+    draft = Draft()
+    bounds = [draft.constant(f"bound{n}", np.float32(bound)) for n, bound in enumerate(bounds)]
+    return ended(draft, draft.activate(draft.conv("sample_q", 4), operator, bounds, 0.05, zero))
+
+
 def passed_on():
     """Identity and Dropout, and constants that are nodes."""
     draft = Draft()
@@ -359,5 +366,8 @@ DRAFTS = {
     "weights in float": weights_in_float,
     "clipped": clipped(),
     "clipped by other numbers": clipped(-1.0, 6.3),
+    "clipped to less": lambda: clamped("Clip", -10, 0, 4),
+    "clipped on both sides": lambda: clamped("Clip", 3, -1.5, 2.25),
+    "relu of another zero point": lambda: clamped("Relu", -20),
     "passed on": passed_on,
 }

@@ -10,7 +10,6 @@ from onnx_files import Draft, small_network
 from kilograd.errors import ModelError
 from kilograd.frontend.open import load_model
 
-QUANTIZE = "hint: quantize"
 SIMPLIFY = "hint: let quant_pre_process simplify the network before it is quantized"
 
 
@@ -111,14 +110,6 @@ def second_input(draft):
 
 def open_extent(draft):
     draft.inputs[0].type.tensor_type.shape.dim[2].dim_param = "height"
-
-
-def activation(operator, zero, *bounds):
-    def append(draft):
-        more = [draft.constant(f"bound{i}", np.float32(b)) for i, b in enumerate(bounds)]
-        return draft.activate(draft.conv("sample_q", 4), operator, more, 0.05, zero)
-
-    return ending(append)
 
 
 def of_map(operator, shape=None, more=(), **attributes):
@@ -264,14 +255,6 @@ REFUSED = {
     ),
     "unknown": (of_map("Sinh"), ["kilograd has no such operator"]),
     "domain": (of_map("FusedConv", domain="com.microsoft"), ["(com.microsoft.FusedConv, "]),
-    "relu that the zero point does not make": (
-        activation("Relu", 0),
-        ["layer 1 (Conv, layer_1): its activation relu leaves 0 to 127 of int8", QUANTIZE],
-    ),
-    "clip that nothing makes": (
-        activation("Clip", -128, 0, 4),
-        ["layer 1 (Conv, layer_1): kilograd has no activation Clip(0, 4)"],
-    ),
     "slopes of rows": (
         of_map("PRelu", more=[np.ones((1, 8, 1), np.float32)]),
         ["it has for its slopes a constant of the shape [1, 8, 1], and kilograd has one number"],

@@ -163,7 +163,8 @@ def test_what_is_not_channels_alone_is_refused(tmp_path):
     alone = "what it takes is not a constant part of the channels, and nothing else"
     draft, x = begun()
     ended(draft, draft.conv(taken(draft, x, (0, 1, 0, 2), (1, 5, 5, 7)), (1, 5, 5), 4))
-    assert f"layer 1 (SLICE, layer1): {alone}" in refusal(draft, tmp_path)
+    text = "layer 1 (SLICE, layer1): kilograd has cropping of height and width only"
+    assert text in refusal(draft, tmp_path)
     draft, x = begun()
     x = strided(draft, x, (0, 0, 0, 0), (1, 6, 5, 12), (1, 6, 5, 6), strides=(1, 1, 1, 2))
     ended(draft, draft.conv(x, (1, 6, 5), 4))

@@ -121,6 +121,12 @@ def test_what_becomes_of_functions(tmp_path):
     assert (lookup.name, lookup.operator) == ("layer1", "lookup")
     assert lookup.attributes.function == Function("leaky_relu", (0.25,))
     assert lookup.attributes.output == Quantization((float32(0.1),), 3)
+    path = of_function("GELU", Approximate=True, scale=0.04, zero=-100).write(tmp_path / "g.tflite")
+    (lookup, *_) = nodes(path)
+    given = load_model(str(path)).type_of(lookup.inputs[0]).quantized()
+    assert lookup.attributes.function == Function("gelu_tanh")
+    table = rounded_table(Function("gelu_tanh"), given, lookup.attributes.output)
+    assert lookup.attributes.table == table
     path = gate_at_both_ends().write(tmp_path / "net.tflite")
     assert [node.operator for node in nodes(path)] == ["lookup", "reshape", "dense"]
 
@@ -249,8 +255,8 @@ REFUSED = {
         "layer 0 (LEAKY_RELU, layer0): its framework does not compute it with these scales",
     ),
     "function that is not there": (
-        lambda d: function(d, "GELU", 0),
-        "layer 0 (GELU, layer0): kilograd has no such operator",
+        lambda d: function(d, "FLOOR", 0),
+        "layer 0 (FLOOR, layer0): kilograd has no such operator",
     ),
     "one factor for each row": (spread_over_rows, "cannot multiply (6, 6, 4) by (6, 1, 4)"),
     "one factor for each position": (spread_over_channels, "cannot multiply (6, 6, 4) by (6, 6, 1"),

@@ -11,7 +11,11 @@ GATE, SIGNED_GATE = {"scale": 1 / 256, "zero": -128}, {"scale": 1 / 128, "zero":
 FUNCTIONS = ("LOGISTIC", "TANH", "HARD_SWISH", "LEAKY_RELU", "ELU", "ABS")
 
 #: Table of options, by operator.
-_OPTIONS = {"LEAKY_RELU": "LeakyReluOptions", "HARD_SWISH": "HardSwishOptions"}
+_OPTIONS = {
+    "LEAKY_RELU": "LeakyReluOptions",
+    "HARD_SWISH": "HardSwishOptions",
+    "GELU": "GeluOptions",
+}
 
 
 def function(draft, operator, x, **options):

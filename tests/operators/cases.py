@@ -236,7 +236,7 @@ def _random_product(rng, name):
 
 def _random_function(rng, known):
     shape = tuple(int(n) for n in rng.integers(1, 7, 3))
-    numbers = tuple(float(n) for n in rng.uniform(0.1, 1.5, FUNCTIONS[known].parameters))
+    numbers = tuple(sorted(rng.uniform(0.1, 1.5, FUNCTIONS[known].parameters).tolist()))
     function = Function(known, numbers)
     clamped = 1.0
     while clamped > 0.5:

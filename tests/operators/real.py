@@ -64,6 +64,7 @@ FUNCTIONS = {
     "elu": lambda x, alpha: np.maximum(x, 0) + alpha * (np.exp(np.minimum(x, 0)) - 1),
     "hard_sigmoid": lambda x, alpha, beta: np.minimum(np.maximum(alpha * x + beta, 0), 1),
     "absolute": lambda x: np.maximum(x, -x),
+    "clip": lambda x, low, high: np.minimum(np.maximum(x, low), high),
     "linear": lambda x, factor, offset: factor * x + offset,
     "negative_part": lambda x: (x - np.maximum(x, -x)) / 2,
     "softplus": lambda x: np.log(1 + np.exp(x)),

@@ -8,12 +8,14 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from kilograd.frontend.lowering.quantization import INT8_RANGE, clamp_function
 from kilograd.frontend.lowering.reading import LayerReader, quantization_of
 from kilograd.frontend.network import Layer, Tabulated
 from kilograd.ir import DType, Node, Quantization, TensorType
 from kilograd.ops import REGISTRY
 from kilograd.ops.add.op import AddAttributes
 from kilograd.ops.lookup.functions import Function
+from kilograd.ops.lookup.op import LookupAttributes
 from kilograd.ops.lookup.tables import INPUTS
 from kilograd.ops.multiply.op import MultiplyAttributes
 from kilograd.ops.offset import OffsetAttributes, difference_table, offset_terms
@@ -174,6 +176,54 @@ class ElementwiseBuilder(LayerReader):
             raise self._refuser.network(f"the layer behind {x}: {error}") from error
         return tuple(int(entry) for entry in made.ravel())
 
+    def _bounded(self, number: int, layer: Layer) -> str:
+        """The smaller or the larger of each element and a constant number, as they are stored."""
+        found, which = self._constant(number, layer), layer.operator
+        leaky = self._leaky(number, layer) if found is None and which == "larger" else None
+        if leaky is not None:
+            return leaky
+        if found is None or found[1].size > 1:
+            raise self._refuser.layer(
+                number,
+                f"it takes the {which} of two maps' elements, and kilograd takes that of an "
+                "element and one constant number",
+            )
+        place, constant, given = found
+        x, output = self._read(number, layer, 1 - place), self._quantization(number)
+        if not self._builder.type_of(x).quantized() == given == output:
+            raise self._refuser.layer(
+                number, "its constant or its result has another scale or zero point than its map"
+            )
+        bound = int(constant.ravel()[0])
+        kept = (-128, bound) if which == "smaller" else (bound, 127)
+        low, high = (output.scale * (end - output.zero_point) for end in kept)
+        table = tuple(int(entry) for entry in np.clip(INPUTS, *kept))
+        return self._builder.lookup(
+            self._name(number), x, Function("clip", (low, high)), output, table
+        )
+
+    def _leaky(self, number: int, layer: Layer) -> str | None:
+        """The larger of an element and a share of it: a leaky ReLU, by the table of the share."""
+        a, b = (self._read(number, layer, place) for place in (0, 1))
+        output = self._quantization(number)
+        for x, share in ((a, b), (b, a)):
+            node = self._builder.producer(share)
+            if (
+                node is None
+                or node.inputs != (x,)
+                or not isinstance(node.attributes, LookupAttributes)
+            ):
+                continue
+            known, given = node.attributes.function, self._builder.type_of(x).quantized()
+            is_share = (
+                known.name == "linear" and 0 < known.parameters[0] < 1 and not known.parameters[1]
+            )
+            if is_share and given == node.attributes.output == output:
+                table = tuple(np.maximum(INPUTS, node.attributes.table).tolist())
+                function = Function("leaky_relu", known.parameters[:1])
+                return self._builder.lookup(self._name(number), x, function, output, table)
+        return None
+
     def _lookup(self, number: int, layer: Layer) -> str:
         """A function of one number, by the table of the format's framework if it has its own."""
         x = self._read(number, layer)
@@ -241,10 +291,23 @@ class ElementwiseBuilder(LayerReader):
         return self._builder.requantize(self._name(number), x, self._quantization(number))
 
     def _activation(self, number: int, layer: Layer) -> str:
-        """The clamp to the range of its result."""
+        """A change of scale; a clamp to less than all of int8 follows."""
         if layer.options.get("keeps_scale"):
             self._check_same_scale(number, layer)
+            if self._kept(number) != INT8_RANGE:
+                return self._read(number, layer)
         return self._requantize(number, layer)
+
+    def _clamped(self, number: int, x: str) -> str:
+        """A result as its activation leaves it: as it is, where that is all of int8."""
+        kept = self._kept(number)
+        if kept == INT8_RANGE:
+            return x
+        activation = self._network.layers[number].activation
+        name = self._names.choose(f"{x}_{activation}", activation)
+        table = tuple(int(entry) for entry in np.clip(INPUTS, *kept))
+        output = self._builder.type_of(x).quantized()
+        return self._builder.lookup(name, x, clamp_function(activation), output, table)
 
 
 def _everywhere(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from kilograd.frontend.lowering.dimensions import reordered
 from kilograd.frontend.lowering.refusals import Refuser
 from kilograd.frontend.network import Layer, Network, Tensor
 
-#: A sample is given in int8 and in the shape that the first layer reads.
-_BEFORE = frozenset({"quantize", "reshape"})
+#: A sample is given in int8, and in the size and shape that the first layer reads.
+_BEFORE = frozenset({"quantize", "reshape", "resize"})
 
 #: A prediction is the largest logit, and the loss has a softmax of its own.
 _BEHIND = frozenset(
@@ -72,9 +73,21 @@ def _sample(network: Network) -> int:
     while sample not in seen:
         seen.add(sample)
         reading = readers.get(sample, [])
-        if len(reading) == 1 and reading[0].operator in _BEFORE and reading[0].outputs:
+        if len(reading) == 1 and reading[0].outputs and _is_before(network, reading[0], sample):
             sample = reading[0].outputs[0]
     return sample
+
+
+def _is_before(network: Network, layer: Layer, sample: int) -> bool:
+    """Whether a layer does to a sample what is done before a network reads it."""
+    if layer.operator != "transpose":
+        return layer.operator in _BEFORE
+    order, rank = layer.options.get("order"), len(network.tensors[sample].shape)
+    return (
+        rank > 1
+        and isinstance(order, tuple)
+        and reordered(tuple(range(rank - 1)), order) is not None
+    )
 
 
 def is_trivial_transpose(tensor: Tensor) -> bool:

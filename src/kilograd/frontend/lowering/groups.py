@@ -9,7 +9,7 @@ from kilograd.frontend.builder import Parameters
 
 #: A copy's weight, as a whole number and its scale: their product is 1, so that a copy has the
 #: bytes of its original, and a step of the weight is as small as in other layers.
-_COPY, _COPY_SCALE = 64, 1 / 64
+COPY, COPY_SCALE = 64, 1 / 64
 
 
 def groups_of(weight: NDArray[np.int8], channels: int) -> int | None:
@@ -37,5 +37,5 @@ def copies(channels: int, each: int) -> Parameters:
     """A pointwise layer that makes ``each`` channels of every one, all with its bytes."""
     outputs = channels * each
     weight = np.zeros((outputs, channels), np.int8)
-    weight[np.arange(outputs), np.arange(outputs) // each] = _COPY
-    return Parameters(weight, np.zeros(outputs, np.int32), np.full(outputs, _COPY_SCALE))
+    weight[np.arange(outputs), np.arange(outputs) // each] = COPY
+    return Parameters(weight, np.zeros(outputs, np.int32), np.full(outputs, COPY_SCALE))

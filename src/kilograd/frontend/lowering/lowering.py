@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from kilograd.errors import ModelError
 from kilograd.frontend.builder import GraphBuilder
+from kilograd.frontend.lowering.borders import MOST_EXTENT, BorderBuilder
 from kilograd.frontend.lowering.channels import ChannelBuilder
-from kilograd.frontend.lowering.dimensions import Dimensions, reordered, usual
+from kilograd.frontend.lowering.dimensions import reordered
 from kilograd.frontend.lowering.elementwise import ElementwiseBuilder
 from kilograd.frontend.lowering.ends import find_ends, is_trivial_transpose
 from kilograd.frontend.lowering.groups import copies, groups_of, spread
@@ -23,7 +24,7 @@ from kilograd.frontend.lowering.windows import (
     NO_PADS,
     convolution_window,
     pool_window,
-    sum_of_pads,
+    takes_in,
 )
 from kilograd.frontend.network import Layer, Network
 from kilograd.ir import Graph, Quantization
@@ -32,9 +33,6 @@ from kilograd.ops.pool.window import PoolWindow
 
 #: Batch, height, width, channels.
 _MAP_RANK = 4
-
-#: Largest extent of a map, to refuse what no device can hold before it is built.
-_MAX_EXTENT = 65536
 
 
 def lower(network: Network, where: str, classes: int | None = None) -> Graph:
@@ -51,7 +49,7 @@ def lower(network: Network, where: str, classes: int | None = None) -> Graph:
     return Lowering(network, where).graph(classes)
 
 
-class Lowering(HeadBuilder, ElementwiseBuilder, ChannelBuilder):
+class Lowering(HeadBuilder, ElementwiseBuilder, ChannelBuilder, BorderBuilder):
     """Builds the graph of one network."""
 
     def __init__(self, network: Network, where: str) -> None:
@@ -66,6 +64,8 @@ class Lowering(HeadBuilder, ElementwiseBuilder, ChannelBuilder):
             "lookup": self._lookup,
             "logistic": self._lookup,
             "prelu": self._prelu,
+            "smaller": self._bounded,
+            "larger": self._bounded,
             "concatenate": self._concatenate,
             "channel_slice": self._channel_slice,
             "channel_shuffle": self._channel_shuffle,
@@ -78,6 +78,7 @@ class Lowering(HeadBuilder, ElementwiseBuilder, ChannelBuilder):
             "reshape": self._reshape,
             "transpose": self._transpose,
             "pad": self._pad,
+            "crop": self._crop,
         }
 
     def graph(self, classes: int | None) -> Graph:
@@ -122,10 +123,10 @@ class Lowering(HeadBuilder, ElementwiseBuilder, ChannelBuilder):
                 "convert the network with a batch of 1",
             )
         sizes = (*(1,) * (4 - len(shape)), *shape[1:])
-        if not 1 <= min(sizes) <= max(sizes) <= _MAX_EXTENT:
+        if not 1 <= min(sizes) <= max(sizes) <= MOST_EXTENT:
             raise self._refuser.network(
                 f"the network's input has the shape {list(shape)}, and each extent must lie "
-                f"between 1 and {_MAX_EXTENT}"
+                f"between 1 and {MOST_EXTENT}"
             )
         height, width, channels = sizes
         return height, width, channels
@@ -144,15 +145,19 @@ class Lowering(HeadBuilder, ElementwiseBuilder, ChannelBuilder):
         output = layer.outputs[0]
         if output in self.values or self._network.tensors[output].data is not None:
             raise self._refuser.layer(number, "its result is an input or a constant")
-        self._check_activation(number)
-        value = self._builders[layer.operator](number, layer)
-        self.values[output] = value
+        self._kept(number)  # refuses what is no clamp
+        self.values[output] = self._clamped(number, self._builders[layer.operator](number, layer))
         self._check_shape(number)
 
-    def _window(self, number: int, layer: Layer, x: str, taps: tuple[int, int]) -> Window:
-        before = self.pads.get(layer.inputs[0], NO_PADS)
-        shape = self._builder.type_of(x).shape
-        return convolution_window(self._refuser, number, layer, taps, before, shape)
+    def _window(self, number: int, layer: Layer, taps: tuple[int, int]) -> tuple[str, Window]:
+        """A window, and the map that it slides over, without padding that the window takes in."""
+        (tensor, *_) = layer.inputs
+        if not takes_in(layer, taps, self.pads.get(tensor, NO_PADS)):
+            self._settle_border(tensor)
+        before = self.pads.get(tensor, NO_PADS)
+        shape = self._shape(tensor)
+        window = convolution_window(self._refuser, number, layer, taps, before, shape)
+        return self.values[tensor], window
 
     def _conv(self, number: int, layer: Layer) -> str:
         x = self._read_map(number, layer, pads=True)
@@ -166,11 +171,11 @@ class Lowering(HeadBuilder, ElementwiseBuilder, ChannelBuilder):
                 f"{channels}",
             )
         if groups == channels > 1:
-            return self._filtered(number, layer, x, np.moveaxis(weight[..., 0], 0, 2), 0)
+            return self._filtered(number, layer, np.moveaxis(weight[..., 0], 0, 2), 0)
         if groups > 1:
             self._parameters.count(number, (groups - 1) * weight.size)
             weight = spread(weight, channels)
-        window = self._window(number, layer, x, weight.shape[1:3])
+        x, window = self._window(number, layer, weight.shape[1:3])
         output = self._quantization(number)
         if window == Window(1, 1):
             p = self._parameters.read(number, weight.reshape(len(weight), -1), 0)
@@ -189,18 +194,16 @@ class Lowering(HeadBuilder, ElementwiseBuilder, ChannelBuilder):
                 "same number of each",
             )
         if channels > 1 or outputs == 1:
-            return self._filtered(number, layer, x, weight[0], 3)
+            return self._filtered(number, layer, weight[0], 3)
         # Filters on one channel are an ordinary convolution.
-        window = self._window(number, layer, x, weight.shape[1:3])
+        x, window = self._window(number, layer, weight.shape[1:3])
         p = self._parameters.read(number, np.transpose(weight, (3, 1, 2, 0)), 3)
         return self._builder.conv(self._name(number), x, p, window, self._quantization(number))
 
-    def _filtered(
-        self, number: int, layer: Layer, x: str, weight: NDArray[np.int8], axis: int
-    ) -> str:
+    def _filtered(self, number: int, layer: Layer, weight: NDArray[np.int8], axis: int) -> str:
         """Each channel by filters of its own, [height, width, outputs], from copies of it."""
+        x, window = self._window(number, layer, weight.shape[:2])
         outputs, channels = weight.shape[2], self._builder.type_of(x).shape[2]
-        window = self._window(number, layer, x, weight.shape[:2])
         name = self._name(number)
         if outputs > channels:
             self._parameters.count(number, outputs * channels)
@@ -246,7 +249,9 @@ class Lowering(HeadBuilder, ElementwiseBuilder, ChannelBuilder):
 
     def _max_pool(self, number: int, layer: Layer) -> str:
         # Around a map without negative numbers, zeros are never the largest.
-        x = self._read_map(number, layer, pads=self._tensor(layer).zero_point == -128)  # noqa: PLR2004 - int8
+        before = self.pads.get(layer.inputs[0], NO_PADS)
+        takes_padding_in = self._tensor(layer).zero_point == -128 and min(before) >= 0  # noqa: PLR2004 - int8
+        x = self._read_map(number, layer, pads=takes_padding_in)
         self._check_same_scale(number, layer)
         before = self.pads.get(layer.inputs[0], NO_PADS)
         window = pool_window(self._refuser, number, layer, before)
@@ -292,16 +297,15 @@ class Lowering(HeadBuilder, ElementwiseBuilder, ChannelBuilder):
         self._hold(number, tuple(axis for axis in dimensions if has_all or axis not in over))
         return x, spread
 
-    def _hold(self, number: int, dimensions: Dimensions) -> None:
-        """Note the dimensions of a result."""
-        if dimensions != usual(len(self._result(number).shape)):
-            self.dimensions[self._network.layers[number].outputs[0]] = dimensions
-
     def _reshape(self, number: int, layer: Layer) -> str:
         """Only a map of other extents is a layer; what reads a vector takes the map as it is."""
         self._check_same_scale(number, layer)
-        x = self._read(number, layer, dimensions=True)
-        stated = self._result(number).shape
+        stated, (tensor, *_) = self._result(number).shape, layer.inputs
+        keeps_border = tensor in self.pads and self._is_same_map(tensor, stated)
+        x = self._read(number, layer, pads=keeps_border, dimensions=True)
+        if keeps_border:
+            self.pads[layer.outputs[0]] = self.pads[tensor]
+            return x
         if not self._is_in_order(layer.inputs[0]):
             if math.prod(stated) != max(stated):
                 return self._read(number, layer)  # refuses
@@ -330,22 +334,4 @@ class Lowering(HeadBuilder, ElementwiseBuilder, ChannelBuilder):
         if self._result(number).shape != (1, *(shape[axis] for axis in after)):
             raise self._refuser.reshaped(number, shape, self._result(number).shape)
         self._hold(number, after)
-        return x
-
-    def _pad(self, number: int, layer: Layer) -> str:
-        """The windows of the layers behind take the padding in."""
-        x = self._read_map(number, layer, pads=True)
-        self._check_same_scale(number, layer)
-        pads = layer.options.get("pads")
-        if not isinstance(pads, tuple):
-            raise self._refuser.layer(number, "its padding is not a constant")
-        if len(pads) != 8 or min(pads) < 0:  # noqa: PLR2004 - two for each of four dimensions
-            raise self._refuser.layer(number, f"its padding is {list(pads)}")
-        if any(pads[:2] + pads[6:]):
-            raise self._refuser.layer(number, "kilograd pads height and width only")
-        before = self.pads.get(layer.inputs[0], NO_PADS)
-        both = sum_of_pads(before, pads[2:6])
-        if max(both) > _MAX_EXTENT:
-            raise self._refuser.layer(number, f"its padding is more than {_MAX_EXTENT}")
-        self.pads[layer.outputs[0]] = both
         return x

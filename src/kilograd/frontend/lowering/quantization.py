@@ -9,8 +9,12 @@ from typing import Any
 import numpy as np
 
 from kilograd.ir import Quantization
+from kilograd.ops.lookup.functions import Function
 
 _FLOAT: Any = np.float32
+
+#: What is left by a layer that clamps to nothing less.
+INT8_RANGE = (-128, 127)
 
 #: The lowest and highest value that an activation leaves, in real numbers.
 _REAL_RANGES: Mapping[str, tuple[float, float]] = {
@@ -29,7 +33,7 @@ def int8_range(activation: str, quantization: Quantization) -> tuple[int, int] |
     if activation not in _REAL_RANGES:
         return None
     ends: list[int] = []
-    for real, end in zip(_REAL_RANGES[activation], (-128, 127), strict=True):
+    for real, end in zip(_REAL_RANGES[activation], INT8_RANGE, strict=True):
         if math.isinf(real):
             ends.append(end)
             continue
@@ -37,6 +41,12 @@ def int8_range(activation: str, quantization: Quantization) -> tuple[int, int] |
         rounded = math.copysign(math.floor(abs(quotient) + 0.5), quotient)
         ends.append(min(max(int(rounded) + quantization.zero_point, -128), 127))
     return ends[0], ends[1]
+
+
+def clamp_function(activation: str) -> Function:
+    """A clamp as a function of real numbers."""
+    low, high = _REAL_RANGES[activation]
+    return Function("leaky_relu", (0.0,)) if math.isinf(high) else Function("clip", (low, high))
 
 
 def scale_of_float32_product(x: float, weight: float) -> float:

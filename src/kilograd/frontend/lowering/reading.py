@@ -10,7 +10,7 @@ from kilograd.frontend.lowering.names import LayerNames
 from kilograd.frontend.lowering.parameters import ParameterReader
 from kilograd.frontend.lowering.quantization import int8_range
 from kilograd.frontend.lowering.refusals import Refuser
-from kilograd.frontend.lowering.windows import NO_PADS, Pads, padded
+from kilograd.frontend.lowering.windows import NO_PADS, Pads, border_copy, padded
 from kilograd.frontend.network import Layer, Network, Tensor
 from kilograd.ir import Quantization
 
@@ -68,19 +68,13 @@ class LayerReader:
             )
         return found
 
-    def _check_activation(self, number: int) -> None:
-        """Refuse an activation that leaves less than all of int8: there is no other clamp."""
+    def _kept(self, number: int) -> tuple[int, int]:
+        """What a layer's activation leaves of int8."""
         activation = self._network.layers[number].activation
         kept = int8_range(activation, self._quantization(number))
         if kept is None:
             raise self._refuser.layer(number, f"kilograd has no activation {activation}")
-        if kept != (-128, 127):
-            raise self._refuser.layer(
-                number,
-                f"its activation {activation} leaves {kept[0]} to {kept[1]} of int8, and "
-                "kilograd's layers clamp to -128 to 127 only",
-                "quantize the result so that its range is that of the activation",
-            )
+        return kept
 
     def _check_shape(self, number: int) -> None:
         """Refuse a file that says of a result what its layer does not make."""
@@ -119,7 +113,7 @@ class LayerReader:
             number: of the layer.
             layer: the same.
             place: of the input.
-            pads: whether the layer can take padding in.
+            pads: whether the layer can take padding in; for others there is a copy with padding.
             dimensions: whether it can read dimensions in any order.
         """
         tensor = layer.inputs[place] if place < len(layer.inputs) else -1
@@ -127,12 +121,8 @@ class LayerReader:
             raise self._refuser.layer(
                 number, f"its input {place} is neither the sample nor made by a layer before it"
             )
-        if tensor in self.pads and not pads:
-            raise self._refuser.layer(
-                number,
-                "it reads a padded map, and only convolutions can take padding in, or a max pool "
-                "of a map without negative numbers",
-            )
+        if not pads:
+            self._settle_border(tensor)
         if not dimensions and not self._is_in_order(tensor):
             raise self._refuser.layer(
                 number,
@@ -151,6 +141,17 @@ class LayerReader:
             raise self._refuser.reshaped(number, made, self._network.tensors[tensor].shape)
         return value
 
+    def _settle_border(self, tensor: int) -> None:
+        """Make a copy of a map that has its padding, or lacks what is cropped, if it has any."""
+        pads = self.pads.pop(tensor, NO_PADS)
+        if pads == NO_PADS:
+            return
+        x = self.values[tensor]
+        type_ = self._builder.type_of(x)
+        p, window = border_copy(type_.shape[2], pads)
+        name = self._names.choose(f"{x}_border", "border")
+        self.values[tensor] = self._builder.depthwise(name, x, p, window, type_.quantized())
+
     def _is_in_order(self, tensor: int) -> bool:
         """Whether a tensor has its elements as they lie in memory."""
         dimensions = self.dimensions.get(tensor)
@@ -159,6 +160,11 @@ class LayerReader:
     def _dimensions(self, layer: Layer) -> Dimensions:
         """Of its first input."""
         return self.dimensions.get(layer.inputs[0], usual(len(self._tensor(layer).shape)))
+
+    def _hold(self, number: int, dimensions: Dimensions) -> None:
+        """Note the dimensions of a result."""
+        if dimensions != usual(len(self._result(number).shape)):
+            self.dimensions[self._network.layers[number].outputs[0]] = dimensions
 
     def _flattened(self, tensor: int, x: str) -> str:
         """A map as a vector, its elements in row-major order.

@@ -27,6 +27,13 @@ _OPERATORS: Mapping[str, Refusal] = {
     "softmax": Refusal("a softmax can only follow the last layer"),
     "log_softmax": Refusal("a softmax can only follow the last layer"),
     "logistic": Refusal("a sigmoid can only follow the last layer"),
+    "resize": Refusal(
+        "kilograd resizes samples, and no maps within a network",
+    ),
+    "space_to_batch": Refusal(
+        "it takes a map apart, and only where convolutions by single steps follow and the map is "
+        "put together again, they become dilated ones"
+    ),
     "transpose": Refusal(
         "kilograd does not reorder the dimensions of a map",
         "export the network with its channels last",

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
+from kilograd.frontend.builder import Parameters
+from kilograd.frontend.lowering.groups import COPY, COPY_SCALE
 from kilograd.frontend.lowering.refusals import Refuser
 from kilograd.frontend.network import Layer
 from kilograd.ops.common.window import Window
 from kilograd.ops.pool.window import PoolWindow
 from kilograd.ops.spaced import sliding_window
 
-#: Top, bottom, left, right.
+#: Top, bottom, left, right; negative where rows or columns are taken off instead.
 Pads = tuple[int, int, int, int]
 
 NO_PADS: Pads = (0, 0, 0, 0)
@@ -32,6 +36,22 @@ def sum_of_pads(inner: Pads, outer: Sequence[int]) -> Pads:
 def extents(shape: Sequence[int]) -> str:
     """A shape in a message."""
     return "×".join(map(str, shape))
+
+
+def takes_in(layer: Layer, taps: tuple[int, int], before: Pads) -> bool:
+    """Whether a convolution can pad as a layer before it does.
+
+    Args:
+        layer: the convolution.
+        taps: height and width of its window.
+        before: what the layer before it pads the map with.
+    """
+    pads = sum_of_pads(before, layer.numbers("pads"))
+    tall, wide = (
+        (tap - 1) * dilation + 1
+        for tap, dilation in zip(taps, layer.pair("dilations"), strict=True)
+    )
+    return min(before) >= 0 and max(pads[:2]) < tall and max(pads[2:]) < wide
 
 
 def convolution_window(
@@ -81,3 +101,32 @@ def pool_window(refuser: Refuser, number: int, layer: Layer, before: Pads) -> Po
     if max(top, bottom) >= height or max(left, right) >= width:
         raise refuser.padding(number, (height, width), pads)
     return PoolWindow(height, width, *layer.pair("strides"), top, bottom, left, right)
+
+
+def border_copy(channels: int, pads: Pads) -> tuple[Parameters, Window]:
+    """A depthwise layer that puts zero points around a map, or takes rows and columns off it.
+
+    Its window is as large as padding needs, with zeros for all taps but the one that copies.
+
+    Args:
+        channels: of the map.
+        pads: rows above and below, columns before and behind; negative ones are taken off.
+    """
+    (row, rows, top, bottom), (column, columns, left, right) = (
+        _along(pads[0], pads[1]),
+        _along(pads[2], pads[3]),
+    )
+    weight = np.zeros((rows, columns, channels), np.int8)
+    weight[row, column] = COPY
+    parameters = Parameters(weight, np.zeros(channels, np.int32), np.full(channels, COPY_SCALE))
+    return parameters, Window(rows, columns, 1, top, bottom, left, right)
+
+
+def _along(before: int, behind: int) -> tuple[int, int, int, int]:
+    """The tap that copies, the number of taps, and the window's padding before and behind.
+
+    Place i of the result is place i − before of the map, and padding is less than the window.
+    """
+    tap = max(behind, -before, 0)
+    taps = max(tap + before, tap - behind, tap) + 1
+    return tap, taps, before + tap, behind + taps - 1 - tap

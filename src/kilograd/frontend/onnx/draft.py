@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from kilograd.frontend.network import Layer, Option, Tensor
+from kilograd.frontend.network import Layer, Option, Tabulated, Tensor
 from kilograd.frontend.onnx.errors import DamagedError, RefusedError, shown
 from kilograd.frontend.onnx.graph import Node
 from kilograd.frontend.onnx.maps import Map
 from kilograd.frontend.onnx.values import Constant, Dequantized, Pending, Step, Stored, Value
+from kilograd.ops.lookup.functions import Function
 
 #: Clamps that have names in a network.
 _ACTIVATIONS: Mapping[tuple[float, float], str] = {
@@ -199,10 +199,15 @@ class Draft:
                 operator, options = self._mean(step, given[0], result)
             if operator == "concatenate":
                 given = tuple(self._rescaled(number, value, result) for number in given)
-            activation = _activation(value, result) if is_last else "none"
-            made = self.store(result)
-            title = value.file_operator
+            clamp = _clamp(value, result) if is_last else "none"
+            activation = clamp if isinstance(clamp, str) else "none"
+            made, title = self.store(result), value.file_operator
             self.layers.append(Layer(operator, given, (made,), activation, options, title))
+            if isinstance(clamp, Tabulated):
+                given, made = (made,), self.store(result)
+                self.layers.append(
+                    Layer("lookup", given, (made,), "none", {"function": clamp}, title)
+                )
         return Stored(made, value.map)
 
     def _rescaled(self, number: int, value: Pending, result: Tensor) -> int:
@@ -241,14 +246,16 @@ def _only_moves(value: Pending) -> bool:
     return all(step.operator in _MOVING for step in value.steps)
 
 
-def _activation(value: Pending, result: Tensor) -> str:
-    """What a network calls a clamp; none where quantization clamps as much."""
+def _clamp(value: Pending, result: Tensor) -> str | Tabulated:
+    """What a network calls a clamp, none where quantization clamps as much; else a function."""
     known = _ACTIVATIONS.get((value.low, value.high))
     if known is not None:
         return known
-    if len(result.scales) == 1:
-        scale, zero = result.scales[0], result.zero_point
-        low, high = (float(np.rint(end / scale)) + zero for end in (value.low, value.high))
-        if low <= -128 and high >= 127:  # noqa: PLR2004 - int8
-            return "none"
-    return f"Clip({value.low:g}, {value.high:g})"
+    if len(result.scales) != 1 or not result.scales[0] > 0:
+        return "none"  # refused for its scale
+    scale, zero = result.scales[0], result.zero_point
+    ends = [(end - zero) * scale for end in (-128, 127)]
+    low, high = max(value.low, ends[0]), min(value.high, ends[1])
+    if low - ends[0] <= scale / 2 and ends[1] - high <= scale / 2:
+        return "none"
+    return Tabulated(Function("clip", (low, high)))

@@ -90,7 +90,9 @@ class Operator:
 
 
 def apart(layer: Layer) -> list[Layer]:
-    """A layer, or what makes each result of one that splits channels."""
+    """A layer, or what makes each result of one that splits channels; a slice may be a crop."""
+    if "crops" in layer.options:
+        return [replace(layer, operator="crop")]
     sizes = layer.options.get("sizes")
     if not isinstance(sizes, tuple):
         return [layer]
@@ -203,13 +205,13 @@ def _slice(reads: Reads) -> Mapping[str, Option]:
         extent if count == -1 else first + count
         for first, count, extent in zip(begin, size, shape, strict=True)
     ]
-    return _of_channels(shape, begin, ends)
+    return _part(shape, begin, ends)
 
 
 def _strided_slice(reads: Reads) -> Mapping[str, Option]:
     options, shape = reads.needed_options(), reads.tensor(0).shape
     begin, end, strides = (_numbers(reads, place) for place in (1, 2, 3))
-    others = (options.EllipsisMask(), options.NewAxisMask(), options.ShrinkAxisMask())
+    others = (options.EllipsisMask(), options.NewAxisMask())
     if begin is None or end is None or strides is None or any(others) or set(strides) - {1}:
         return {}
     if not len(begin) == len(end) == len(strides) <= len(shape):
@@ -217,22 +219,36 @@ def _strided_slice(reads: Reads) -> Mapping[str, Option]:
         raise DamagedError(msg)
     whole = slice(None).indices
     found = [whole(extent)[:2] for extent in shape]
+    dropped = [axis for axis in range(len(begin)) if options.ShrinkAxisMask() >> axis & 1]
     for axis, (first, last) in enumerate(zip(begin, end, strict=True)):
         start = None if options.BeginMask() >> axis & 1 else first
         stop = None if options.EndMask() >> axis & 1 else last
+        if axis in dropped:  # one number, whatever the end is
+            start, stop = first, first + 1 or None
         found[axis] = slice(start, stop).indices(shape[axis])[:2]
-    return _of_channels(shape, *zip(*found, strict=True))
+    begins, ends = ([part[end] for part in found] for end in (0, 1))
+    return _part(shape, begins, ends, tuple(dropped))
 
 
-def _of_channels(
-    shape: Sequence[int], begin: Sequence[int], end: Sequence[int]
+def _part(
+    shape: Sequence[int], begin: Sequence[int], end: Sequence[int], dropped: tuple[int, ...] = ()
 ) -> Mapping[str, Option]:
-    """A part of the last dimension; nothing where others are not whole."""
-    whole = all(
-        (first, last) == (0, extent)
-        for first, last, extent in zip(begin[:-1], end[:-1], shape[:-1], strict=True)
-    )
-    return {"first": begin[-1], "count": end[-1] - begin[-1]} if whole and shape else {}
+    """A part of the last dimension, its channels; or what is cropped of others, or dropped."""
+    crops = [(first, extent - last) for first, last, extent in zip(begin, end, shape, strict=True)]
+    if not shape or not (dropped or any(map(any, crops[:-1]))):
+        return {"first": begin[-1], "count": end[-1] - begin[-1]} if shape else {}
+    return {"crops": tuple(count for pair in crops for count in pair), "dropped": dropped}
+
+
+def _blocks(reads: Reads) -> Mapping[str, Option]:
+    """Extents of a block, and what is padded or cropped: two numbers for each of them."""
+    blocks, borders = _numbers(reads, 1), _numbers(reads, 2)
+    if blocks is None or borders is None:
+        return {}
+    if len(borders) != 2 * len(blocks) or min(blocks, default=0) < 1 or min(borders) < 0:
+        msg = f"it has blocks of {list(blocks)} and a border of {list(borders)}"
+        raise DamagedError(msg)
+    return {"blocks": blocks, "borders": borders}
 
 
 def _split(reads: Reads) -> Mapping[str, Option]:
@@ -278,6 +294,12 @@ def _leaky_relu(reads: Reads) -> Mapping[str, Option]:
     return _tabulated(reads, function, lambda x, y: tables.leaky_relu(x, y, alpha))
 
 
+def _gelu(reads: Reads) -> Mapping[str, Option]:
+    """TensorFlow Lite Micro has no such layer, and so no table of its own."""
+    name = "gelu_tanh" if reads.needed_options().Approximate() else "gelu"
+    return {"function": Tabulated(Function(name))}
+
+
 def _tabulated(
     reads: Reads,
     function: Function,
@@ -308,6 +330,8 @@ OPERATORS: Mapping[str, Operator] = {
     "CONCATENATION": Operator("concatenate", "ConcatenationOptions", _concatenation),
     "SLICE": Operator("channel_slice", None, _slice),
     "STRIDED_SLICE": Operator("channel_slice", "StridedSliceOptions", _strided_slice),
+    "SPACE_TO_BATCH_ND": Operator("space_to_batch", None, _blocks),
+    "BATCH_TO_SPACE_ND": Operator("batch_to_space", None, _blocks),
     "SPLIT": Operator("split", None, _split, map_place=1),
     "SPLIT_V": Operator("split", None, _split_in_sizes),
     "AVERAGE_POOL_2D": Operator("average_pool", "Pool2DOptions", _pool),
@@ -318,6 +342,8 @@ OPERATORS: Mapping[str, Operator] = {
     "RESHAPE": Operator("reshape"),
     "SQUEEZE": Operator("reshape"),
     "EXPAND_DIMS": Operator("reshape"),
+    "RESIZE_BILINEAR": Operator("resize"),
+    "RESIZE_NEAREST_NEIGHBOR": Operator("resize"),
     "TRANSPOSE": Operator("transpose", None, lambda reads: _constant_numbers(reads, "order")),
     "SOFTMAX": Operator("softmax"),
     "LOG_SOFTMAX": Operator("log_softmax"),
@@ -329,6 +355,9 @@ OPERATORS: Mapping[str, Operator] = {
     "HARD_SWISH": Operator("lookup", None, _function("hard_swish", tables.hard_swish)),
     "LEAKY_RELU": Operator("lookup", "LeakyReluOptions", _leaky_relu),
     "PRELU": Operator("prelu"),
+    "GELU": Operator("lookup", "GeluOptions", _gelu),
+    "MINIMUM": Operator("smaller"),
+    "MAXIMUM": Operator("larger"),
     "ELU": Operator("lookup", None, _function("elu", tables.elu, 1.0)),
     "ABS": Operator("lookup", None, _function("absolute", tables.absolute)),
     "QUANTIZE": Operator("quantize"),

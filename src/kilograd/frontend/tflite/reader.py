@@ -23,6 +23,7 @@ from kilograd.frontend.content import read_content
 from kilograd.frontend.malformed import MALFORMED
 from kilograd.frontend.network import Advice, Layer, Network, Tensor
 from kilograd.frontend.tflite.c_array import tflite_of
+from kilograd.frontend.tflite.dilations import with_dilations
 from kilograd.frontend.tflite.identifier import IDENTIFIER, is_tflite
 from kilograd.frontend.tflite.operators import OPERATORS, DamagedError, Reads, apart
 
@@ -148,7 +149,8 @@ class _Reader:
         read = self._all(
             graph, "Operators", "operator", lambda o: self._layer(o, operators, tensors)
         )
-        layers = [part for layer in read for part in apart(layer)]
+        parts = [part for layer in read for part in apart(layer)]
+        tensors, layers = with_dilations(tensors, parts)
         self.place = "the list of inputs and outputs"
         ends = [
             self._tensor_numbers(graph, side, len(tensors), 0) for side in ("Inputs", "Outputs")

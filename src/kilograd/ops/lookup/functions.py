@@ -189,6 +189,14 @@ def _softsign_slope(x: Reals) -> Reals:
     return 1 / (1 + np.abs(x)) ** 2
 
 
+def _clip(x: Reals, low: float, high: float) -> Reals:
+    return np.clip(x, low, high)
+
+
+def _clip_slope(x: Reals, low: float, high: float) -> Reals:
+    return np.where((x > low) & (x < high), 1.0, 0.0)
+
+
 def _linear(x: Reals, factor: float, offset: float) -> Reals:
     return factor * x + offset
 
@@ -207,6 +215,7 @@ FUNCTIONS: Mapping[str, _Formula] = {
     "elu": _Formula(1, _elu, _elu_slope),
     "hard_sigmoid": _Formula(2, _hard_sigmoid, _hard_sigmoid_slope),
     "absolute": _Formula(0, np.abs, np.sign),
+    "clip": _Formula(2, _clip, _clip_slope),
     "linear": _Formula(2, _linear, _linear_slope),
     "negative_part": _Formula(0, _negative_part, _negative_part_slope),
     "softplus": _Formula(0, _softplus, _logistic),
@@ -219,5 +228,5 @@ FUNCTIONS: Mapping[str, _Formula] = {
     "softsign": _Formula(0, _softsign, _softsign_slope),
 }
 """By name. Parameters: the slope below zero (leaky_relu), the largest value below zero with its
-sign changed (elu, celu), slope and value at zero (hard_sigmoid), factor and offset (linear); that
-of elu and what all is multiplied by (selu)."""
+sign changed (elu, celu), slope and value at zero (hard_sigmoid), the smallest and largest result
+(clip), factor and offset (linear); that of elu and what all is multiplied by (selu)."""

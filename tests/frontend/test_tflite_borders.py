@@ -1,0 +1,245 @@
+"""Padding, cropping, clamps, and what is done to samples, of .tflite files."""
+
+import numpy as np
+import pytest
+from micro import assert_same_bytes
+from tflite_borders import (
+    DRAFTS,
+    begun,
+    bounded,
+    clamped,
+    cropped,
+    leaky_by_maximum,
+    numbers,
+    padded_pool,
+    strided,
+    taken_apart,
+)
+from tflite_drafts import ended
+from tflite_files import RELU, RELU6, SAME, Draft
+
+from kilograd.compiler import compile_model
+from kilograd.errors import ModelError
+from kilograd.frontend.open import load_model
+from kilograd.measuring.equivalence import verify_devices
+from kilograd.ops.common.window import Window
+from kilograd.passes.verify import verify
+from kilograd.scheme import layers, load_scheme
+from kilograd.targets import get_target
+
+
+@pytest.fixture
+def load(tmp_path):
+    """The graph of a draft, verified."""
+
+    def loaded(draft, classes=None):
+        graph = load_model(str(draft.write(tmp_path / "net.tflite")), classes)
+        verify(graph, "reading")
+        return graph
+
+    return loaded
+
+
+@pytest.mark.parametrize("what", DRAFTS)
+def test_a_network_is_carried(what, load):
+    assert load(DRAFTS[what]()).nodes[-1].layer == "head"
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize("what", DRAFTS)
+def test_bytes_are_those_of_tensorflow_lite_micro(what, tmp_path):
+    assert_same_bytes(DRAFTS[what]().write(tmp_path / "net.tflite"), 6)
+
+
+@pytest.mark.parametrize("what", ["cropped and padded", "dilated two ways", "relu6", "last step"])
+def test_a_training_step_is_the_same_on_a_board(what, load):
+    graph = load(DRAFTS[what](), 3)
+    for target, device in (("host", "host"), ("cortex-m4", "unicorn")):
+        program = compile_model(graph, load_scheme("full", graph), get_target(target))
+        assert verify_devices(program, ["reference", device], steps=2).identical
+
+
+def operators(graph):
+    return [node.operator for node in graph.nodes]
+
+
+def test_padding_that_no_window_takes_in_is_a_copy(load):
+    graph = load(padded_pool())
+    assert operators(graph)[:3] == ["conv", "depthwise", "max_pool"]
+    assert layers(graph) == ["layer0", "layer0_border", "head"]
+    assert graph.nodes[1].attributes.window == Window(3, 2, 1, 2, 2, 1, 1)
+    assert graph.type_of("layer0_border").quantization == graph.type_of("layer0").quantization
+
+
+def test_padding_that_is_cropped_goes_into_the_window(load):
+    graph = load(DRAFTS["cropped and padded"]())
+    assert operators(graph)[:4] == ["conv", "conv", "depthwise", "conv"]
+    assert graph.nodes[1].attributes.window == Window(3, 3, 1, 1, 1, 0, 0)
+
+
+def test_maps_that_are_taken_apart_become_dilations(load):
+    graph = load(taken_apart((4,), pads=[(8, 0)]))
+    (conv,) = (node for node in graph.nodes if "conv" in node.operator)
+    assert (conv.attributes.window.dilations, conv.attributes.window.left) == ((1, 4), 8)
+    assert "depthwise" not in operators(graph)
+    inside, before = graph, load(DRAFTS["dilated and padded sequence"]())
+    assert operators(inside) == operators(before)
+    assert [n.attributes for n in inside.nodes] == [n.attributes for n in before.nodes]
+    graph = load(DRAFTS["dilated map"]())
+    assert operators(graph)[:2] == ["spaced_conv", "depthwise"]
+
+
+def test_a_clamp_is_a_function_with_slopes(load):
+    for draft, name, parameters in (
+        (clamped(RELU), "leaky_relu", (0.0,)),
+        (clamped(RELU6), "clip", (0.0, 6.0)),
+        (leaky_by_maximum(), "leaky_relu", (0.09,)),
+    ):
+        *_, lookup = (node for node in load(draft).nodes if node.operator == "lookup")
+        assert lookup.attributes.function.name == name
+        assert lookup.attributes.function.parameters == pytest.approx(parameters)
+        assert np.all(np.diff(lookup.attributes.table) >= 0)
+
+
+def test_what_a_clamp_leaves_alone_has_no_clamp(load):
+    assert "lookup" not in operators(load(clamped(RELU, zero=-128)))
+
+
+def test_samples_are_given_as_the_first_layer_reads_them(load):
+    assert load(DRAFTS["channels first"]()).inputs[0].type.shape == (7, 6, 3)
+    assert load(DRAFTS["sequence with channels first"]()).inputs[0].type.shape == (1, 8, 3)
+    assert load(DRAFTS["grey with channels first"]()).inputs[0].type.shape == (7, 6, 1)
+    assert load(DRAFTS["resized"]()).inputs[0].type.shape == (6, 5, 3)
+
+
+def of_map(change):
+    """A network with something behind its first convolution."""
+    draft, x = begun()
+    return ended(draft, change(draft, x))
+
+
+def resized_map(draft, x):
+    size = numbers(draft, 3, 3)
+    return draft.like("RESIZE_BILINEAR", x, (1, 3, 3, 4), size, table="ResizeBilinearOptions")
+
+
+def first_of_the_batch(draft, x):
+    return strided(draft, x, (0, 0, 0, 0), (1, 7, 6, 4), (1, 7, 6, 4), ShrinkAxisMask=1)
+
+
+def without_an_end(draft, x):
+    return draft.like(
+        "SLICE", x, (1, 7, 6, 4), numbers(draft, 0, 0, 0, 0), numbers(draft, 1, 9, 6, 4)
+    )
+
+
+def nothing_left(draft, x):
+    given = numbers(draft, 0, 3, 0, 0), numbers(draft, 1, 0, 6, 4)
+    return draft.like("SLICE", x, (1, 1, 6, 4), *given)
+
+
+def maximum_of_maps(draft, x):
+    other = draft.conv(0, (1, 7, 6), 4)
+    return draft.append("MAXIMUM", [x, other], (1, 7, 6, 4), "MaximumMinimumOptions")
+
+
+def rescaled_minimum(draft, x):
+    bound = draft.tensor("bound", (), "int8", (0.3,), (0,), data=np.array(1, np.int8))
+    return draft.append("MINIMUM", [x, bound], (1, 7, 6, 4), "MaximumMinimumOptions")
+
+
+def batch_in_front(draft, x):
+    return draft.like("PAD", x, (2, 7, 6, 4), numbers(draft, 1, 0, 0, 0, 0, 0, 0, 0))
+
+
+APART = "(SPACE_TO_BATCH_ND, layer0): it takes a map apart, and only where convolutions"
+
+REFUSED = {
+    "crop of channels and rows": (
+        lambda: of_map(lambda d, x: cropped(d, x, (0, 1, 0, 1), (1, 6, 6, 3))),
+        "layer 1 (SLICE, layer1): kilograd has cropping of height and width only",
+    ),
+    "crop behind the end": (
+        lambda: of_map(without_an_end),
+        "layer 1 (SLICE, layer1): its cropping is [0, 0, 0, -2, 0, 0, 0, 0]",
+    ),
+    "nothing is left": (
+        lambda: of_map(nothing_left),
+        "layer 1 (SLICE, layer1): it leaves nothing of its map",
+    ),
+    "batch dropped": (
+        lambda: of_map(first_of_the_batch),
+        "layer 1 (STRIDED_SLICE, layer1): it drops the dimension of the batch",
+    ),
+    "batch padded": (
+        lambda: of_map(batch_in_front),
+        "layer 1 (PAD, layer1): kilograd has padding of height and width only",
+    ),
+    "resized in between": (
+        lambda: of_map(resized_map),
+        "layer 1 (RESIZE_BILINEAR, layer1): kilograd resizes samples, and no maps",
+    ),
+    "maximum of two maps": (
+        lambda: of_map(maximum_of_maps),
+        "it takes the larger of two maps' elements, and kilograd takes that of an element and one",
+    ),
+    "minimum for each channel": (
+        lambda: bounded("MINIMUM", shape=(4,)),
+        "it takes the smaller of two maps' elements",
+    ),
+    "minimum of another scale": (
+        lambda: of_map(rescaled_minimum),
+        "its constant or its result has another scale or zero point than its map",
+    ),
+    "negative share": (
+        lambda: leaky_by_maximum(-9),
+        "it takes the larger of two maps' elements",
+    ),
+    "taken apart with strides": (lambda: taken_apart((2,), StrideW=2), APART),
+    "taken apart with padding": (lambda: taken_apart((2,), padding=SAME), APART),
+    "taken apart with dilation": (lambda: taken_apart((2,), DilationWFactor=2), APART),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_what_cannot_be_carried_is_refused(what, tmp_path):
+    make, text = REFUSED[what]
+    with pytest.raises(ModelError) as caught:
+        load_model(str(make().write(tmp_path / "net.tflite")))
+    assert text in str(caught.value)
+
+
+def spoil(blocks, borders):
+    draft = taken_apart((2,))
+    constants = {tensor.name: tensor for tensor in draft.tensors}
+    constants["blocks"].data = np.array(blocks, np.int32)
+    constants["pads"].data = np.array(borders, np.int32)
+    for name in ("blocks", "pads"):
+        constants[name].shape = constants[name].data.shape
+    return draft
+
+
+@pytest.mark.parametrize(
+    ("blocks", "borders"),
+    [([0], [[0, 0]]), ([2], [[0, -1]]), ([2], [[0, 0], [0, 0]])],
+)
+def test_blocks_that_are_none_are_damage(blocks, borders, tmp_path):
+    path = spoil(blocks, borders).write(tmp_path / "net.tflite")
+    with pytest.raises(ModelError, match=r"is damaged: operator 0 .* it has blocks of"):
+        load_model(str(path))
+
+
+def test_maps_that_are_taken_apart_in_a_circle_are_refused(tmp_path):
+    draft = taken_apart((2,))
+    apart, before, *_ = draft.operators
+    draft.operators.insert(2, type(before)("RESHAPE", [before.outputs[0]], [before.inputs[0]]))
+    apart.outputs = [draft.tensor("nowhere", (2, 6, 4), "int8", (0.05,), (0,))]
+    with pytest.raises(ModelError):
+        load_model(str(draft.write(tmp_path / "net.tflite")))
+
+
+def test_a_network_may_have_nothing_but_borders_in_front(tmp_path):
+    draft = Draft((1, 7, 6, 3))
+    x = draft.pad(0, ((0, 0), (1, 1), (1, 1), (0, 0)))
+    graph = load_model(str(ended(draft, x).write(tmp_path / "net.tflite")))
+    assert operators(graph)[0] == "depthwise"
