@@ -114,26 +114,7 @@ def compare(content, samples, *, channels_last=(), optimized=False):
                 theirs[value] = int8[0] if name in channels_last else stored(int8, shape)
         logits = signed(found[list(numbers.values()).index(head)])
         known = known_tensors(graph, theirs["input"])
-        constants = {n: v.data for n, v in graph.values.items() if v.data is not None}
-        clamped = {n.inputs[0] for n in graph.nodes if n.operator == "lookup"}
-        for node in graph.nodes[:-1]:
-            (made,) = node.outputs
-            if node.layer.endswith("_copies") and node.inputs[0] in theirs:
-                each = graph.type_of(made).shape[2] // theirs[node.inputs[0]].shape[2]
-                theirs[made] = theirs[node.inputs[0]].repeat(each, axis=2)
-            is_first_step = made not in theirs and made in clamped  # of a layer with a clamp
-            if made not in theirs and not is_first_step:
-                continue
-            if not is_first_step:
-                result.chained.add(known[made], theirs[made])
-            if all(name in theirs or name in constants for name in node.inputs):
-                reads = [theirs[n] if n in theirs else constants[n] for n in node.inputs]
-                spec, kinds = REGISTRY[node.operator], graph.types(node.inputs)
-                alone = run(spec, node.attributes, kinds, reads)
-                if is_first_step:
-                    theirs[made] = alone
-                else:
-                    result.alone.add(alone, theirs[made])
+        add_layers(result, graph, known, theirs)
         ours = int8_logits(graph, known, network.tensors[head])
         values = logits.ravel()
         if values.size == 1:  # a sigmoid's, which is that of the second class of two
@@ -143,6 +124,37 @@ def compare(content, samples, *, channels_last=(), optimized=False):
         # Logits of onnxruntime are int8, of which several can be the largest.
         result.same_class += int(values[best] == values.max())
     return result
+
+
+def add_layers(result, graph, known, theirs):
+    """Add every layer's elements to a comparison.
+
+    Args:
+        result: the comparison.
+        graph: whose last layer is not compared.
+        known: values that kilograd computed, each from others of its own.
+        theirs: those that onnxruntime computed.
+    """
+    constants = {n: v.data for n, v in graph.values.items() if v.data is not None}
+    clamped = {n.inputs[0] for n in graph.nodes if n.operator == "lookup"}
+    for node in graph.nodes[:-1]:
+        (made,) = node.outputs
+        if node.layer.endswith("_copies") and node.inputs[0] in theirs:
+            each = graph.type_of(made).shape[2] // theirs[node.inputs[0]].shape[2]
+            theirs[made] = theirs[node.inputs[0]].repeat(each, axis=2)
+        is_first_step = made not in theirs and made in clamped  # of a layer with a clamp
+        if made not in theirs and not is_first_step:
+            continue
+        if not is_first_step:
+            result.chained.add(known[made], theirs[made])
+        if all(name in theirs or name in constants for name in node.inputs):
+            reads = [theirs[n] if n in theirs else constants[n] for n in node.inputs]
+            spec, kinds = REGISTRY[node.operator], graph.types(node.inputs)
+            alone = run(spec, node.attributes, kinds, reads)
+            if is_first_step:
+                theirs[made] = alone
+            else:
+                result.alone.add(alone, theirs[made])
 
 
 def samples(shape, count, seed=1):
