@@ -5,6 +5,7 @@ import pytest
 import tflite
 
 from kilograd.frontend.lowering import Lowering
+from kilograd.frontend.lowering.dimensions import in_place, usual
 from kilograd.frontend.lowering.ends import find_ends
 from kilograd.frontend.lowering.refusals import Refuser
 from kilograd.frontend.tflite import read_tflite
@@ -57,13 +58,15 @@ def assert_same_bytes(path, count=4, classes=None):
             number: np.array(micro.GetTensor(number, 0)["tensor_data"]).ravel()
             for number in compared | {head}
         }
-        given = expected.get(ends.sample, sample).reshape(graph.inputs[0].type.shape)
+        given = expected.get(ends.sample, sample).reshape(network.tensors[ends.sample].shape)
+        usually = usual(given.ndim)
+        given = in_place(given, lowering.dimensions.get(ends.sample, usually))
         known = known_tensors(graph, given)
         for number in compared:
             value = lowering.values[number]
             found = known[value]
             if number in lowering.dimensions:
-                dimensions = lowering.dimensions[number]
+                dimensions = (*dict.fromkeys(lowering.dimensions[number]),)
                 left = (axis for axis in range(3) if axis not in dimensions)
                 found = found.transpose(*dimensions, *left)
             assert np.array_equal(found.ravel(), expected[number]), (number, value)

@@ -8,7 +8,7 @@ from tflite_borders import (
     begun,
     bounded,
     clamped,
-    cropped,
+    filled,
     leaky_by_maximum,
     numbers,
     padded_pool,
@@ -138,6 +138,11 @@ def nothing_left(draft, x):
     return draft.like("SLICE", x, (1, 1, 6, 4), *given)
 
 
+def no_channels_left(draft, x):
+    given = numbers(draft, 0, 0, 0, 4), numbers(draft, 1, 7, 6, 0)
+    return draft.like("SLICE", x, (1, 7, 6, 1), *given)
+
+
 def maximum_of_maps(draft, x):
     other = draft.conv(0, (1, 7, 6), 4)
     return draft.append("MAXIMUM", [x, other], (1, 7, 6, 4), "MaximumMinimumOptions")
@@ -155,13 +160,25 @@ def batch_in_front(draft, x):
 APART = "(SPACE_TO_BATCH_ND, layer0): it takes a map apart, and only where convolutions"
 
 REFUSED = {
-    "crop of channels and rows": (
-        lambda: of_map(lambda d, x: cropped(d, x, (0, 1, 0, 1), (1, 6, 6, 3))),
-        "layer 1 (SLICE, layer1): kilograd has cropping of height and width only",
+    "no channels left": (
+        lambda: of_map(no_channels_left),
+        "layer 1 (SLICE, layer1): it leaves nothing of its map",
+    ),
+    "padding with a number of its own": (
+        lambda: of_map(lambda d, x: filled(d, x, ((0, 0), (1, 1), (1, 1), (0, 0)), 7)),
+        "layer 1 (PADV2, layer1): it pads with 7, and kilograd pads with the zero point, 5",
+    ),
+    "padding with the lowest number": (
+        lambda: of_map(lambda d, x: filled(d, x, ((0, 0), (1, 1), (1, 1), (0, 0)), -128)),
+        "layer 2 (AVERAGE_POOL_2D, layer2): it reads a map padded with the lowest number, and only",
+    ),
+    "padding with several numbers": (
+        lambda: of_map(lambda d, x: filled(d, x, ((0, 0), (1, 1), (1, 1), (0, 0)), [5, 5])),
+        "is damaged: operator 1 (PADV2): it pads with 2 numbers",
     ),
     "crop behind the end": (
         lambda: of_map(without_an_end),
-        "layer 1 (SLICE, layer1): its cropping is [0, 0, 0, -2, 0, 0, 0, 0]",
+        "is damaged: operator 1 (SLICE): it takes [0, 0, 0, 0] up to [1, 9, 6, 4] of the shape",
     ),
     "nothing is left": (
         lambda: of_map(nothing_left),
@@ -173,7 +190,7 @@ REFUSED = {
     ),
     "batch padded": (
         lambda: of_map(batch_in_front),
-        "layer 1 (PAD, layer1): kilograd has padding of height and width only",
+        "layer 1 (PAD, layer1): it has padding of the batch",
     ),
     "resized in between": (
         lambda: of_map(resized_map),

@@ -160,15 +160,11 @@ def refusal(draft, folder):
 
 
 def test_what_is_not_channels_alone_is_refused(tmp_path):
-    alone = "what it takes is not a constant part of the channels, and nothing else"
-    draft, x = begun()
-    ended(draft, draft.conv(taken(draft, x, (0, 1, 0, 2), (1, 5, 5, 7)), (1, 5, 5), 4))
-    text = "layer 1 (SLICE, layer1): kilograd has cropping of height and width only"
-    assert text in refusal(draft, tmp_path)
+    part = "what it takes is not a constant part of its map"
     draft, x = begun()
     x = strided(draft, x, (0, 0, 0, 0), (1, 6, 5, 12), (1, 6, 5, 6), strides=(1, 1, 1, 2))
     ended(draft, draft.conv(x, (1, 6, 5), 4))
-    assert f"layer 1 (STRIDED_SLICE, layer1): {alone}" in refusal(draft, tmp_path)
+    assert f"layer 1 (STRIDED_SLICE, layer1): {part}" in refusal(draft, tmp_path)
     draft, x = begun()
     rows, _ = split(draft, x, (3, 3), axis=1)
     ended(draft, draft.conv(rows, (1, 3, 5), 4))
@@ -178,7 +174,9 @@ def test_what_is_not_channels_alone_is_refused(tmp_path):
 def test_damaged_slices_are_refused(tmp_path):
     draft, x = begun()
     ended(draft, draft.conv(taken(draft, x, (0, 0, 0, 9), (1, 6, 5, 7)), (1, 6, 5), 4))
-    assert "has no channels 9 to 15" in refusal(draft, tmp_path)
+    assert "it takes [0, 0, 0, 9] up to [1, 6, 5, 16] of the shape [1, 6, 5, 12]" in refusal(
+        draft, tmp_path
+    )
     draft = sliced()
     draft.tensors[draft.operators[1].inputs[1]].data = np.zeros(3, np.int32)
     draft.tensors[draft.operators[1].inputs[1]].shape = (3,)

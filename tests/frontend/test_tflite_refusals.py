@@ -193,7 +193,7 @@ REFUSED = {
     ),
     "channels padded": (
         ending(padded_channels),
-        ["kilograd has padding of height and width only"],
+        ["kilograd pads height and width only"],
     ),
     "padding by a variable": (ending(padded_by_a_variable), ["its padding is not a constant"]),
     "padding of five dimensions": (

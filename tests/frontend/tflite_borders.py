@@ -29,6 +29,91 @@ def cropped(draft, x, begin, size):
     return draft.like("SLICE", x, size, numbers(draft, *begin), numbers(draft, *size))
 
 
+def filled(draft, x, pads, fill):
+    """PADV2, with a number of its own."""
+    shape = [n + sum(pad) for n, pad in zip(draft.tensors[x].shape, pads, strict=True)]
+    number = bound(draft, x, np.asarray(fill, np.int8))
+    return draft.like("PADV2", x, shape, numbers(draft, *np.ravel(pads)), number)
+
+
+def filled_pool(zero=5):
+    """Padding with the lowest number, as PyTorch's max pools have it."""
+    draft, x = begun(zero=zero)
+    x = filled(draft, x, ((0, 0), (1, 1), (1, 0), (0, 0)), -128)
+    return ended(draft, draft.pool(x, (3, 3), (1, 4, 3, 4), MAX, StrideH=2, StrideW=2))
+
+
+def filled_with_zero():
+    draft, x = begun()
+    x = filled(draft, x, ((0, 0), (1, 1), (1, 0), (0, 0)), 5)
+    return ended(draft, draft.conv(x, (1, 7, 5), 4, padding=VALID))
+
+
+def cropped_in_all():
+    """Rows, columns and channels at once, of a map that is padded."""
+    draft, x = begun()
+    x = draft.pad(x, ((0, 0), (2, 0), (0, 1), (0, 0)))
+    x = cropped(draft, x, (0, 1, 0, 1), (1, 7, 6, 2))
+    return ended(draft, draft.conv(x, (1, 7, 6), 3))
+
+
+def channels_first(draft, x):
+    """A sequence with its channels first, as PyTorch's layers read it."""
+    _, _, steps, channels = draft.tensors[x].shape
+    x = draft.reshape(draft.transpose(x, (0, 3, 1, 2)), (1, channels, steps))
+    return x, steps, channels
+
+
+def channels_last(draft, x):
+    _, channels, steps = draft.tensors[x].shape
+    return draft.transpose(draft.reshape(x, (1, channels, 1, steps)), (0, 2, 3, 1))
+
+
+def sequence_of_pytorch():
+    """Causal convolutions, each of which puts channels last, and the last of all steps."""
+    draft = Draft((1, 3, 12))
+    x = 0
+    for dilation in (1, 2):
+        x = draft.pad(x, ((0, 0), (0, 0), (2 * dilation, 0)))
+        x = channels_last(draft, x)
+        x = draft.conv(x, (1, 1, 12), 4, (1, 3), padding=VALID, DilationWFactor=dilation)
+        x, steps, channels = channels_first(draft, x)
+    x = cropped(draft, x, (0, 0, steps - 1), (1, channels, 1))
+    draft.dense(draft.reshape(x, (1, channels)), 3)
+    return draft
+
+
+def normalized_sequence():
+    """Constants for channels, functions, and sums, of maps with their channels first."""
+    draft = Draft((1, 1, 12, 3))
+    a, b = (channels_first(draft, draft.conv(0, (1, 1, 12), 4, (1, 3)))[0] for _ in range(2))
+    shape = draft.tensors[a].shape
+    factors = draft.constant("factors", np.array([[[90], [-40], [7], [55]]], np.int8), (0.01,))
+    a = draft.append("MUL", [a, factors], shape, "MulOptions", scale=0.05, zero=-9)
+    a = draft.append("ADD", [a, factors], shape, "AddOptions", scale=0.06, zero=4)
+    a = draft.append("TANH", [a], shape, scale=1 / 128, zero=0)
+    x = draft.append("ADD", [a, b], shape, "AddOptions")
+    x = draft.append("MUL", [x, draft.mean(x, (2,), (1, 4, 1), KeepDims=True)], shape, "MulOptions")
+    draft.dense(draft.mean(x, (2,), (1, 4)), 3)
+    return draft
+
+
+def normalized_sample():
+    """Constants for the channels of a sample that has these first."""
+    draft = Draft((1, 3, 7, 6))
+    offsets = draft.constant("offsets", np.array([9, -80, 33], np.int8).reshape(3, 1, 1), (0.01,))
+    x = draft.append("SUB", [0, offsets], (1, 3, 7, 6), "SubOptions", scale=0.04, zero=11)
+    x = draft.transpose(x, (0, 2, 3, 1))
+    return ended(draft, draft.conv(x, (1, 7, 6), 4))
+
+
+def shuffled_channels_first():
+    draft, x = begun((1, 5, 4, 3), outputs=6)
+    x = draft.reshape(draft.transpose(x, (0, 3, 1, 2)), (1, 2, 3, 5, 4))
+    x = draft.reshape(draft.transpose(x, (0, 2, 1, 3, 4)), (1, 6, 5, 4))
+    return ended(draft, draft.conv(draft.transpose(x, (0, 2, 3, 1)), (1, 5, 4), 4))
+
+
 def padded_pool(zero=5):
     """Padding counts where a map has negative numbers."""
     draft, x = begun(zero=zero)
@@ -214,6 +299,14 @@ DRAFTS = {
     "padded by more than the window": padded_by_more_than_the_window,
     "cropped and padded": cropped_and_padded,
     "shifted": shifted,
+    "cropped in all dimensions": cropped_in_all,
+    "filled pool": filled_pool,
+    "filled pool of what is not negative": lambda: filled_pool(-128),
+    "filled with zero": filled_with_zero,
+    "sequence of PyTorch": sequence_of_pytorch,
+    "normalized sequence": normalized_sequence,
+    "normalized sample": normalized_sample,
+    "shuffled, channels first": shuffled_channels_first,
     "last step": last_step,
     "one column": one_column,
     "causal sequence": causal_sequence,

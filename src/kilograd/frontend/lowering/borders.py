@@ -6,6 +6,9 @@ from kilograd.frontend.lowering.reading import LayerReader
 from kilograd.frontend.lowering.windows import NO_PADS, Pads, padded, sum_of_pads
 from kilograd.frontend.network import Layer
 
+#: Padding with it never is the largest number under a window.
+_LOWEST = -128
+
 #: Largest extent of a map, to refuse what no device can hold before it is built.
 MOST_EXTENT = 65536
 
@@ -14,44 +17,59 @@ class BorderBuilder(LayerReader):
     """Notes padding and cropping, for the windows behind to take in."""
 
     def _pad(self, number: int, layer: Layer) -> str:
-        return self._bordered(number, layer, "padding", self._along_map(number, layer, "pads"))
+        pads, channels = self._along_map(number, layer, "pads")
+        if any(channels):
+            raise self._refuser.layer(number, "kilograd pads height and width only")
+        zero = self._tensor(layer).zero_point
+        fill = layer.options.get("fill", zero)
+        if fill == _LOWEST:
+            self.lowest |= {layer.outputs[0]} - ({layer.outputs[0]} if zero == _LOWEST else set())
+        elif fill != zero:
+            raise self._refuser.layer(
+                number, f"it pads with {fill}, and kilograd pads with the zero point, {zero}"
+            )
+        return self._bordered(number, layer, "padding", pads)
 
     def _crop(self, number: int, layer: Layer) -> str:
-        top, bottom, left, right = self._along_map(number, layer, "crops")
+        """A part of the map: of its channels at once, of height and width as windows behind do."""
+        if "crops" not in layer.options:
+            raise self._refuser.layer(number, "what it takes is not a constant part of its map")
+        (top, bottom, left, right), (first, behind) = self._along_map(number, layer, "crops")
+        if first or behind:
+            self._read(number, layer, dimensions=True)  # a copy that has the border
         x = self._bordered(number, layer, "cropping", (-top, -bottom, -left, -right))
+        if first or behind:
+            count = self._shape(layer.inputs[0])[2] - first - behind
+            if count < 1:
+                raise self._refuser.layer(number, "it leaves nothing of its map")
+            x = self._builder.channel_slice(self._name(number), x, first, count)
         dropped = layer.options.get("dropped", ())
         if isinstance(dropped, tuple) and dropped:
-            if 0 in dropped or len(layer.outputs) != 1:
+            if 0 in dropped:
                 raise self._refuser.layer(number, "it drops the dimension of the batch")
-            self._hold(
-                number,
-                tuple(
-                    axis
-                    for place, axis in enumerate(self._dimensions(layer), 1)
-                    if place not in dropped
-                ),
-            )
+            kept = enumerate(self._dimensions(layer), 1)
+            self._hold(number, tuple(axis for place, axis in kept if place not in dropped))
         return x
 
-    def _along_map(self, number: int, layer: Layer, option: str) -> Pads:
-        """Of an option with two numbers for each dimension of a tensor, those of the map."""
+    def _along_map(self, number: int, layer: Layer, option: str) -> tuple[Pads, tuple[int, int]]:
+        """Of an option with two numbers for each dimension of a tensor, the map's and channels'."""
         found, dimensions = layer.options.get(option), self._dimensions(layer)
         what = "padding" if option == "pads" else "cropping"
         if not isinstance(found, tuple):
             raise self._refuser.layer(number, f"its {what} is not a constant")
         if len(found) != 2 * (1 + len(dimensions)) or min(found) < 0:
             raise self._refuser.layer(number, f"its {what} is {list(found)}")
-        pairs = [found[at : at + 2] for at in range(0, len(found), 2)]
-        along: dict[int, tuple[int, ...]] = dict(zip(dimensions, pairs[1:], strict=True))
-        if any(pairs[0] + along.get(2, ())):
-            raise self._refuser.layer(number, f"kilograd has {what} of height and width only")
-        (top, bottom), (left, right) = (along.get(axis, (0, 0)) for axis in (0, 1))
-        return top, bottom, left, right
+        if any(found[:2]):
+            raise self._refuser.layer(number, f"it has {what} of the batch")
+        pairs = zip(found[2::2], found[3::2], strict=True)
+        along = dict(zip(dimensions, pairs, strict=True))
+        rows, columns, channels = (along.get(axis, (0, 0)) for axis in range(3))
+        return (*rows, *columns), channels
 
     def _bordered(self, number: int, layer: Layer, what: str, pads: Pads) -> str:
         (tensor, *_), output = layer.inputs, layer.outputs[0]
         self._check_same_scale(number, layer)
-        x = self._read(number, layer, pads=True)
+        x = self._read(number, layer, pads=True, dimensions=True)
         before = self.pads.get(tensor, NO_PADS)
         if any(one < 0 < other for one, other in zip(before, pads, strict=True)):
             self._settle_border(tensor)  # what is cropped does not come back as padding
@@ -70,9 +88,3 @@ class BorderBuilder(LayerReader):
         if tensor in self.dimensions:
             self.dimensions[output] = self.dimensions[tensor]
         return x
-
-    def _is_same_map(self, tensor: int, stated: tuple[int, ...]) -> bool:
-        """Whether a shape is that of a padded map, a height of 1 put in front or taken off."""
-        made = padded(self._shape(tensor), self.pads[tensor])
-        without = (1, *made[1:]) if made[0] == 1 else None
-        return tensor not in self.dimensions and stated in {(1, *made), without}

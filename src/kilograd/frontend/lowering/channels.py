@@ -7,6 +7,9 @@ import math
 from kilograd.frontend.lowering.reading import LayerReader
 from kilograd.frontend.network import Layer
 
+#: Dimensions of a map with its channels first and in two dimensions, as a reshape made them.
+GROUPED = (2, 2, 0, 1)
+
 
 class ChannelBuilder(LayerReader):
     """Builds what moves channels and computes nothing."""
@@ -44,7 +47,10 @@ class ChannelBuilder(LayerReader):
 
     def _shuffled(self, number: int, layer: Layer, groups: int) -> str:
         self._check_same_scale(number, layer)
-        x = self._read(number, layer)
+        is_first = self._dimensions(layer) == GROUPED
+        x = self._read(number, layer, dimensions=is_first)
+        if is_first:
+            self._hold(number, GROUPED)
         return self._builder.channel_shuffle(self._name(number), x, groups)
 
     def _exchanged_groups(self, layer: Layer) -> int | None:
@@ -52,8 +58,10 @@ class ChannelBuilder(LayerReader):
 
         Its tensor has the channels in two dimensions, which a reshape made of one.
         """
-        stated = self._tensor(layer).shape
-        if layer.options.get("order") != (0, 1, 2, 4, 3) or layer.inputs[0] not in self.values:
+        stated, order = self._tensor(layer).shape, layer.options.get("order")
+        if order == (0, 2, 1, 3, 4) and self._dimensions(layer) == GROUPED:
+            return stated[1]
+        if order != (0, 1, 2, 4, 3) or layer.inputs[0] not in self.values:
             return None
         height, width, channels = self._shape(layer.inputs[0])
         is_grouped = stated[:3] == (1, height, width) and math.prod(stated[3:]) == channels

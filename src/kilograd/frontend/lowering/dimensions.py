@@ -49,6 +49,45 @@ def is_in_order(dimensions: Dimensions, shape: tuple[int, int, int]) -> bool:
     return moving == sorted(moving)
 
 
+def regrouped(
+    dimensions: Dimensions, shape: tuple[int, int, int], stated: tuple[int, ...]
+) -> Dimensions | None:
+    """Those of a tensor that was given or lost extents of one; None for any other new shape.
+
+    Args:
+        dimensions: of the tensor before.
+        shape: height, width and channels of its map.
+        stated: shape of the tensor afterwards, with the batch.
+    """
+    batch, *extents = stated
+    moving = [axis for axis in dimensions if shape[axis] > 1]
+    fixed = [axis for axis in _ALL if shape[axis] == 1]
+    if batch != 1 or [n for n in extents if n > 1] != [shape[axis] for axis in moving]:
+        return None
+    if len(extents) > len(moving) + len(fixed):
+        return None
+    same = usual(len(stated))
+    if [*extents] == [shape[axis] for axis in same]:
+        return same
+    left, ones = iter(moving), iter(fixed)
+    return tuple(next(left if extent > 1 else ones) for extent in extents)
+
+
+def in_place(constant: NDArray[Any], dimensions: Dimensions) -> NDArray[Any]:
+    """A constant that meets a tensor's elements, by height, width and channels.
+
+    Args:
+        constant: aligned with the last dimensions of the tensor, with or without the batch.
+        dimensions: of the tensor.
+    """
+    extents = (*(1,) * (len(dimensions) + 1 - constant.ndim), *constant.shape)[1:]
+    shape = [1, 1, 1]
+    for axis, extent in zip(dimensions, extents, strict=True):
+        shape[axis] = extent
+    moved: NDArray[Any] = np.transpose(constant.reshape(extents), np.argsort(dimensions))
+    return moved.reshape(shape)
+
+
 def columns_in_order(
     weight: NDArray[Any], dimensions: Dimensions, shape: tuple[int, int, int]
 ) -> NDArray[Any]:

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from kilograd.frontend.lowering.dimensions import in_place
 from kilograd.frontend.lowering.quantization import INT8_RANGE, clamp_function
 from kilograd.frontend.lowering.reading import LayerReader, quantization_of
 from kilograd.frontend.network import Layer, Tabulated
@@ -31,10 +32,10 @@ class ElementwiseBuilder(LayerReader):
         found = self._constant(number, layer)
         output = self._quantization(number)
         if found is None:
-            a, b = (self._read(number, layer, place) for place in (0, 1))
+            a, b = self._read_alike(number, layer, 0, 1)
             return self._builder.add(self._name(number), a, b, output)
         place, constant, given = found
-        x = self._read(number, layer, 1 - place)
+        (x,) = self._read_alike(number, layer, 1 - place)
         if constant.size == 1:
             function = Function("linear", (1.0, _real(constant, given)))
             table = self._table("add", AddAttributes(output), x, *_everywhere(constant, given))
@@ -50,7 +51,7 @@ class ElementwiseBuilder(LayerReader):
             )
         place, constant, given = found
         output = self._quantization(number)
-        x = self._read(number, layer, 1 - place)
+        (x,) = self._read_alike(number, layer, 1 - place)
         if place == 1:
             return self._offset(number, layer, found, subtracts=True)
         if constant.size > 1:
@@ -73,11 +74,13 @@ class ElementwiseBuilder(LayerReader):
     ) -> str:
         """A map and a constant for each of its channels."""
         place, constant, given = found
-        x = self._read(number, layer, 1 - place)
+        (x,) = self._read_alike(number, layer, 1 - place)
         type_ = self._builder.type_of(x)
         channels = type_.shape[2]
-        shape = _aligned(constant.shape, self._tensor(layer, 1 - place).shape)
-        if shape not in {(1, 1, channels), (1, 1, 1)}:
+        if self._placed(number, layer, 1 - place, constant).shape not in {
+            (1, 1, channels),
+            (1, 1, 1),
+        }:
             raise self._refuser.layer(
                 number,
                 f"its constant has the shape {list(constant.shape)}, and kilograd adds one number "
@@ -93,7 +96,7 @@ class ElementwiseBuilder(LayerReader):
         found = self._constant(number, layer)
         output = self._quantization(number)
         if found is None:
-            a, b = (self._read(number, layer, place) for place in (0, 1))
+            a, b = self._read_alike(number, layer, 0, 1)
             swaps = self._builder.type_of(a).size < self._builder.type_of(b).size
             self._check_spread(number, layer)
             a, b = (b, a) if swaps else (a, b)
@@ -107,7 +110,7 @@ class ElementwiseBuilder(LayerReader):
             table = self._table("multiply", MultiplyAttributes(output), x, results, type_)
             return self._builder.lookup(self._name(number), x, function, output, table)
         place, constant, given = found
-        x = self._read(number, layer, 1 - place)
+        (x,) = self._read_alike(number, layer, 1 - place)
         if constant.size == 1:
             function = Function("linear", (_real(constant, given), 0.0))
             attributes = MultiplyAttributes(output)
@@ -115,8 +118,8 @@ class ElementwiseBuilder(LayerReader):
             return self._builder.lookup(self._name(number), x, function, output, table)
         self._check_spread(number, layer)
         name = self._name(number)
-        shape = _aligned(constant.shape, self._tensor(layer, 1 - place).shape)
-        factors = self._builder.constant(f"{name}.factors", constant.reshape(shape), given)
+        placed = self._placed(number, layer, 1 - place, constant)
+        factors = self._builder.constant(f"{name}.factors", placed, given)
         return self._builder.multiply(name, x, factors, output)
 
     def _gated(self, x: str, gate: str) -> tuple[Function, Node] | None:
@@ -141,10 +144,28 @@ class ElementwiseBuilder(LayerReader):
         for place, tensor in enumerate(layer.inputs[:2]):
             if tensor not in self.values:
                 continue
-            stated, made = self._tensor(layer, place).shape, self._shape(tensor)
-            other = self._tensor(layer, 1 - place).shape
-            if stated != other and _aligned(stated, other) != made:
+            tensors = self._tensor(layer, place), self._tensor(layer, 1 - place)
+            stated, made = tensors[0].shape, self._shape(tensor)
+            if len(stated) < len(tensors[1].shape):
+                lies = self._placed(number, layer, 1 - place, np.empty(stated, np.int8)).shape
+                is_as_stated = lies == made
+            else:
+                dimensions = self._dimensions(layer, place)
+                is_as_stated = stated == (1, *(made[axis] for axis in dimensions))
+            if stated != tensors[1].shape and not is_as_stated:
                 raise self._refuser.reshaped(number, made, stated)
+
+    def _placed(
+        self, number: int, layer: Layer, place: int, constant: NDArray[np.int8]
+    ) -> NDArray[np.int8]:
+        """Numbers that meet an input's elements, by height, width and channels."""
+        dimensions = self._dimensions(layer, place)
+        if constant.ndim > len(dimensions) + 1:
+            raise self._refuser.layer(
+                number,
+                f"its constant has the shape {list(constant.shape)}, and its map fewer dimensions",
+            )
+        return in_place(constant, dimensions)
 
     def _constant(
         self, number: int, layer: Layer
@@ -189,7 +210,7 @@ class ElementwiseBuilder(LayerReader):
                 "element and one constant number",
             )
         place, constant, given = found
-        x, output = self._read(number, layer, 1 - place), self._quantization(number)
+        (x,), output = self._read_alike(number, layer, 1 - place), self._quantization(number)
         if not self._builder.type_of(x).quantized() == given == output:
             raise self._refuser.layer(
                 number, "its constant or its result has another scale or zero point than its map"
@@ -204,7 +225,7 @@ class ElementwiseBuilder(LayerReader):
 
     def _leaky(self, number: int, layer: Layer) -> str | None:
         """The larger of an element and a share of it: a leaky ReLU, by the table of the share."""
-        a, b = (self._read(number, layer, place) for place in (0, 1))
+        a, b = self._read_alike(number, layer, 0, 1)
         output = self._quantization(number)
         for x, share in ((a, b), (b, a)):
             node = self._builder.producer(share)
@@ -226,7 +247,7 @@ class ElementwiseBuilder(LayerReader):
 
     def _lookup(self, number: int, layer: Layer) -> str:
         """A function of one number, by the table of the format's framework if it has its own."""
-        x = self._read(number, layer)
+        (x,) = self._read_alike(number, layer, 0)
         output = self._quantization(number)
         stated = layer.options["function"]
         if not isinstance(stated, Tabulated):
@@ -248,10 +269,10 @@ class ElementwiseBuilder(LayerReader):
         if found is None or found[0] != 1:
             raise self._refuser.layer(number, "its slopes are not a constant")
         _, slopes, given = found
-        x, output = self._read(number, layer), self._quantization(number)
+        (x,), output = self._read_alike(number, layer, 0), self._quantization(number)
         type_ = self._builder.type_of(x)
-        shape = _aligned(slopes.shape, self._tensor(layer).shape)
-        if shape not in {(1, 1, type_.shape[2]), (1, 1, 1)}:
+        placed = self._placed(number, layer, 0, slopes)
+        if placed.shape not in {(1, 1, type_.shape[2]), (1, 1, 1)}:
             raise self._refuser.layer(
                 number,
                 f"its slopes have the shape {list(slopes.shape)}, and kilograd has one slope for "
@@ -269,7 +290,7 @@ class ElementwiseBuilder(LayerReader):
         parts = [
             self._names.choose(f"{name}_{part}", name) for part in ("above", "below", "sloped")
         ]
-        factors = self._builder.constant(f"{name}.slopes", slopes.reshape(shape), given)
+        factors = self._builder.constant(f"{name}.slopes", placed, given)
         function = Function("leaky_relu", (0.0,))
         positive = self._builder.lookup(parts[0], x, function, output, above)
         same = type_.quantized()
@@ -287,7 +308,7 @@ class ElementwiseBuilder(LayerReader):
         return tuple(int(entry) for entry in made.ravel())
 
     def _requantize(self, number: int, layer: Layer) -> str:
-        x = self._read(number, layer)
+        (x,) = self._read_alike(number, layer, 0)
         return self._builder.requantize(self._name(number), x, self._quantization(number))
 
     def _activation(self, number: int, layer: Layer) -> str:
@@ -295,7 +316,7 @@ class ElementwiseBuilder(LayerReader):
         if layer.options.get("keeps_scale"):
             self._check_same_scale(number, layer)
             if self._kept(number) != INT8_RANGE:
-                return self._read(number, layer)
+                return self._read_alike(number, layer, 0)[0]
         return self._requantize(number, layer)
 
     def _clamped(self, number: int, x: str) -> str:
@@ -320,9 +341,3 @@ def _everywhere(
 
 def _real(constant: NDArray[np.int8], given: Quantization) -> float:
     return (int(constant.ravel()[0]) - given.zero_point) * given.scale
-
-
-def _aligned(stated: tuple[int, ...], other: tuple[int, ...]) -> tuple[int, ...]:
-    """Height, width and channels of a tensor that meets another, the last dimensions aligned."""
-    shape = (*(1,) * (len(other) - len(stated)), *stated)[1:]  # less the batch
-    return (*(1,) * (3 - len(shape)), *shape)

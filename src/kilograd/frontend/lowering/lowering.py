@@ -10,16 +10,17 @@ from numpy.typing import NDArray
 
 from kilograd.errors import ModelError
 from kilograd.frontend.builder import GraphBuilder
-from kilograd.frontend.lowering.borders import MOST_EXTENT, BorderBuilder
-from kilograd.frontend.lowering.channels import ChannelBuilder
-from kilograd.frontend.lowering.dimensions import reordered
+from kilograd.frontend.lowering.borders import MOST_EXTENT
+from kilograd.frontend.lowering.dimensions import Dimensions, usual
 from kilograd.frontend.lowering.elementwise import ElementwiseBuilder
-from kilograd.frontend.lowering.ends import find_ends, is_trivial_transpose
+from kilograd.frontend.lowering.ends import find_ends
 from kilograd.frontend.lowering.groups import copies, groups_of, spread
 from kilograd.frontend.lowering.head import HeadBuilder
 from kilograd.frontend.lowering.names import model_name
 from kilograd.frontend.lowering.quantization import int8_ends
 from kilograd.frontend.lowering.reading import quantization_of
+from kilograd.frontend.lowering.samples import sample_dimensions
+from kilograd.frontend.lowering.views import ViewBuilder
 from kilograd.frontend.lowering.windows import (
     NO_PADS,
     convolution_window,
@@ -30,9 +31,6 @@ from kilograd.frontend.network import Layer, Network
 from kilograd.ir import Graph, Quantization
 from kilograd.ops.common.window import Window
 from kilograd.ops.pool.window import PoolWindow
-
-#: Batch, height, width, channels.
-_MAP_RANK = 4
 
 
 def lower(network: Network, where: str, classes: int | None = None) -> Graph:
@@ -49,7 +47,7 @@ def lower(network: Network, where: str, classes: int | None = None) -> Graph:
     return Lowering(network, where).graph(classes)
 
 
-class Lowering(HeadBuilder, ElementwiseBuilder, ChannelBuilder, BorderBuilder):
+class Lowering(HeadBuilder, ElementwiseBuilder, ViewBuilder):
     """Builds the graph of one network."""
 
     def __init__(self, network: Network, where: str) -> None:
@@ -89,11 +87,14 @@ class Lowering(HeadBuilder, ElementwiseBuilder, ChannelBuilder, BorderBuilder):
             if self._network.layers[number].operator not in self._builders:
                 raise self._refuser.operator(number)
         name = model_name(self._network.name)
-        height, width, channels = self._sample_shape(ends.sample)
+        dimensions = sample_dimensions(self._network, ends.sample)
+        height, width, channels = self._sample_shape(ends.sample, dimensions)
         try:
             self._sample = self._sample_quantization(ends.sample)
             self._builder = GraphBuilder(name, height, width, channels, self._sample)
             self.values[ends.sample] = "input"
+            if dimensions != usual(len(dimensions) + 1):
+                self.dimensions[ends.sample] = dimensions
             for number in ends.body:
                 self._append(number)
             logits = self._head(ends, classes)
@@ -107,7 +108,7 @@ class Lowering(HeadBuilder, ElementwiseBuilder, ChannelBuilder, BorderBuilder):
         except ModelError as error:  # the builder knows the model's name, not its file
             raise ModelError(error.what, where=self._where, hint=error.hint) from error
 
-    def _sample_shape(self, sample: int) -> tuple[int, int, int]:
+    def _sample_shape(self, sample: int, dimensions: Dimensions) -> tuple[int, int, int]:
         shape = self._network.tensors[sample].shape
         given = self._network.tensors[self._network.inputs[0]]
         if given.is_open or not 2 <= len(shape) <= 4:  # noqa: PLR2004 - batch, and one to three
@@ -122,7 +123,9 @@ class Lowering(HeadBuilder, ElementwiseBuilder, ChannelBuilder, BorderBuilder):
                 f"the network reads {shape[0]} samples at a time, and kilograd's networks read one",
                 "convert the network with a batch of 1",
             )
-        sizes = (*(1,) * (4 - len(shape)), *shape[1:])
+        sizes = [1, 1, 1]
+        for axis, extent in zip(dimensions, shape[1:], strict=True):
+            sizes[axis] = extent
         if not 1 <= min(sizes) <= max(sizes) <= MOST_EXTENT:
             raise self._refuser.network(
                 f"the network's input has the shape {list(shape)}, and each extent must lie "
@@ -250,8 +253,8 @@ class Lowering(HeadBuilder, ElementwiseBuilder, ChannelBuilder, BorderBuilder):
     def _max_pool(self, number: int, layer: Layer) -> str:
         # Around a map without negative numbers, zeros are never the largest.
         before = self.pads.get(layer.inputs[0], NO_PADS)
-        takes_padding_in = self._tensor(layer).zero_point == -128 and min(before) >= 0  # noqa: PLR2004 - int8
-        x = self._read_map(number, layer, pads=takes_padding_in)
+        is_low = layer.inputs[0] in self.lowest or self._tensor(layer).zero_point == -128  # noqa: PLR2004 - int8
+        x = self._read_map(number, layer, pads=is_low and min(before) >= 0, lowest=True)
         self._check_same_scale(number, layer)
         before = self.pads.get(layer.inputs[0], NO_PADS)
         window = pool_window(self._refuser, number, layer, before)
@@ -296,42 +299,3 @@ class Lowering(HeadBuilder, ElementwiseBuilder, ChannelBuilder, BorderBuilder):
         has_all = len(self._result(number).shape) == rank
         self._hold(number, tuple(axis for axis in dimensions if has_all or axis not in over))
         return x, spread
-
-    def _reshape(self, number: int, layer: Layer) -> str:
-        """Only a map of other extents is a layer; what reads a vector takes the map as it is."""
-        self._check_same_scale(number, layer)
-        stated, (tensor, *_) = self._result(number).shape, layer.inputs
-        keeps_border = tensor in self.pads and self._is_same_map(tensor, stated)
-        x = self._read(number, layer, pads=keeps_border, dimensions=True)
-        if keeps_border:
-            self.pads[layer.outputs[0]] = self.pads[tensor]
-            return x
-        if not self._is_in_order(layer.inputs[0]):
-            if math.prod(stated) != max(stated):
-                return self._read(number, layer)  # refuses
-            self.dimensions[layer.outputs[0]] = self.dimensions[layer.inputs[0]]
-            return x
-        is_map = len(stated) == _MAP_RANK and stated[0] == 1
-        shape = self._shape(layer.inputs[0])
-        if not is_map or stated[1:] == shape or math.prod(stated) != math.prod(shape):
-            return x
-        return self._builder.reshape(self._name(number), x, stated[1:])
-
-    def _transpose(self, number: int, layer: Layer) -> str:
-        """Nothing happens in memory: what reads the result is told which dimension is which."""
-        if is_trivial_transpose(self._tensor(layer)):
-            return self._reshape(number, layer)
-        groups = self._exchanged_groups(layer)
-        if groups is not None:
-            return self._shuffled(number, layer, groups)
-        x = self._read(number, layer, dimensions=True)
-        order, shape = layer.options.get("order"), self._shape(layer.inputs[0])
-        before, stated = self._dimensions(layer), self._tensor(layer).shape
-        after = reordered(before, order) if isinstance(order, tuple) else None
-        if after is None or stated != (1, *(shape[axis] for axis in before)):
-            raise self._refuser.operator(number)
-        self._check_same_scale(number, layer)
-        if self._result(number).shape != (1, *(shape[axis] for axis in after)):
-            raise self._refuser.reshaped(number, shape, self._result(number).shape)
-        self._hold(number, after)
-        return x

@@ -23,6 +23,8 @@ class LayerReader:
         pads: number of a tensor -> what it has around that value: top, bottom, left, right.
         dimensions: number of a tensor -> which of its dimensions is which of that value's, where
             they are in another order.
+        lowest: numbers of the tensors that have the lowest number around that value, in place of
+            the zero point.
     """
 
     _builder: GraphBuilder
@@ -31,6 +33,7 @@ class LayerReader:
         self.values: dict[int, str] = {}
         self.pads: dict[int, Pads] = {}
         self.dimensions: dict[int, Dimensions] = {}
+        self.lowest: set[int] = set()
         self._network = network
         self._where = where
         self._refuser = Refuser(network, where)
@@ -105,6 +108,7 @@ class LayerReader:
         place: int = 0,
         *,
         pads: bool = False,
+        lowest: bool = False,
         dimensions: bool = False,
     ) -> str:
         """Name of the value that holds an input.
@@ -114,12 +118,17 @@ class LayerReader:
             layer: the same.
             place: of the input.
             pads: whether the layer can take padding in; for others there is a copy with padding.
+            lowest: whether padding with the lowest number makes no difference to it.
             dimensions: whether it can read dimensions in any order.
         """
         tensor = layer.inputs[place] if place < len(layer.inputs) else -1
         if tensor not in self.values:
             raise self._refuser.layer(
                 number, f"its input {place} is neither the sample nor made by a layer before it"
+            )
+        if tensor in self.lowest and not lowest:
+            raise self._refuser.layer(
+                number, "it reads a map padded with the lowest number, and only max pools do"
             )
         if not pads:
             self._settle_border(tensor)
@@ -132,9 +141,24 @@ class LayerReader:
             )
         return self.values[tensor]
 
-    def _read_map(self, number: int, layer: Layer, *, pads: bool = False) -> str:
+    def _read_alike(self, number: int, layer: Layer, *places: int) -> list[str]:
+        """Inputs whose elements meet one by one; the result has their dimensions."""
+        found = [self._read(number, layer, place, dimensions=True) for place in places]
+        moved = [place for place in places if not self._is_in_order(layer.inputs[place])]
+        dimensions = {self.dimensions[layer.inputs[place]] for place in moved}
+        ranks = {len(self._tensor(layer, place).shape) for place in places}
+        if len(dimensions) > 1 or (moved and len(ranks) > 1):
+            self._read(number, layer, moved[0])  # refuses
+        (kept,) = dimensions or {self._dimensions(layer, places[0])}
+        if len(kept) + 1 == len(self._result(number).shape):
+            self._hold(number, kept)
+        return found
+
+    def _read_map(
+        self, number: int, layer: Layer, *, pads: bool = False, lowest: bool = False
+    ) -> str:
         """As ``_read`` for a layer to which height and width matter."""
-        value = self._read(number, layer, pads=pads)
+        value = self._read(number, layer, pads=pads, lowest=lowest)
         tensor = layer.inputs[0]
         made = padded(self._shape(tensor), self.pads.get(tensor, NO_PADS))
         if self._network.tensors[tensor].shape != (1, *made):
@@ -157,9 +181,10 @@ class LayerReader:
         dimensions = self.dimensions.get(tensor)
         return dimensions is None or is_in_order(dimensions, self._shape(tensor))
 
-    def _dimensions(self, layer: Layer) -> Dimensions:
-        """Of its first input."""
-        return self.dimensions.get(layer.inputs[0], usual(len(self._tensor(layer).shape)))
+    def _dimensions(self, layer: Layer, place: int = 0) -> Dimensions:
+        """Of an input."""
+        usually = usual(len(self._tensor(layer, place).shape))
+        return self.dimensions.get(layer.inputs[place], usually)
 
     def _hold(self, number: int, dimensions: Dimensions) -> None:
         """Note the dimensions of a result."""

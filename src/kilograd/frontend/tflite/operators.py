@@ -90,9 +90,7 @@ class Operator:
 
 
 def apart(layer: Layer) -> list[Layer]:
-    """A layer, or what makes each result of one that splits channels; a slice may be a crop."""
-    if "crops" in layer.options:
-        return [replace(layer, operator="crop")]
+    """A layer, or what makes each result of one that splits channels."""
     sizes = layer.options.get("sizes")
     if not isinstance(sizes, tuple):
         return [layer]
@@ -192,6 +190,17 @@ def _numbers(reads: Reads, place: int) -> tuple[int, ...] | None:
     return tuple(int(number) for number in data.ravel())
 
 
+def _filled(reads: Reads) -> Mapping[str, Option]:
+    """Padding with a number of its own, in the scale of the map."""
+    pads, fill = _numbers(reads, 1), _numbers(reads, 2)
+    if pads is None or fill is None:
+        return {}
+    if len(fill) != 1:
+        msg = f"it pads with {len(fill)} numbers"
+        raise DamagedError(msg)
+    return {"pads": pads, "fill": fill[0]}
+
+
 def _slice(reads: Reads) -> Mapping[str, Option]:
     """From where, and how many; -1 for all that are left."""
     shape = reads.tensor(0).shape
@@ -233,10 +242,11 @@ def _strided_slice(reads: Reads) -> Mapping[str, Option]:
 def _part(
     shape: Sequence[int], begin: Sequence[int], end: Sequence[int], dropped: tuple[int, ...] = ()
 ) -> Mapping[str, Option]:
-    """A part of the last dimension, its channels; or what is cropped of others, or dropped."""
+    """What is cropped of each dimension, at both ends, and which of them are dropped."""
     crops = [(first, extent - last) for first, last, extent in zip(begin, end, shape, strict=True)]
-    if not shape or not (dropped or any(map(any, crops[:-1]))):
-        return {"first": begin[-1], "count": end[-1] - begin[-1]} if shape else {}
+    if min(map(min, crops), default=0) < 0:
+        msg = f"it takes {list(begin)} up to {list(end)} of the shape {list(shape)}"
+        raise DamagedError(msg)
     return {"crops": tuple(count for pair in crops for count in pair), "dropped": dropped}
 
 
@@ -328,8 +338,8 @@ OPERATORS: Mapping[str, Operator] = {
     "FULLY_CONNECTED": Operator("dense", "FullyConnectedOptions", _dense),
     "ADD": Operator("add", "AddOptions"),
     "CONCATENATION": Operator("concatenate", "ConcatenationOptions", _concatenation),
-    "SLICE": Operator("channel_slice", None, _slice),
-    "STRIDED_SLICE": Operator("channel_slice", "StridedSliceOptions", _strided_slice),
+    "SLICE": Operator("crop", None, _slice),
+    "STRIDED_SLICE": Operator("crop", "StridedSliceOptions", _strided_slice),
     "SPACE_TO_BATCH_ND": Operator("space_to_batch", None, _blocks),
     "BATCH_TO_SPACE_ND": Operator("batch_to_space", None, _blocks),
     "SPLIT": Operator("split", None, _split, map_place=1),
@@ -339,6 +349,7 @@ OPERATORS: Mapping[str, Operator] = {
     "MEAN": Operator("mean", None, lambda reads: _constant_numbers(reads, "axes")),
     "REDUCE_MAX": Operator("maximum", None, lambda reads: _constant_numbers(reads, "axes")),
     "PAD": Operator("pad", None, lambda reads: _constant_numbers(reads, "pads")),
+    "PADV2": Operator("pad", None, _filled),
     "RESHAPE": Operator("reshape"),
     "SQUEEZE": Operator("reshape"),
     "EXPAND_DIMS": Operator("reshape"),

@@ -1,0 +1,79 @@
+"""Layers that move nothing in memory: they say how the same elements are read."""
+
+from __future__ import annotations
+
+import math
+
+from kilograd.frontend.lowering.borders import BorderBuilder
+from kilograd.frontend.lowering.channels import GROUPED, ChannelBuilder
+from kilograd.frontend.lowering.dimensions import regrouped, reordered
+from kilograd.frontend.lowering.ends import is_trivial_transpose
+from kilograd.frontend.lowering.windows import NO_PADS, padded
+from kilograd.frontend.network import Layer
+
+#: Batch, height, width, channels.
+_MAP_RANK = 4
+
+_CHANNELS_FIRST = (2, 0, 1)
+
+
+class ViewBuilder(BorderBuilder, ChannelBuilder):
+    """Notes which dimension is which, and what is padded, for the layers behind."""
+
+    def _reshape(self, number: int, layer: Layer) -> str:
+        """Only a map of other extents is a layer; what reads a vector takes the map as it is."""
+        self._check_same_scale(number, layer)
+        (tensor, *_), output = layer.inputs, layer.outputs[0]
+        stated, before = self._result(number).shape, self._dimensions(layer)
+        x = self._read(number, layer, pads=True, dimensions=True)
+        pads = self.pads.get(tensor, NO_PADS)
+        if tensor in self.dimensions or pads != NO_PADS:
+            after = regrouped(before, padded(self._shape(tensor), pads), stated)
+            if after is not None:
+                self._hold(number, after)
+                self.pads.update({output: pads} if pads != NO_PADS else {})
+                return x
+            x = self._read(number, layer, dimensions=True)
+        shape = self._shape(tensor)
+        if not self._is_in_order(tensor):
+            after = self._with_groups(before, shape, stated)
+            if after is None and math.prod(stated) != max(stated):
+                return self._read(number, layer)  # refuses
+            self.dimensions[output] = after or before
+            return x
+        is_map = len(stated) == _MAP_RANK and stated[0] == 1
+        if not is_map or stated[1:] == shape or math.prod(stated) != math.prod(shape):
+            return x
+        return self._builder.reshape(self._name(number), x, stated[1:])
+
+    def _with_groups(
+        self, before: tuple[int, ...], shape: tuple[int, int, int], stated: tuple[int, ...]
+    ) -> tuple[int, ...] | None:
+        """Dimensions of a map with its channels first, once they become two or one again."""
+        height, width, channels = shape
+        if before == _CHANNELS_FIRST and len(stated) == len(GROUPED) + 1:
+            is_split = stated[3:] == (height, width) and math.prod(stated[:3]) == channels
+            return GROUPED if is_split else None
+        is_joined = before == GROUPED and stated == (1, channels, height, width)
+        return _CHANNELS_FIRST if is_joined else None
+
+    def _transpose(self, number: int, layer: Layer) -> str:
+        """Nothing happens in memory: what reads the result is told which dimension is which."""
+        if is_trivial_transpose(self._tensor(layer)):
+            return self._reshape(number, layer)
+        groups = self._exchanged_groups(layer)
+        if groups is not None:
+            return self._shuffled(number, layer, groups)
+        x = self._read(number, layer, pads=True, dimensions=True)
+        pads = self.pads.get(layer.inputs[0], NO_PADS)
+        order, shape = layer.options.get("order"), padded(self._shape(layer.inputs[0]), pads)
+        before, stated = self._dimensions(layer), self._tensor(layer).shape
+        after = reordered(before, order) if isinstance(order, tuple) else None
+        if after is None or stated != (1, *(shape[axis] for axis in before)):
+            raise self._refuser.operator(number)
+        self._check_same_scale(number, layer)
+        if self._result(number).shape != (1, *(shape[axis] for axis in after)):
+            raise self._refuser.reshaped(number, shape, self._result(number).shape)
+        self._hold(number, after)
+        self.pads.update({layer.outputs[0]: pads} if pads != NO_PADS else {})
+        return x
