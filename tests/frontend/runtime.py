@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import onnx
 import pytest
-from micro import int8_logits, known_tensors, run
 
+from experiments.importing.micro import int8_logits, known_tensors, run
 from kilograd.frontend.lowering import Lowering
 from kilograd.frontend.lowering.ends import find_ends
 from kilograd.frontend.lowering.refusals import Refuser

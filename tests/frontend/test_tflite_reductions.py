@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
-from micro import assert_same_bytes, known_tensors
+from micro import assert_same_bytes
 from tflite_drafts import ended
 from tflite_files import RELU, Draft
 
+from experiments.importing.micro import known_tensors
 from kilograd.errors import ModelError
 from kilograd.frontend.open import load_model
 from kilograd.ir import Quantization

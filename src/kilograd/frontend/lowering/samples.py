@@ -32,12 +32,16 @@ def sample_dimensions(network: Network, sample: int) -> Dimensions:
         sample: number of its tensor, of two to four dimensions.
     """
     rank = len(network.tensors[sample].shape)
+    readers: dict[int, list[Layer]] = {}
+    for layer in network.layers:
+        for tensor in layer.inputs[:2]:
+            readers.setdefault(tensor, []).append(layer)
     ahead: list[tuple[int, _Places]] = [(sample, range(rank))]
     seen = {sample}
     while ahead:
         tensor, places = ahead.pop()
-        for layer in network.layers:
-            if tensor not in layer.inputs[:2] or len(layer.outputs) != 1:
+        for layer in readers.get(tensor, ()):
+            if len(layer.outputs) != 1:
                 continue
             (output,) = layer.outputs
             found = _behind(network, layer, tensor, places)

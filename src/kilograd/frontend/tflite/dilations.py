@@ -15,6 +15,9 @@ from kilograd.frontend.network import Layer, Tensor
 
 _CONVOLUTIONS = frozenset({"conv", "depthwise"})
 
+#: Most layers between the two, on all ways; a damaged file may go in circles.
+_MOST_LAYERS = 64
+
 
 def with_dilations(
     tensors: Sequence[Tensor], layers: Sequence[Layer]
@@ -63,7 +66,7 @@ def _between(
         return None
     found: list[int] = []
     ahead = [(first, False)]  # a layer, and whether there was a convolution up to it
-    while ahead and len(found) <= len(layers):  # a damaged file may go in circles
+    while ahead and len(found) <= _MOST_LAYERS:
         number, is_convolved = ahead.pop()
         (made, *more) = layers[number].outputs or (-1,)
         following = readers.get(made, ())
