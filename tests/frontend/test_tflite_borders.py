@@ -9,6 +9,7 @@ from tflite_borders import (
     bounded,
     clamped,
     filled,
+    function_in_float32,
     leaky_by_maximum,
     numbers,
     padded_pool,
@@ -21,8 +22,12 @@ from tflite_files import RELU, RELU6, SAME, Draft
 from kilograd.compiler import compile_model
 from kilograd.errors import ModelError
 from kilograd.frontend.open import load_model
+from kilograd.ir import Quantization
+from kilograd.ir.text import print_graph
 from kilograd.measuring.equivalence import verify_devices
 from kilograd.ops.common.window import Window
+from kilograd.ops.lookup.functions import Function
+from kilograd.ops.lookup.tables import rounded_table
 from kilograd.passes.verify import verify
 from kilograd.scheme import layers, load_scheme
 from kilograd.targets import get_target
@@ -99,6 +104,38 @@ def test_a_clamp_is_a_function_with_slopes(load):
         assert lookup.attributes.function.name == name
         assert lookup.attributes.function.parameters == pytest.approx(parameters)
         assert np.all(np.diff(lookup.attributes.table) >= 0)
+
+
+@pytest.mark.parametrize(
+    ("draft", "function"),
+    [
+        (function_in_float32(Alpha=0.2), Function("leaky_relu", (float(np.float32(0.2)),))),
+        (function_in_float32("TANH", None), Function("tanh")),
+        (function_in_float32("LOGISTIC", None), Function("logistic")),
+    ],
+)
+def test_a_function_in_float32_is_a_table(draft, function, load):
+    graph = load(draft)
+    assert operators(graph) == ["conv", "lookup", "average_pool", "dense"]
+    given, lookup = graph.type_of("layer0").quantized(), graph.nodes[1].attributes
+    assert lookup.output == Quantization((float(np.float32(0.05)),), -90)
+    assert lookup.function == function
+    assert lookup.table == rounded_table(function, given, lookup.output)
+
+
+def test_other_layers_in_float32_are_refused(tmp_path):
+    path = function_in_float32("ABS", None).write(tmp_path / "net.tflite")
+    assert load_model(str(path)).nodes[1].operator == "lookup"
+    path = function_in_float32("EXP", None).write(tmp_path / "net.tflite")
+    with pytest.raises(ModelError, match=r"layer 1 \(DEQUANTIZE, layer1\): its result is float32"):
+        load_model(str(path))
+
+
+def test_codes_of_operators_need_no_deprecated_byte(load):
+    draft = DRAFTS["padded sum"]()
+    found = load(draft)
+    draft.has_deprecated_codes = False
+    assert print_graph(load(draft)) == print_graph(found)
 
 
 def test_what_a_clamp_leaves_alone_has_no_clamp(load):

@@ -1,5 +1,7 @@
 """Drafts of .tflite files whose layers pad, crop, clamp, or change samples before they are read."""
 
+from dataclasses import replace
+
 import numpy as np
 from tflite_drafts import MAX, ended
 from tflite_files import RELU, RELU6, VALID, Draft
@@ -271,6 +273,16 @@ def leaky_by_maximum(share=9):
     factor = draft.tensor("share", (), "int8", (0.01,), (0,), data=np.array(share, np.int8))
     sloped = draft.like("MUL", x, shape, factor, table="MulOptions")
     return ended(draft, draft.append("MAXIMUM", [sloped, x], shape, "MaximumMinimumOptions"))
+
+
+def function_in_float32(operator="LEAKY_RELU", table="LeakyReluOptions", **options):
+    """Between a DEQUANTIZE and a QUANTIZE, as the AI Edge Quantizer leaves it."""
+    draft, x = begun()
+    shape = draft.tensors[x].shape
+    for name, kind, more in (("DEQUANTIZE", None, {}), (operator, table, options)):
+        x = draft.append(name, [x], shape, kind, **more)
+        draft.tensors[x] = replace(draft.tensors[x], dtype="float32", scales=(), zeros=())
+    return ended(draft, draft.append("QUANTIZE", [x], shape, scale=0.05, zero=-90))
 
 
 def channels_first_samples(shape=(1, 3, 7, 6), order=(0, 2, 3, 1)):

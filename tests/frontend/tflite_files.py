@@ -53,6 +53,7 @@ class Draft:
         self.operators: list[DraftOperator] = []
         self.version, self.identifier, self.subgraphs = 3, b"TFL3", 1
         self.buffer_offset: int | None = None  # of contents behind the flatbuffer
+        self.has_deprecated_codes = True  # as files had all codes before version 3a of the schema
         self.inputs = [self.tensor("sample", shape, dtype, (scale,), (zero,))]
         self.outputs: list[int] = []
 
@@ -238,7 +239,7 @@ class _Writer:
         custom = self._builder.CreateString(name) if is_custom else None
         return self._table(
             "OperatorCode",
-            DeprecatedBuiltinCode=min(code, 127),
+            DeprecatedBuiltinCode=min(code, 127) if self._draft.has_deprecated_codes else None,
             BuiltinCode=code,
             CustomCode=custom,
             Version=1,

@@ -25,10 +25,14 @@ from kilograd.frontend.network import Advice, Layer, Network, Tensor
 from kilograd.frontend.tflite.c_array import tflite_of
 from kilograd.frontend.tflite.dilations import with_dilations
 from kilograd.frontend.tflite.identifier import IDENTIFIER, is_tflite
+from kilograd.frontend.tflite.islands import with_tables
 from kilograd.frontend.tflite.operators import OPERATORS, DamagedError, Reads, apart
 
 #: Largest file; a microcontroller holds far less.
 _MAX_BYTES = 64 * 1024**2
+
+#: Place of an operator's code among the fields of its table.
+_BUILTIN_CODE = 10
 
 #: Most tensors, or layers; each costs time.
 _MAX_TABLES = 20_000
@@ -150,7 +154,7 @@ class _Reader:
             graph, "Operators", "operator", lambda o: self._layer(o, operators, tensors)
         )
         parts = [part for layer in read for part in apart(layer)]
-        tensors, layers = with_dilations(tensors, parts)
+        tensors, layers = with_dilations(tensors, with_tables(parts))
         self.place = "the list of inputs and outputs"
         ends = [
             self._tensor_numbers(graph, side, len(tensors), 0) for side in ("Inputs", "Outputs")
@@ -197,8 +201,12 @@ class _Reader:
         return (text or b"").decode(errors="replace")
 
     def _operator_name(self, code: Any) -> str:
-        # Files older than version 3a of the schema have the code in the deprecated byte only.
-        number = max(int(code.BuiltinCode()), int(code.DeprecatedBuiltinCode()))
+        # Files older than version 3a of the schema have the code in the deprecated byte only, and
+        # some newer ones not there. The package's own BuiltinCode takes codes below 127 from there.
+        table = code._tab  # noqa: SLF001 - of generated code, which has no other way to it
+        at = int(table.Offset(_BUILTIN_CODE)) + int(table.Pos)
+        found = struct.unpack_from("<i", self._content, at)[0] if at > int(table.Pos) else 0
+        number = max(found, int(code.DeprecatedBuiltinCode()))
         name = self._operators.get(number, f"operator {number}")
         custom = self._text(code.CustomCode())
         return f"CUSTOM {custom}" if name == "CUSTOM" else name
