@@ -1,8 +1,10 @@
 """Trains networks from files, and writes experiments/importing/results.json.
 
-    python -m experiments.importing.run [tuning] [rates] [largest] [resolutions] [--only TEXT]
+    python -m experiments.importing.run [part …] [--only TEXT]
 
-Without arguments everything, in about an hour on two cores. Rates are compared on a validation part
+Parts are tuning, rates, largest, resolutions and converted. Without arguments everything, in about
+an hour on two cores. The last one compares what experiments.importing.converting made with
+TensorFlow Lite Micro. Rates are compared on a validation part
 of the training samples, or by cross-validation on them; test samples are only read for `tuning`, at
 the default rate.
 """
@@ -19,6 +21,7 @@ from experiments.common.parts import Part, run_parts
 from experiments.common.paths import checkpoint
 from experiments.common.programs import BOARD, measure_anywhere, open_cached
 from experiments.importing import LEDGER
+from experiments.importing.converted import measure_converted
 from experiments.importing.wanted import (
     FOLDS,
     LARGEST_FRESH,
@@ -171,6 +174,7 @@ PARTS: dict[str, Part] = {
     "rates": measure_rates,
     "largest": measure_largest,
     "resolutions": measure_resolutions,
+    "converted": measure_converted,
 }
 
 

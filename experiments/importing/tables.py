@@ -95,7 +95,39 @@ def resolutions(ledger: Ledger) -> str:
     return table(header, rows)
 
 
+#: What made networks, by its folder.
+_CONVERTERS = {"keras": "Keras, TensorFlow", "torch": "PyTorch, LiteRT Torch"}
+
+
+def converted(ledger: Ledger) -> str:
+    """How many networks of each converter are carried, and what of them was compared."""
+    rows: list[list[str]] = []
+    for folder, title in _CONVERTERS.items():
+        found = [row for key, row in ledger["converted"].items() if key.startswith(f"{folder} |")]
+        carried = [row for row in found if "refused" not in row]
+        sums = [f"{sum(row[what] for row in carried):,}" for what in _COMPARED]
+        rows.append([title, str(len(found)), str(len(carried)), *sums])
+    return table(["converter", "networks", "carried", *_COMPARED.values()], rows)
+
+
+#: Columns of what was compared, by their names in the ledger.
+_COMPARED = {"tensors": "tensors", "bytes": "bytes of them", "different": "bytes that differ"}
+
+
+def not_converted(ledger: Ledger) -> str:
+    """Networks that are refused, and why."""
+    rows = [
+        [_CONVERTERS[folder].split(",", maxsplit=1)[0], name, row["refused"]]
+        for key, row in ledger["converted"].items()
+        if "refused" in row
+        for folder, name in (key.split(" | "),)
+    ]
+    return table(["from", "network", "refused for"], rows)
+
+
 TABLES = {
+    "converted": converted,
+    "not_converted": not_converted,
     "tuning": tuning,
     "foreign_rates": rates,
     "largest_rates": largest_rates,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,9 @@ from kilograd.training.rate import default_rate
 from kilograd.training.state_file import History, read_state_file
 from kilograd.training.stream import Stream
 from kilograd.training.unfinished import Unfinished
+
+#: Names of classes that a note gives.
+_MOST_NAMES = 4
 
 
 @dataclass(frozen=True)
@@ -105,6 +109,8 @@ def new_setup(request: TrainRequest) -> Setup:
     if own is not None and own.class_names and not dataset.has_label_sets:
         dataset = with_class_order(dataset, own.class_names)
     notes = [] if own is None else [own.text]
+    if own is None and not comes_late and not request.has_fresh_head:
+        notes += _without_own_head(request, dataset)
     if request.epochs is None and request.limit is None and stream_options is None:
         options = replace(options, epochs=default_epochs(dataset))
         if options.epochs > 1:
@@ -237,6 +243,20 @@ def _refuse_other_options(request: TrainRequest, scheme: str, history: History) 
             )
 
 
+def _without_own_head(request: TrainRequest, dataset: Dataset) -> list[str]:
+    """A note where another tool's network gets a new head though it has as many classes."""
+    known, given = class_names(request.source.model), dataset.class_names
+    graph = request.source.load(2)
+    if not graph.is_foreign or len(known) != len(given) or sorted(known) == sorted(given):
+        return []
+    said = f"{graph.name} calls its classes {_some(known)}, and the data has {_some(given)}"
+    return [f"{said}: a new last layer is made"]
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:_MOST_NAMES]) + (", …" if len(names) > _MOST_NAMES else "")
+
+
 @dataclass(frozen=True)
 class _OwnHead:
     """A model with the head that it came with.
@@ -255,8 +275,8 @@ class _OwnHead:
 def _own_head(request: TrainRequest, dataset: Dataset) -> _OwnHead | None:
     """The model's own head if it suits the data: it has the same classes, or as many.
 
-    What a model calls its classes decides. Other tools' files do not say, and have theirs in the
-    order of the data's names, as far as anybody can know.
+    What a model calls its classes decides. Where another tool's file does not say, it has them in
+    the order of the data's names, as far as anybody can know.
     """
     known = class_names(request.source.model)
     if known and sorted(known) != sorted(dataset.class_names):
@@ -271,7 +291,7 @@ def _own_head(request: TrainRequest, dataset: Dataset) -> _OwnHead | None:
     if known:
         text = f"{graph.name} knows these classes: training goes on from its own head"
     else:
-        order = ", ".join(dataset.class_names[:4]) + (", …" if count > 4 else "")  # noqa: PLR2004
+        order = _some(dataset.class_names)
         text = (
             f"{graph.name} has a head for {count} classes: training goes on from it, and its "
             f"classes are taken to be {order} (--fresh-head makes a new one)"

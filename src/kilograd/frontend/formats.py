@@ -10,10 +10,16 @@ from kilograd.errors import ModelError
 from kilograd.frontend.checkpoint import read_checkpoint
 from kilograd.frontend.lowering import lower
 from kilograd.frontend.mcunet import build_graph
-from kilograd.frontend.native import load_native
+from kilograd.frontend.native import load_native, native_classes
 from kilograd.frontend.network import Network
 from kilograd.frontend.onnx import read_onnx
-from kilograd.frontend.tflite import FULL_INTEGER, is_tflite, read_c_array, read_tflite
+from kilograd.frontend.tflite import (
+    FULL_INTEGER,
+    is_tflite,
+    read_c_array,
+    read_tflite,
+    tflite_classes,
+)
 from kilograd.ir import Graph
 
 #: Makes a forward graph of a file; the number is of the classes of a fresh head.
@@ -35,6 +41,12 @@ FORMATS: Mapping[str, _Frontend] = {
     ".npz": load_native,
     ".pkl": _checkpoint,
     **dict.fromkeys((".c", ".cc", ".cpp", ".cxx", ".h", ".hpp", ".ino"), _lowered(read_c_array)),
+}
+
+#: Formats whose files may say what the classes are called -> what reads that.
+_CLASSES: Mapping[str, Callable[[Path], tuple[str, ...]]] = {
+    ".npz": native_classes,
+    ".tflite": tflite_classes,
 }
 
 
@@ -88,6 +100,16 @@ def read_graph(path: Path, classes: int | None) -> Graph:
         ModelError: the format is not read, or the file cannot be used.
     """
     return FORMATS[_format_of(path)](path, classes)
+
+
+def read_classes(path: Path) -> tuple[str, ...]:
+    """What a model file calls the classes of its head; empty where it does not say.
+
+    Raises:
+        ModelError: the format is not read, or the file cannot be used.
+    """
+    read = _CLASSES.get(_format_of(path))
+    return () if read is None else read(path)
 
 
 def _format_of(path: Path) -> str:

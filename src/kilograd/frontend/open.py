@@ -10,7 +10,7 @@ from kilograd.data import InputSpec
 from kilograd.errors import ModelError
 from kilograd.features import features_of
 from kilograd.frontend.fetch import resolve_model
-from kilograd.frontend.formats import read_graph
+from kilograd.frontend.formats import read_classes, read_graph
 from kilograd.frontend.native import load_native, native_classes
 from kilograd.frontend.resolution import at_resolution
 from kilograd.ir import MOST_LABELS, Graph, is_pixel_range
@@ -112,8 +112,7 @@ def class_names(text: str) -> tuple[str, ...]:
     if text in BACKBONES:
         with as_file(files("kilograd") / "backbones" / f"{text}.npz") as path:
             return native_classes(path)
-    path = _resolved(text)
-    return native_classes(path) if path.suffix.lower() == ".npz" else ()
+    return read_classes(_resolved(text))
 
 
 def input_spec(graph: Graph) -> InputSpec:

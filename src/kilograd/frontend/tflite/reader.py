@@ -29,7 +29,7 @@ from kilograd.frontend.tflite.islands import with_tables
 from kilograd.frontend.tflite.operators import OPERATORS, DamagedError, Reads, apart
 
 #: Largest file; a microcontroller holds far less.
-_MAX_BYTES = 64 * 1024**2
+MOST_BYTES = 64 * 1024**2
 
 #: Place of an operator's code among the fields of its table.
 _BUILTIN_CODE = 10
@@ -74,7 +74,7 @@ def read_tflite(path: Path) -> Network:
     Raises:
         ModelError: when it is no such file, or damaged, or has several networks.
     """
-    content = read_content(path, _MAX_BYTES)
+    content = read_content(path, MOST_BYTES)
     if not is_tflite(content):
         raise ModelError(
             f"this is not a .tflite file: it lacks the identifier {IDENTIFIER.decode()}",
