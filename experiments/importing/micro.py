@@ -30,8 +30,8 @@ _ARENA_BYTES = 1 << 20
 #: Operators that may be a step within a layer of the file.
 _STEPS = {"reshape", "concatenate"}
 
-#: How layers end that are a part of a layer of the file.
-_PARTS = ("_copies", "_above", "_below", "_sloped")
+#: How layers end that are a part of a layer of the file; what they make is in what follows them.
+_PARTS = ("_copies", "_above", "_below", "_sloped", "_border")
 
 #: How layers end whose result is that of the file's layer in front of them: clamps and borders.
 _COMPLETED = ("_relu", "_relu6", "_relu_n1_to_1", "_border")

@@ -22,13 +22,17 @@ class BorderBuilder(LayerReader):
             raise self._refuser.layer(number, "kilograd pads height and width only")
         zero = self._tensor(layer).zero_point
         fill = layer.options.get("fill", zero)
-        if fill == _LOWEST:
-            self.lowest |= {layer.outputs[0]} - ({layer.outputs[0]} if zero == _LOWEST else set())
-        elif fill != zero:
+        if fill not in {zero, _LOWEST}:
             raise self._refuser.layer(
                 number, f"it pads with {fill}, and kilograd pads with the zero point, {zero}"
             )
-        return self._bordered(number, layer, "padding", pads)
+        (tensor, *_), is_lowest = layer.inputs, fill != zero and pads != NO_PADS
+        if is_lowest and tensor not in self.lowest:
+            self._read(number, layer, dimensions=True)  # a copy that has other padding
+        x = self._bordered(number, layer, "padding", pads, is_lowest=is_lowest)
+        if is_lowest or tensor in self.lowest:
+            self.lowest.add(layer.outputs[0])
+        return x
 
     def _crop(self, number: int, layer: Layer) -> str:
         """A part of the map: of its channels at once, of height and width as windows behind do."""
@@ -66,10 +70,13 @@ class BorderBuilder(LayerReader):
         rows, columns, channels = (along.get(axis, (0, 0)) for axis in range(3))
         return (*rows, *columns), channels
 
-    def _bordered(self, number: int, layer: Layer, what: str, pads: Pads) -> str:
+    def _bordered(
+        self, number: int, layer: Layer, what: str, pads: Pads, *, is_lowest: bool = False
+    ) -> str:
         (tensor, *_), output = layer.inputs, layer.outputs[0]
         self._check_same_scale(number, layer)
-        x = self._read(number, layer, pads=True, dimensions=True)
+        is_lowest |= pads == NO_PADS
+        x = self._read(number, layer, pads=True, lowest=is_lowest, dimensions=True)
         before = self.pads.get(tensor, NO_PADS)
         if any(one < 0 < other for one, other in zip(before, pads, strict=True)):
             self._settle_border(tensor)  # what is cropped does not come back as padding

@@ -70,8 +70,11 @@ class ChannelBuilder(LayerReader):
     def _with_channels_last(self, number: int, layer: Layer, place: int = 0) -> str:
         """An input whose last dimension has a map's channels, or all elements of a vector."""
         self._check_same_scale(number, layer, place)
-        x, stated = self._read(number, layer, place), self._tensor(layer, place).shape
-        made = self._shape(layer.inputs[place])
+        tensor, stated = layer.inputs[place], self._tensor(layer, place).shape
+        x = self._read(number, layer, place)
+        if tensor in self.dimensions:
+            return self._as_stated(tensor)
+        made = self._shape(tensor)
         if stated[1:] == made or (len(stated) <= len(made) and stated[-1] == made[2]):
             return x
         if len(stated) > len(made) or stated[-1] != math.prod(made):

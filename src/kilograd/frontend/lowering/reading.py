@@ -160,10 +160,21 @@ class LayerReader:
         """As ``_read`` for a layer to which height and width matter."""
         value = self._read(number, layer, pads=pads, lowest=lowest)
         tensor = layer.inputs[0]
+        if tensor in self.dimensions and tensor not in self.pads:
+            return self._as_stated(tensor)
         made = padded(self._shape(tensor), self.pads.get(tensor, NO_PADS))
         if self._network.tensors[tensor].shape != (1, *made):
             raise self._refuser.reshaped(number, made, self._network.tensors[tensor].shape)
         return value
+
+    def _as_stated(self, tensor: int) -> str:
+        """A map whose elements are in order, with its extents where the file has them."""
+        value, stated = self.values[tensor], self._network.tensors[tensor]
+        shape = (*(1,) * (4 - len(stated.shape)), *stated.shape[1:])
+        if shape == self._shape(tensor):
+            return value
+        name = self._names.choose(f"{stated.name}/map", "map")
+        return self._builder.reshape(name, value, shape)
 
     def _settle_border(self, tensor: int) -> None:
         """Make a copy of a map that has its padding, or lacks what is cropped, if it has any."""

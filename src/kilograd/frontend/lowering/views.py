@@ -59,8 +59,6 @@ class ViewBuilder(BorderBuilder, ChannelBuilder):
 
     def _transpose(self, number: int, layer: Layer) -> str:
         """Nothing happens in memory: what reads the result is told which dimension is which."""
-        if is_trivial_transpose(self._tensor(layer)):
-            return self._reshape(number, layer)
         groups = self._exchanged_groups(layer)
         if groups is not None:
             return self._shuffled(number, layer, groups)
@@ -69,7 +67,10 @@ class ViewBuilder(BorderBuilder, ChannelBuilder):
         order, shape = layer.options.get("order"), padded(self._shape(layer.inputs[0]), pads)
         before, stated = self._dimensions(layer), self._tensor(layer).shape
         after = reordered(before, order) if isinstance(order, tuple) else None
-        if after is None or stated != (1, *(shape[axis] for axis in before)):
+        is_known = after is not None and stated == (1, *(shape[axis] for axis in before))
+        if not is_known and is_trivial_transpose(self._tensor(layer)):
+            return self._reshape(number, layer)
+        if after is None or not is_known:
             raise self._refuser.operator(number)
         self._check_same_scale(number, layer)
         if self._result(number).shape != (1, *(shape[axis] for axis in after)):
