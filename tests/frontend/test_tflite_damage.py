@@ -59,7 +59,7 @@ def test_a_file_that_cannot_be_opened(tmp_path):
 
 
 def test_a_file_that_is_too_large(refused, monkeypatch):
-    monkeypatch.setattr(reader, "_MAX_BYTES", 1024**2)
+    monkeypatch.setattr(reader, "MOST_BYTES", 1024**2)
     assert "the file is larger than 1 MiB" in refused(CONTENT + bytes(1024**2))
 
 
