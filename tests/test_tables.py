@@ -5,7 +5,15 @@ from copy import deepcopy
 
 import pytest
 
-from experiments import accuracy, foundation, memory, online, personalization, tables
+from experiments import (
+    accuracy,
+    foundation,
+    importing,
+    memory,
+    online,
+    personalization,
+    tables,
+)
 from experiments.common.charts import figures, figures_in, svg
 
 
@@ -55,6 +63,12 @@ WRONG = {
             all_[online.LEDGER]["runs"]["flowers5 | head | plain | seed 0"], "divergences", 1
         ),
         "flowers5 | head | plain | seed 0: diverged",
+    ),
+    "bytes that differ": (
+        lambda all_: change(
+            all_[importing.LEDGER]["converted"]["keras | DenseNet121"], "different", 3
+        ),
+        "keras | DenseNet121: 3 of 14482452 bytes differ",
     ),
     "a person who is gone": (
         lambda all_: all_[personalization.LEDGER]["cells"].pop("motion 18 head 5 0"),

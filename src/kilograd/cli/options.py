@@ -10,7 +10,9 @@ import typer
 ModelArgument = Annotated[
     str,
     typer.Argument(
-        metavar="MODEL", help="Use this model: a name, or a .tflite, .onnx, .npz or .pkl file."
+        metavar="MODEL",
+        help="Use this model: a name, a .tflite, .onnx, .npz or .pkl file, or C source that holds "
+        "a .tflite file.",
     ),
 ]
 SchemeOption = Annotated[
