@@ -72,6 +72,23 @@ def sliced_vector():
     return draft.finish(draft.gemm(draft.like("Slice", x, (1, 9), numbers), 3))
 
 
+def gathered(index, axis=-1, shape=(1, 3, 16), made=(1, 12)):
+    """One place along a dimension; a number drops it."""
+    draft = Draft(shape)
+    x = draft.conv("sample_q", 12, *([(3,)] if len(shape) == 3 else []))
+    number = draft.constant("index", np.array(index, np.int64))
+    x = draft.like("Gather", x, made, [number], axis=axis)
+    return (
+        draft.finish(draft.gemm(x, 3))
+        if len(made) == 2
+        else ended(draft, draft.conv(x, 4, *WINDOWS[len(made)]))
+    )
+
+
+#: Of a convolution, by the number of its map's dimensions.
+WINDOWS = {3: [(3,)], 4: []}
+
+
 DRAFTS = {
     "halves": mixed,
     "by sizes": lambda: mixed((4, 8), axis=-3),
@@ -80,14 +97,21 @@ DRAFTS = {
     "sliced to the end": lambda: sliced([-5], [2**31], (1, 5, 6, 5), [-3], [1]),
     "sliced, others whole": lambda: sliced([0, 2, 0], [1, 9, 6], (1, 7, 6, 5)),
     "sliced vector": sliced_vector,
+    "cropped": lambda: sliced([1, 0], [-1, 4], (1, 12, 4, 4), [2, 3]),
+    "sliced and cropped": lambda: sliced([3, 1], [9, 5], (1, 6, 4, 5), [1, 2]),
+    "last step": lambda: gathered(-1),
+    "one step that stays": lambda: gathered([5], made=(1, 12, 1)),
+    "one row": lambda: gathered(2, 2, (1, 3, 6, 5), (1, 12, 5)),
+    "one column": lambda: gathered(2, 3, (1, 3, 6, 5), (1, 12, 6)),
 }  # fmt: skip
 
 
 @pytest.mark.oracle
 @pytest.mark.parametrize("what", DRAFTS)
 def test_every_tensor_is_that_of_onnxruntime(what):
-    shape = (1, 3, 16) if what == "in time" else (1, 3, 6, 5)
-    found = compare(DRAFTS[what]().content(), list(samples(shape, 40)))
+    draft = DRAFTS[what]()
+    shape = [dim.dim_value for dim in draft.inputs[0].type.tensor_type.shape.dim]
+    found = compare(draft.content(), list(samples(shape, 40)))
     assert found.alone.most <= 1
     assert found.chained.most <= 2
     assert found.same_class >= 39
@@ -96,7 +120,9 @@ def test_every_tensor_is_that_of_onnxruntime(what):
 @pytest.mark.parametrize("what", DRAFTS)
 def test_what_is_split_and_shuffled_trains(what, tmp_path):
     graph = load_model(str(DRAFTS[what]().write(tmp_path / "net.onnx")))
-    assert any(node.operator.startswith("channel_") for node in graph.nodes)
+    assert any(
+        node.operator.startswith("channel_") or "_border" in node.layer for node in graph.nodes
+    )
     program = compile_model(graph, load_scheme("full", graph))
     assert verify_devices(program, ["reference", "host"], steps=2).identical
 
@@ -115,13 +141,15 @@ def read_as_groups():
     [
         (
             lambda: mixed((2, 4), axis=2, shape=(1, 3, 6, 5)),
-            "it takes a part of dimension 2 of the shape [1, 12, 6, 5], and kilograd of channels",
+            "it splits dimension 2 of the shape [1, 12, 6, 5], and kilograd splits channels",
         ),
         (lambda: mixed((4, 9)), "it splits 12 into [4, 9] for 2 results"),
         (lambda: sliced([0], [12], (1, 6, 6, 5), [1], [2]), "it takes every so many elements, [2]"),
+        (lambda: gathered([0, 1], made=(1, 12, 2)), "it takes other than one place along a dimen"),
+        (lambda: gathered(16), "it takes place 16 of 16"),
         (
-            lambda: sliced([0, 1], [6, 4], (1, 6, 3, 5), [1, 2]),
-            "it takes a part of several dimensions, and kilograd of channels alone",
+            lambda: gathered(0, 0, made=(12, 16)),
+            "it takes a part of the dimensions [0] of the shape",
         ),
         (
             lambda: sliced([2, 5], [9, 9], (1, 7, 6, 5), [1, -3]),

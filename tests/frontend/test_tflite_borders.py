@@ -56,7 +56,16 @@ def test_bytes_are_those_of_tensorflow_lite_micro(what, tmp_path):
     assert_same_bytes(DRAFTS[what]().write(tmp_path / "net.tflite"), 6)
 
 
-@pytest.mark.parametrize("what", ["cropped and padded", "dilated two ways", "relu6", "last step"])
+_TRAINED = ("cropped and padded", "dilated two ways", "relu6", "last step")
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        *_TRAINED,
+        *(pytest.param(w, marks=pytest.mark.thorough) for w in DRAFTS if w not in _TRAINED),
+    ],
+)
 def test_a_training_step_is_the_same_on_a_board(what, load):
     graph = load(DRAFTS[what](), 3)
     for target, device in (("host", "host"), ("cortex-m4", "unicorn")):

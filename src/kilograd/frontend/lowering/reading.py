@@ -126,11 +126,13 @@ class LayerReader:
             raise self._refuser.layer(
                 number, f"its input {place} is neither the sample nor made by a layer before it"
             )
-        if tensor in self.lowest and not lowest:
+        # What is cropped to one row or column may be in order without the rest.
+        settles = not pads or (tensor in self.dimensions and not dimensions)
+        if tensor in self.lowest and (settles or not lowest):
             raise self._refuser.layer(
                 number, "it reads a map padded with the lowest number, and only max pools do"
             )
-        if not pads:
+        if settles:
             self._settle_border(tensor)
         if not dimensions and not self._is_in_order(tensor):
             raise self._refuser.layer(
@@ -171,10 +173,11 @@ class LayerReader:
         """A map whose elements are in order, with its extents where the file has them."""
         value, stated = self.values[tensor], self._network.tensors[tensor]
         shape = (*(1,) * (4 - len(stated.shape)), *stated.shape[1:])
-        if shape == self._shape(tensor):
-            return value
-        name = self._names.choose(f"{stated.name}/map", "map")
-        return self._builder.reshape(name, value, shape)
+        self.dimensions.pop(tensor)
+        if shape != self._shape(tensor):
+            name = self._names.choose(f"{stated.name}/map", "map")
+            self.values[tensor] = self._builder.reshape(name, value, shape)
+        return self.values[tensor]
 
     def _settle_border(self, tensor: int) -> None:
         """Make a copy of a map that has its padding, or lacks what is cropped, if it has any."""

@@ -1,14 +1,15 @@
-"""Operators that join maps in their channels, and that take them apart."""
+"""Operators that join maps in their channels, take them apart, and take a part of them."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from kilograd.frontend.onnx.draft import Draft
 from kilograd.frontend.onnx.errors import DamagedError, RefusedError
 from kilograd.frontend.onnx.graph import Node
 from kilograd.frontend.onnx.maps import Map
-from kilograd.frontend.onnx.values import Dequantized, Value, pending
+from kilograd.frontend.onnx.values import Dequantized, Pending, Value, pending
 
 
 def concat(draft: Draft, node: Node) -> Value:
@@ -54,7 +55,7 @@ def split(draft: Draft, node: Node) -> tuple[Value, ...]:
 
 
 def take(draft: Draft, node: Node) -> Value:
-    """Slice: a part of the channels."""
+    """Slice: a part of the channels, of height and width."""
     x = draft.read(node)
     starts, ends = (
         draft.numbers(node, place, what) or ()
@@ -76,21 +77,60 @@ def take(draft: Draft, node: Node) -> Value:
         for axis, start, end in zip(axes, starts, ends, strict=True)
         if (found := slice(start, end).indices(x.map.shape[axis])[:2]) != (0, x.map.shape[axis])
     }
-    if len(wanted) > 1:
-        raise RefusedError("it takes a part of several dimensions, and kilograd of channels alone")
-    axis, (first, end) = next(iter(wanted.items()), (x.map.channel_axis, (0, x.map.channels)))
-    if end <= first:
-        msg = f"it takes nothing, {first} to {end}"
+    for first, end in wanted.values():
+        if end <= first:
+            msg = f"it takes nothing, {first} to {end}"
+            raise DamagedError(msg)
+    if set(wanted) <= {x.map.channel_axis}:
+        first, end = wanted.get(x.map.channel_axis, (0, x.map.channels))
+        return _part(node, x, x.map.channel_axis, first, end - first)
+    return _cropped(node, x, wanted)
+
+
+def gather(draft: Draft, node: Node) -> Value:
+    """Gather: one of the positions along a dimension, such as the last step of a sequence."""
+    x = draft.read(node)
+    axis = _axis(node.whole("axis", 0), x.map, "takes a part of")
+    index = draft.constant(node, 1, "index")
+    if index is None or index.data.size != 1 or index.data.dtype.kind != "i":
+        raise RefusedError("it takes other than one place along a dimension")
+    extent, place = x.map.shape[axis], int(index.data.ravel()[0])
+    place += extent if place < 0 else 0
+    if not 0 <= place < extent:
+        msg = f"it takes place {place} of {extent}"
         raise DamagedError(msg)
-    return _part(node, x, axis, first, end - first)
+    part = _cropped(node, x, {axis: (place, place + 1)})
+    if index.data.ndim:
+        return part
+    made = part.map.reshaped((*x.map.shape[:axis], *x.map.shape[axis + 1 :]))
+    if made is None:
+        raise RefusedError(f"it drops dimension {axis} of the shape {list(x.map.shape)}")
+    return draft.reshaped(node, part, made)
+
+
+def _cropped(node: Node, x: Dequantized, wanted: Mapping[int, tuple[int, int]]) -> Pending:
+    """A part of each of some dimensions: from where, and up to where."""
+    map_ = x.map
+    if not map_.is_map or map_.is_grouped or 0 in wanted:
+        raise RefusedError(
+            f"it takes a part of the dimensions {sorted(wanted)} of the shape {list(map_.shape)}, "
+            "and kilograd of a map's channels, height and width"
+        )
+    crops = [(0, 0) for _ in map_.stored]
+    shape = [*map_.shape]
+    for axis, (first, end) in wanted.items():
+        crops[map_.stored_axis(axis)] = first, shape[axis] - end
+        shape[axis] = end - first
+    options = {"crops": tuple(count for pair in crops for count in pair)}
+    return pending(node, "crop", (x.number,), options, replace(map_, shape=tuple(shape)))
 
 
 def _part(node: Node, x: Dequantized, axis: int, first: int, count: int) -> Value:
     """So many channels, as the result of a node."""
     if axis != x.map.channel_axis:
         raise RefusedError(
-            f"it takes a part of dimension {axis} of the shape {list(x.map.shape)}, and kilograd "
-            "of channels alone"
+            f"it splits dimension {axis} of the shape {list(x.map.shape)}, and kilograd splits "
+            "channels"
         )
     if x.map.flattened is not None:
         raise RefusedError("it takes a part of a flattened map", "take it before it is flattened")

@@ -25,7 +25,7 @@ _ACTIVATIONS: Mapping[tuple[float, float], str] = {
 }
 
 #: Layers that leave numbers as they are.
-_MOVING = {"reshape", "max_pool", "maximum", "pad", "channel_slice", "channel_shuffle"}
+_MOVING = {"reshape", "max_pool", "maximum", "pad", "crop", "channel_slice", "channel_shuffle"}
 
 #: Most numbers of a constant that says how a node works: a shape, pads, axes.
 _MOST_NUMBERS = 32

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kilograd.frontend.network import Option
-from kilograd.frontend.onnx.channels import concat, split, take
+from kilograd.frontend.onnx.channels import concat, gather, split, take
 from kilograd.frontend.onnx.draft import Draft
 from kilograd.frontend.onnx.elementwise import (
     SIMPLIFY,
@@ -337,6 +337,7 @@ OPERATORS: Mapping[str, Callable[[Draft, Node], Value | tuple[Value, ...]]] = {
     "Concat": concat,
     "Split": split,
     "Slice": take,
+    "Gather": gather,
     "Softmax": _of_same_shape("softmax"),
     "LogSoftmax": _of_same_shape("log_softmax"),
     "ArgMax": _arg_max,
