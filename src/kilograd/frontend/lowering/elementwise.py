@@ -160,10 +160,12 @@ class ElementwiseBuilder(LayerReader):
     ) -> NDArray[np.int8]:
         """Numbers that meet an input's elements, by height, width and channels."""
         dimensions = self._dimensions(layer, place)
-        if constant.ndim > len(dimensions) + 1:
+        rank = len(dimensions) + 1
+        if constant.ndim > rank or (constant.ndim == rank and constant.shape[0] != 1):
             raise self._refuser.layer(
                 number,
-                f"its constant has the shape {list(constant.shape)}, and its map fewer dimensions",
+                f"its constant has the shape {list(constant.shape)}, which does not fit a map of "
+                f"{rank} dimensions",
             )
         return in_place(constant, dimensions)
 

@@ -70,7 +70,7 @@ def _behind(network: Network, layer: Layer, tensor: int, places: _Places) -> _Pl
     order = layer.options.get("order")
     if layer.operator != "transpose" or not isinstance(order, tuple):
         return None
-    is_order = sorted(order) == [*range(len(places))]
+    is_order = sorted(order) == [*range(len(after))] and len(before) == len(after)
     return [places[number] for number in order] if is_order else None
 
 

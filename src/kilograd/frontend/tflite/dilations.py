@@ -32,7 +32,8 @@ def with_dilations(
     readers: dict[int, list[int]] = {}
     for number, layer in enumerate(layers):
         for tensor in layer.inputs:
-            readers.setdefault(tensor, []).append(number)
+            if tensor >= 0:
+                readers.setdefault(tensor, []).append(number)
     for number, layer in enumerate(layers):
         if layer.operator != "space_to_batch":
             continue
