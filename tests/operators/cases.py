@@ -16,7 +16,7 @@ from kilograd.ops.delta.op import Precision, delta_type
 from kilograd.ops.gradient_scale import EXPONENT
 from kilograd.ops.lookup.functions import FUNCTIONS, Function
 from kilograd.ops.lookup.op import LookupAttributes, LookupGradientAttributes
-from kilograd.ops.lookup.tables import rounded_table
+from kilograd.ops.lookup.tables import rounded_table, slope_table
 from kilograd.ops.multiply.op import MultiplyAttributes
 from kilograd.ops.pointwise.input_gradient import InputGradientAttributes
 from kilograd.ops.pointwise.op import PointwiseAttributes
@@ -234,15 +234,22 @@ def _random_product(rng, name):
         yield operator, _exponents(inputs, name, attributes)
 
 
+#: Entries of a table for small numbers.
+_SMALL = slice(119, 138)
+
+
 def _random_function(rng, known):
     shape = tuple(int(n) for n in rng.integers(1, 7, 3))
     numbers = tuple(sorted(rng.uniform(0.1, 1.5, FUNCTIONS[known].parameters).tolist()))
     function = Function(known, numbers)
-    clamped = 1.0
-    while clamped > 0.5:
+    clamped, is_flat = 1.0, True
+    while clamped > 0.5 or is_flat:
         x, output = _quantized(rng, shape), _output(rng)
         table = rounded_table(function, x.quantization, output)
         clamped = np.mean(np.isin(table, (-128, 127)))
+        # Small numbers are not all where the function saturates: slopes have few bits there.
+        slopes = np.abs(slope_table(function, x.quantization, output)[0])
+        is_flat = slopes[_SMALL].max() < slopes.max() / 64
     yield REGISTRY["lookup"], Case(known, LookupAttributes(function, output, table), (x,))
     attributes = LookupGradientAttributes(function, output, int(rng.integers(99)))
     inputs = (TensorType(shape), EXPONENT, x, EXPONENT)
