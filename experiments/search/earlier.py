@@ -20,6 +20,8 @@ def that_stay(
     earlier: Mapping[str, Choice],
     graph: Graph,
     validations: Sequence[CrossValidation],
+    *,
+    first: int = ROUNDS,
 ) -> set[str]:
     """Schemes that reach more than the new ones on training samples that are held back.
 
@@ -31,6 +33,7 @@ def that_stay(
         earlier: what was found before, where that still fits.
         graph: with as many classes as the data set with the most.
         validations: what is learned.
+        first: number of the first round that no trial had.
     """
     rivals = {key: one for key, one in earlier.items() if one.key != found[key].key}
     if not rivals:
@@ -40,7 +43,7 @@ def that_stay(
         graph,
         [*rivals.values(), *(found[key] for key in rivals)],
         validations,
-        ROUNDS,
+        first,
         THIS_COMPUTER,
         lambda done, total: tell("runs that compare two searches", done, total),
     )

@@ -2,10 +2,10 @@
 
     python -m experiments.search.run [part …] [--only TEXT]
 
-Parts are contributions, fisher, schemes, front, accuracy and solvers. Without arguments everything,
-in about eight hours on two cores. Training runs of the analysis are kept in kilograd's cache, and
-cells of the table that were made with the same scheme are kept, so it can be stopped at any time.
-Needs the published checkpoints and data packs in ../shared.
+Parts are contributions, fisher, schemes, more, front, accuracy and solvers. Without arguments
+everything, in about eight hours on two cores. Training runs of the analysis are kept in kilograd's
+cache, and cells of the table that were made with the same scheme are kept, so it can be stopped at
+any time. Needs the published checkpoints and data packs in ../shared.
 
 Schemes are chosen by training samples only. The nine packs' test samples are looked at once a
 scheme was written, and nothing is chosen by them: what an earlier search found for the same budget
@@ -24,7 +24,7 @@ from experiments.common.ledgers import Ledger, Row, write_ledger
 from experiments.common.packs import PACKS, pack_path
 from experiments.common.parts import Part, run_parts
 from experiments.common.paths import checkpoint
-from experiments.common.programs import BOARD, compiled, measure_anywhere
+from experiments.common.programs import BOARD
 from experiments.search import LEDGER
 from experiments.search.contributions import (
     as_row,
@@ -37,14 +37,15 @@ from experiments.search.contributions import (
 )
 from experiments.search.earlier import that_stay
 from experiments.search.front import measure_front, standing
+from experiments.search.keeping import budget_of, keep_scheme, trial_rows
 from experiments.search.methods import compare_fisher, compare_solvers
+from experiments.search.more import go_on
 from experiments.search.wanted import CLASSES, SEEDS, Wanted, digest_of, wanted
-from kilograd.files import write_atomically
 from kilograd.frontend.open import load_model
 from kilograd.passes import DEFAULT_SHARE
 from kilograd.scheme import load_scheme
-from kilograd.search.calibration import Budgets, Found, Space
-from kilograd.search.scheme_file import Origin, scheme_text
+from kilograd.search.calibration import Budgets, Space
+from kilograd.search.scheme_file import Origin
 from kilograd.search.search import Analyst
 from kilograd.search.trials import Findings, Goal
 from kilograd.targets import get_target
@@ -71,7 +72,7 @@ def find_schemes(ledger: Ledger, only: str) -> None:
             contributions = from_row(ledger["fisher"][model]["contributions"])
         validations = validations_for(model)
         learning = load_model(checkpoint(model), max(one.classes for one in validations))
-        goals = [Goal(spaces[one.streamed], Budgets(_budget(one)), one.name) for one in several]
+        goals = [Goal(spaces[one.streamed], Budgets(budget_of(one)), one.name) for one in several]
         findings = Analyst(method).find(
             goals, contributions, validations, learning=learning, progress=teller(model)
         )
@@ -95,7 +96,7 @@ def find_schemes(ledger: Ledger, only: str) -> None:
                 print(f"{one.key}: what was found before is better, and stays", flush=True)
                 continue
             kind = "streamed" if one.streamed else "held"
-            _keep_scheme(ledger, one, its, Origin(model, kind, contributions, tasks, tried_on))
+            keep_scheme(ledger, one, its, Origin(model, kind, contributions, tasks, tried_on))
 
 
 def _still_fits(ledger: Ledger, one: Wanted, budgets: Budgets) -> bool:
@@ -105,45 +106,9 @@ def _still_fits(ledger: Ledger, one: Wanted, budgets: Budgets) -> bool:
 
 
 def _keep_trials(ledger: Ledger, model: str, findings: Findings, tried_on: list[str]) -> None:
-    ledger.setdefault("trials", {})[model] = [
-        {
-            "round": one.round,
-            "reached": round(one.reached, 6),
-            "biases": list(one.choice.biases),
-            "weights": dict(one.choice.weights),
-        }
-        for one in findings.trials
-    ]
+    ledger.setdefault("trials", {})[model] = trial_rows(findings.trials)
     ledger.setdefault("judges", {})[model] = tried_on
     ledger.setdefault("in_company", {})[model] = as_row(findings.contributions)
-
-
-def _keep_scheme(ledger: Ledger, one: Wanted, found: Found, origin: Origin) -> None:
-    one.path.parent.mkdir(parents=True, exist_ok=True)
-    text = scheme_text(found, origin)
-    write_atomically(one.path, text.encode())
-    ledger.setdefault("schemes", {})[one.key] = {
-        "budget": found.budgets.sram,
-        "gain": found.solution.gain,
-        "bound": found.solution.bound,
-        "rounds": found.rounds,
-        "sram_total_bytes": found.measurement.sram_total_bytes,
-        "instructions_train_step": found.measurement.instructions_train_step,
-        "flash_bytes": found.measurement.flash_bytes,
-        "digest": digest_of(found.scheme.biases, found.scheme.weights),
-        "biases": len(found.choice.biases),
-        "weights": ", ".join(f"{share:g} {layer}" for layer, share in found.choice.weights.items()),
-    }
-    write_ledger(LEDGER, ledger)
-    taken = found.measurement.sram_total_bytes
-    print(f"{one.key}: {taken:,} of {found.budgets.sram:,} B", flush=True)
-
-
-def _budget(one: Wanted) -> int:
-    if one.sram is not None:
-        return one.sram
-    published = compiled(checkpoint(one.model), f"{one.model}/{one.like}", CLASSES, target=BOARD)
-    return measure_anywhere(published)[0].sram_total_bytes
 
 
 def measure_accuracy(ledger: Ledger, only: str) -> None:
@@ -201,6 +166,7 @@ PARTS: dict[str, Part] = {
     "contributions": measure_contributions,
     "fisher": compare_fisher,
     "schemes": find_schemes,
+    "more": go_on,
     "front": measure_front,
     "accuracy": measure_accuracy,
     "solvers": compare_solvers,

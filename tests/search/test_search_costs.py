@@ -187,7 +187,7 @@ def test_no_weight_is_trained_that_reads_a_streamed_sample(tmp_path):
     assert found.is_optimal
 
 
-@pytest.mark.parametrize("row_input", [False, True])
+@pytest.mark.parametrize("row_input", [pytest.param(False, marks=pytest.mark.thorough), True])
 def test_what_is_left_out_for_a_budget_is_too_much(tmp_path, row_input):
     graph = small_graph(tmp_path)
     everything = Space(graph, M7, row_input=row_input, recompute=0.05)

@@ -12,6 +12,7 @@ from kilograd.search import runs as run_store
 from kilograd.search.calibration import Budgets, Found, Space, find_scheme
 from kilograd.search.choice import Choice
 from kilograd.search.cluster import Cluster
+from kilograd.search.regression import Trial
 from kilograd.search.runs import Outcome
 from kilograd.search.scheme_file import Origin, scheme_text
 from kilograd.search.search import Analyst
@@ -197,6 +198,30 @@ def test_the_seed_decides_what_is_tried(space, gains, runs):
         find(space, gains, goals_for(space, 1200), seed=seed)
     tried = [[choice.key for choice in choices] for choices, *_ in asked]
     assert tried[:2] == tried[2:4] != tried[4:]
+
+
+@pytest.mark.usefixtures("few", "estimated")
+def test_further_trials_know_of_earlier_ones(space, gains, runs):
+    """They have seeds of their own, and a part that cost much before is left out at once."""
+    goal = goals_for(space, 1200)[0]
+    favoured = trials.find_scheme(space, gains, goal.budgets, goal.name).choice
+    useless = max(favoured.weights, key=lambda layer: max(gains.weights[layer].values()))
+
+    def reached(choice, _task):
+        return 0.5 - 0.05 * (choice.weights.get(useless, 0.0) ** 0.5)
+
+    known = [
+        Trial(choice, number, reached(choice, None))
+        for number in range(6)
+        for choice in (favoured, Choice(favoured.biases), Choice())
+    ]
+    asked = runs(reached)
+    validations = [cross_validation(small_dataset(space.graph, name="one"))]
+    findings = find_by_trials(space.graph, [goal], gains, validations, HERE, earlier=known)
+    assert [seed for *_, seed in asked] == [6, 7]
+    assert [*findings.trials[: len(known)]] == known
+    assert {trial.round for trial in findings.trials[len(known) :]} == {6, 7}
+    assert useless not in findings.schemes[0].choice.weights
 
 
 @pytest.mark.usefixtures("estimated")

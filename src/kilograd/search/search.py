@@ -18,6 +18,7 @@ from kilograd.search.fisher import fisher_contributions
 from kilograd.search.front import settle_front
 from kilograd.search.measured import measured_contributions
 from kilograd.search.options import LayerOptions, layer_options
+from kilograd.search.regression import Trial
 from kilograd.search.runs import RunStore
 from kilograd.search.tasks import CrossValidation, Task, cross_validation, make_task
 from kilograd.search.trials import ROUNDS, Findings, Goal, find_by_trials
@@ -106,6 +107,7 @@ class Analyst:
         learning: Graph | None = None,
         on_round: Callable[[str], None] | None = None,
         progress: Progress | None = None,
+        earlier: Sequence[Trial] = (),
     ) -> Findings:
         """The best scheme for each goal; with ``measured``, trials say which that is.
 
@@ -117,6 +119,7 @@ class Analyst:
                 is what the goals are for.
             on_round: told of every solution that was compiled, where there are no trials.
             progress: told how many trials there were.
+            earlier: trials of the network that are known already.
 
         Raises:
             BudgetError: the head alone takes more; says how much.
@@ -135,6 +138,7 @@ class Analyst:
             self.cluster,
             seed=self.seed,
             progress=_named(progress, "trials of schemes"),
+            earlier=earlier,
         )
 
     def find_front(

@@ -69,6 +69,7 @@ def find_by_trials(
     *,
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
+    earlier: Sequence[Trial] = (),
 ) -> Findings:
     """The schemes that learn the most by all that trials of any of them said.
 
@@ -80,6 +81,7 @@ def find_by_trials(
         cluster: where runs are made.
         seed: of the samples of gains.
         progress: told how many trials there were.
+        earlier: trials of the network that are known already; further rounds follow theirs.
 
     Raises:
         BudgetError: the head alone takes more than a goal's budgets; says how much.
@@ -87,11 +89,13 @@ def find_by_trials(
     for goal in goals:
         check_possible(goal.space, goal.budgets)
         goal.space.prepare()
-    trials = _Trials(graph, goals, contributions, validations, cluster)
-    for number in range(ROUNDS):
+    first = max((trial.round for trial in earlier), default=-1) + 1
+    trials = _Trials(graph, goals, contributions, validations, cluster, earlier)
+    for number in range(first, first + ROUNDS):
         generator = np.random.Generator(np.random.PCG64([seed, number]))
-        told = _counted(progress, number)
-        if not trials.advance(number, generator, told):
+        told = _counted(progress, number - first)
+        is_last = number == first + ROUNDS - 1
+        if not trials.advance(number, generator, told, is_last=is_last):
             break
     return trials.best()
 
@@ -114,23 +118,29 @@ class _Trials:
         contributions: Contributions,
         validations: Sequence[CrossValidation],
         cluster: Cluster,
+        earlier: Sequence[Trial],
     ) -> None:
         self._graph = graph
         self._goals = goals
         self._contributions = contributions
         self._validations = validations
         self._cluster = cluster
-        self._trials: list[Trial] = []
+        self._trials = list(earlier)
         # A trial need not fill its budget to the last byte: estimates within what fitted will do.
         self._limits = [found.limits for found in self._find(self._regression().expected())]
 
     def advance(
-        self, number: int, generator: np.random.Generator, told: Callable[[int], None]
+        self,
+        number: int,
+        generator: np.random.Generator,
+        told: Callable[[int], None],
+        *,
+        is_last: bool,
     ) -> bool:
         """Make a round of trials; whether there was anything to compare."""
         regression = self._regression()
         turns = [(number * TRIALS + k) % len(self._goals) for k in range(TRIALS)]
-        sure = len(self._goals) if number == ROUNDS - 1 else 0
+        sure = len(self._goals) if is_last else 0
         gains = [
             regression.expected() if k < sure else regression.sample(generator)
             for k in range(TRIALS)
