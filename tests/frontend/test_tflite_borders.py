@@ -28,21 +28,8 @@ from kilograd.measuring.equivalence import verify_devices
 from kilograd.ops.common.window import Window
 from kilograd.ops.lookup.functions import Function
 from kilograd.ops.lookup.tables import rounded_table
-from kilograd.passes.verify import verify
 from kilograd.scheme import layers, load_scheme
 from kilograd.targets import get_target
-
-
-@pytest.fixture
-def load(tmp_path):
-    """The graph of a draft, verified."""
-
-    def loaded(draft, classes=None):
-        graph = load_model(str(draft.write(tmp_path / "net.tflite")), classes)
-        verify(graph, "reading")
-        return graph
-
-    return loaded
 
 
 @pytest.mark.parametrize("what", DRAFTS)

@@ -24,27 +24,14 @@ from tflite_files import RELU, SAME, VALID, Draft, small_network
 from tflite_products import FUNCTIONS, GATE, SIGNED_GATE, function, multiply
 
 from kilograd.compiler import compile_model
-from kilograd.frontend.open import class_names, input_spec, load_model
+from kilograd.frontend.open import class_names, input_spec
 from kilograd.ir import Quantization
 from kilograd.measuring.equivalence import verify_devices
 from kilograd.ops.common.window import Window
 from kilograd.ops.pool.window import PoolWindow
 from kilograd.ops.spaced import SpacedWindow
-from kilograd.passes.verify import verify
 from kilograd.scheme import layers, load_scheme
 from kilograd.targets import get_target
-
-
-@pytest.fixture
-def load(tmp_path):
-    """The graph of a draft, verified."""
-
-    def loaded(draft, classes=None):
-        graph = load_model(str(draft.write(tmp_path / "net.tflite")), classes)
-        verify(graph, "reading")
-        return graph
-
-    return loaded
 
 
 @pytest.mark.oracle
