@@ -288,6 +288,15 @@ def test_maps_that_are_taken_apart_in_a_circle_are_refused(tmp_path):
         load_model(str(draft.write(tmp_path / "net.tflite")))
 
 
+@pytest.mark.parametrize("shape", [(), (0,), (2, 24), (1, 1, 1, 1, 1, 48)])
+def test_other_shapes_of_what_is_padded_and_reordered_are_refused(shape, tmp_path):
+    for place in (1, 5, 7, 11):
+        draft = DRAFTS["sequence of PyTorch"]()
+        draft.tensors[draft.operators[place].outputs[0]].shape = shape
+        with pytest.raises(ModelError):
+            load_model(str(draft.write(tmp_path / "net.tflite")))
+
+
 def test_a_network_may_have_nothing_but_borders_in_front(tmp_path):
     draft = Draft((1, 7, 6, 3))
     x = draft.pad(0, ((0, 0), (1, 1), (1, 1), (0, 0)))

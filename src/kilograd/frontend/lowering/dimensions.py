@@ -59,15 +59,15 @@ def regrouped(
         shape: height, width and channels of its map.
         stated: shape of the tensor afterwards, with the batch.
     """
-    batch, *extents = stated
+    extents = [*stated[1:]]
     moving = [axis for axis in dimensions if shape[axis] > 1]
     fixed = [axis for axis in _ALL if shape[axis] == 1]
-    if batch != 1 or [n for n in extents if n > 1] != [shape[axis] for axis in moving]:
+    if stated[:1] != (1,) or [n for n in extents if n > 1] != [shape[axis] for axis in moving]:
         return None
     if len(extents) > len(moving) + len(fixed):
         return None
     same = usual(len(stated))
-    if [*extents] == [shape[axis] for axis in same]:
+    if extents == [shape[axis] for axis in same]:
         return same
     left, ones = iter(moving), iter(fixed)
     return tuple(next(left if extent > 1 else ones) for extent in extents)

@@ -37,7 +37,7 @@ class ViewBuilder(BorderBuilder, ChannelBuilder):
         shape = self._shape(tensor)
         if not self._is_in_order(tensor):
             after = self._with_groups(before, shape, stated)
-            if after is None and math.prod(stated) != max(stated):
+            if after is None and math.prod(stated) != max(stated, default=0):
                 return self._read(number, layer)  # refuses
             self.dimensions[output] = after or before
             return x
