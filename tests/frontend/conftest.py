@@ -2,8 +2,12 @@
 
 import pytest
 
+from kilograd.compiler import compile_model
 from kilograd.frontend.open import load_model
+from kilograd.measuring.equivalence import verify_devices
 from kilograd.passes.verify import verify
+from kilograd.scheme import load_scheme
+from kilograd.targets import get_target
 
 
 @pytest.fixture
@@ -16,3 +20,20 @@ def load(tmp_path):
         return graph
 
     return loaded
+
+
+@pytest.fixture
+def learns_alike():
+    """Whether a graph's training step, with everything trained, has the same bits everywhere."""
+
+    def compared(graph):
+        programs = (
+            (compile_model(graph, load_scheme("full", graph), get_target(target)), device)
+            for target, device in (("host", "host"), ("cortex-m4", "unicorn"))
+        )
+        return all(
+            verify_devices(program, ["reference", device], steps=2).identical
+            for program, device in programs
+        )
+
+    return compared

@@ -123,6 +123,12 @@ def padded_pool(zero=5):
     return ended(draft, draft.pool(x, (3, 3), (1, 4, 3, 4), MAX, StrideH=2, StrideW=2))
 
 
+def padded_by_more_than_the_pool():
+    draft, x = begun(zero=-128)
+    x = draft.pad(x, ((0, 0), (3, 0), (0, 2), (0, 0)))
+    return ended(draft, draft.pool(x, (3, 2), (1, 8, 7, 4), MAX))
+
+
 def padded_sum():
     draft, x = begun()
     narrow = draft.conv(0, (1, 5, 5), 4, (3, 2), padding=VALID)
@@ -307,6 +313,7 @@ def resized(operator="RESIZE_BILINEAR"):
 DRAFTS = {
     "padded pool": padded_pool,
     "padded pool of another zero point": lambda: padded_pool(-128),
+    "padded by more than the pool": padded_by_more_than_the_pool,
     "padded sum": padded_sum,
     "padded by more than the window": padded_by_more_than_the_window,
     "cropped and padded": cropped_and_padded,

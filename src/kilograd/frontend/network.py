@@ -11,16 +11,19 @@ depthwise       weight [1, kh, kw, C · m], bias  strides, dilations, pads
 dense           weight [O, I], bias              has_float32_product, weights_format
 average_pool,   none                             strides, pads, window
 max_pool
-pad             what a format has                pads, of every axis; absent if not constant
+pad             what a format has                pads, of every axis; absent if not constant;
+                                                 fill, a stored number; absent for zero points
+crop            what a format has                crops, of every axis; absent if not constant;
+                                                 dropped, axes that are no longer there
 mean, maximum   what a format has                axes; absent if not constant
 transpose       what a format has                order; absent if not constant
 reshape         what a format has                none: the shapes of the tensors say it
 concatenate     further maps                     axis
-channel_slice   what a format has                first, count; absent if not constant, or not of
-                                                 the channels alone
+channel_slice   what a format has                first, count
 channel_shuffle none                             groups
 add, multiply,  another map, or a constant       none
 subtract
+smaller, larger another map, or a constant       none
 lookup,         none                             function
 logistic
 prelu           a constant: the slopes           none
@@ -28,12 +31,14 @@ prelu           a constant: the slopes           none
 
 ``strides``, ``dilations`` and ``window`` are (vertical, horizontal). ``pads`` are (before, after)
 of one axis after the other: for windows those of height and width, so top, bottom, left, right.
+``crops`` are likewise how much is taken off, and ``dropped`` counts axes with the batch.
 ``has_float32_product`` says that the scale of a dense layer's accumulator is the product of the
 scales of map and weight rounded to float32. ``weights_format`` is absent for the plain order.
 ``function`` is a ``Tabulated``.
 
-Other operators have neutral names too where several formats know them: reshape, softmax,
-log_softmax, arg_max, quantize, dequantize.
+Other operators have neutral names too where several formats know them, or lowering knows more of
+them than that they cannot be carried: reshape, softmax, log_softmax, arg_max, quantize, dequantize,
+resize, space_to_batch, batch_to_space.
 """
 
 from __future__ import annotations

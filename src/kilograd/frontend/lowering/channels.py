@@ -33,9 +33,8 @@ class ChannelBuilder(LayerReader):
         x = self._with_channels_last(number, layer)
         first, count = (layer.options.get(name) for name in ("first", "count"))
         if not isinstance(first, int) or not isinstance(count, int):
-            raise self._refuser.layer(
-                number, "what it takes is not a constant part of the channels, and nothing else"
-            )
+            msg = f"{layer.file_operator} takes {count!r} channels from {first!r} on, not numbers"
+            raise TypeError(msg)
         return self._builder.channel_slice(self._name(number), x, first, count)
 
     def _channel_shuffle(self, number: int, layer: Layer) -> str:

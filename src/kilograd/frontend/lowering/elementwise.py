@@ -321,11 +321,8 @@ class ElementwiseBuilder(LayerReader):
                 return self._read_alike(number, layer, 0)[0]
         return self._requantize(number, layer)
 
-    def _clamped(self, number: int, x: str) -> str:
-        """A result as its activation leaves it: as it is, where that is all of int8."""
-        kept = self._kept(number)
-        if kept == INT8_RANGE:
-            return x
+    def _clamped(self, number: int, x: str, kept: tuple[int, int]) -> str:
+        """A result of which a layer's activation leaves less than all of int8."""
         activation = self._network.layers[number].activation
         name = self._names.choose(f"{x}_{activation}", activation)
         table = tuple(int(entry) for entry in np.clip(INPUTS, *kept))

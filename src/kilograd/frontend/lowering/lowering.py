@@ -17,7 +17,7 @@ from kilograd.frontend.lowering.ends import find_ends
 from kilograd.frontend.lowering.groups import copies, groups_of, spread
 from kilograd.frontend.lowering.head import HeadBuilder
 from kilograd.frontend.lowering.names import model_name
-from kilograd.frontend.lowering.quantization import int8_ends
+from kilograd.frontend.lowering.quantization import INT8_RANGE, int8_ends
 from kilograd.frontend.lowering.reading import quantization_of
 from kilograd.frontend.lowering.samples import sample_dimensions
 from kilograd.frontend.lowering.views import ViewBuilder
@@ -25,6 +25,7 @@ from kilograd.frontend.lowering.windows import (
     NO_PADS,
     convolution_window,
     pool_window,
+    span_of,
     takes_in,
 )
 from kilograd.frontend.network import Layer, Network
@@ -148,14 +149,15 @@ class Lowering(HeadBuilder, ElementwiseBuilder, ViewBuilder):
         output = layer.outputs[0]
         if output in self.values or self._network.tensors[output].data is not None:
             raise self._refuser.layer(number, "its result is an input or a constant")
-        self._kept(number)  # refuses what is no clamp
-        self.values[output] = self._clamped(number, self._builders[layer.operator](number, layer))
+        kept = self._kept(number)
+        made = self._builders[layer.operator](number, layer)
+        self.values[output] = made if kept == INT8_RANGE else self._clamped(number, made, kept)
         self._check_shape(number)
 
     def _window(self, number: int, layer: Layer, taps: tuple[int, int]) -> tuple[str, Window]:
         """A window, and the map that it slides over, without padding that the window takes in."""
         (tensor, *_) = layer.inputs
-        if not takes_in(layer, taps, self.pads.get(tensor, NO_PADS)):
+        if not takes_in(layer, span_of(layer, taps), self.pads.get(tensor, NO_PADS)):
             self._settle_border(tensor)
         before = self.pads.get(tensor, NO_PADS)
         shape = self._shape(tensor)
@@ -254,7 +256,8 @@ class Lowering(HeadBuilder, ElementwiseBuilder, ViewBuilder):
         # Around a map without negative numbers, zeros are never the largest.
         before = self.pads.get(layer.inputs[0], NO_PADS)
         is_low = layer.inputs[0] in self.lowest or self._tensor(layer).zero_point == -128  # noqa: PLR2004 - int8
-        x = self._read_map(number, layer, pads=is_low and min(before) >= 0, lowest=True)
+        fits = takes_in(layer, layer.pair("window"), before)
+        x = self._read_map(number, layer, pads=is_low and fits, lowest=True)
         self._check_same_scale(number, layer)
         before = self.pads.get(layer.inputs[0], NO_PADS)
         window = pool_window(self._refuser, number, layer, before)

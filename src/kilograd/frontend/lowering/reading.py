@@ -130,7 +130,9 @@ class LayerReader:
         settles = not pads or (tensor in self.dimensions and not dimensions)
         if tensor in self.lowest and (settles or not lowest):
             raise self._refuser.layer(
-                number, "it reads a map padded with the lowest number, and only max pools do"
+                number,
+                "it reads a map padded with the lowest number, and only max pools do, by less than "
+                "their window",
             )
         if settles:
             self._settle_border(tensor)

@@ -38,20 +38,22 @@ def extents(shape: Sequence[int]) -> str:
     return "×".join(map(str, shape))
 
 
-def takes_in(layer: Layer, taps: tuple[int, int], before: Pads) -> bool:
-    """Whether a convolution can pad as a layer before it does.
+def takes_in(layer: Layer, span: tuple[int, int], before: Pads) -> bool:
+    """Whether a window can pad as a layer before it does.
 
     Args:
-        layer: the convolution.
-        taps: height and width of its window.
+        layer: that slides the window.
+        span: rows and columns from the first tap to the last, both counted.
         before: what the layer before it pads the map with.
     """
     pads = sum_of_pads(before, layer.numbers("pads"))
-    tall, wide = (
-        (tap - 1) * dilation + 1
-        for tap, dilation in zip(taps, layer.pair("dilations"), strict=True)
-    )
-    return min(before) >= 0 and max(pads[:2]) < tall and max(pads[2:]) < wide
+    return min(before) >= 0 and max(pads[:2]) < span[0] and max(pads[2:]) < span[1]
+
+
+def span_of(layer: Layer, taps: tuple[int, int]) -> tuple[int, int]:
+    """Rows and columns from the first tap of a convolution to the last, both counted."""
+    (height, width), (down, across) = taps, layer.pair("dilations")
+    return (height - 1) * down + 1, (width - 1) * across + 1
 
 
 def convolution_window(
@@ -78,7 +80,7 @@ def convolution_window(
     dilations = layer.pair("dilations")
     pads = sum_of_pads(before, layer.numbers("pads"))
     top, bottom, left, right = pads
-    tall, wide = ((tap - 1) * dilation + 1 for tap, dilation in zip(taps, dilations, strict=True))
+    tall, wide = span_of(layer, taps)
     if max(top, bottom) >= tall or max(left, right) >= wide:
         raise refuser.padding(number, (tall, wide), pads)
     return sliding_window(taps, layer.pair("strides"), pads, dilations, shape[:2])
