@@ -31,7 +31,7 @@ _ARENA_BYTES = 1 << 20
 _STEPS = {"reshape", "concatenate"}
 
 #: How layers end that are a part of a layer of the file; what they make is in what follows them.
-_PARTS = ("_copies", "_above", "_below", "_sloped", "_border")
+_PARTS = ("_copies", "_spread", "_above", "_below", "_sloped", "_border")
 
 #: How layers end whose result is that of the file's layer in front of them: clamps and borders.
 _COMPLETED = ("_relu", "_relu6", "_relu_n1_to_1", "_border")

@@ -195,7 +195,7 @@ def pair(operator, shape, **options):
 def with_numbers(operator):
     draft = Draft()
     x = draft.conv("sample_q", 4)
-    more = [draft.constant("numbers", np.ones((1, 1, 8, 1), np.float32))]
+    more = [draft.constant("numbers", np.ones((1, 1, 4, 1), np.float32))]
     return ended(draft, draft.append(operator, [x], draft.shapes[x], 1.0, more=more))
 
 
@@ -208,18 +208,17 @@ def vector_times_numbers():
 
 REFUSED = {
     "maps of other extents": (
-        pair("Mul", (1, 4, 8, 8), strides=(8, 1)),
-        "it multiplies maps of the shapes [1, 4, 8, 8] and [1, 4, 1, 8]",
+        pair("Mul", (1, 4, 8, 8), strides=(4, 1)),
+        "it multiplies maps of the shapes [1, 4, 8, 8] and [1, 4, 2, 8]",
     ),
-    "difference of maps": (pair("Sub", (1, 4, 8, 8)), "kilograd subtracts no maps"),
     "quotient of maps": (pair("Div", (1, 4, 8, 8)), "kilograd divides by no map"),
     "over zero": (lambda: with_number("Div", 0.0), "and not by zero"),
     "under a number": (lambda: with_number("Div", 1.0, is_first=True), "divides by no map"),
     "times several": (
         lambda: with_numbers("Mul"),
-        "it multiplies by a constant of the shape [1, 1, 8, 1], and kilograd has one number, or",
+        "it multiplies by a constant of the shape [1, 1, 4, 1], and kilograd has one number, or",
     ),
-    "plus several": (lambda: with_numbers("Add"), "it adds a constant of the shape [1, 1, 8, 1]"),
+    "plus several": (lambda: with_numbers("Add"), "it adds a constant of the shape [1, 1, 4, 1]"),
     "over several, one of zero": (
         lambda: with_number("Div", np.where(CHANNELS > 0, CHANNELS, 0)),
         "and not by zero",

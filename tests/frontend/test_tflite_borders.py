@@ -230,7 +230,7 @@ REFUSED = {
     ),
     "resized in between": (
         lambda: of_map(resized_map),
-        "layer 1 (RESIZE_BILINEAR, layer1): kilograd resizes samples, and no maps",
+        "layer 1 (RESIZE_BILINEAR, layer1): kilograd resizes no maps within a network but by",
     ),
     "maximum of two maps": (
         lambda: of_map(maximum_of_maps),

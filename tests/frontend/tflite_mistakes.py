@@ -106,12 +106,12 @@ def several_rows(draft):
 
 
 def constant_added(draft):
-    other = draft.constant("other", np.ones((1, 6, 6, 3), np.int8), (0.1,))
+    other = draft.constant("other", np.ones((1, 3, 6, 3), np.int8), (0.1,))
     return draft.append("ADD", [0, other], (1, 6, 6, 3), "AddOptions")
 
 
 def broadcast(draft):
-    return draft.add(0, draft.pool(0, (6, 6), (1, 1, 1, 3)))
+    return draft.add(0, draft.conv(0, (1, 3, 3), 3, strides=(2, 2)))
 
 
 def of_any(operator, **options):

@@ -240,6 +240,15 @@ def _max_pool_input_gradient(item, arrays, rng):
     return Exact(*_transposed(linear, gradient, x.shape, rng))
 
 
+def _upsample_input_gradient(item, arrays, rng):
+    a, gradient = item.case.attributes, _gradient(arrays[0], arrays[1])
+    height, width, channels = gradient.shape
+    shape = (height // a.rows, width // a.columns, channels)
+    return Exact(
+        *_transposed(lambda x: np.kron(x, np.ones((a.rows, a.columns, 1))), gradient, shape, rng)
+    )
+
+
 def _lookup_input_gradient(item, arrays, rng):
     """By differences of the function, where they are the same to both sides."""
     a, type_ = item.case.attributes, item.case.inputs[2]
@@ -285,6 +294,7 @@ BACKWARD = {
     "mean_input_gradient": _mean_input_gradient,
     "windowed_average_pool_input_gradient": _windowed_average_input_gradient,
     "max_pool_input_gradient": _max_pool_input_gradient,
+    "upsample_input_gradient": _upsample_input_gradient,
     "lookup_input_gradient": _lookup_input_gradient,
     "multiply_input_gradient": _multiply_input_gradient,
     "multiply_factor_gradient": _multiply_factor_gradient,

@@ -40,6 +40,7 @@ from kilograd.ops.requantize.op import RequantizeAttributes
 from kilograd.ops.reshape.op import ReshapeAttributes
 from kilograd.ops.spaced import SpacedAttributes, SpacedWindow
 from kilograd.ops.spec import NoAttributes
+from kilograd.ops.upsample.op import UpsampleAttributes
 
 #: Scale of logits: Q16.
 LOGIT_SCALE = 2.0**-16
@@ -94,6 +95,10 @@ class GraphBuilder:
     def add(self, layer: str, a: str, b: str, output: Quantization) -> str:
         """Residual join."""
         return self.append(layer, "add", [a, b], AddAttributes(output))
+
+    def subtract(self, layer: str, a: str, b: str, output: Quantization) -> str:
+        """The difference of two maps."""
+        return self.append(layer, "subtract", [a, b], AddAttributes(output))
 
     def offset(self, layer: str, x: str, attributes: OffsetAttributes) -> str:
         """A constant for each channel, added to a map."""
@@ -150,6 +155,10 @@ class GraphBuilder:
     def channel_shuffle(self, layer: str, x: str, groups: int) -> str:
         """The first channel of each group, then the second of each, and so on."""
         return self.append(layer, "channel_shuffle", [x], ChannelShuffleAttributes(groups))
+
+    def upsample(self, layer: str, x: str, rows: int, columns: int) -> str:
+        """Each row and each column several times."""
+        return self.append(layer, "upsample", [x], UpsampleAttributes(rows, columns))
 
     def requantize(self, layer: str, x: str, output: Quantization) -> str:
         """The same numbers in another quantization."""

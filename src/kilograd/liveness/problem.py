@@ -17,15 +17,17 @@ from kilograd.rowwise import RowPlan, aligned, plan_rows
 def reusable(node: Node, output: str, graph: Graph) -> list[str]:
     """Inputs one of whose memory an output may take over, once nobody reads it any more.
 
-    Those that the operator allows, of the output's size, and read only once by the node; none if
-    that takes more scratch than it saves.
+    Those that the operator allows, of the output's size, no constants, and read only once by the
+    node; none if that takes more scratch than it saves.
     """
     size = graph.type_of(output).nbytes
     sources = REGISTRY[node.operator].reusable(node).get(output, ())
     names = [
         name
         for name in sources
-        if node.inputs.count(name) == 1 and graph.type_of(name).nbytes == size
+        if node.inputs.count(name) == 1
+        and graph.type_of(name).nbytes == size
+        and graph.values[name].data is None
     ]
     return names if names and in_place_bytes(node, graph) < size else []
 

@@ -26,6 +26,7 @@ from kilograd.ops import (
     requantize,
     reshape,
     spaced,
+    upsample,
 )
 from kilograd.ops.spec import KernelCall, OpSpec, Role
 
@@ -40,6 +41,7 @@ _ROOMS = (
     concatenate,
     channels,
     pool,
+    upsample,
     requantize,
     reshape,
     lookup,

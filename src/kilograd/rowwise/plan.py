@@ -115,7 +115,12 @@ class RowPlan:
 def row_rule(node: Node, graph: Graph) -> RowRule | None:
     """How a node runs a row at a time; None where it cannot."""
     rule = REGISTRY[node.operator].by_rows(node.attributes, graph.types(node.inputs))
-    return rule if rule is not None and len(rule.inputs) <= MOST_MAPS else None
+    if rule is None or len(rule.inputs) > MOST_MAPS:
+        return None
+    reads = REGISTRY[node.operator].inputs_of(node)
+    # A constant map is there as a whole, in flash.
+    is_constant = [graph.values[getattr(reads, x)].data is not None for x in rule.inputs]
+    return None if any(is_constant) else rule
 
 
 def whole_reads(node: Node, graph: Graph) -> list[str]:

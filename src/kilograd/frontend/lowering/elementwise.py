@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from kilograd.frontend.lowering.dimensions import in_place
 from kilograd.frontend.lowering.quantization import INT8_RANGE, clamp_function
-from kilograd.frontend.lowering.reading import LayerReader, quantization_of
+from kilograd.frontend.lowering.reading import quantization_of
+from kilograd.frontend.lowering.repeats import RepeatBuilder
 from kilograd.frontend.network import Layer, Tabulated
 from kilograd.ir import DType, Node, Quantization, TensorType
 from kilograd.ops import REGISTRY
@@ -24,7 +25,7 @@ from kilograd.ops.requantize.op import RequantizeAttributes
 from kilograd.ops.spec import StepContext
 
 
-class ElementwiseBuilder(LayerReader):
+class ElementwiseBuilder(RepeatBuilder):
     """Builds sums, products, functions of one number, and changes of scale."""
 
     def _add(self, number: int, layer: Layer) -> str:
@@ -32,7 +33,7 @@ class ElementwiseBuilder(LayerReader):
         found = self._constant(number, layer)
         output = self._quantization(number)
         if found is None:
-            a, b = self._read_alike(number, layer, 0, 1)
+            a, b = self._alike(number, layer, *self._read_alike(number, layer, 0, 1))
             return self._builder.add(self._name(number), a, b, output)
         place, constant, given = found
         (x,) = self._read_alike(number, layer, 1 - place)
@@ -43,23 +44,19 @@ class ElementwiseBuilder(LayerReader):
         return self._offset(number, layer, found, subtracts=False)
 
     def _subtract(self, number: int, layer: Layer) -> str:
-        """A constant from a map, or a map from a constant number."""
+        """A map from a map; a constant from a map, or a map from a constant number."""
         found = self._constant(number, layer)
-        if found is None:
-            raise self._refuser.layer(
-                number, "it subtracts a map, and kilograd subtracts constants from maps"
-            )
-        place, constant, given = found
         output = self._quantization(number)
+        if found is None:
+            a, b = self._alike(number, layer, *self._read_alike(number, layer, 0, 1))
+            return self._builder.subtract(self._name(number), a, b, output)
+        place, constant, given = found
         (x,) = self._read_alike(number, layer, 1 - place)
         if place == 1:
             return self._offset(number, layer, found, subtracts=True)
         if constant.size > 1:
-            raise self._refuser.layer(
-                number,
-                "it subtracts a map from a constant of several numbers, and kilograd from one "
-                "number",
-            )
+            terms = self._constant_map(number, layer, found)
+            return self._builder.subtract(self._name(number), terms, x, output)
         table = difference_table(constant, given, self._builder.type_of(x).quantized(), output)
         function = Function("linear", (-1.0, _real(constant, given)))
         return self._builder.lookup(self._name(number), x, function, output, table)
@@ -72,7 +69,7 @@ class ElementwiseBuilder(LayerReader):
         *,
         subtracts: bool,
     ) -> str:
-        """A map and a constant for each of its channels."""
+        """A map and a constant for each of its channels, or for each row, column or element."""
         place, constant, given = found
         (x,) = self._read_alike(number, layer, 1 - place)
         type_ = self._builder.type_of(x)
@@ -81,25 +78,39 @@ class ElementwiseBuilder(LayerReader):
             (1, 1, channels),
             (1, 1, 1),
         }:
-            raise self._refuser.layer(
-                number,
-                f"its constant has the shape {list(constant.shape)}, and kilograd adds one number "
-                "to a map, or one for each channel",
-            )
+            terms, output = self._constant_map(number, layer, found), self._quantization(number)
+            append = self._builder.subtract if subtracts else self._builder.add
+            return append(self._name(number), x, terms, output)
         constants = np.broadcast_to(constant.ravel(), channels)
         unit, terms = offset_terms(constants, given, type_.quantized(), subtracts=subtracts)
         attributes = OffsetAttributes(self._quantization(number), unit, terms)
         return self._builder.offset(self._name(number), x, attributes)
+
+    def _constant_map(
+        self, number: int, layer: Layer, found: tuple[int, NDArray[np.int8], Quantization]
+    ) -> str:
+        """Constants as a map of the extents of the other input, each where it meets an element."""
+        place, constant, given = found
+        (x,) = self._read_alike(number, layer, 1 - place)
+        shape = self._builder.type_of(x).shape
+        placed = self._placed(number, layer, 1 - place, constant)
+        self._check_spread(number, layer)
+        if any(1 != extent != most for extent, most in zip(placed.shape, shape, strict=True)):
+            raise self._refuser.layer(
+                number,
+                f"its constant has the shape {list(constant.shape)}, which does not fit a map of "
+                f"{list(shape)}",
+            )
+        name = self._result(number).name
+        data = np.ascontiguousarray(np.broadcast_to(placed, shape))
+        return self._builder.constant(self._names.choose(f"{name}_terms", "terms"), data, given)
 
     def _multiply(self, number: int, layer: Layer) -> str:
         """Two maps, or a map and constants; with one constant, a function of one number."""
         found = self._constant(number, layer)
         output = self._quantization(number)
         if found is None:
-            a, b = self._read_alike(number, layer, 0, 1)
-            swaps = self._builder.type_of(a).size < self._builder.type_of(b).size
-            self._check_spread(number, layer)
-            a, b = (b, a) if swaps else (a, b)
+            a, b = self._factors(number, layer, *self._read_alike(number, layer, 0, 1))
             gated = self._gated(a, b) or self._gated(b, a)
             if gated is None:
                 return self._builder.multiply(self._name(number), a, b, output)
@@ -119,8 +130,23 @@ class ElementwiseBuilder(LayerReader):
         self._check_spread(number, layer)
         name = self._name(number)
         placed = self._placed(number, layer, 1 - place, constant)
-        factors = self._builder.constant(f"{name}.factors", placed, given)
+        if placed.shape[:2] != (1, 1) or placed.shape[2] == 1:
+            factors = self._constant_map(number, layer, found)
+        else:
+            factors = self._builder.constant(f"{name}.factors", placed, given)
         return self._builder.multiply(name, x, factors, output)
+
+    def _factors(self, number: int, layer: Layer, a: str, b: str) -> tuple[str, str]:
+        """Two maps whose product is taken: alike, or the second has one factor a channel."""
+        shapes = [self._builder.type_of(x).shape for x in (a, b)]
+        if shapes[0] != shapes[1]:
+            for x, factors in ((0, 1), (1, 0)):
+                if shapes[factors] == (1, 1, shapes[x][2]):
+                    self._check_spread(number, layer)
+                    return (a, b) if factors else (b, a)
+            return self._alike(number, layer, a, b)
+        self._check_spread(number, layer)
+        return a, b
 
     def _gated(self, x: str, gate: str) -> tuple[Function, Node] | None:
         """A function that a map times a function of it is, and the node that makes the latter.

@@ -72,6 +72,8 @@ class Lowering(HeadBuilder, ElementwiseBuilder, ViewBuilder):
             "max_pool": self._max_pool,
             "mean": self._mean,
             "maximum": self._maximum,
+            "resize": self._resize,
+            "tile": self._tile,
             "quantize": self._requantize,
             "activation": self._activation,
             "reshape": self._reshape,

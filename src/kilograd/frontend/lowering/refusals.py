@@ -28,8 +28,10 @@ _OPERATORS: Mapping[str, Refusal] = {
     "log_softmax": Refusal("a softmax can only follow the last layer"),
     "logistic": Refusal("a sigmoid can only follow the last layer"),
     "resize": Refusal(
-        "kilograd resizes samples, and no maps within a network",
+        "kilograd resizes no maps within a network but by repeating each row or column a whole "
+        "number of times"
     ),
+    "tile": Refusal("kilograd repeats the rows and columns of a map, one by one, and nothing else"),
     "space_to_batch": Refusal(
         "it takes a map apart, and only where convolutions by single steps follow and the map is "
         "put together again, they become dilated ones"

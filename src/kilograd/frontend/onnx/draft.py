@@ -25,7 +25,10 @@ _ACTIVATIONS: Mapping[tuple[float, float], str] = {
 }
 
 #: Layers that leave numbers as they are.
-_MOVING = {"reshape", "max_pool", "maximum", "pad", "crop", "channel_slice", "channel_shuffle"}
+_MOVING = {
+    *("reshape", "max_pool", "maximum", "pad", "crop", "channel_slice", "channel_shuffle"),
+    "resize",
+}
 
 #: Most numbers of a constant that says how a node works: a shape, pads, axes.
 _MOST_NUMBERS = 32
@@ -72,8 +75,14 @@ class Draft:
             raise DamagedError(msg)
         return value
 
-    def read(self, node: Node, place: int = 0) -> Dequantized:
-        """A quantized map, as every layer reads it."""
+    def read(self, node: Node, place: int = 0, *, may_be_spread: bool = False) -> Dequantized:
+        """A quantized map, as every layer reads it.
+
+        Args:
+            node: of the layer.
+            place: of the map among its inputs.
+            may_be_spread: whether one position may stand for all those of another map.
+        """
         value = self.value(node, place)
         if isinstance(value, Dequantized):
             if value.map.is_grouped:
@@ -81,7 +90,7 @@ class Draft:
                     f"its input {place} has the shape {list(value.map.shape)}, and kilograd's maps "
                     "have one dimension of channels"
                 )
-            return value
+            return value if value.map.spread is None or may_be_spread else self._expanded(value)
         if isinstance(value, Constant):
             raise RefusedError(
                 f"its input {place} is a constant, and kilograd's layers read maps",
@@ -132,6 +141,23 @@ class Draft:
         if isinstance(value, Stored) and not map_.is_map:
             return Stored(value.number, map_)  # all layers that read vectors also read maps
         return self.moved(node, value, "reshape", {}, map_)
+
+    def _expanded(self, value: Dequantized) -> Dequantized:
+        """A map of one position with as many as it stands for."""
+        x, map_ = self.tensors[value.number], value.map
+        made = map_.with_positions(map_.spread or (), map_.channels)
+        number = self.store(replace(x, shape=made.stored))
+        options: Mapping[str, Option] = {"repeats": made.stored[1:3]}
+        self.layers.append(Layer("resize", (value.number,), (number,), "none", options, "Expand"))
+        return Dequantized(number, made)
+
+    def spread(self, value: Pending | Dequantized | Stored, positions: tuple[int, ...]) -> Value:
+        """A map of one position as one that has it everywhere."""
+        made = replace(value.map, spread=positions)
+        if isinstance(value, Pending):
+            *steps, last = value.steps
+            return replace(value, steps=(*steps, replace(last, map=made)))
+        return replace(value, map=made)
 
     def moved(
         self,

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kilograd.frontend.network import Option, Tabulated, Tensor
+from kilograd.frontend.onnx.broadcasting import LARGEST_WEIGHT, of_maps
 from kilograd.frontend.onnx.draft import Draft
 from kilograd.frontend.onnx.errors import DamagedError, RefusedError, shown
 from kilograd.frontend.onnx.graph import Node
@@ -20,9 +21,6 @@ from kilograd.ops.lookup.functions import Function
 
 SIMPLIFY = "let quant_pre_process simplify the network before it is quantized"
 """Hint about what a simplifier folds."""
-
-#: Of int8, symmetric around zero.
-_LARGEST_WEIGHT = 127
 
 
 def function(name: str, *parameters: tuple[str, float]) -> Callable[[Draft, Node], Value]:
@@ -65,7 +63,7 @@ def parametric_relu(draft: Draft, node: Node) -> Value:
     if slopes.size == 1:
         return _function(draft, node, 0, Function("leaky_relu", (slopes.item(),)))
     x = draft.read(node)
-    scale = float(np.abs(slopes).max()) / _LARGEST_WEIGHT or 1.0
+    scale = float(np.abs(slopes).max()) / LARGEST_WEIGHT or 1.0
     steps = np.rint(slopes / scale).astype(np.int8).reshape(1, 1, -1)
     number = draft.store(Tensor(node.inputs[1], steps.shape, "int8", (scale,), (0,), 0, steps))
     return pending(node, "prelu", (x.number, number), {}, x.map)
@@ -79,48 +77,37 @@ def _function(draft: Draft, node: Node, place: int, known: Function) -> Value:
 
 
 def add(draft: Draft, node: Node) -> Value:
-    """Add of two maps, or of a number to each element or each channel."""
-    found = _constant(draft, node, "adds")
-    if found is not None:
-        place, values = found
-        return _line(draft, node, 1 - place, np.ones(1), values)
-    a, b = draft.read(node, 0), draft.read(node, 1)
-    if a.map != b.map:
-        raise RefusedError(
-            f"it adds maps of the shapes {list(a.map.shape)} and {list(b.map.shape)}, and kilograd "
-            "adds two of the same shape"
-        )
-    return pending(node, "add", (a.number, b.number), {}, a.map)
+    """Add of two maps, or of numbers to a map."""
+    made = of_maps(draft, node, "add", "adds")
+    if made is not None:
+        return made
+    place, values = _needed_constant(draft, node, "adds")
+    return _line(draft, node, 1 - place, np.ones(1), values)
 
 
 def subtract(draft: Draft, node: Node) -> Value:
-    """Sub of a number from each element or each channel, or of these from numbers."""
-    found = _constant(draft, node, "subtracts")
-    if found is None:
-        raise RefusedError(
-            "kilograd subtracts no maps",
-            "normalize the samples before they go into the network",
-        )
-    place, values = found
+    """Sub of two maps, of numbers from a map, or of a map from numbers."""
+    made = of_maps(draft, node, "subtract", "subtracts")
+    if made is not None:
+        return made
+    place, values = _needed_constant(draft, node, "subtracts")
     if place:
         return _line(draft, node, 0, np.ones(1), -values)
     return _line(draft, node, 1, -np.ones(1), values)
 
 
 def multiply(draft: Draft, node: Node) -> Value:
-    """Mul of two maps, one of which may have one position, or by a number, or one a channel."""
-    found = _constant(draft, node, "multiplies by")
-    if found is not None:
-        place, values = found
-        return _line(draft, node, 1 - place, values, np.zeros(1))
-    a, b = draft.read(node, 0), draft.read(node, 1)
-    for x, factors in ((a, b), (b, a)):
-        if x.map == factors.map or _is_spread(x.map, factors.map):
-            return pending(node, "multiply", (x.number, factors.number), {}, x.map)
-    raise RefusedError(
-        f"it multiplies maps of the shapes {list(a.map.shape)} and {list(b.map.shape)}, and "
-        "kilograd multiplies two of the same shape, or by one factor for each channel"
-    )
+    """Mul of two maps, of which one may be expanded, or of a map by numbers."""
+    if not any(isinstance(draft.value(node, place), Constant) for place in (0, 1)):
+        a, b = (draft.read(node, place, may_be_spread=True) for place in (0, 1))
+        for x, factors in ((a, b), (b, a)):
+            if x.map == factors.map or _is_spread(x.map, factors.map):
+                return pending(node, "multiply", (x.number, factors.number), {}, x.map)
+    made = of_maps(draft, node, "multiply", "multiplies")
+    if made is not None:
+        return made
+    place, values = _needed_constant(draft, node, "multiplies by")
+    return _line(draft, node, 1 - place, values, np.zeros(1))
 
 
 def divide(draft: Draft, node: Node) -> Value:
@@ -161,7 +148,8 @@ def normalize(draft: Draft, node: Node) -> Value:
 def _is_spread(x: Map, factors: Map) -> bool:
     """Whether a map has one factor for each channel of another."""
     ones = replace(x, shape=x.with_positions((1,) * len(x.positions), x.channels).shape)
-    return x.is_map and factors == ones
+    is_everywhere = factors.spread in {None, x.positions}
+    return x.is_map and is_everywhere and replace(factors, spread=x.spread) == ones
 
 
 def _constant(draft: Draft, node: Node, does: str) -> tuple[int, NDArray[np.float64]] | None:
@@ -191,6 +179,14 @@ def _constant(draft: Draft, node: Node, does: str) -> tuple[int, NDArray[np.floa
     return None
 
 
+def _needed_constant(draft: Draft, node: Node, does: str) -> tuple[int, NDArray[np.float64]]:
+    """As ``_constant``, where one of the operands is one."""
+    found = _constant(draft, node, does)
+    if found is None:
+        raise RefusedError(f"it {does} two constants", SIMPLIFY)
+    return found
+
+
 def _line(
     draft: Draft,
     node: Node,
@@ -213,8 +209,8 @@ def _line(
     channels = x.map.channels
     slopes, offsets = (np.resize(values, channels) for values in (slopes, offsets))
     sizes = np.where(slopes == 0, 1.0, np.abs(slopes))
-    data = (np.sign(slopes) * _LARGEST_WEIGHT).astype(np.int8).reshape(channels, 1, 1, 1)
-    scales = tuple((sizes / _LARGEST_WEIGHT).tolist())
+    data = (np.sign(slopes) * LARGEST_WEIGHT).astype(np.int8).reshape(channels, 1, 1, 1)
+    scales = tuple((sizes / LARGEST_WEIGHT).tolist())
     weight = Constant(node.outputs[0], data, scales, (0,) * channels, 0)
     number = store_weight(draft, weight, (1, 2, 3, 0), 0)
     bias = store_bias(draft, x, number, Constant("", offsets), channels)

@@ -21,12 +21,15 @@ class Map:
             position by position.
         is_grouped: whether its channels are the second and the third dimension: groups of them,
             and those in each. kilograd stores it as if they were one dimension.
+        spread: of a map with one position: extents of the map that has it everywhere. kilograd
+            stores it once.
     """
 
     shape: tuple[int, ...]
     is_channels_last: bool = False
     flattened: tuple[int, int] | None = None
     is_grouped: bool = False
+    spread: tuple[int, ...] | None = None
 
     @property
     def is_map(self) -> bool:
@@ -76,7 +79,7 @@ class Map:
 
     def reshaped(self, shape: tuple[int, ...]) -> Map | None:
         """The same elements in another shape; None if kilograd would have to move them."""
-        if math.prod(shape) != math.prod(self.shape) or shape[:1] != self.shape[:1]:
+        if math.prod(shape) != math.prod(self.shape) or shape[:1] != self.shape[:1] or self.spread:
             return None
         if len(shape) < _MAP_RANK:
             return Map(shape, flattened=self.order)
@@ -102,7 +105,7 @@ class Map:
         if order == tuple(range(rank)):
             return self
         last, first = (0, *range(2, rank), 1), (0, rank - 1, *range(1, rank - 1))
-        if self.is_grouped:
+        if self.is_grouped or self.spread:
             return None
         if self.is_map and not self.is_channels_last and order == last:
             return Map(shape, is_channels_last=True)

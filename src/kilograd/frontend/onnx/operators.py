@@ -28,6 +28,7 @@ from kilograd.frontend.onnx.errors import DamagedError, RefusedError, shown
 from kilograd.frontend.onnx.graph import Node
 from kilograd.frontend.onnx.maps import Map
 from kilograd.frontend.onnx.quantizing import dequantize, quantize
+from kilograd.frontend.onnx.repeats import expand, resize
 from kilograd.frontend.onnx.shapes import flatten, reshape, squeeze, transpose, unsqueeze
 from kilograd.frontend.onnx.values import Constant, Dequantized, Pending, Step, Value, pending
 from kilograd.frontend.onnx.weights import store_bias, store_weight, weight
@@ -334,6 +335,8 @@ OPERATORS: Mapping[str, Callable[[Draft, Node], Value | tuple[Value, ...]]] = {
     "Squeeze": squeeze,
     "Unsqueeze": unsqueeze,
     "Transpose": transpose,
+    "Resize": resize,
+    "Expand": expand,
     "Concat": concat,
     "Split": split,
     "Slice": take,

@@ -15,7 +15,6 @@ _QOPERATOR = ("QLinear", "ConvInteger", "MatMulInteger", "DynamicQuantize")
 #: Reason and hint, by operator.
 _OPERATORS: Mapping[str, tuple[str, str | None]] = {
     "ConvTranspose": ("kilograd has no transposed convolutions", None),
-    "Resize": ("kilograd does not resize maps", None),
     **dict.fromkeys(("LSTM", "GRU", "RNN"), ("kilograd has no recurrent layers", None)),
     **dict.fromkeys(("If", "Loop", "Scan"), ("kilograd's networks have no control flow", None)),
 }

@@ -6,68 +6,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from kilograd.frontend.builder import SMALLEST_SCALE
 from kilograd.frontend.network import Layer, Option, Tabulated, Tensor
 from kilograd.frontend.tflite import tables
+from kilograd.frontend.tflite.reads import DamagedError, Reads, numbers
 from kilograd.ir import Quantization
 from kilograd.ops.lookup.functions import Function
 
-#: In a list of axes, or of two pads for each of them.
-_MOST_NUMBERS = 16
-
-
-class DamagedError(Exception):
-    """Something in a file that contradicts the format or the rest of the file."""
-
-
-@dataclass(frozen=True)
-class Reads:
-    """What the options of a layer are understood with.
-
-    Attributes:
-        options: the flatbuffer's table of them; None where the file has none.
-        inputs: tensors; None for one that is left out.
-        outputs: tensors.
-    """
-
-    options: Any
-    inputs: Sequence[Tensor | None]
-    outputs: Sequence[Tensor]
-
-    def tensor(self, place: int) -> Tensor:
-        """One of the inputs that may not be left out.
-
-        Raises:
-            DamagedError: when it is.
-        """
-        tensor = self.inputs[place] if place < len(self.inputs) else None
-        if tensor is None:
-            msg = f"it has no input {place}"
-            raise DamagedError(msg)
-        return tensor
-
-    def map_extents(self, place: int) -> tuple[int, int]:
-        """Height and width of an input, or of a filter.
-
-        Raises:
-            DamagedError: when it has other than four dimensions.
-        """
-        shape = self.tensor(place).shape
-        if len(shape) != 4:  # noqa: PLR2004 - batch, height, width, channels
-            msg = f"its input {place} has {len(shape)} dimensions, not 4"
-            raise DamagedError(msg)
-        return shape[1], shape[2]
-
-    def needed_options(self) -> Any:
-        """The table of options.
-
-        Raises:
-            DamagedError: when the file has none.
-        """
-        if self.options is None:
-            msg = "it has no options"
-            raise DamagedError(msg)
-        return self.options
+#: Largest extent of a map that is resized.
+_MOST_EXTENT = 65536
 
 
 @dataclass(frozen=True)
@@ -175,24 +124,13 @@ def _concatenation(reads: Reads) -> Mapping[str, Option]:
 
 
 def _constant_numbers(reads: Reads, name: str) -> Mapping[str, Option]:
-    numbers = _numbers(reads, 1) if len(reads.inputs) > 1 else None
-    return {} if numbers is None else {name: numbers}
-
-
-def _numbers(reads: Reads, place: int) -> tuple[int, ...] | None:
-    """A few whole numbers; None where they are not a constant."""
-    data = reads.tensor(place).data
-    if data is None:
-        return None
-    if data.size > _MOST_NUMBERS or data.dtype.kind != "i":
-        msg = f"its input {place} is {data.dtype} of shape {list(data.shape)}"
-        raise DamagedError(msg)
-    return tuple(int(number) for number in data.ravel())
+    found = numbers(reads, 1) if len(reads.inputs) > 1 else None
+    return {} if found is None else {name: found}
 
 
 def _filled(reads: Reads) -> Mapping[str, Option]:
     """Padding with a number of its own, in the scale of the map."""
-    pads, fill = _numbers(reads, 1), _numbers(reads, 2)
+    pads, fill = numbers(reads, 1), numbers(reads, 2)
     if pads is None or fill is None:
         return {}
     if len(fill) != 1:
@@ -204,7 +142,7 @@ def _filled(reads: Reads) -> Mapping[str, Option]:
 def _slice(reads: Reads) -> Mapping[str, Option]:
     """From where, and how many; -1 for all that are left."""
     shape = reads.tensor(0).shape
-    begin, size = _numbers(reads, 1), _numbers(reads, 2)
+    begin, size = numbers(reads, 1), numbers(reads, 2)
     if begin is None or size is None:
         return {}
     if not len(begin) == len(size) == len(shape):
@@ -219,7 +157,7 @@ def _slice(reads: Reads) -> Mapping[str, Option]:
 
 def _strided_slice(reads: Reads) -> Mapping[str, Option]:
     options, shape = reads.needed_options(), reads.tensor(0).shape
-    begin, end, strides = (_numbers(reads, place) for place in (1, 2, 3))
+    begin, end, strides = (numbers(reads, place) for place in (1, 2, 3))
     others = (options.EllipsisMask(), options.NewAxisMask())
     if begin is None or end is None or strides is None or any(others) or set(strides) - {1}:
         return {}
@@ -252,7 +190,7 @@ def _part(
 
 def _blocks(reads: Reads) -> Mapping[str, Option]:
     """Extents of a block, and what is padded or cropped: two numbers for each of them."""
-    blocks, borders = _numbers(reads, 1), _numbers(reads, 2)
+    blocks, borders = numbers(reads, 1), numbers(reads, 2)
     if blocks is None or borders is None:
         return {}
     if len(borders) != 2 * len(blocks) or min(blocks, default=0) < 1 or min(borders) < 0:
@@ -261,14 +199,41 @@ def _blocks(reads: Reads) -> Mapping[str, Option]:
     return {"blocks": blocks, "borders": borders}
 
 
+def _nearest(reads: Reads) -> Mapping[str, Option]:
+    """How often each row and each column is there; nothing where these are no whole numbers."""
+    options, before, after = reads.needed_options(), reads.map_extents(0), reads.outputs[0].shape
+    if len(after) != 4 or not 0 < min(*before, *after) <= max(after) <= _MOST_EXTENT:  # noqa: PLR2004 - batch, height, width, channels
+        return {}
+    repeats = tuple(new // old for new, old in zip(after[1:3], before, strict=True))
+    for old, new, count in zip(before, after[1:3], repeats, strict=True):
+        is_even = options.AlignCorners() and new > 1
+        scale = np.float32((old - 1) / (new - 1) if is_even else old / new)
+        places = (np.arange(new) + (0.5 if options.HalfPixelCenters() else 0)).astype(np.float32)
+        found = np.floor(places * scale + np.float32(0.5 if is_even else 0))
+        if not count or not np.array_equal(np.clip(found, 0, old - 1), np.arange(new) // count):
+            return {}
+    return {"repeats": repeats}
+
+
+def _tile(reads: Reads) -> Mapping[str, Option]:
+    """How often each dimension is there."""
+    counts, shape = numbers(reads, 1), reads.tensor(0).shape
+    if counts is None:
+        return {}
+    if len(counts) != len(shape) or min(counts, default=0) < 1:
+        msg = f"it repeats the shape {list(shape)} {list(counts)} times"
+        raise DamagedError(msg)
+    return {"counts": counts}
+
+
 def _split(reads: Reads) -> Mapping[str, Option]:
     """Into as many parts as there are results; the axis comes first."""
-    axis, shape = _numbers(reads, 0), reads.tensor(1).shape
+    axis, shape = numbers(reads, 0), reads.tensor(1).shape
     return _parts(axis, shape, [tensor.shape for tensor in reads.outputs])
 
 
 def _split_in_sizes(reads: Reads) -> Mapping[str, Option]:
-    axis, shape = _numbers(reads, 2), reads.tensor(0).shape
+    axis, shape = numbers(reads, 2), reads.tensor(0).shape
     return _parts(axis, shape, [tensor.shape for tensor in reads.outputs])
 
 
@@ -354,7 +319,8 @@ OPERATORS: Mapping[str, Operator] = {
     "SQUEEZE": Operator("reshape"),
     "EXPAND_DIMS": Operator("reshape"),
     "RESIZE_BILINEAR": Operator("resize"),
-    "RESIZE_NEAREST_NEIGHBOR": Operator("resize"),
+    "RESIZE_NEAREST_NEIGHBOR": Operator("resize", "ResizeNearestNeighborOptions", _nearest),
+    "TILE": Operator("tile", None, _tile),
     "TRANSPOSE": Operator("transpose", None, lambda reads: _constant_numbers(reads, "order")),
     "SOFTMAX": Operator("softmax"),
     "LOG_SOFTMAX": Operator("log_softmax"),

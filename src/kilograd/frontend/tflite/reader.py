@@ -26,7 +26,8 @@ from kilograd.frontend.tflite.c_array import tflite_of
 from kilograd.frontend.tflite.dilations import with_dilations
 from kilograd.frontend.tflite.identifier import IDENTIFIER, is_tflite
 from kilograd.frontend.tflite.islands import with_tables
-from kilograd.frontend.tflite.operators import OPERATORS, DamagedError, Reads, apart
+from kilograd.frontend.tflite.operators import OPERATORS, apart
+from kilograd.frontend.tflite.reads import DamagedError, Reads
 
 #: Largest file; a microcontroller holds far less.
 MOST_BYTES = 64 * 1024**2

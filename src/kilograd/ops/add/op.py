@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from kilograd.ir import DType, Graph, Node, Quantization, TensorType
 from kilograd.ops.arithmetic import multiply_by_quantized_multiplier, quantize_multiplier
 from kilograd.ops.clamp import clamped_gradient
 from kilograd.ops.common.layers import shifts_suit_dsp
+from kilograd.ops.kernel import Fields
 from kilograd.ops.spec import (
     DSP,
     PLAIN,
@@ -59,6 +61,8 @@ class Add(OpSpec[AddAttributes]):
     operands = required("a", "b")
     results = ("y",)
     reuses = MappingProxyType({"y": ("a", "b")})
+    #: What each input counts.
+    _signs: ClassVar[tuple[int, int]] = (1, 1)
 
     def infer(
         self, attributes: AddAttributes, inputs: Sequence[TensorType]
@@ -66,7 +70,7 @@ class Add(OpSpec[AddAttributes]):
         """The shape of both."""
         types = self.bind(attributes, inputs)
         if types.a.shape != types.b.shape:
-            msg = f"cannot add {types.a.shape} and {types.b.shape}"
+            msg = f"cannot {self.name} {types.a.shape} and {types.b.shape}"
             raise ValueError(msg)
         return (TensorType(types.a.shape, DType.INT8, attributes.output),)
 
@@ -99,16 +103,17 @@ class Add(OpSpec[AddAttributes]):
     ) -> NDArray[np.int64]:
         *branches, out = self._multipliers(attributes, inputs)
         total = np.zeros(arrays[0].shape, np.int64)
-        for array, type_, (multiplier, shift) in zip(arrays, inputs, branches, strict=True):
+        for array, type_, sign, scaling in zip(arrays, inputs, self._signs, branches, strict=True):
             shifted = (array.astype(np.int64) - type_.zero_point) << LEFT_SHIFT
-            total += multiply_by_quantized_multiplier(shifted, multiplier, shift)
+            total += sign * multiply_by_quantized_multiplier(shifted, *scaling)
         return multiply_by_quantized_multiplier(total, *out) + attributes.output.zero_point
 
     def may_clamp(self, node: Node, graph: Graph) -> bool:
         """By the results of the smallest and the largest inputs."""
         types = graph.types(node.inputs)
         ends = np.array([-128, 127], np.int8)
-        least, most = self._unclamped(node.attributes, types, [ends, ends])
+        arrays = [ends[::sign] for sign in self._signs]
+        least, most = self._unclamped(node.attributes, types, arrays)
         return bool(least <= ends[0] or most >= ends[1])
 
     def real(
@@ -121,12 +126,18 @@ class Add(OpSpec[AddAttributes]):
 
     def kernel(self, attributes: AddAttributes, inputs: Sequence[TensorType]) -> Kernel:
         """kg_add; with DSP instructions for one input that is halved and one that is shifted."""
-        types = self.bind(attributes, inputs)
         a, b, out = self._multipliers(attributes, inputs)
         shift_of_smaller = b[1] if a == _HALF else a[1]
         suits = shifts_suit_dsp(np.array([out[1]], np.int8))
         is_usual = _HALF in (a, b) and shift_of_smaller <= 0 and suits
-        fields = {
+        uses = {PLAIN: Use(), DSP: Use()} if is_usual else {PLAIN: Use()}
+        fields = self._fields(attributes, inputs)
+        return Kernel(self.name, fields, (Input("a"), Input("b"), Output("y")), uses)
+
+    def _fields(self, attributes: AddAttributes, inputs: Sequence[TensorType]) -> Fields:
+        types = self.bind(attributes, inputs)
+        a, b, out = self._multipliers(attributes, inputs)
+        return {
             "count": types.a.size,
             "a_zero_point": types.a.zero_point,
             "a_multiplier": a[0],
@@ -138,8 +149,6 @@ class Add(OpSpec[AddAttributes]):
             "output_shift": out[1],
             "output_zero_point": attributes.output.zero_point,
         }
-        uses = {PLAIN: Use(), DSP: Use()} if is_usual else {PLAIN: Use()}
-        return Kernel("add", fields, (Input("a"), Input("b"), Output("y")), uses)
 
     def by_rows(self, attributes: AddAttributes, inputs: Sequence[TensorType]) -> RowRule:
         """Row by row, of both."""

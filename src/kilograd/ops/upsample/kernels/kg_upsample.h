@@ -1,0 +1,29 @@
+/* Each position of a map [height][width][channels] several times, and the gradient of that. */
+#ifndef KG_UPSAMPLE_H
+#define KG_UPSAMPLE_H
+
+#include "kg_arithmetic.h"
+
+typedef struct {
+    int32_t height, width, channels; /* of the map with each position once */
+    int32_t rows, columns;           /* that each row and each column becomes */
+} kg_upsample_parameters;
+
+void kg_upsample_plain(const kg_upsample_parameters *p, const int8_t *x, int8_t *y);
+
+/* Sums are shifted up by so many bits before they are rounded. */
+#define KG_UPSAMPLE_HEADROOM 14
+
+typedef struct {
+    int32_t height, width, channels;
+    int32_t rows, columns;
+    int32_t rng_stream;
+} kg_upsample_input_gradient_parameters;
+
+void kg_upsample_input_gradient_plain(const kg_upsample_input_gradient_parameters *p,
+                                      const kg_control *control, const int8_t *gradient,
+                                      const int32_t *gradient_exponent,
+                                      const int32_t *result_exponent, int8_t *result,
+                                      uint32_t *magnitude);
+
+#endif
