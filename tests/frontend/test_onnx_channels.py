@@ -103,6 +103,10 @@ DRAFTS = {
     "one step that stays": lambda: gathered([5], made=(1, 12, 1)),
     "one row": lambda: gathered(2, 2, (1, 3, 6, 5), (1, 12, 5)),
     "one column": lambda: gathered(2, 3, (1, 3, 6, 5), (1, 12, 6)),
+    "every second row, cropped": lambda: sliced([1, 1], [6, 4], (1, 12, 3, 3), [2, 3], [2, 1]),
+    "every third column of some channels": lambda: sliced(
+        [4, 0, 1], [9, 6, 5], (1, 5, 6, 2), [1, 2, 3], [1, 1, 3]
+    ),
 }  # fmt: skip
 
 
@@ -144,7 +148,15 @@ def read_as_groups():
             "it splits dimension 2 of the shape [1, 12, 6, 5], and kilograd splits channels",
         ),
         (lambda: mixed((4, 9)), "it splits 12 into [4, 9] for 2 results"),
-        (lambda: sliced([0], [12], (1, 6, 6, 5), [1], [2]), "it takes every so many elements, [2]"),
+        (
+            lambda: sliced([0], [12], (1, 6, 6, 5), [1], [2]),
+            "it takes every so many elements of dimension 1, 2, and kilograd takes every so many",
+        ),
+        (
+            lambda: sliced([5], [0], (1, 12, 5, 5), [2], [-1]),
+            "it takes every so many elements of dimension 2, -1, and kilograd",
+        ),
+        (lambda: sliced([4], [2], (1, 12, 1, 5), [2], [2]), "it takes nothing, 4 to 2"),
         (lambda: gathered([0, 1], made=(1, 12, 2)), "it takes other than one place along a dimen"),
         (lambda: gathered(16), "it takes place 16 of 16"),
         (

@@ -136,11 +136,6 @@ def joined_maps(draft, axis):
     return draft.append("Concat", [x, x], (1, 4, 8, 16), axis=axis)
 
 
-def pool_that_rescales(draft):
-    x = draft.conv("sample_q", 4)
-    return draft.append("AveragePool", [x], (1, 4, 7, 7), 1.0, kernel_shape=[2, 2])
-
-
 def broadcast(draft):
     """Of maps one of which has half as many rows as the other."""
     x, y = draft.conv("sample_q", 4), draft.conv("sample_q", 4, strides=(2, 1))
@@ -280,10 +275,6 @@ REFUSED = {
     "channels last": (
         ending(transposed_map),
         ["it reads a map that was transposed to have its channels last"],
-    ),
-    "pool that rescales": (
-        ending(pool_that_rescales),
-        ["layer 2 (AveragePool, averagepool_6): its result has another scale or zero point"],
     ),
     "joined along the width": (
         ending(lambda d: joined_maps(d, -1)),

@@ -76,6 +76,9 @@ FUNCTIONS = {
         gamma * (np.maximum(x, 0) + alpha * (np.exp(np.minimum(x, 0)) - 1))
     ),
     "celu": lambda x, alpha: np.maximum(x, 0) + alpha * (np.exp(np.minimum(x, 0) / alpha) - 1),
+    "points": lambda x, start, step, *results: np.interp(
+        x, [start + step * place for place in range(len(results))], results
+    ),
     "softsign": lambda x: 1 / (np.where(x > 0, 1, -1) + 1 / np.where(x == 0, 1e-300, x)),
 }
 

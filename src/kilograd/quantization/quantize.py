@@ -26,10 +26,11 @@ from kilograd.version import VERSION
 _FUNCTIONS = (
     *("Tanh", "HardSwish", "HardSigmoid", "Elu", "Abs", "Sub", "Div"),
     *("Softplus", "Softsign", "Selu", "Celu", "Mish", "Erf", "Gelu", "PRelu"),
+    *("Exp", "Log", "Sqrt", "Pow", "Neg", "Reciprocal"),
 )
 
-#: What keeps elements of its map, where onnxruntime does not count on that.
-_MAXIMA = ("GlobalMaxPool", "ReduceMax")
+#: Layers that onnxruntime leaves in float32 unless it is told otherwise.
+_REDUCTIONS = ("GlobalMaxPool", "ReduceMax", "ReduceMean")
 
 #: Largest extent of a sample.
 _MAX_EXTENT = 65536
@@ -261,7 +262,7 @@ def _reader(quantization: Any, name: str, samples: NDArray[np.float32]) -> Any:
 def _operators(where: str) -> list[str]:
     """Those that onnxruntime quantizes unless it is told otherwise, and functions of one number."""
     registry: Any = _package("onnxruntime.quantization.registry", where)
-    return sorted({*registry.QLinearOpsRegistry, *registry.QDQRegistry, *_FUNCTIONS, *_MAXIMA})
+    return sorted({*registry.QLinearOpsRegistry, *registry.QDQRegistry, *_FUNCTIONS, *_REDUCTIONS})
 
 
 def _package(name: str, where: str) -> Any:

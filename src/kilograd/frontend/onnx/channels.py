@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from kilograd.frontend.network import Option
 from kilograd.frontend.onnx.draft import Draft
 from kilograd.frontend.onnx.errors import DamagedError, RefusedError
 from kilograd.frontend.onnx.graph import Node
@@ -55,7 +56,7 @@ def split(draft: Draft, node: Node) -> tuple[Value, ...]:
 
 
 def take(draft: Draft, node: Node) -> Value:
-    """Slice: a part of the channels, of height and width."""
+    """Slice: a part of the channels, of height and width; of the latter also every so many."""
     x = draft.read(node)
     starts, ends = (
         draft.numbers(node, place, what) or ()
@@ -70,8 +71,8 @@ def take(draft: Draft, node: Node) -> Value:
     if not starts or not len(starts) == len(ends) == len(axes) == len(set(axes)):
         msg = f"it takes {list(starts)} to {list(ends)} of the dimensions {list(axes)}"
         raise DamagedError(msg)
-    if set(steps or ()) - {1}:
-        raise RefusedError(f"it takes every so many elements, {list(steps or ())}")
+    if steps is not None and set(steps) != {1}:
+        return _sampled(node, x, [*zip(axes, starts, ends, steps, strict=False)])
     wanted = {
         axis: found
         for axis, start, end in zip(axes, starts, ends, strict=True)
@@ -85,6 +86,40 @@ def take(draft: Draft, node: Node) -> Value:
         first, end = wanted.get(x.map.channel_axis, (0, x.map.channels))
         return _part(node, x, x.map.channel_axis, first, end - first)
     return _cropped(node, x, wanted)
+
+
+def _sampled(node: Node, x: Dequantized, parts: Sequence[tuple[int, int, int, int]]) -> Value:
+    """Every so many rows or columns: a pool with windows of one position, apart from each other.
+
+    Args:
+        node: that takes them.
+        x: of which they are taken.
+        parts: dimension, the first place, the one behind the last, and the distance.
+    """
+    strides = [1] * len(x.map.stored)
+    wanted: dict[int, tuple[int, int]] = {}
+    shape = [*x.map.shape]
+    for axis, start, end, step in parts:
+        if step < 1 or (step > 1 and axis in {0, x.map.channel_axis}) or not x.map.is_map:
+            raise RefusedError(
+                f"it takes every so many elements of dimension {axis}, {step}, and kilograd takes "
+                "every so many rows or columns"
+            )
+        first, last, _ = slice(start, end, step).indices(shape[axis])
+        count = len(range(first, last, step))
+        if not count:
+            msg = f"it takes nothing, {first} to {last}"
+            raise DamagedError(msg)
+        wanted[axis] = first, first + (count - 1) * step + 1
+        strides[x.map.stored_axis(axis)] = step
+        shape[axis] = count
+    made = replace(x.map, shape=tuple(shape))
+    options: dict[str, Option] = {
+        "window": (1, 1),
+        "strides": (strides[1], strides[2]),
+        "pads": (0, 0, 0, 0),
+    }
+    return _cropped(node, x, wanted).then("max_pool", options, made)
 
 
 def gather(draft: Draft, node: Node) -> Value:

@@ -24,10 +24,10 @@ _ACTIVATIONS: Mapping[tuple[float, float], str] = {
     (-1.0, 1.0): "relu_n1_to_1",
 }
 
-#: Layers that leave numbers as they are.
-_MOVING = {
+#: Layers that cannot change a scale: they leave numbers as they are, or average them.
+_KEEPING = {
     *("reshape", "max_pool", "maximum", "pad", "crop", "channel_slice", "channel_shuffle"),
-    "resize",
+    *("resize", "average_pool"),
 }
 
 #: Most numbers of a constant that says how a node works: a shape, pads, axes.
@@ -42,12 +42,14 @@ class Draft:
         layers: of the network.
         values: by name.
         unsigned: numbers of the tensors that are uint8 in the file.
+        functions: number of a tensor that is a function of another -> that one's, and the function.
     """
 
     def __init__(self, constants: Mapping[str, NDArray[Any]]) -> None:
         self.tensors: list[Tensor] = []
         self.layers: list[Layer] = []
         self.unsigned: set[int] = set()
+        self.functions: dict[int, tuple[int, Function]] = {}
         self.values: dict[str, Value] = {
             name: Constant(name, data) for name, data in constants.items()
         }
@@ -211,8 +213,8 @@ class Draft:
         final = Tensor(value.name, value.map.stored, dtype, scales, zero_points)
         first = self.tensors[value.steps[0].inputs[0]]
         inner, steps = final, value.steps
-        if _only_moves(value) and not _same_scale(first, final):
-            # Nothing is computed before the result gets another scale.
+        if _keeps_scale(value) and not _same_scale(first, final):
+            # The result gets another scale behind what cannot change it.
             inner, steps = first, (*steps, Step("quantize", (), {}, value.map))
         made = -1
         for place, step in enumerate(steps):
@@ -229,6 +231,9 @@ class Draft:
             activation = clamp if isinstance(clamp, str) else "none"
             made, title = self.store(result), value.file_operator
             self.layers.append(Layer(operator, given, (made,), activation, options, title))
+            known = options.get("function")
+            if len(steps) == 1 and isinstance(known, Tabulated) and clamp == "none":
+                self.functions[made] = given[0], known.function
             if isinstance(clamp, Tabulated):
                 given, made = (made,), self.store(result)
                 self.layers.append(
@@ -267,9 +272,9 @@ def _same_scale(a: Tensor, b: Tensor) -> bool:
     return (a.dtype, a.scales, a.zero_points) == (b.dtype, b.scales, b.zero_points)
 
 
-def _only_moves(value: Pending) -> bool:
-    """Whether what a value is made of stays as it is, but for its place or whether it is kept."""
-    return all(step.operator in _MOVING for step in value.steps)
+def _keeps_scale(value: Pending) -> bool:
+    """Whether what makes a value leaves the scale of its map as it is."""
+    return all(step.operator in _KEEPING for step in value.steps)
 
 
 def _clamp(value: Pending, result: Tensor) -> str | Tabulated:

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from kilograd.frontend.network import Layer, Tensor
 from kilograd.frontend.onnx.draft import Draft
 from kilograd.frontend.onnx.errors import DamagedError, RefusedError
+from kilograd.frontend.onnx.functions import as_layer
 from kilograd.frontend.onnx.graph import Node
-from kilograd.frontend.onnx.values import Constant, Dequantized, Pending, Stored, Value
+from kilograd.frontend.onnx.values import Constant, Dequantized, Pending, Stored, Traced, Value
 
 #: An unsigned number less this is a signed one, if the zero point is moved as well.
 _UNSIGNED = 128
@@ -58,6 +59,8 @@ def quantize(draft: Draft, node: Node) -> Value:
         return _quantized_constant(value, _given(draft, node, value.data.shape, ""))
     stated = _given(draft, node, value.map.shape, "")
     given = stated.as_signed
+    if isinstance(value, Traced):
+        value = as_layer(draft, value, given.scales, given.zero_points)
     if isinstance(value, Pending):
         made = draft.emit(value, given.dtype, given.scales, given.zero_points)
     else:

@@ -16,11 +16,12 @@ from kilograd.frontend.malformed import MALFORMED
 from kilograd.frontend.network import Advice, Layer, Network, Tensor
 from kilograd.frontend.onnx.draft import Draft
 from kilograd.frontend.onnx.errors import DamagedError, RefusedError, shown
+from kilograd.frontend.onnx.functions import as_layer, traced
 from kilograd.frontend.onnx.graph import GraphInput, Node, OnnxGraph, parse
 from kilograd.frontend.onnx.maps import Map
 from kilograd.frontend.onnx.operators import OPERATORS
 from kilograd.frontend.onnx.refusals import refused_operator, refused_operators
-from kilograd.frontend.onnx.values import Constant, Dequantized, Pending, Stored, Value
+from kilograd.frontend.onnx.values import Constant, Dequantized, Pending, Stored, Traced, Value
 
 #: Largest file; a microcontroller holds far less.
 _MAX_BYTES = 64 * 1024**2
@@ -151,14 +152,24 @@ class Reader:
         if not node.outputs or not node.outputs[0]:
             msg = "it has no result"
             raise DamagedError(msg)
-        build = OPERATORS.get(node.operator)
-        if build is None:
-            raise refused_operator(node.operator)
-        made = build(draft, node)
+        made = traced(draft, node)
+        if made is None:
+            build = OPERATORS.get(node.operator)
+            if build is None:
+                raise refused_operator(node.operator)
+            self._end_functions(draft, node)
+            made = build(draft, node)
         values = made if isinstance(made, tuple) else (made,)
         for name, value in zip(node.outputs, values, strict=False):
             if name:  # some results are optional
                 self._name(draft, name, value)
+
+    def _end_functions(self, draft: Draft, node: Node) -> None:
+        """Turn functions that a node does not go on with into layers."""
+        for name in node.inputs:
+            value = draft.values.get(name)
+            if isinstance(value, Traced) and node.operator != "QuantizeLinear":
+                draft.values[name] = as_layer(draft, value)
 
     def _output(self, draft: Draft, name: str) -> int:
         """Number of the tensor that holds a result."""
@@ -168,6 +179,8 @@ class Reader:
             raise DamagedError(msg)
         if isinstance(value, Constant):
             raise RefusedError(f"its output {shown(name)} is a constant")
+        if isinstance(value, Traced):
+            value = as_layer(draft, value)
         if isinstance(value, Pending):
             return draft.emit(value, "float32", (), ()).number
         if isinstance(value, Dequantized):

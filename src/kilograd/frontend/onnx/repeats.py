@@ -13,7 +13,7 @@ from kilograd.frontend.onnx.draft import Draft
 from kilograd.frontend.onnx.errors import DamagedError, RefusedError, shown
 from kilograd.frontend.onnx.graph import Node
 from kilograd.frontend.onnx.maps import Map
-from kilograd.frontend.onnx.values import Constant, Value, pending
+from kilograd.frontend.onnx.values import Constant, Traced, Value, pending
 
 _Places = NDArray[Any]
 
@@ -105,7 +105,7 @@ def _nearest(node: Node, old: int, new: int, scale: np.float32) -> _Places:
 def expand(draft: Draft, node: Node) -> Value:
     """Expand: one position in place of all of those of a map."""
     value, stated = draft.value(node), draft.numbers(node, 1, "shape")
-    if isinstance(value, Constant) or stated is None:
+    if isinstance(value, (Constant, Traced)) or stated is None:
         raise RefusedError("it expands a constant, or to a shape that it does not state")
     map_ = value.map
     wanted = (*(1,) * (len(map_.shape) - len(stated)), *stated)

@@ -125,7 +125,26 @@ class Pending:
         return replace(self, steps=(*self.steps, Step(operator, (), options, map_)))
 
 
-Value = Constant | Stored | Dequantized | Pending
+@dataclass(frozen=True)
+class Traced:
+    """Real numbers that are a function of a quantized map's elements, one by one.
+
+    Attributes:
+        number: of the tensor that holds the map.
+        map: of the result.
+        results: of the function, [256], for the elements from -128 up; truth values of a condition.
+        file_operator: what the file calls the last operator of the function.
+        name: of the layer.
+    """
+
+    number: int
+    map: Map
+    results: NDArray[Any]
+    file_operator: str
+    name: str
+
+
+Value = Constant | Stored | Dequantized | Pending | Traced
 
 
 def pending(

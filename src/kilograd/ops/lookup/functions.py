@@ -206,6 +206,20 @@ def _linear_slope(x: Reals, factor: float, offset: float) -> Reals:
     return np.full_like(x, factor)
 
 
+def _points(x: Reals, start: float, step: float, *results: float) -> Reals:
+    return np.interp(x, start + step * np.arange(len(results)), results)
+
+
+def _points_slope(x: Reals, start: float, step: float, *results: float) -> Reals:
+    """At one of the inputs, the mean of both sides, if there are two."""
+    slopes = np.diff(results) / step
+    places = np.round((x - start) / step, 6)
+    sides = (np.ceil(places) - 1, np.floor(places))
+    below, above = (np.clip(side, 0, len(slopes) - 1).astype(np.int64) for side in sides)
+    is_inside = (places >= 0) & (places <= len(slopes))
+    return np.where(is_inside, (slopes[below] + slopes[above]) / 2, 0.0)
+
+
 FUNCTIONS: Mapping[str, _Formula] = {
     "logistic": _Formula(0, _logistic, _logistic_slope),
     "swish": _Formula(0, _swish, _swish_slope),
@@ -226,7 +240,9 @@ FUNCTIONS: Mapping[str, _Formula] = {
     "selu": _Formula(2, _selu, _selu_slope),
     "celu": _Formula(1, _celu, _celu_slope),
     "softsign": _Formula(0, _softsign, _softsign_slope),
+    "points": _Formula(2 + 256, _points, _points_slope),
 }
 """By name. Parameters: the slope below zero (leaky_relu), the largest value below zero with its
 sign changed (elu, celu), slope and value at zero (hard_sigmoid), the smallest and largest result
-(clip), factor and offset (linear); that of elu and what all is multiplied by (selu)."""
+(clip), factor and offset (linear); that of elu and what all is multiplied by (selu); the first of
+256 inputs, the step from each to the next, and the results, between which it is linear (points)."""
