@@ -2,9 +2,9 @@
 
     python -m experiments.importing.run [part …] [--only TEXT]
 
-Parts are tuning, rates, largest, resolutions and converted. Without arguments everything, in about
-an hour on two cores. The last one compares what experiments.importing.converting made with
-TensorFlow Lite Micro. Rates are compared on a validation part
+Parts are tuning, rates, largest, resolutions, converted and onnx. Without arguments everything, in
+about an hour on two cores. The last two compare what experiments.importing.converting made with
+TensorFlow Lite Micro and with onnxruntime. Rates are compared on a validation part
 of the training samples, or by cross-validation on them; test samples are only read for `tuning`, at
 the default rate.
 """
@@ -21,7 +21,7 @@ from experiments.common.parts import Part, run_parts
 from experiments.common.paths import checkpoint
 from experiments.common.programs import BOARD, measure_anywhere, open_cached
 from experiments.importing import LEDGER
-from experiments.importing.converted import measure_converted
+from experiments.importing.converted import measure_converted, measure_onnx
 from experiments.importing.wanted import (
     FOLDS,
     LARGEST_FRESH,
@@ -175,6 +175,7 @@ PARTS: dict[str, Part] = {
     "largest": measure_largest,
     "resolutions": measure_resolutions,
     "converted": measure_converted,
+    "onnx": measure_onnx,
 }
 
 

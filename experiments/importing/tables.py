@@ -125,7 +125,42 @@ def not_converted(ledger: Ledger) -> str:
     return table(["from", "network", "refused for"], rows)
 
 
+def onnx_networks(ledger: Ledger) -> str:
+    """How many networks of PyTorch are carried by way of ONNX, and how near their layers are."""
+    rows: list[list[str]] = []
+    for library in ("torchvision", "timm"):
+        found = [row for key, row in ledger["onnx"].items() if key.startswith(f"{library} ")]
+        carried = [row for row in found if "refused" not in row]
+        elements, differing = (sum(row[what] for row in carried) for what in _NEAR)
+        rows.append(
+            [
+                *(library, str(len(found)), str(len(carried))),
+                f"{sum(row['layers'] for row in carried):,}",
+                f"{elements:,}",
+                f"{100 * differing / elements:.2f}%",
+                str(max(row["most"] for row in carried)),
+            ]
+        )
+    header = ["from", "networks", "carried", "layers", "elements", "that differ", "steps at most"]
+    return table(header, rows)
+
+
+_NEAR = ("elements", "differing")
+
+
+def not_from_onnx(ledger: Ledger) -> str:
+    """Those that are refused, and why."""
+    rows = [
+        [key.split(" ", maxsplit=1)[1], row["refused"]]
+        for key, row in ledger["onnx"].items()
+        if "refused" in row
+    ]
+    return table(["network", "refused for"], rows)
+
+
 TABLES = {
+    "onnx_networks": onnx_networks,
+    "not_from_onnx": not_from_onnx,
     "converted": converted,
     "not_converted": not_converted,
     "tuning": tuning,

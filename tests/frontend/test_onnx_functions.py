@@ -159,7 +159,7 @@ def of_two_maps(operator):
 
 REFUSED = {
     "of two maps": (
-        lambda: of_two_maps("Max"),
+        lambda: of_two_maps("Pow"),
         "it computes with several maps, and kilograd has functions of one number, sums,",
     ),
     "of a constant for each channel": (

@@ -76,6 +76,12 @@ def of_two(operator="Sub", outputs=4, **options):
     return ended(draft, draft.append(operator, [y, x], (1, 4, 8, 8), 1.0))
 
 
+def of_three(operator):
+    draft = Draft()
+    maps = [draft.conv("sample_q", 4) for _ in range(3)]
+    return ended(draft, draft.append(operator, maps, (1, 4, 8, 8), 1.0))
+
+
 def with_constants(operator, shape, *, is_first=False, is_float=False):
     """A map and constants, in int8 as quantizers leave them."""
     draft = Draft()
@@ -144,6 +150,8 @@ DRAFTS = {
     "a row less a map": lambda: of_two(strides=(8, 1)),
     "product with a column": lambda: of_two("Mul", strides=(1, 8)),
     "factor for each position": lambda: of_two("Mul", outputs=1),
+    "the larger of two": lambda: of_two("Max"),
+    "the smaller of a row and a map": lambda: of_two("Min", strides=(8, 1)),
     "in time and frequency": broadcast_in_time,
     "constants for positions": lambda: with_constants("Add", (1, 4, 8, 8)),
     "constants for rows": lambda: with_constants("Sub", (8, 1)),
@@ -252,6 +260,14 @@ REFUSED = {
     ),
     "expanded rows": (expanded_rows, "it expands [1, 6, 4, 1] to [1, 6, 4, 4], and kilograd"),
     "expanded twice": (two_expansions, "it expands [1, 6, 1, 1] to [1, 6, 4, 4], and kilograd"),
+    "three maps": (
+        lambda: of_three("Max"),
+        "it takes the larger elements of other than two maps",
+    ),
+    "larger of a map and constants": (
+        lambda: with_constants("Max", (1, 4, 8, 8)),
+        "it computes with a constant of the shape [1, 4, 8, 8], and kilograd's functions",
+    ),
     "difference of maps of other extents": (
         lambda: of_two(strides=(2, 1)),
         "it subtracts maps of the shapes [1, 4, 4, 8] and [1, 4, 8, 8]",

@@ -176,7 +176,7 @@ def no_channels_left(draft, x):
 
 
 def maximum_of_maps(draft, x):
-    other = draft.conv(0, (1, 7, 6), 4)
+    other = draft.conv(0, (1, 7, 6), 4, scale=0.02)
     return draft.append("MAXIMUM", [x, other], (1, 7, 6, 4), "MaximumMinimumOptions")
 
 
@@ -232,21 +232,17 @@ REFUSED = {
         lambda: of_map(resized_map),
         "layer 1 (RESIZE_BILINEAR, layer1): kilograd resizes no maps within a network but by",
     ),
-    "maximum of two maps": (
+    "maximum of two maps of other scales": (
         lambda: of_map(maximum_of_maps),
-        "it takes the larger of two maps' elements, and kilograd takes that of an element and one",
+        "layer 2 (MAXIMUM, layer2): its result has another scale or zero point than its input",
     ),
     "minimum for each channel": (
         lambda: bounded("MINIMUM", shape=(4,)),
-        "it takes the smaller of two maps' elements",
+        "it takes the smaller of elements and several constants, and kilograd takes that of two",
     ),
     "minimum of another scale": (
         lambda: of_map(rescaled_minimum),
         "its constant or its result has another scale or zero point than its map",
-    ),
-    "negative share": (
-        lambda: leaky_by_maximum(-9),
-        "it takes the larger of two maps' elements",
     ),
     "taken apart with strides": (lambda: taken_apart((2,), StrideW=2), APART),
     "taken apart with padding": (lambda: taken_apart((2,), padding=SAME), APART),

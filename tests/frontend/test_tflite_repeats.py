@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from micro import assert_same_bytes
-from tflite_borders import begun, numbers
+from tflite_borders import begun, cropped, leaky_by_maximum, numbers
 from tflite_drafts import ended
 from tflite_files import RELU, Draft
 from tflite_products import constant, multiply
@@ -101,7 +101,24 @@ def with_constants(operator, shape, *, is_first=False):
     return ended(draft, made)
 
 
+def extreme(operator, *, is_row=False):
+    """MAXIMUM or MINIMUM of two maps, as in networks for faces."""
+    draft, x = begun(outputs=8)
+    halves = [cropped(draft, x, (0, 0, 0, first), (1, 7, 6, 4)) for first in (0, 4)]
+    if is_row:
+        window = {"StrideH": 7, "StrideW": 1}
+        halves[1] = draft.pool(halves[1], (7, 1), (1, 1, 6, 4), "MAX_POOL_2D", **window)
+    table = "MaximumMinimumOptions"
+    scale, zero = draft.tensors[x].scales[0], draft.tensors[x].zeros[0]
+    made = draft.append(operator, halves, (1, 7, 6, 4), table, scale=scale, zero=zero)
+    return ended(draft, draft.conv(made, (1, 7, 6), 4))
+
+
 RESIZED = {
+    "the larger of two": lambda: extreme("MAXIMUM"),
+    "the smaller of two": lambda: extreme("MINIMUM"),
+    "the larger of a map and a negative share of it": lambda: leaky_by_maximum(-9),
+    "the larger of a map and a row": lambda: extreme("MAXIMUM", is_row=True),
     "resized": lambda: resized(6, 8),
     "resized by their middles": lambda: resized(9, 4, HalfPixelCenters=True),
     "resized by their corners": lambda: resized(6, 8, AlignCorners=True),

@@ -231,11 +231,13 @@ class ElementwiseBuilder(RepeatBuilder):
         leaky = self._leaky(number, layer) if found is None and which == "larger" else None
         if leaky is not None:
             return leaky
-        if found is None or found[1].size > 1:
+        if found is None:
+            return self._extreme(number, layer, is_larger=which == "larger")
+        if found[1].size > 1:
             raise self._refuser.layer(
                 number,
-                f"it takes the {which} of two maps' elements, and kilograd takes that of an "
-                "element and one constant number",
+                f"it takes the {which} of elements and several constants, and kilograd takes that "
+                "of two maps, or of an element and one constant number",
             )
         place, constant, given = found
         (x,), output = self._read_alike(number, layer, 1 - place), self._quantization(number)
@@ -250,6 +252,13 @@ class ElementwiseBuilder(RepeatBuilder):
         return self._builder.lookup(
             self._name(number), x, Function("clip", (low, high)), output, table
         )
+
+    def _extreme(self, number: int, layer: Layer, *, is_larger: bool) -> str:
+        """The larger or the smaller of two maps' elements, as they are stored."""
+        for place in (0, 1):
+            self._check_same_scale(number, layer, place)
+        a, b = self._alike(number, layer, *self._read_alike(number, layer, 0, 1))
+        return self._builder.extreme(self._name(number), a, b, is_larger=is_larger)
 
     def _leaky(self, number: int, layer: Layer) -> str | None:
         """The larger of an element and a share of it: a leaky ReLU, by the table of the share."""

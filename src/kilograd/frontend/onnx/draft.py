@@ -30,6 +30,9 @@ _KEEPING = {
     *("resize", "average_pool"),
 }
 
+#: Layers that take numbers over from several maps of one scale.
+_OF_ONE_SCALE = {"concatenate", "larger", "smaller"}
+
 #: Most numbers of a constant that says how a node works: a shape, pads, axes.
 _MOST_NUMBERS = 32
 
@@ -225,7 +228,7 @@ class Draft:
             operator, options = step.operator, step.options
             if operator == "mean":
                 operator, options = self._mean(step, given[0], result)
-            if operator == "concatenate":
+            if operator in _OF_ONE_SCALE:
                 given = tuple(self._rescaled(number, value, result) for number in given)
             clamp = _clamp(value, result) if is_last else "none"
             activation = clamp if isinstance(clamp, str) else "none"

@@ -110,6 +110,23 @@ def multiply(draft: Draft, node: Node) -> Value:
     return _line(draft, node, 1 - place, values, np.zeros(1))
 
 
+def extreme(operator: str, does: str) -> Callable[[Draft, Node], Value]:
+    """Max or Min of two maps; with a number it is a function.
+
+    Args:
+        operator: neutral name.
+        does: what the node does, for the message.
+    """
+
+    def build(draft: Draft, node: Node) -> Value:
+        made = of_maps(draft, node, operator, does)
+        if made is None or any(node.inputs[2:]):
+            raise RefusedError(f"it {does} of other than two maps")
+        return made
+
+    return build
+
+
 def divide(draft: Draft, node: Node) -> Value:
     """Div of each element or each channel by a number."""
     found = _constant(draft, node, "divides by")

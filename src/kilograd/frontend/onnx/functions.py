@@ -91,6 +91,10 @@ _OTHERS: Mapping[str, Callable[..., _Results]] = {
 _CLAMPS = {"Relu", "Clip"}
 
 
+#: Operators that are layers where they read two maps.
+_OF_TWO = {"Max", "Min"}
+
+
 def traced(draft: Draft, node: Node) -> Value | None:
     """What a node makes of each number that an element of its map can be.
 
@@ -127,10 +131,12 @@ def traced(draft: Draft, node: Node) -> Value | None:
             root, made, map_ = _of_root(draft, node, place, value)
             results.append(made)
             roots.append((root, map_))
+    if len({*roots}) > 1 and node.operator in _OF_TWO:
+        return None
     if len({*roots}) != 1:
         raise RefusedError(
             "it computes with several maps, and kilograd has functions of one number, sums, "
-            "differences and products"
+            "differences, products, and the larger or smaller of two"
         )
     with np.errstate(all="ignore"):
         made = operators[node.operator](*results)

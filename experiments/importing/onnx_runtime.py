@@ -1,0 +1,189 @@
+"""onnxruntime, whose numbers networks from .onnx files must nearly have."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from experiments.importing.micro import int8_logits, known_tensors, run
+from kilograd.frontend.lowering import Lowering
+from kilograd.frontend.lowering.ends import find_ends
+from kilograd.frontend.lowering.refusals import Refuser
+from kilograd.frontend.onnx.reader import Reader
+from kilograd.ir import Graph
+from kilograd.ops import REGISTRY
+
+Array = NDArray[Any]
+
+
+@dataclass
+class Difference:
+    """How far elements are apart, in steps of int8."""
+
+    elements: int = 0
+    differing: int = 0
+    most: int = 0
+
+    def add(self, a: Array, b: Array) -> None:
+        """Count the elements of two arrays in the same order."""
+        gap = np.abs(a.astype(int).ravel() - b.astype(int).ravel())
+        self.elements += gap.size
+        self.differing += int(np.count_nonzero(gap))
+        self.most = max(self.most, int(gap.max(initial=0)))
+
+    @property
+    def share(self) -> float:
+        """Of the elements that differ."""
+        return self.differing / self.elements
+
+
+@dataclass
+class Comparison:
+    """A network against onnxruntime.
+
+    Attributes:
+        alone: each layer, given what onnxruntime gave to it.
+        chained: each layer behind kilograd's own layers.
+        same_class: samples whose largest logit is the same; none are counted where the last layer
+            makes logits for each position.
+    """
+
+    alone: Difference
+    chained: Difference
+    same_class: int
+
+
+def session(model: Any, outputs: Iterable[tuple[str, int]] = (), *, optimized: bool = False) -> Any:
+    """Onnxruntime with int8 tensors as further outputs; float between quantizations by default."""
+    onnx: Any = importlib.import_module("onnx")
+    ort: Any = importlib.import_module("onnxruntime")
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    for name, kind in outputs:
+        copy.graph.output.append(onnx.helper.make_tensor_value_info(name, kind, None))
+    options = ort.SessionOptions()
+    levels = ort.GraphOptimizationLevel
+    options.graph_optimization_level = (
+        levels.ORT_ENABLE_ALL if optimized else levels.ORT_DISABLE_ALL
+    )
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 3
+    return ort.InferenceSession(copy.SerializeToString(), options)
+
+
+def stored(array: Array, shape: Sequence[int]) -> Array:
+    """A sample's array with its channels first as kilograd stores it."""
+    height, width, channels = shape
+    return np.ascontiguousarray(np.moveaxis(array.reshape(channels, height, width), 0, -1))
+
+
+def _signed(array: Array) -> Array:
+    return (array.astype(np.int16) - 128).astype(np.int8) if array.dtype == np.uint8 else array
+
+
+def compare(
+    content: bytes,
+    samples: Iterable[Array],
+    *,
+    channels_last: Collection[str] = (),
+    optimized: bool = False,
+) -> Comparison:
+    """Run a network on float samples, here and there.
+
+    Args:
+        content: bytes of the file.
+        samples: float32, in the shape of the file's input.
+        channels_last: names of tensors that have their channels last in the file.
+        optimized: whether onnxruntime uses its integer kernels.
+    """
+    onnx: Any = importlib.import_module("onnx")
+    model: Any = onnx.load_from_string(content)
+    reader = Reader()
+    network = reader.network(content, "net")
+    ends = find_ends(network, Refuser(network, "net"))
+    lowering = Lowering(network, "net")
+    graph = lowering.graph(None)
+    (head,) = network.layers[ends.head].outputs
+    numbers = {
+        name: number
+        for name, number in reader.numbers.items()
+        if number in lowering.values or number == head
+    }
+    types: dict[str, int] = {t.name: t.data_type for t in model.graph.initializer}
+    zeros = {n.output[0]: n.input[2:] for n in model.graph.node if n.op_type == "QuantizeLinear"}
+    outputs = [(n, types[zeros[n][0]] if zeros[n] else onnx.TensorProto.UINT8) for n in numbers]
+    runtime = session(model, outputs, optimized=optimized)
+    result = Comparison(Difference(), Difference(), 0)
+    for sample in samples:
+        found = runtime.run([*numbers], {model.graph.input[0].name: sample})
+        theirs: dict[str, Array] = {}
+        for (name, number), array in zip(numbers.items(), found, strict=True):
+            if number == head:
+                continue
+            value = lowering.values[number]
+            shape = graph.type_of(value).shape
+            if np.size(array) == np.prod(shape):  # less than that before it is padded
+                int8 = _signed(array)
+                theirs[value] = int8[0] if name in channels_last else stored(int8, shape)
+        logits = _signed(found[list(numbers.values()).index(head)])
+        known = known_tensors(graph, theirs["input"])
+        _add_layers(result, graph, known, theirs)
+        if ends.average is not None:  # of what the head makes of each position
+            continue
+        ours = int8_logits(graph, known, network.tensors[head])
+        values = logits.ravel()
+        if values.size == 1:  # a sigmoid's, which is that of the second class of two
+            values = np.array([network.tensors[head].zero_point, values[0]])
+        result.chained.add(ours, values)
+        best = known[graph.nodes[-1].outputs[0]].argmax()
+        # Logits of onnxruntime are int8, of which several can be the largest.
+        result.same_class += int(values[best] == values.max())
+    return result
+
+
+def _add_layers(
+    result: Comparison, graph: Graph, known: Mapping[str, Array], theirs: dict[str, Array]
+) -> None:
+    """Add every layer's elements to a comparison.
+
+    Args:
+        result: the comparison.
+        graph: whose last layer is not compared.
+        known: values that kilograd computed, each from others of its own.
+        theirs: those that onnxruntime computed.
+    """
+    constants = {n: v.data for n, v in graph.values.items() if v.data is not None}
+    clamped = {n.inputs[0] for n in graph.nodes if n.operator == "lookup"}
+    for node in graph.nodes[:-1]:
+        (made,) = node.outputs
+        if node.layer.endswith("_copies") and node.inputs[0] in theirs:
+            each = graph.type_of(made).shape[2] // theirs[node.inputs[0]].shape[2]
+            theirs[made] = theirs[node.inputs[0]].repeat(each, axis=2)
+        is_first_step = made not in theirs and made in clamped  # of a layer with a clamp
+        if made not in theirs and not is_first_step:
+            continue
+        if not is_first_step:
+            result.chained.add(known[made], theirs[made])
+        if all(name in theirs or name in constants for name in node.inputs):
+            reads = [theirs[n] if n in theirs else constants[n] for n in node.inputs]
+            spec, kinds = REGISTRY[node.operator], graph.types(node.inputs)
+            alone = run(spec, node.attributes, kinds, reads)
+            if is_first_step:
+                theirs[made] = alone
+            else:
+                result.alone.add(alone, theirs[made])
+
+
+def samples(shape: Sequence[int], count: int, seed: int = 1) -> Iterator[NDArray[np.float32]]:
+    """Noise, and maps that are smooth enough to leave the zero point, by turns."""
+    rng = np.random.default_rng(seed)
+    for number in range(count):
+        values = rng.uniform(-2.5, 2.5, shape)
+        if number % 2:
+            values = rng.normal(rng.uniform(-1, 1), rng.uniform(0.1, 1), shape)
+        yield values.astype(np.float32)
