@@ -151,6 +151,23 @@ def as_float(*operators):
     return draft
 
 
+def test_a_long_chain_of_functions_is_read_fast(tmp_path):
+    """Each is known by the one before it."""
+    draft = Draft()
+    x = draft.conv("sample_q", 4)
+    for _ in range(300):
+        x = draft.like("Abs", x, draft.shapes[x])
+    real = draft.node("Exp", [draft.dequantize(x)], ["exp"])
+    graph = load_model(
+        str(
+            ended(draft, draft.quantize(real, draft.shapes[x], 0.1, -128, "function_q")).write(
+                tmp_path / "net.onnx"
+            )
+        )
+    )
+    assert [n.operator for n in graph.nodes] == ["conv", "lookup", "average_pool", "dense"]
+
+
 def of_two_maps(operator):
     draft = Draft()
     x, y = draft.conv("sample_q", 4), draft.conv("sample_q", 4)

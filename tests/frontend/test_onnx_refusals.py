@@ -250,6 +250,10 @@ REFUSED = {
         ["it takes maxima over the dimensions [1] of 4", "or over one of them that stays"],
     ),
     "unknown": (of_map("Sinh"), ["kilograd has no such operator"]),
+    "normalization of a sample": (
+        of_map("LayerNormalization", more=[np.ones((1, 4, 8, 8), np.float32)]),
+        ["it normalizes by a sample's own numbers", "train the network with batch normalization"],
+    ),
     "domain": (of_map("FusedConv", domain="com.microsoft"), ["(com.microsoft.FusedConv, "]),
     "slopes of rows": (
         of_map("PRelu", more=[np.ones((1, 8, 1), np.float32)]),

@@ -13,13 +13,14 @@ from kilograd.errors import ModelError
 from kilograd.ops.upsample.op import UpsampleAttributes
 
 
-def resized(height, width, shape=(1, 3, 4, 3), **options):
+def resized(height, width, shape=(1, 3, 4, 3), *, is_rescaled=False, **options):
     """RESIZE_NEAREST_NEIGHBOR between two convolutions."""
     draft = Draft(shape)
     x = draft.conv(0, shape[:3], 4)
     table = {"table": "ResizeNearestNeighborOptions", **options}
     size = numbers(draft, height, width)
-    x = draft.like("RESIZE_NEAREST_NEIGHBOR", x, (1, height, width, 4), size, **table)
+    result = {"scale": 0.02, "zero": 5} if is_rescaled else {"scale": 0.07, "zero": 5}
+    x = draft.append("RESIZE_NEAREST_NEIGHBOR", [x, size], (1, height, width, 4), **table, **result)
     return ended(draft, draft.conv(x, (1, height, width), 5))
 
 
@@ -201,6 +202,10 @@ REFUSED = {
     "half as large again": (lambda: resized(3, 6), WHOLE),
     "smaller": (lambda: resized(1, 4), WHOLE),
     "by their corners": (lambda: resized(9, 4, AlignCorners=True), WHOLE),
+    "to another scale": (
+        lambda: resized(6, 8, is_rescaled=True),
+        "layer 1 (RESIZE_NEAREST_NEIGHBOR, layer1): its result has another scale or zero point",
+    ),
     "rows tiled as a whole": (tile(1, 2, 1, 1), ONE_BY_ONE),
     "channels tiled": (tile(1, 1, 1, 3), ONE_BY_ONE),
     "tiled by what is computed": (lambda: of_map(computed_counts), ONE_BY_ONE),

@@ -32,6 +32,10 @@ _FUNCTIONS = (
 #: Layers that onnxruntime leaves in float32 unless it is told otherwise.
 _REDUCTIONS = ("GlobalMaxPool", "ReduceMax", "ReduceMean")
 
+#: Normalizations that become layers. onnxruntime cannot quantize some networks with others, which
+#: are refused by their names later.
+_CARRIED = ("BatchNormalization",)
+
 #: Largest extent of a sample.
 _MAX_EXTENT = 65536
 
@@ -262,7 +266,8 @@ def _reader(quantization: Any, name: str, samples: NDArray[np.float32]) -> Any:
 def _operators(where: str) -> list[str]:
     """Those that onnxruntime quantizes unless it is told otherwise, and functions of one number."""
     registry: Any = _package("onnxruntime.quantization.registry", where)
-    return sorted({*registry.QLinearOpsRegistry, *registry.QDQRegistry, *_FUNCTIONS, *_REDUCTIONS})
+    known = {*registry.QLinearOpsRegistry, *registry.QDQRegistry, *_FUNCTIONS, *_REDUCTIONS}
+    return sorted(name for name in known if not name.endswith("Normalization") or name in _CARRIED)
 
 
 def _package(name: str, where: str) -> Any:

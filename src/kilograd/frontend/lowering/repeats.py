@@ -18,6 +18,7 @@ class RepeatBuilder(LayerReader):
         repeats = layer.options.get("repeats")
         if not isinstance(repeats, tuple):
             raise self._refuser.operator(number)
+        self._check_same_scale(number, layer)
         return self._repeated(number, self._read_map(number, layer), *repeats)
 
     def _tile(self, number: int, layer: Layer) -> str:

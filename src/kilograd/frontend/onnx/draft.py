@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from kilograd.frontend.network import Layer, Option, Tabulated, Tensor
@@ -46,6 +47,8 @@ class Draft:
         values: by name.
         unsigned: numbers of the tensors that are uint8 in the file.
         functions: number of a tensor that is a function of another -> that one's, and the function.
+        tables: number of such a tensor -> that of the first one of several in a row, and its own
+            elements for those of the first from -128 up.
     """
 
     def __init__(self, constants: Mapping[str, NDArray[Any]]) -> None:
@@ -53,6 +56,7 @@ class Draft:
         self.layers: list[Layer] = []
         self.unsigned: set[int] = set()
         self.functions: dict[int, tuple[int, Function]] = {}
+        self.tables: dict[int, tuple[int, NDArray[np.int64]]] = {}
         self.values: dict[str, Value] = {
             name: Constant(name, data) for name, data in constants.items()
         }

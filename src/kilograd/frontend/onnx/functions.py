@@ -19,13 +19,7 @@ from kilograd.frontend.onnx.draft import Draft
 from kilograd.frontend.onnx.errors import RefusedError
 from kilograd.frontend.onnx.graph import Node
 from kilograd.frontend.onnx.maps import Map
-from kilograd.frontend.onnx.values import (
-    Constant,
-    Pending,
-    Step,
-    Traced,
-    Value,
-)
+from kilograd.frontend.onnx.values import Constant, Pending, Step, Traced, Value
 from kilograd.ir import Quantization
 from kilograd.ops.lookup.functions import Function
 from kilograd.ops.lookup.tables import INPUTS, rounded_table
@@ -86,10 +80,8 @@ _OTHERS: Mapping[str, Callable[..., _Results]] = {
     "Mish": Function("mish").value,
 }
 
-
 #: Operators that a layer in front of them takes in.
 _CLAMPS = {"Relu", "Clip"}
-
 
 #: Operators that are layers where they read two maps.
 _OF_TWO = {"Max", "Min"}
@@ -168,18 +160,19 @@ def _of_root(draft: Draft, node: Node, place: int, value: Value) -> tuple[int, _
 
 def _results(draft: Draft, number: int) -> tuple[int, _Results]:
     """The map that a tensor is a function of, and the real numbers that its elements then are."""
-    root = number
-    steps: list[tuple[int, Function]] = []
-    while root in draft.functions:
-        made, (root, function) = root, draft.functions[root]
-        steps.insert(0, (made, function))
-    numbers: _Results = INPUTS
-    given = _quantization(draft, root)
-    for made, function in steps:
-        output = _quantization(draft, made)
-        numbers = np.array(rounded_table(function, given, output))[numbers - INPUTS[0]]
-        given = output
-    return root, (numbers - given.zero_point) * given.scale
+    behind: list[int] = []
+    while number in draft.functions and number not in draft.tables:
+        behind.append(number)
+        number, _ = draft.functions[number]
+    root, numbers = draft.tables.get(number, (number, INPUTS))
+    for made in reversed(behind):
+        given, function = draft.functions[made]
+        table = rounded_table(function, _quantization(draft, given), _quantization(draft, made))
+        numbers = np.array(table)[numbers - INPUTS[0]]
+        draft.tables[made] = root, numbers
+        number = made
+    quantization = _quantization(draft, number)
+    return root, (numbers - quantization.zero_point) * quantization.scale
 
 
 def _quantization(draft: Draft, number: int) -> Quantization:

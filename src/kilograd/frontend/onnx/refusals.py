@@ -15,6 +15,13 @@ _QOPERATOR = ("QLinear", "ConvInteger", "MatMulInteger", "DynamicQuantize")
 #: Reason and hint, by operator.
 _OPERATORS: Mapping[str, tuple[str, str | None]] = {
     "ConvTranspose": ("kilograd has no transposed convolutions", None),
+    **dict.fromkeys(
+        ("LayerNormalization", "InstanceNormalization", "GroupNormalization"),
+        (
+            "it normalizes by a sample's own numbers, and kilograd by constants",
+            "train the network with batch normalization",
+        ),
+    ),
     **dict.fromkeys(("LSTM", "GRU", "RNN"), ("kilograd has no recurrent layers", None)),
     **dict.fromkeys(("If", "Loop", "Scan"), ("kilograd's networks have no control flow", None)),
 }
