@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kilograd.frontend.onnx.errors import DamagedError
+from kilograd.frontend.onnx.errors import DamagedError, RefusedError
 
 #: Most fields of a file; a network of a thousand layers has some ten thousand.
 _MAX_FIELDS = 1_000_000
@@ -32,6 +32,7 @@ def check_fields(content: bytes, descriptor: Any) -> None:
 
     Raises:
         DamagedError: for such a message.
+        RefusedError: when lists of numbers in it are too long.
     """
     fields = listed = 0
     messages = [(descriptor, 0, len(content))]
@@ -51,8 +52,10 @@ def check_fields(content: bytes, descriptor: Any) -> None:
                 elif field.type not in {field.TYPE_STRING, field.TYPE_BYTES}:
                     listed += behind - place
             if listed > _MAX_LISTED:
-                msg = f"its lists of numbers have more than {_MAX_LISTED:,} bytes"
-                raise DamagedError(msg)
+                raise RefusedError(
+                    f"its lists of numbers have more than {_MAX_LISTED:,} bytes, and weights are "
+                    "read where they are stored as bytes (raw_data)"
+                )
             place = behind
 
 
