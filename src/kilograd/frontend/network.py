@@ -15,6 +15,9 @@ pad             what a format has                pads, of every axis; absent if 
                                                  fill, a stored number; absent for zero points
 crop            what a format has                crops, of every axis; absent if not constant;
                                                  dropped, axes that are no longer there
+resize          what a format has                repeats, of rows and columns; absent where these
+                                                 are not repeated a whole number of times
+tile            what a format has                counts, of every axis; absent if not constant
 mean, maximum   what a format has                axes; absent if not constant
 transpose       what a format has                order; absent if not constant
 reshape         what a format has                none: the shapes of the tensors say it
@@ -38,7 +41,7 @@ scales of map and weight rounded to float32. ``weights_format`` is absent for th
 
 Other operators have neutral names too where several formats know them, or lowering knows more of
 them than that they cannot be carried: reshape, softmax, log_softmax, arg_max, quantize, dequantize,
-resize, space_to_batch, batch_to_space.
+space_to_batch, batch_to_space.
 """
 
 from __future__ import annotations
