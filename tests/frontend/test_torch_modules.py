@@ -138,6 +138,28 @@ def of_vectors():
     )
 
 
+class Compared(nn.Module):
+    """Maps that are compared, resized, subtracted, and repeated along frequencies or channels."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Sequential(*normalized(3, 16, 3, stride=2))
+        self.small = nn.Sequential(nn.MaxPool2d(2), *normalized(8, 8, 3))
+        self.rows = nn.Conv2d(8, 8, (1, 3), padding=(0, 1), groups=8)
+        self.gate = nn.Conv2d(8, 1, 1)
+        self.squeeze = nn.Linear(8, 8)
+        self.head = nn.Linear(8, CLASSES)
+
+    def forward(self, x):
+        x = torch.max(*self.stem(x).chunk(2, 1))  # as in LightCNN
+        x = x - nn.functional.interpolate(self.small(x), scale_factor=2)
+        x = nn.functional.softplus(x + self.rows(x.mean(2, keepdim=True)))  # as in BC-ResNet
+        x = x * torch.sigmoid(self.gate(x))
+        factors = torch.sigmoid(self.squeeze(x.mean((2, 3))))
+        x = x * factors[:, :, None, None].expand_as(x)
+        return self.head(x.mean((2, 3)))
+
+
 class Shuffled(nn.Module):
     """A block of ShuffleNetV2: half of the channels stay, and both halves are mixed."""
 
@@ -289,6 +311,17 @@ def test_activations_and_gates():
     ]
     assert sum(node.operator == "multiply" for node in graph.nodes) == 2  # of the gates
     assert_learned_and_trains(module, graph, least=0.9)
+
+
+def test_maps_that_are_compared_and_repeated():
+    module = fitted(Compared)
+    graph = kilograd.from_torch(module, samples(100, 1)[0])
+    operators = [node.operator for node in graph.nodes]
+    assert {"maximum", "subtract", "add", "lookup"} < {*operators}
+    # Resized, repeated in its rows, and a factor for each position; the factors of channels not.
+    assert operators.count("upsample") == 2
+    assert operators.count("multiply") == 2
+    assert_learned_and_trains(module, graph, least=0.6)
 
 
 @pytest.mark.parametrize(

@@ -22,11 +22,11 @@ from kilograd.quantization.normalization import replace_normalizations
 from kilograd.quantization.pixels import PixelRange
 from kilograd.version import VERSION
 
-#: Operators that become tables.
+#: Operators that become tables, or compare maps.
 _FUNCTIONS = (
     *("Tanh", "HardSwish", "HardSigmoid", "Elu", "Abs", "Sub", "Div"),
     *("Softplus", "Softsign", "Selu", "Celu", "Mish", "Erf", "Gelu", "PRelu"),
-    *("Exp", "Log", "Sqrt", "Pow", "Neg", "Reciprocal"),
+    *("Exp", "Log", "Sqrt", "Pow", "Neg", "Reciprocal", "Max", "Min"),
 )
 
 #: Layers that onnxruntime leaves in float32 unless it is told otherwise.
