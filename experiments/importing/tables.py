@@ -131,7 +131,9 @@ def onnx_networks(ledger: Ledger) -> str:
     for library in ("torchvision", "timm"):
         found = [row for key, row in ledger["onnx"].items() if key.startswith(f"{library} ")]
         carried = [row for row in found if "refused" not in row]
-        elements, differing = (sum(row[what] for row in carried) for what in _NEAR)
+        elements, differing = (
+            sum(row[what] for row in carried) for what in ("elements", "differing")
+        )
         rows.append(
             [
                 *(library, str(len(found)), str(len(carried))),
@@ -143,9 +145,6 @@ def onnx_networks(ledger: Ledger) -> str:
         )
     header = ["from", "networks", "carried", "layers", "elements", "that differ", "steps at most"]
     return table(header, rows)
-
-
-_NEAR = ("elements", "differing")
 
 
 def not_from_onnx(ledger: Ledger) -> str:

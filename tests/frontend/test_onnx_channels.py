@@ -157,6 +157,10 @@ def read_as_groups():
             "it takes every so many elements of dimension 2, -1, and kilograd",
         ),
         (lambda: sliced([4], [2], (1, 12, 1, 5), [2], [2]), "it takes nothing, 4 to 2"),
+        (
+            lambda: sliced([0, 0], [6, 5], (1, 12, 3, 5), [2, 3], [2]),
+            "is damaged: node 7 (Slice, node_slice_10): it takes every [2] elements of the dimen",
+        ),
         (lambda: gathered([0, 1], made=(1, 12, 2)), "it takes other than one place along a dimen"),
         (lambda: gathered(16), "it takes place 16 of 16"),
         (

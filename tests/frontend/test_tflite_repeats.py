@@ -102,7 +102,7 @@ def with_constants(operator, shape, *, is_first=False):
     return ended(draft, made)
 
 
-def extreme(operator, *, is_row=False):
+def extremum(operator, *, is_row=False):
     """MAXIMUM or MINIMUM of two maps, as in networks for faces."""
     draft, x = begun(outputs=8)
     halves = [cropped(draft, x, (0, 0, 0, first), (1, 7, 6, 4)) for first in (0, 4)]
@@ -116,10 +116,10 @@ def extreme(operator, *, is_row=False):
 
 
 RESIZED = {
-    "the larger of two": lambda: extreme("MAXIMUM"),
-    "the smaller of two": lambda: extreme("MINIMUM"),
+    "the larger of two": lambda: extremum("MAXIMUM"),
+    "the smaller of two": lambda: extremum("MINIMUM"),
     "the larger of a map and a negative share of it": lambda: leaky_by_maximum(-9),
-    "the larger of a map and a row": lambda: extreme("MAXIMUM", is_row=True),
+    "the larger of a map and a row": lambda: extremum("MAXIMUM", is_row=True),
     "resized": lambda: resized(6, 8),
     "resized by their middles": lambda: resized(9, 4, HalfPixelCenters=True),
     "resized by their corners": lambda: resized(6, 8, AlignCorners=True),

@@ -108,7 +108,7 @@ class GraphBuilder:
         """Product of a map with another, or with one factor for each of its channels."""
         return self.append(layer, "multiply", [a, b], MultiplyAttributes(output))
 
-    def extreme(self, layer: str, a: str, b: str, *, is_larger: bool) -> str:
+    def extremum(self, layer: str, a: str, b: str, *, is_larger: bool) -> str:
         """The larger or the smaller of two maps' elements."""
         return self.append(layer, "maximum" if is_larger else "minimum", [a, b], NoAttributes())
 

@@ -55,6 +55,9 @@ from numpy.typing import NDArray
 
 from kilograd.ops.lookup.functions import Function
 
+#: Largest extent of a map, to refuse what no device can hold before it is built.
+MOST_EXTENT = 65536
+
 
 @dataclass(frozen=True)
 class Tabulated:

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from kilograd.frontend.lowering.reading import LayerReader
 from kilograd.frontend.lowering.windows import NO_PADS, Pads, padded, sum_of_pads
-from kilograd.frontend.network import Layer
+from kilograd.frontend.network import MOST_EXTENT, Layer
 
 #: Padding with it never is the largest number under a window.
 _LOWEST = -128
-
-#: Largest extent of a map, to refuse what no device can hold before it is built.
-MOST_EXTENT = 65536
 
 
 class BorderBuilder(LayerReader):

@@ -232,7 +232,7 @@ class ElementwiseBuilder(RepeatBuilder):
         if leaky is not None:
             return leaky
         if found is None:
-            return self._extreme(number, layer, is_larger=which == "larger")
+            return self._extremum(number, layer, is_larger=which == "larger")
         if found[1].size > 1:
             raise self._refuser.layer(
                 number,
@@ -253,12 +253,12 @@ class ElementwiseBuilder(RepeatBuilder):
             self._name(number), x, Function("clip", (low, high)), output, table
         )
 
-    def _extreme(self, number: int, layer: Layer, *, is_larger: bool) -> str:
+    def _extremum(self, number: int, layer: Layer, *, is_larger: bool) -> str:
         """The larger or the smaller of two maps' elements, as they are stored."""
         for place in (0, 1):
             self._check_same_scale(number, layer, place)
         a, b = self._alike(number, layer, *self._read_alike(number, layer, 0, 1))
-        return self._builder.extreme(self._name(number), a, b, is_larger=is_larger)
+        return self._builder.extremum(self._name(number), a, b, is_larger=is_larger)
 
     def _leaky(self, number: int, layer: Layer) -> str | None:
         """The larger of an element and a share of it: a leaky ReLU, by the table of the share."""

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from kilograd.errors import ModelError
 from kilograd.frontend.builder import GraphBuilder
-from kilograd.frontend.lowering.borders import MOST_EXTENT
 from kilograd.frontend.lowering.dimensions import Dimensions, usual
 from kilograd.frontend.lowering.elementwise import ElementwiseBuilder
 from kilograd.frontend.lowering.ends import find_ends
@@ -28,7 +27,7 @@ from kilograd.frontend.lowering.windows import (
     span_of,
     takes_in,
 )
-from kilograd.frontend.network import Layer, Network
+from kilograd.frontend.network import MOST_EXTENT, Layer, Network
 from kilograd.ir import Graph, Quantization
 from kilograd.ops.common.window import Window
 from kilograd.ops.pool.window import PoolWindow

@@ -14,9 +14,7 @@ from kilograd.frontend.onnx.errors import RefusedError
 from kilograd.frontend.onnx.graph import Node
 from kilograd.frontend.onnx.maps import Map
 from kilograd.frontend.onnx.values import Constant, Value, pending
-
-#: Of int8, symmetric around zero.
-LARGEST_WEIGHT = 127
+from kilograd.frontend.onnx.weights import symmetric
 
 
 def of_maps(draft: Draft, node: Node, operator: str, does: str) -> Value | None:
@@ -93,9 +91,8 @@ def _store(draft: Draft, constant: Constant, map_: Map) -> int:
     """Constants in int8, with their dimensions in the order in which kilograd has a map's."""
     scales, zeros, steps = constant.scales, constant.zero_points, constant.data
     if len(scales) != 1 or steps.dtype != np.int8:
-        values = constant.reals("constant")
-        scales, zeros = (float(np.abs(values).max()) / LARGEST_WEIGHT or 1.0,), (0,)
-        steps = np.rint(values / scales[0]).astype(np.int8)
+        scale, steps = symmetric(constant.reals("constant"))
+        scales, zeros = (scale,), (0,)
     steps = _with_rank(steps, map_)
     shape = replace(map_, shape=steps.shape).stored
     if not map_.is_channels_last:

@@ -71,8 +71,12 @@ def take(draft: Draft, node: Node) -> Value:
     if not starts or not len(starts) == len(ends) == len(axes) == len(set(axes)):
         msg = f"it takes {list(starts)} to {list(ends)} of the dimensions {list(axes)}"
         raise DamagedError(msg)
-    if steps is not None and set(steps) != {1}:
-        return _sampled(node, x, [*zip(axes, starts, ends, steps, strict=False)])
+    steps = (1,) * len(axes) if steps is None else steps
+    if len(steps) != len(axes):
+        msg = f"it takes every {list(steps)} elements of the dimensions {list(axes)}"
+        raise DamagedError(msg)
+    if set(steps) != {1}:
+        return _sampled(node, x, [*zip(axes, starts, ends, steps, strict=True)])
     wanted = {
         axis: found
         for axis, start, end in zip(axes, starts, ends, strict=True)

@@ -10,13 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kilograd.frontend.network import Option, Tabulated, Tensor
-from kilograd.frontend.onnx.broadcasting import LARGEST_WEIGHT, of_maps
+from kilograd.frontend.onnx.broadcasting import of_maps
 from kilograd.frontend.onnx.draft import Draft
 from kilograd.frontend.onnx.errors import DamagedError, RefusedError, shown
+from kilograd.frontend.onnx.functions import applied
 from kilograd.frontend.onnx.graph import Node
 from kilograd.frontend.onnx.maps import Map
 from kilograd.frontend.onnx.values import Constant, Value, pending
-from kilograd.frontend.onnx.weights import store_bias, store_weight
+from kilograd.frontend.onnx.weights import LARGEST_WEIGHT, store_bias, store_weight, symmetric
 from kilograd.ops.lookup.functions import Function
 
 SIMPLIFY = "let quant_pre_process simplify the network before it is quantized"
@@ -63,13 +64,15 @@ def parametric_relu(draft: Draft, node: Node) -> Value:
     if slopes.size == 1:
         return _function(draft, node, 0, Function("leaky_relu", (slopes.item(),)))
     x = draft.read(node)
-    scale = float(np.abs(slopes).max()) / LARGEST_WEIGHT or 1.0
-    steps = np.rint(slopes / scale).astype(np.int8).reshape(1, 1, -1)
+    scale, steps = symmetric(slopes.reshape(1, 1, -1))
     number = draft.store(Tensor(node.inputs[1], steps.shape, "int8", (scale,), (0,), 0, steps))
     return pending(node, "prelu", (x.number, number), {}, x.map)
 
 
 def _function(draft: Draft, node: Node, place: int, known: Function) -> Value:
+    made = applied(draft, node, place, known)
+    if made is not None:
+        return made
     x = draft.read(node, place)
     # A sigmoid at the end belongs to the loss.
     operator = "logistic" if known.name == "logistic" else "lookup"
@@ -110,7 +113,7 @@ def multiply(draft: Draft, node: Node) -> Value:
     return _line(draft, node, 1 - place, values, np.zeros(1))
 
 
-def extreme(operator: str, does: str) -> Callable[[Draft, Node], Value]:
+def extremum(operator: str, does: str) -> Callable[[Draft, Node], Value]:
     """Max or Min of two maps; with a number it is a function.
 
     Args:

@@ -68,16 +68,8 @@ _OTHERS: Mapping[str, Callable[..., _Results]] = {
     "Sub": np.subtract,
     "Mul": np.multiply,
     "Div": np.divide,
-    "Abs": np.abs,
     "Relu": _relu,
     "Clip": _clip,
-    "Sigmoid": Function("logistic").value,
-    "Tanh": np.tanh,
-    "Softplus": Function("softplus").value,
-    "Softsign": Function("softsign").value,
-    "Erf": Function("erf").value,
-    "HardSwish": Function("hard_swish").value,
-    "Mish": Function("mish").value,
 }
 
 #: Operators that a layer in front of them takes in.
@@ -135,6 +127,16 @@ def traced(draft: Draft, node: Node) -> Value | None:
     root, map_ = roots[0]
     results_of_all = np.broadcast_to(made, INPUTS.shape)
     return Traced(root, map_, results_of_all, node.operator, node.outputs[0])
+
+
+def applied(draft: Draft, node: Node, place: int, known: Function) -> Traced | None:
+    """A function of an operand that is a function of a map already; None for other operands."""
+    value = draft.value(node, place)
+    if _function_of(value) is None:
+        return None
+    root, results, map_ = _of_root(draft, node, place, value)
+    made = known.value(np.asarray(results, np.float64))
+    return Traced(root, map_, made, node.operator, node.outputs[0])
 
 
 def _function_of(value: Value) -> Function | None:

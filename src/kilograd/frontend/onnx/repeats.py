@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kilograd.frontend.network import MOST_EXTENT
 from kilograd.frontend.onnx.draft import Draft
 from kilograd.frontend.onnx.errors import DamagedError, RefusedError, shown
 from kilograd.frontend.onnx.graph import Node
@@ -16,9 +17,6 @@ from kilograd.frontend.onnx.maps import Map
 from kilograd.frontend.onnx.values import Constant, Traced, Value, pending
 
 _Places = NDArray[Any]
-
-#: Largest extent of a map that is resized.
-_MOST_EXTENT = 65536
 
 _WHOLE = "kilograd resizes maps by repeating each row or column a whole number of times"
 
@@ -82,7 +80,7 @@ def _resized(draft: Draft, node: Node, map_: Map) -> tuple[tuple[int, ...], list
     for axis, number in zip(places, numbers, strict=True):
         old = shape[axis]
         new = number if sizes else old * number // 1
-        if not 1 <= new <= _MOST_EXTENT:
+        if not 1 <= new <= MOST_EXTENT:
             msg = f"it makes {new} of {old} positions"
             raise DamagedError(msg)
         scales[axis] = np.float32(number / old if sizes else number)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kilograd.frontend.network import Tensor
 from kilograd.frontend.onnx.draft import Draft
@@ -15,6 +16,9 @@ from kilograd.frontend.onnx.values import Constant, Dequantized
 
 #: A bias whose scale is that of its accumulator but for rounding is taken as it stands.
 _SAME_SCALE = 1e-6
+
+#: Of int8, symmetric around zero.
+LARGEST_WEIGHT = 127
 
 _INT32 = np.iinfo(np.int32)
 
@@ -65,6 +69,12 @@ def store_weight(draft: Draft, constant: Constant, order: Sequence[int], outputs
             data,
         )
     )
+
+
+def symmetric(values: NDArray[np.float64]) -> tuple[float, NDArray[np.int8]]:
+    """A scale for real numbers, and the numbers in it, from -127 to 127."""
+    scale = float(np.abs(values).max()) / LARGEST_WEIGHT or 1.0
+    return scale, np.rint(values / scale).astype(np.int8)
 
 
 def store_bias(

@@ -9,14 +9,11 @@ from typing import Any
 import numpy as np
 
 from kilograd.frontend.builder import SMALLEST_SCALE
-from kilograd.frontend.network import Layer, Option, Tabulated, Tensor
+from kilograd.frontend.network import MOST_EXTENT, Layer, Option, Tabulated, Tensor
 from kilograd.frontend.tflite import tables
 from kilograd.frontend.tflite.reads import DamagedError, Reads, numbers
 from kilograd.ir import Quantization
 from kilograd.ops.lookup.functions import Function
-
-#: Largest extent of a map that is resized.
-_MOST_EXTENT = 65536
 
 
 @dataclass(frozen=True)
@@ -202,7 +199,7 @@ def _blocks(reads: Reads) -> Mapping[str, Option]:
 def _nearest(reads: Reads) -> Mapping[str, Option]:
     """How often each row and each column is there; nothing where these are no whole numbers."""
     options, before, after = reads.needed_options(), reads.map_extents(0), reads.outputs[0].shape
-    if len(after) != 4 or not 0 < min(*before, *after) <= max(after) <= _MOST_EXTENT:  # noqa: PLR2004 - batch, height, width, channels
+    if len(after) != 4 or not 0 < min(*before, *after) <= max(after) <= MOST_EXTENT:  # noqa: PLR2004 - batch, height, width, channels
         return {}
     repeats = tuple(new // old for new, old in zip(after[1:3], before, strict=True))
     for old, new, count in zip(before, after[1:3], repeats, strict=True):

@@ -1,6 +1,6 @@
 /* The larger or the smaller of each two elements, and the gradient of that. */
-#ifndef KG_EXTREME_H
-#define KG_EXTREME_H
+#ifndef KG_EXTREMUM_H
+#define KG_EXTREMUM_H
 
 #include <stdint.h>
 
@@ -17,11 +17,11 @@ void kg_minimum_plain(const kg_minimum_parameters *p, const int8_t *a, const int
 typedef struct {
     int32_t count;
     int32_t lead; /* of the larger element, so that the gradient passes */
-} kg_extreme_input_gradient_parameters;
+} kg_extremum_input_gradient_parameters;
 
 /* `result` may be `gradient`. */
-void kg_extreme_input_gradient_plain(const kg_extreme_input_gradient_parameters *p,
-                                     const int8_t *gradient, const int8_t *larger,
-                                     const int8_t *smaller, int8_t *result);
+void kg_extremum_input_gradient_plain(const kg_extremum_input_gradient_parameters *p,
+                                      const int8_t *gradient, const int8_t *larger,
+                                      const int8_t *smaller, int8_t *result);
 
 #endif

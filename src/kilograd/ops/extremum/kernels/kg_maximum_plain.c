@@ -1,4 +1,4 @@
-#include "kg_extreme.h"
+#include "kg_extremum.h"
 
 void kg_maximum_plain(const kg_maximum_parameters *p, const int8_t *a, const int8_t *b, int8_t *y)
 {

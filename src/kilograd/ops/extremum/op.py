@@ -28,8 +28,8 @@ from kilograd.ops.spec import (
 
 
 @dataclass(frozen=True)
-class ExtremeGradientAttributes:
-    """Attributes of ``extreme_input_gradient``.
+class ExtremumGradientAttributes:
+    """Attributes of ``extremum_input_gradient``.
 
     Attributes:
         takes_equal: whether the gradient passes where both elements are the same.
@@ -38,7 +38,7 @@ class ExtremeGradientAttributes:
     takes_equal: bool
 
 
-class _Extreme(OpSpec[NoAttributes]):
+class _Extremum(OpSpec[NoAttributes]):
     """One of two elements: int8[...] twice, of one quantization, to int8[...] of the same."""
 
     attributes_type = NoAttributes
@@ -107,9 +107,9 @@ class _Extreme(OpSpec[NoAttributes]):
                 continue
             larger, smaller = (name, other) if self._is_larger else (other, name)
             (result,) = builder.emit(
-                ExtremeInputGradient.name,
+                ExtremumInputGradient.name,
                 {"gradient": gradient.value, "larger": larger, "smaller": smaller},
-                ExtremeGradientAttributes(takes_equal=name == a),
+                ExtremumGradientAttributes(takes_equal=name == a),
                 layer=node.layer,
                 task=f"{'first' if name == a else 'second'}_gradient",
             )
@@ -129,34 +129,34 @@ class _Extreme(OpSpec[NoAttributes]):
         ]
 
 
-class Maximum(_Extreme):
+class Maximum(_Extremum):
     """The larger of each two elements (TensorFlow Lite's MAXIMUM)."""
 
     name = "maximum"
     _is_larger = True
 
 
-class Minimum(_Extreme):
+class Minimum(_Extremum):
     """The smaller of each two elements (TensorFlow Lite's MINIMUM)."""
 
     name = "minimum"
     _is_larger = False
 
 
-class ExtremeInputGradient(OpSpec[ExtremeGradientAttributes]):
+class ExtremumInputGradient(OpSpec[ExtremumGradientAttributes]):
     """The gradient where one element is larger than the other, or as large; zero elsewhere.
 
     Inputs: gradient int8[...], and the two maps. Output: int8[...]; may take the gradient's memory.
     """
 
-    name = "extreme_input_gradient"
-    attributes_type = ExtremeGradientAttributes
+    name = "extremum_input_gradient"
+    attributes_type = ExtremumGradientAttributes
     operands = required("gradient", "larger", "smaller")
     results = ("result",)
     reuses = MappingProxyType({"result": ("gradient",)})
 
     def infer(
-        self, attributes: ExtremeGradientAttributes, inputs: Sequence[TensorType]
+        self, attributes: ExtremumGradientAttributes, inputs: Sequence[TensorType]
     ) -> tuple[TensorType, ...]:
         """The gradient's shape."""
         types = self.bind(attributes, inputs)
@@ -170,7 +170,7 @@ class ExtremeInputGradient(OpSpec[ExtremeGradientAttributes]):
 
     def reference(
         self,
-        attributes: ExtremeGradientAttributes,
+        attributes: ExtremumGradientAttributes,
         inputs: Sequence[TensorType],
         arrays: Sequence[Array],
         context: StepContext,
@@ -181,14 +181,16 @@ class ExtremeInputGradient(OpSpec[ExtremeGradientAttributes]):
         least = given.smaller.astype(np.int64) + (not attributes.takes_equal)
         return (np.where(given.larger >= least, given.gradient, np.int8(0)),)
 
-    def kernel(self, attributes: ExtremeGradientAttributes, inputs: Sequence[TensorType]) -> Kernel:
-        """kg_extreme_input_gradient."""
+    def kernel(
+        self, attributes: ExtremumGradientAttributes, inputs: Sequence[TensorType]
+    ) -> Kernel:
+        """kg_extremum_input_gradient."""
         fields = {
             "count": self.bind(attributes, inputs).gradient.size,
             "lead": int(not attributes.takes_equal),
         }
         arguments = (Input("gradient"), Input("larger"), Input("smaller"), Output("result"))
-        return Kernel("extreme_input_gradient", fields, arguments)
+        return Kernel("extremum_input_gradient", fields, arguments)
 
     def cases(self) -> Sequence[Case]:
         """Both ways with equal elements, of which a few numbers make many."""
@@ -197,7 +199,7 @@ class ExtremeInputGradient(OpSpec[ExtremeGradientAttributes]):
         return [
             Case(
                 "equal ones too" if takes_equal else "larger ones",
-                ExtremeGradientAttributes(takes_equal),
+                ExtremumGradientAttributes(takes_equal),
                 (TensorType(map_.shape), map_, map_),
                 low=low,
                 high=high,
