@@ -39,8 +39,8 @@ def whole(program, dataset, options, *, unfinished=None, device="host"):
 def saved(program, state, unfinished=None):
     graph = program.request.graph
     origin = Origin(
-        graph.name, program.model_id, False, ("left", "right"), False, program.scheme,
-        (16, 16), graph.pixel_range,
+        graph.name, program.model_id, False, ("left", "right"), graph.label_kind,
+        graph.value_range, program.scheme, (16, 16), graph.pixel_range,
     )  # fmt: skip
     history = History(
         "blobs", "0" * 64, (None, 5), OPTIONS, False, "host", 40, 120, TrainingCounters(40, 3)

@@ -11,6 +11,7 @@ from rich.console import Console
 from kilograd.cli.data_report import data_lines, data_summary, show_data
 from kilograd.data import Dataset, Samples
 from kilograd.data.samples import Skipped
+from kilograd.ir import LabelKind
 
 
 @pytest.fixture
@@ -123,7 +124,7 @@ def dataset(names, labels, **fields):
 
 
 def test_sets_of_labels_count_for_each_of_them():
-    data = dataset(("person", "dog"), [0b01, 0b11, 0b00], has_label_sets=True)
+    data = dataset(("person", "dog"), [0b01, 0b11, 0b00], label_kind=LabelKind.SET)
     assert data_lines(data) == ["person 2 (2 train / 0 test)", "dog 1 (1 train / 0 test)"]
 
 

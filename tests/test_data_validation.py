@@ -7,6 +7,7 @@ import pytest
 
 from kilograd.data import Dataset, Samples, folds, hold_back
 from kilograd.errors import DataError
+from kilograd.ir import LabelKind
 
 
 def numbered(labels, tested=3, *, sets=False):
@@ -15,7 +16,8 @@ def numbered(labels, tested=3, *, sets=False):
     inputs = np.arange(count, dtype=np.int8).reshape(count, 1, 1, 1)
     test = Samples(np.full((tested, 1, 1, 1), 100, np.int8), np.zeros(tested, np.int32))
     names = ("a", "b", "c")
-    return Dataset("some", Samples(inputs, np.array(labels, np.int32)), test, names, sets)
+    kind = LabelKind.SET if sets else LabelKind.CLASS
+    return Dataset("some", Samples(inputs, np.array(labels, np.int32)), test, names, kind)
 
 
 def numbers(samples):

@@ -20,7 +20,7 @@ from kilograd.device.open import open_device
 from kilograd.device.protocol import LearningRate
 from kilograd.errors import DataError, ModelError
 from kilograd.frontend.open import load_model
-from kilograd.ir import DType, Quantization, TensorType
+from kilograd.ir import DType, LabelKind, Quantization, TensorType
 from kilograd.ir.text import contents, parse_graph, print_graph
 from kilograd.measuring.equivalence import verify_devices
 from kilograd.ops import REGISTRY
@@ -47,7 +47,7 @@ def model(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def program(model):
-    graph = load_model(str(model), 3, has_label_sets=True)
+    graph = load_model(str(model), 3, label_kind=LabelKind.SET)
     return compile_model(graph, load_scheme("last:3", graph), get_target("cortex-m7"))
 
 
@@ -76,7 +76,7 @@ def as_sets(rows):
 def test_rows_of_labels_become_sets(pack, model):
     spec = replace(SPEC, height=16, width=16)
     data = load_dataset(pack, spec)
-    assert data.has_label_sets
+    assert data.label_kind is LabelKind.SET
     assert data.class_names == LABELS
     inputs, rows = stripes(200)
     known = {x.tobytes(): label for x, label in zip(inputs, as_sets(rows), strict=True)}
@@ -125,16 +125,16 @@ def test_the_loss_is_that_of_each_label(logits, data):
 
 
 def test_more_labels_than_a_set_has(model):
-    load_model(str(model), 31, has_label_sets=True)
+    load_model(str(model), 31, label_kind=LabelKind.SET)
     with pytest.raises(ModelError, match="a set has at most 31 labels, and this network has 32"):
-        load_model(str(model), 32, has_label_sets=True)
+        load_model(str(model), 32, label_kind=LabelKind.SET)
 
 
 def test_graphs_with_sets_are_printed_and_read(model):
-    graph = load_model(str(model), 3, has_label_sets=True)
+    graph = load_model(str(model), 3, label_kind=LabelKind.SET)
     assert "\nlabel_sets\n" in print_graph(graph)
     read = parse_graph(print_graph(graph), contents(graph), REGISTRY)
-    assert read.has_label_sets
+    assert read.label_kind is LabelKind.SET
     assert print_graph(read) == print_graph(graph)
     assert "label_sets" not in print_graph(load_model(str(model), 3))
 
@@ -142,7 +142,7 @@ def test_graphs_with_sets_are_printed_and_read(model):
 @pytest.mark.parametrize("device", ["reference", "host", "unicorn", "qemu"])
 def test_labels_that_are_no_sets_are_refused(program, device):
     with open_device(program, device) as opened:
-        assert opened.has_label_sets
+        assert opened.label_kind is LabelKind.SET
         opened.initialize(0)
         sample, rate = np.zeros((16, 16, 3), np.int8), LearningRate.from_float(0.1)
         opened.train_step(sample, 7, rate)
@@ -194,19 +194,18 @@ def test_every_label_is_learned(program, pack):
 def test_answers_count_what_is_right():
     answers = LabelSets(3)
     logits = np.array([1, -1, np.iinfo(np.int32).min], np.int32)
-    assert answers.right(logits, 0b001) == 1
-    assert answers.right(logits, 0b110) == 0
-    assert answers.right(logits, 0b011) == pytest.approx(2 / 3)
+    assert answers.score(logits, 0b001) == 1
+    assert answers.score(logits, 0b110) == 0
+    assert answers.score(logits, 0b011) == pytest.approx(2 / 3)
     assert answers.loss(np.array([0, 0, 0], np.int32), 5) == pytest.approx(3 * np.log(2))
-    counts = answers.empty()
-    answers.count(counts, logits, 0b011)
+    counts = answers.evaluation([(logits, 0b011)]).confusion
     assert counts.tolist() == [[[0, 0], [0, 1]], [[0, 0], [1, 0]], [[1, 0], [0, 0]]]
 
 
 def test_what_needs_one_class_a_sample_says_so():
     inputs, rows = stripes(8)
     samples = Samples(inputs, as_sets(rows).astype(np.int32))
-    data = Dataset("stripes", samples, samples, LABELS, has_label_sets=True)
+    data = Dataset("stripes", samples, samples, LABELS, label_kind=LabelKind.SET)
     with pytest.raises(DataError, match="a search compares by the right class") as refusal:
         make_task(data)
     assert refusal.value.where == "stripes"
@@ -217,7 +216,7 @@ def test_what_needs_one_class_a_sample_says_so():
 @pytest.mark.thorough
 @needs("gcc")
 def test_the_example_learns_and_names_what_it_finds(tmp_path):
-    graph = load_model("kilograd-48", 3, has_label_sets=True)
+    graph = load_model("kilograd-48", 3, label_kind=LabelKind.SET)
     program = compile_model(graph, load_scheme("head", graph), get_target("portable"))
     export_c(program, tmp_path / "c", class_names=LABELS)
     assert "#define KG_LABEL_SETS 1" in (tmp_path / "c" / "kg_model.h").read_text()

@@ -18,6 +18,7 @@ from kilograd import arch, export_c
 from kilograd.compiler import compile_model
 from kilograd.export.library import library_name
 from kilograd.frontend.open import load_model
+from kilograd.ir import LabelKind
 from kilograd.scheme import load_scheme
 from kilograd.targets import get_target
 from networks import native_model, tiny_graph
@@ -141,10 +142,18 @@ def test_the_readme_says_what_the_page_says(exported, target):
             assert code in code_in(section(name))
 
 
-@pytest.mark.parametrize(("sets", "rows"), [(False, False), (True, False), (False, True)])
-def test_every_sketch_compiles(tmp_path, sets, rows):
+@pytest.mark.parametrize(
+    ("kind", "rows"),
+    [
+        (LabelKind.CLASS, False),
+        (LabelKind.SET, False),
+        (LabelKind.VALUE, False),
+        (LabelKind.CLASS, True),
+    ],
+)
+def test_every_sketch_compiles(tmp_path, kind, rows):
     path = native_model().write(tmp_path / "m.npz")
-    graph = load_model(str(path), 4, has_label_sets=sets)
+    graph = load_model(str(path), 1 if kind is LabelKind.VALUE else 4, label_kind=kind)
     scheme = load_scheme("head", graph)
     program = compile_model(graph, scheme, get_target("portable"), row_input=rows)
     export_c(program, tmp_path / "c")

@@ -147,8 +147,8 @@ def rewritten(contents, change):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda h: h.update(format=3), "this version reads format 2, arithmetic"),
-        (lambda h: h.update(numerics=1), "(format 2, arithmetic 1)"),
+        (lambda h: h.update(format=2), "this version reads format 3, arithmetic"),
+        (lambda h: h.update(numerics=1), "(format 3, arithmetic 1)"),
         (lambda h: h.pop("origin"), "the state file is damaged: 'origin'"),
         (lambda h: h["parts"].update(state=5), "its parts have"),
         (lambda h: h["parts"].update(state=-5), "the state file is damaged"),
@@ -160,7 +160,10 @@ def rewritten(contents, change):
             "its pixels stand for [0.0, 1.0, 2.0]",
         ),
         (lambda h: h["origin"].update(pixel_range=[1, 0]), "the state file is damaged"),
+        (lambda h: h["origin"].update(label_kind="sets"), "'sets' is not a valid LabelKind"),
+        (lambda h: h["origin"].update(value_range=[1, 1]), "its values are from 1.0 to 1.0"),
         (lambda h: h["unfinished"]["watch"].pop("rate"), "the state file is damaged"),
+        (lambda h: h["unfinished"]["before"].update(estimates=[1]), "the state file is damaged"),
     ],
 )
 def test_headers_that_make_no_sense(contents, tmp_path, change, message):

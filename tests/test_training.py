@@ -10,16 +10,12 @@ from kilograd.data import Dataset, Samples
 from kilograd.device.open import open_device
 from kilograd.device.protocol import LearningRate
 from kilograd.errors import DataError
-from kilograd.ir import Phase
+from kilograd.ir import LabelKind, Phase
 from kilograd.scheme import Scheme, load_scheme
 from kilograd.targets import get_target
 from kilograd.training.answers import Evaluation, OneClass
-from kilograd.training.loop import (
-    PrefixDevice,
-    TrainingOptions,
-    evaluate,
-    train,
-)
+from kilograd.training.loop import TrainingOptions, evaluate, train
+from kilograd.training.runner import PrefixDevice
 from networks import WEIGHTED as LAYERS
 from networks import blobs, tiny_graph
 
@@ -189,7 +185,7 @@ def test_every_step_is_given_the_same_rate(run, schedule, steps):
 
 def test_confusion_counts(graph):
     class Constant:
-        name, class_count, has_label_sets = "constant", 3, False
+        name, class_count, label_kind = "constant", 3, LabelKind.CLASS
 
         def predict(self, sample):
             return np.array([1, int(sample.flat[0]), 1], np.int32)

@@ -174,6 +174,8 @@ def known_tensors(graph: Graph, sample: Array) -> dict[str, Array]:
 def int8_logits(graph: Graph, known: dict[str, Array], tensor: Tensor) -> Array:
     """What the head would make if its result were the file's."""
     (head,) = (node for node in graph.nodes if node.layer == "head")
-    attributes = PointwiseAttributes(Quantization(tensor.scales, tensor.zero_point))
+    _, unit = graph.value_range  # 1 where classes are told apart
+    scales = tuple(scale / unit for scale in tensor.scales)
+    attributes = PointwiseAttributes(Quantization(scales, tensor.zero_point))
     reads = [known[name] for name in head.inputs]
     return run(REGISTRY["pointwise"], attributes, graph.types(head.inputs), reads)

@@ -137,7 +137,7 @@ def compare(
             continue
         ours = int8_logits(graph, known, network.tensors[head])
         values = logits.ravel()
-        if values.size == 1:  # a sigmoid's, which is that of the second class of two
+        if values.size < ours.size:  # a sigmoid's, which is that of the second class of two
             values = np.array([network.tensors[head].zero_point, values[0]])
         result.chained.add(ours, values)
         best = known[graph.nodes[-1].outputs[0]].argmax()

@@ -307,8 +307,16 @@ def passed_on():
     return ended(draft, x)
 
 
+def regression():
+    """One number without a sigmoid."""
+    draft = Draft()
+    x = draft.flatten(draft.pool(draft.relu(draft.conv("sample_q", 6))))
+    return draft.finish(draft.gemm(x, 1))
+
+
 DRAFTS = {
     "everything": small_network,
+    "regression": regression,
     "convolution": convolution,
     "odd padding": lambda: convolution(pads=(1, 0, 0, 2)),
     "even window": lambda: convolution(window=(4, 2), pads=(1, 0, 2, 1)),

@@ -214,12 +214,14 @@ def test_data_chooses_the_classes_of_a_network_with_one_value(kilograd, tmp_path
     draft = Draft()
     draft.dense(draft.pool(draft.conv(0, (1, 6, 6), 4), (6, 6), (1, 1, 1, 4)), 1)
     path = draft.write(tmp_path / "net.tflite")
-    kilograd("inspect", path).refused("give a number of classes")
+    assert kilograd("inspect", path, "--json").json["label_kind"] == "value"
     inputs = np.random.default_rng(1).normal(size=(12, 6, 6, 3)).astype(np.float32)
     labels, split = np.arange(12) % 3, np.arange(12) // 9
     np.savez(tmp_path / "data.npz", inputs=inputs, labels=labels, split=split)
     outcome = kilograd("train", path, "--data", tmp_path / "data.npz", "--json")
     assert outcome.json["scheme"] == "head"
+    said = "own last layer estimates a value, and the data has classes: a new last layer is made"
+    assert said in " ".join(kilograd("train", path, "--data", tmp_path / "data.npz").err.split())
 
 
 @pytest.fixture

@@ -20,7 +20,6 @@ from tflite_mistakes import (
     padded_by_a_variable,
     padded_channels,
     pads_of,
-    regression,
     reordered,
     rescaled,
     rescaling_pool,
@@ -240,10 +239,6 @@ REFUSED = {
     "head that slides": (
         changed(lambda d: setattr(d, "outputs", d.operators[2].outputs)),
         ["must make one value for each class, and it slides a window of 1×1 over a map of 6×6"],
-    ),
-    "regression": (
-        regression,
-        ["the last layer makes one value without a sigmoid, a regression", "give a number"],
     ),
     "head that is no dense layer": (
         changed(lambda d: setattr(d, "outputs", d.operators[3].outputs)),

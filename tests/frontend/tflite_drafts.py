@@ -99,6 +99,14 @@ def convolution_as_head():
     return draft
 
 
+def regression():
+    """One number without a sigmoid."""
+    draft = small_network()
+    del draft.operators[-2:]
+    draft.dense(draft.operators[-1].outputs[0], 1)
+    return draft
+
+
 def float_ends():
     draft = Draft((1, 36), dtype="float32")
     draft.tensors[0].scales = draft.tensors[0].zeros = ()
@@ -351,6 +359,7 @@ DRAFTS = {
     "flattened": flattened,
     "without bias": without_bias,
     "convolution as head": convolution_as_head,
+    "regression": regression,
     "float ends": float_ends,
     "unsigned ends": unsigned_ends,
     "clamped": clamped,

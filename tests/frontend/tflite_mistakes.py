@@ -147,13 +147,6 @@ def joined(axis, shape, **quantization):
     return ending(append)
 
 
-def regression():
-    draft = small_network()
-    del draft.operators[-2:]
-    draft.dense(draft.operators[-1].outputs[0], 1)
-    return draft
-
-
 def rescaled(draft):
     """A network whose first layer has another scale."""
     draft.tensors[draft.operators[0].outputs[0]].scales = (0.03,)

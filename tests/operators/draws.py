@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from kilograd.ir import TensorType
+from kilograd.ir import LabelKind, TensorType
 from kilograd.ops.spec import Array, Case, OpSpec, StepContext
 
 #: How the integers of all inputs are chosen.
@@ -55,7 +55,7 @@ def draw_array(
 
 
 def draw_context(
-    rng: np.random.Generator, classes: int = 1, *, takes_sets: bool = False
+    rng: np.random.Generator, classes: int = 1, label_kind: LabelKind = LabelKind.CLASS
 ) -> StepContext:
     """Any seed and step, some of the classes active, and sensible and extreme rates."""
     extreme = rng.random() < 0.3
@@ -66,5 +66,13 @@ def draw_context(
     mantissa = int(rng.choice([0, 1, 32767])) if extreme else int(rng.integers(1 << 14, 1 << 15))
     exponent = int(rng.choice(_RATE_EXPONENTS)) if extreme else int(rng.integers(-60, 5))
     active = int(rng.integers(min(2, classes), classes, endpoint=True))
-    label = int(rng.integers(1 << active if takes_sets else active))
+    label = draw_label(rng, active, label_kind)
     return StepContext(*words, label, mantissa, exponent, active)
+
+
+def draw_label(rng: np.random.Generator, classes: int, label_kind: LabelKind) -> int:
+    """Any class, set of them, or value; half of the values lie in their range."""
+    if label_kind is LabelKind.VALUE:
+        reach = 1 << 16 if rng.random() < 0.5 else 2**31 - 1
+        return int(rng.integers(-reach, reach, endpoint=True))
+    return int(rng.integers(1 << classes if label_kind is LabelKind.SET else classes))

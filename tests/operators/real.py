@@ -10,7 +10,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from kilograd.ir import TensorType
+from kilograd.ir import LabelKind, TensorType
 
 
 def dequantize(array, type_: TensorType):
@@ -103,6 +103,20 @@ def loss(logits, label: int) -> float:
 def loss_of_sets(logits, label: int) -> float:
     applies = np.array([label >> k & 1 for k in range(logits.size)])
     return float(np.logaddexp(0, np.where(applies, -logits, logits)).sum())
+
+
+def loss_of_value(logits, label: int) -> float:
+    """Huber's, of an estimate and the right value in units of 2^-16."""
+    size = abs(float(logits[0]) - label / 2.0**16)
+    return size**2 / 2 if size <= 1 else size - 1 / 2
+
+
+#: Of each kind of label.
+LOSSES = {
+    LabelKind.CLASS: loss,
+    LabelKind.SET: loss_of_sets,
+    LabelKind.VALUE: loss_of_value,
+}
 
 
 def softmax(logits):

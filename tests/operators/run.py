@@ -77,8 +77,7 @@ def make_run(
     """A run with seeded inputs, and what the reference says of it."""
     rng = np.random.default_rng([index, seed])
     inputs = draw_inputs(item.spec, item.case, rng, fill)
-    takes_sets = item.spec.takes_label_sets
-    context = draw_context(rng, classes=item.case.inputs[0].size, takes_sets=takes_sets)
+    context = draw_context(rng, item.case.inputs[0].size, item.spec.label_kind)
     case = item.case
     copies = [array.copy() for array in inputs]
     expected = item.spec.reference(case.attributes, case.inputs, copies, context)

@@ -95,6 +95,25 @@ def test_classes_that_are_not_the_networks_have_no_accuracy(kilograd, images, tm
     assert found["same_class"] > 0.5
 
 
+def test_values_have_errors(kilograd, tmp_path):
+    path = float_network(classes=1).write(tmp_path / "float.onnx")
+    made, pack = tmp_path / "int8.onnx", tmp_path / "values.npz"
+    arrays = dict(np.load(real_pack(tmp_path / "real.npz", split=np.arange(24) // 12)))
+    del arrays["labels"]
+    arguments = ("quantize", path, "--calibration", pack, "-o", made)
+    np.savez(pack, **arrays)
+    found = kilograd(*arguments, "--json").json
+    low, high = found["output_range"]
+    assert 0 < found["mean_difference"] < (high - low) / 20
+    assert "same_class" not in found
+    assert " from what it was on average, on 12 samples, " in kilograd(*arguments).err
+
+    np.savez(pack, **arrays, values=np.full(24, low))
+    found = kilograd(*arguments, "--json").json
+    assert abs(found["error_after"] - found["error_before"]) <= found["mean_difference"]
+    assert "mean error on 12 test samples: " in kilograd(*arguments).err
+
+
 def test_another_dataset_may_be_compared_on(kilograd, network, images, tmp_path):
     pack = real_pack(tmp_path / "real.npz", split=np.arange(24) // 12)
     made = tmp_path / "int8.onnx"

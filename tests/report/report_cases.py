@@ -83,6 +83,26 @@ def trained(classes=3, steps=90):
     )
 
 
+def estimated(steps=90, samples=30, worst=0):
+    """A run that learned to estimate values; one estimate is off by so much."""
+    generator = np.random.default_rng(2)
+    values = generator.integers(-65_536, 65_537, samples)
+    after = values + generator.integers(-5000, 5001, samples)
+    if samples:
+        after[0] += worst
+    none = np.zeros((0, 0), np.int64)
+    return TrainingResult(
+        before=Evaluation(none, np.stack([values, np.zeros_like(values)], axis=1)),
+        after=Evaluation(none, np.stack([values, after], axis=1)),
+        steps=steps,
+        seconds=0.5,
+        online_accuracy=[],
+        losses=[0.2 / (1 + i / 20) for i in range(steps)],
+        state=b"state",
+        online_error=[0.25 / (1 + i / 20) for i in range(steps)],
+    )
+
+
 def streamed(at=30, *, steps=90, name="c"):
     run = trained(steps=steps)
     before, after, not_learned = (np.diag(counts) for counts in ([9, 8, 0], [9, 8, 1], [9, 8, 0]))

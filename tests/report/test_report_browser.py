@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from report_cases import TARGET, compiled, reported, streamed, trained
+from report_cases import TARGET, compiled, estimated, reported, streamed, trained
 from test_report_search import searched
 
 from kilograd.measuring.ablation import steps
@@ -54,6 +54,7 @@ def pages(graph, partly):
         "stream": reported(partly, result=streamed(name=LONG), class_names=names),
         "late change": reported(partly, result=streamed(80, name=LONG), class_names=names),
         "search": reported(partly, search=searched()),
+        "values": reported(partly, result=estimated(), class_names=("hours left",)),
         "everything": reported(partly, search=searched(), result=streamed()),
     }
     return {name: render_report(report) for name, report in reports.items()}
@@ -78,7 +79,7 @@ def every(*names):
 @pytest.mark.parametrize(
     "opened",
     [
-        *every("run", "20 classes", "stream"),
+        *every("run", "20 classes", "stream", "values"),
         *(
             (name, size, "light")
             for name in ("over the budget", "2 classes", "25 classes", "late change", "search")

@@ -1,13 +1,15 @@
 /* The board in this process: bytes come out of memory, and go into it. */
-#include "kg_serial_memory.h"
+#include "kg_serial.h"
 #include "saves.h"
+#if !defined KG_LABEL_SETS && !defined KG_VALUE
+#include "kg_serial_memory.h"
+#define KEEPS_SAMPLES
+#endif
 
 static const uint8_t *arriving;
 static uint32_t arriving_bytes;
 static uint8_t *leaving;
 static uint32_t leaving_bytes, leaving_room;
-static uint32_t clock_ticks;
-static uint32_t samples[8 * KG_MEMORY_SAMPLE_BYTES / 4];
 
 static int32_t read_byte(void *context)
 {
@@ -28,13 +30,33 @@ static void write_bytes(void *context, const uint8_t *bytes, uint32_t count)
     leaving_bytes += count;
 }
 
+/* Gives a board that has nothing but a line bytes, and lets it run until it has read all: how many
+   it has sent. */
+uint32_t bare_board_run(const uint8_t *bytes, uint32_t count, uint8_t *to, uint32_t room,
+                        uint32_t *executed)
+{
+    static const kg_serial_port port = {.read = read_byte, .write = write_bytes};
+    arriving = bytes;
+    arriving_bytes = count;
+    leaving = to;
+    leaving_bytes = 0;
+    leaving_room = room;
+    while (arriving_bytes > 0)
+        *executed += (uint32_t)kg_serial_poll(&port);
+    return leaving_bytes;
+}
+
+#ifdef KEEPS_SAMPLES
+static uint32_t clock_ticks;
+static uint32_t samples[8 * KG_MEMORY_SAMPLE_BYTES / 4];
+
 static uint32_t ticks(void *context)
 {
     (void)context;
     return clock_ticks += 1500;
 }
 
-/* Gives the board bytes, and lets it run until it has read all: how many it has sent. */
+/* As above, of a firmware that has all. */
 uint32_t board_run(const uint8_t *bytes, uint32_t count, uint8_t *to, uint32_t room,
                    uint32_t *executed)
 {
@@ -51,18 +73,4 @@ uint32_t board_run(const uint8_t *bytes, uint32_t count, uint8_t *to, uint32_t r
         *executed += (uint32_t)kg_serial_poll(&port);
     return leaving_bytes;
 }
-
-/* As above, of a firmware that has nothing but a line. */
-uint32_t bare_board_run(const uint8_t *bytes, uint32_t count, uint8_t *to, uint32_t room,
-                        uint32_t *executed)
-{
-    static const kg_serial_port port = {.read = read_byte, .write = write_bytes};
-    arriving = bytes;
-    arriving_bytes = count;
-    leaving = to;
-    leaving_bytes = 0;
-    leaving_room = room;
-    while (arriving_bytes > 0)
-        *executed += (uint32_t)kg_serial_poll(&port);
-    return leaving_bytes;
-}
+#endif

@@ -32,6 +32,7 @@ from kilograd.cli.options import (
     SramOption,
     StateOption,
     TargetOption,
+    ValuesOption,
 )
 from kilograd.cli.quantize_command import quantize
 from kilograd.cli.root import app, console, print_json, progress, results
@@ -137,6 +138,7 @@ def compile_command(
     row_input: RowInputOption = False,
     recompute: RecomputeOption = 5,
     label_sets: LabelSetsOption = False,
+    values: ValuesOption = None,
     target: TargetOption = "portable",
     prefix: Annotated[
         str,
@@ -164,7 +166,8 @@ def compile_command(
 
     chosen = Output(output, prefix, class_names, is_archive)
     count = None if keep_head else classes if class_names is None else len(chosen.names())
-    source = ModelSource(model, input_range, resolution, label_sets)
+    source = ModelSource(model, input_range, resolution).with_labels(values, are_sets=label_sets)
+    count = source.classes(count)
     named = NamedModel(source, scheme, count, row_input, recompute / 100)
     if state is not None:
         named = LearnedModel(source, state, row_input, recompute / 100)
@@ -174,6 +177,7 @@ def compile_command(
             ("--classes", classes, 10, len(origin.class_names)),
             ("--keep-head", keep_head, False, origin.has_own_head),
             ("--label-sets", label_sets, False, origin.has_label_sets),
+            ("--values", values and source.value_range, None, origin.stated_values),
         )
     result = write_sources(console, named, target, chosen, Budgets.parse(sram, flash))
     if as_json:
@@ -191,6 +195,7 @@ def verify(
     row_input: RowInputOption = False,
     recompute: RecomputeOption = 5,
     label_sets: LabelSetsOption = False,
+    values: ValuesOption = None,
     steps: Annotated[int, typer.Option(help="Compare this many training steps.", min=1)] = 5,
     devices: Annotated[
         str | None,
@@ -217,8 +222,8 @@ def verify(
     from kilograd.cli.source import ModelSource  # noqa: PLC0415 - commands start fast
     from kilograd.cli.verify import verify_model  # noqa: PLC0415 - commands start fast
 
-    source = ModelSource(model, resolution=resolution, has_label_sets=label_sets)
-    count = None if keep_head else classes
+    source = ModelSource(model, resolution=resolution).with_labels(values, are_sets=label_sets)
+    count = source.classes(None if keep_head else classes)
     kept = MemoryRequest.parse(memory)
     named = NamedModel(source, scheme, count, row_input, recompute / 100, kept)
     shown = progress(as_json=as_json), results(as_json=as_json)
@@ -242,6 +247,7 @@ def measure(
     row_input: RowInputOption = False,
     recompute: RecomputeOption = 5,
     label_sets: LabelSetsOption = False,
+    values: ValuesOption = None,
     target: TargetOption = "cortex-m7",
     compiler: CompilerOption = "zig",
     sram: SramOption = None,
@@ -262,8 +268,8 @@ def measure(
     from kilograd.cli.memory import MemoryRequest  # noqa: PLC0415 - commands start fast
     from kilograd.cli.source import ModelSource  # noqa: PLC0415 - commands start fast
 
-    source = ModelSource(model, resolution=resolution, has_label_sets=label_sets)
-    count = None if keep_head else classes
+    source = ModelSource(model, resolution=resolution).with_labels(values, are_sets=label_sets)
+    count = source.classes(None if keep_head else classes)
     kept = MemoryRequest.parse(memory)
     named = NamedModel(source, scheme, count, row_input, recompute / 100, kept)
     result = measure_model(

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from kilograd.data import Dataset, Samples
 from kilograd.data.broken import BrokenSamplesError, named_with_reasons
+from kilograd.ir import LabelKind
 
 _SHOWN_CLASSES = 40
 _SKIP = "--skip-broken leaves out what cannot be read"
@@ -98,7 +99,9 @@ def _counts(dataset: Dataset) -> dict[str, tuple[int, int, int]]:
 
 
 def _count(dataset: Dataset, samples: Samples, label: int) -> int:
-    """How many samples are of a class; with label sets, to how many it applies."""
-    if dataset.has_label_sets:
+    """How many samples are of a class; with label sets, to how many it applies; of values, all."""
+    if dataset.label_kind is LabelKind.VALUE:
+        return len(samples)
+    if dataset.label_kind is LabelKind.SET:
         return int(np.count_nonzero(samples.labels >> label & 1))
     return int(np.count_nonzero(samples.labels == label))

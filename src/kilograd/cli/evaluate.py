@@ -11,14 +11,15 @@ from rich.console import Console
 
 from kilograd.cli.blame import blame
 from kilograd.cli.data_report import show_skipped, skip_hint, skipped
-from kilograd.cli.outcome import show_evaluation
-from kilograd.cli.progress import accuracy_bar
+from kilograd.cli.outcome import measure_of, reached, show_evaluation
+from kilograd.cli.progress import samples_bar
 from kilograd.cli.saved import compile_saved, order_classes
 from kilograd.cli.source import ModelSource
 from kilograd.data import Samples, load_dataset
 from kilograd.device.open import check_device, open_device
 from kilograd.errors import DataError
 from kilograd.frontend.open import input_spec
+from kilograd.ir import LabelKind
 from kilograd.targets import get_target
 from kilograd.training.loop import evaluate
 from kilograd.training.state_file import read_state_file
@@ -89,15 +90,16 @@ def evaluate_model(console: Console, answers: Console, request: EvaluateRequest)
         )
     with open_device(program, request.device) as device:
         device.write_state(saved.state)
-        with accuracy_bar(console) as show:
+        with samples_bar(console, dataset.label_kind) as show:
             result = evaluate(device, samples, show)
     answers.print(
-        f"accuracy on {result.count} samples of {dataset.name}: {result.accuracy:.1%}",
+        f"{measure_of(dataset)} on {result.count} samples of {dataset.name}: "
+        f"{reached(dataset, result)}",
         style="bold",
         markup=False,
         highlight=False,
     )
-    show_evaluation(answers, dataset.class_names, result, dataset.name)
+    show_evaluation(answers, dataset, result, dataset.name)
     return {
         "model": program.graph.name,
         "scheme": program.scheme.name,
@@ -106,8 +108,7 @@ def evaluate_model(console: Console, answers: Console, request: EvaluateRequest)
         "device": request.device,
         "classes": list(dataset.class_names),
         "samples": result.count,
-        "accuracy": result.accuracy,
-        "recall": result.recall,
+        **result.figures(dataset.value_range),
+        **({"recall": result.recall} if dataset.label_kind is not LabelKind.VALUE else {}),
         "skipped": skipped(dataset),
-        "confusion": result.confusion.tolist(),
     }

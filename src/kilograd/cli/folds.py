@@ -9,14 +9,15 @@ from rich.console import Console
 
 from kilograd.cli.blame import blame
 from kilograd.cli.data_report import data_summary, show_data
-from kilograd.cli.outcome import show_evaluation
-from kilograd.cli.progress import accuracy_bar
+from kilograd.cli.outcome import measure_of, show_evaluation
+from kilograd.cli.progress import samples_bar
 from kilograd.cli.provenance import provenance
 from kilograd.cli.request import TrainRequest
 from kilograd.cli.setup import new_setup
 from kilograd.cli.train import DivergenceNotice, interruptible
 from kilograd.data import folds
 from kilograd.device.open import check_device
+from kilograd.ir import LabelKind
 from kilograd.training.answers import Evaluation
 from kilograd.training.run import run_training
 
@@ -27,6 +28,9 @@ _OF_A_FOLD = (
     "test_samples",
     "accuracy_before",
     "accuracy_after",
+    "error_before",
+    "error_after",
+    "r2_after",
     "steps",
     "divergences",
     "counters",
@@ -36,7 +40,7 @@ _OF_A_FOLD = (
 
 
 def train_folds(console: Console, request: TrainRequest) -> dict[str, Any]:
-    """Train once for each fold; show and return the accuracies, their mean and deviation."""
+    """Train once for each fold; show and return what they reached, its mean and deviation."""
     with blame("--device"):
         check_device(request.device)
     setup = new_setup(request)
@@ -47,7 +51,8 @@ def train_folds(console: Console, request: TrainRequest) -> dict[str, Any]:
     runs: list[dict[str, Any]] = []
     with interruptible(console) as should_stop:
         for number, part in enumerate(parts, 1):
-            with accuracy_bar(console, f"{number} of {len(parts)}: ") as show:
+            kind = setup.dataset.label_kind
+            with samples_bar(console, kind, f"{number} of {len(parts)}: ") as show:
                 run = run_training(
                     setup.program,
                     part,
@@ -62,28 +67,34 @@ def train_folds(console: Console, request: TrainRequest) -> dict[str, Any]:
                     should_stop=should_stop,
                 )
             runs.append(run.as_dict())
-    accuracies = [run["accuracy_after"] for run in runs]
-    mean, deviation = float(np.mean(accuracies)), float(np.std(accuracies, ddof=1))
+    is_value = setup.dataset.label_kind is LabelKind.VALUE
+    measure = "error" if is_value else "accuracy"
+    found = [run[f"{measure}_after"] for run in runs]
+    mean, deviation = float(np.mean(found)), float(np.std(found, ddof=1))
+    least, most = min(found), max(found)
+    spread = f"{least:.1%} to {most:.1%}, standard deviation {100 * deviation:.1f} points"
+    if is_value:
+        spread = f"{least:.3g} to {most:.3g}, standard deviation {deviation:.2g}"
     console.print(
-        f"accuracy on {len(setup.dataset.train)} samples in {len(runs)} folds: {mean:.1%} on "
-        f"average, {min(accuracies):.1%} to {max(accuracies):.1%}, standard deviation "
-        f"{100 * deviation:.1f} points",
+        f"{measure_of(setup.dataset)} on {len(setup.dataset.train)} samples in {len(runs)} folds: "
+        f"{f'{mean:.3g}' if is_value else f'{mean:.1%}'} on average, {spread}",
         style="bold",
         markup=False,
         highlight=False,
     )
-    confusion = np.sum([run["confusion_after"] for run in runs], axis=0)
-    show_evaluation(console, setup.dataset.class_names, Evaluation(confusion), "all folds")
+    counts = None if is_value else np.sum([run["confusion_after"] for run in runs], axis=0)
+    if counts is not None:
+        show_evaluation(console, setup.dataset, Evaluation(counts), "all folds")
     shared = {name: value for name, value in runs[0].items() if name not in _OF_A_FOLD}
-    shared.pop("confusion_before")
-    shared.pop("steps_per_second")
+    for name in ("confusion_before", "r2_before", "steps_per_second"):
+        shared.pop(name, None)
     return {
         **shared,
         **provenance(),
         **setup.judging_and_augmentation(),
-        "accuracy_mean": mean,
-        "accuracy_deviation": deviation,
-        "confusion": confusion.tolist(),
-        "folds": [{name: run[name] for name in _OF_A_FOLD} for run in runs],
+        f"{measure}_mean": mean,
+        f"{measure}_deviation": deviation,
+        **({} if counts is None else {"confusion": counts.tolist()}),
+        "folds": [{name: run[name] for name in _OF_A_FOLD if name in run} for run in runs],
         "samples": data_summary(setup.dataset),
     }

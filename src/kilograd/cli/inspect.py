@@ -12,7 +12,7 @@ from kilograd.cli.outcome import print_whole
 from kilograd.cli.source import ModelSource
 from kilograd.data.samples import IMAGE_CHANNELS
 from kilograd.frontend.open import input_spec
-from kilograd.ir import Graph, Kind, Node
+from kilograd.ir import Graph, Kind, LabelKind, Node
 from kilograd.ops import REGISTRY
 
 
@@ -54,6 +54,7 @@ def inspect_model(console: Console, source: ModelSource, classes: int | None) ->
             "pixel_range": None if graph.features else list(graph.pixel_range),
         },
         "classes": graph.type_of(graph.outputs[0]).size,
+        "label_kind": graph.label_kind.value,
         "layers": rows,
         **totals,
     }
@@ -108,10 +109,14 @@ def _notes(graph: Graph) -> list[str]:
         pixels = f"pixels 0 to 255 become {', '.join(f'{low} to {high}' for low, high in ends)}"
     else:
         pixels = "samples come from an .npz pack"
+    logits = f"{classes} classes"
+    if graph.label_kind is LabelKind.VALUE:
+        low, high = graph.value_range
+        logits = f"a value from {low:g} to {high:g} is estimated"
     columns = "bias and weight are the bytes that this adds to SRAM"
     return [
         f"a sample: scale {sample.scale:.6g}, zero point {sample.zero_point}; {pixels}",
-        f"{classes} classes; layers with a number can be trained: {columns}",
+        f"{logits}; layers with a number can be trained: {columns}",
         "kilograd measure says what a training step takes in all",
     ]
 

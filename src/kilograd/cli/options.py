@@ -87,6 +87,13 @@ LabelSetsOption = Annotated[
         help="Let a sample have several classes at once, or none; a label is then a set of them.",
     ),
 ]
+ValuesOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Let a new last layer estimate a value; give the lowest and the highest that is "
+        "expected, such as 0,100."
+    ),
+]
 StateOption = Annotated[
     Path | None,
     typer.Option(

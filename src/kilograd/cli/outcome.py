@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
+from kilograd.data import Dataset, value_of
+from kilograd.ir import LabelKind
 from kilograd.training.answers import Evaluation
 
 #: A confusion matrix of more classes does not fit a screen.
 _SHOWN_CLASSES = 12
+#: That samples are shown in, by their values.
+_PARTS = 5
 #: Widest that a table may be in a narrower window.
 _MOST_COLUMNS = 200
 
@@ -22,20 +28,53 @@ def print_whole(console: Console, table: Table) -> None:
     Console(file=console.file, width=width, quiet=console.quiet).print(table)
 
 
-def show_evaluation(
-    console: Console, names: Sequence[str], evaluation: Evaluation, when: str
-) -> None:
-    """The counts, where they fit a screen.
+def measure_of(dataset: Dataset) -> str:
+    """What says how good predictions are."""
+    return "mean error" if dataset.label_kind is LabelKind.VALUE else "accuracy"
+
+
+def reached(dataset: Dataset, evaluation: Evaluation) -> str:
+    """How good predictions are, in this measure."""
+    if evaluation.estimates is None:
+        return f"{evaluation.accuracy:.1%}"
+    low, high = dataset.value_range
+    explained = evaluation.explained
+    r2 = "" if explained is None else f" (R² {explained:.2f})"
+    return f"{evaluation.error * (high - low):.3g}{r2}"
+
+
+def show_evaluation(console: Console, dataset: Dataset, evaluation: Evaluation, when: str) -> None:
+    """The counts, where they fit a screen, or the errors of values.
 
     Args:
         console: to show them on.
-        names: of the classes.
+        dataset: that names the classes, or has the range of values.
         evaluation: the counts.
         when: "after" training, or the like; the title begins with it.
     """
-    if len(names) <= _SHOWN_CLASSES:
+    names = dataset.class_names
+    if evaluation.estimates is not None:
+        console.print(_value_table(names[0], evaluation.estimates, dataset.value_range, when))
+    elif len(names) <= _SHOWN_CLASSES:
         table = _label_table if evaluation.are_sets else _confusion_table
         console.print(table(names, evaluation, when))
+
+
+def _value_table(
+    name: str, estimates: NDArray[np.int64], value_range: tuple[float, float], when: str
+) -> Table:
+    table = Table(title=f"{when}: what was estimated, by fifths of the samples")
+    for column in (name, "samples", "mean estimate", "mean error"):
+        table.add_column(column, justify="right", overflow="fold")
+    rows = estimates[np.argsort(estimates[:, 0], kind="stable")]
+    for part in np.array_split(rows, min(_PARTS, len(rows)) or 1):
+        if len(part):
+            values = [value_of(label, value_range) for label in part[:, 0].tolist()]
+            found = [value_of(logit, value_range) for logit in part[:, 1].tolist()]
+            error = float(np.abs(np.array(found) - np.array(values)).mean())
+            span = f"{values[0]:.3g} to {values[-1]:.3g}"
+            table.add_row(span, str(len(part)), f"{np.mean(found):.3g}", f"{error:.3g}")
+    return table
 
 
 def _confusion_table(names: Sequence[str], evaluation: Evaluation, when: str) -> Table:

@@ -15,10 +15,12 @@ from kilograd.cli.blame import blame
 from kilograd.cli.saved import compile_saved
 from kilograd.cli.source import ModelSource
 from kilograd.compiler import Program, compile_model
+from kilograd.data import value_of
 from kilograd.data.files import read_files
 from kilograd.device.open import check_device, open_device
 from kilograd.export.deployment import named_classes
 from kilograd.frontend.open import class_names, input_spec
+from kilograd.ir import Graph, LabelKind
 from kilograd.scheme import load_scheme
 from kilograd.targets import Target, get_target
 from kilograd.training.state_file import SavedState, read_state_file
@@ -64,23 +66,16 @@ def predict_files(console: Console, answers: Console, request: PredictRequest) -
     samples = read_files(request.files, input_spec(program.request.graph))
     for note in samples.notes:
         console.print(note, markup=False, highlight=False)
-    has_sets = program.graph.has_label_sets
+    graph = program.graph
     predictions: list[dict[str, Any]] = []
     with open_device(program, request.device) as device:
         if saved is not None:
             device.write_state(saved.state)
         for path, sample in zip(samples.paths, samples.inputs, strict=True):
             logits = device.predict(sample)
-            shares = _sigmoid(logits) if has_sets else _softmax(logits)
-            predictions.append(
-                {
-                    "file": str(path),
-                    **_answer(names, logits, has_sets=has_sets),
-                    "probabilities": dict(zip(names, shares.tolist(), strict=True)),
-                    "logits": logits.tolist(),
-                }
-            )
-    answers.print(_table(predictions, request.top))
+            answer = _answer(graph, names, logits)
+            predictions.append({"file": str(path), **answer, "logits": logits.tolist()})
+    answers.print(_table(predictions, request.top, names))
     return {
         "model": program.graph.name,
         "state": None if request.state is None else str(request.state),
@@ -97,10 +92,17 @@ def _program(request: PredictRequest, saved: SavedState | None, target: Target) 
     return compile_model(graph, load_scheme("head", graph), target)
 
 
-def _answer(names: tuple[str, ...], logits: NDArray[np.int32], *, has_sets: bool) -> dict[str, Any]:
-    if has_sets:
-        return {"labels": [name for name, z in zip(names, logits, strict=True) if z > 0]}
-    return {"class": names[int(np.argmax(logits))]}
+def _answer(graph: Graph, names: tuple[str, ...], logits: NDArray[np.int32]) -> dict[str, Any]:
+    if graph.label_kind is LabelKind.VALUE:
+        return {"value": value_of(int(logits[0]), graph.value_range)}
+    if graph.label_kind is LabelKind.SET:
+        found = {"labels": [name for name, z in zip(names, logits, strict=True) if z > 0]}
+        return found | _probabilities(names, _sigmoid(logits))
+    return {"class": names[int(np.argmax(logits))]} | _probabilities(names, _softmax(logits))
+
+
+def _probabilities(names: tuple[str, ...], shares: NDArray[np.float64]) -> dict[str, Any]:
+    return {"probabilities": dict(zip(names, shares.tolist(), strict=True))}
 
 
 def _softmax(logits: NDArray[np.int32]) -> NDArray[np.float64]:
@@ -112,11 +114,15 @@ def _sigmoid(logits: NDArray[np.int32]) -> NDArray[np.float64]:
     return np.exp(-np.logaddexp(0.0, -logits / 2.0**16))
 
 
-def _table(predictions: list[dict[str, Any]], top: int) -> Table:
+def _table(predictions: list[dict[str, Any]], top: int, names: tuple[str, ...]) -> Table:
     table = Table(box=None, pad_edge=False)
     table.add_column("file", overflow="fold")
-    table.add_column("likeliest", overflow="fold")
+    are_values = any("value" in prediction for prediction in predictions)
+    table.add_column(names[0] if are_values else "likeliest", overflow="fold")
     for prediction in predictions:
+        if are_values:
+            table.add_row(prediction["file"], f"{prediction['value']:.4g}")
+            continue
         shares = sorted(prediction["probabilities"].items(), key=lambda pair: -pair[1])
         text = ", ".join(f"{name} {share:.1%}" for name, share in shares[:top])
         table.add_row(prediction["file"], text)

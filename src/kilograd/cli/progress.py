@@ -17,7 +17,8 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from kilograd.training.loop import Progress as Told
+from kilograd.ir import LabelKind
+from kilograd.training.runner import Progress as Told
 
 
 def progress_bar(
@@ -39,20 +40,22 @@ def progress_bar(
 
 
 @contextmanager
-def accuracy_bar(console: Console, prefix: str = "") -> Generator[Told]:
-    """What a run tells of its samples, as a bar a stage with the accuracy so far.
+def samples_bar(console: Console, label_kind: LabelKind, prefix: str = "") -> Generator[Told]:
+    """What a run tells of its samples, as a bar a stage with the accuracy or the error so far.
 
     Args:
         console: to show it on.
+        label_kind: of the samples.
         prefix: of the stages' names.
     """
-    so_far = TextColumn("accuracy {task.fields[accuracy]:.1%}")
+    measure = "error" if label_kind is LabelKind.VALUE else "accuracy"
+    told = TextColumn(measure + " {task.fields[so_far]:.1%}")
     tasks: dict[str, TaskID] = {}
-    with progress_bar(console, before=(so_far,)) as bar:
+    with progress_bar(console, before=(told,)) as bar:
 
-        def show(stage: str, done: int, total: int, accuracy: float) -> None:
+        def show(stage: str, done: int, total: int, so_far: float) -> None:
             if stage not in tasks or bar.tasks[tasks[stage]].finished:
-                tasks[stage] = bar.add_task(prefix + stage, total=total, accuracy=0.0)
-            bar.update(tasks[stage], completed=done, accuracy=accuracy)
+                tasks[stage] = bar.add_task(prefix + stage, total=total, so_far=0.0)
+            bar.update(tasks[stage], completed=done, so_far=so_far)
 
         yield show

@@ -106,18 +106,25 @@ def _readable(content: bytes, request: QuantizeRequest) -> Any:
 def _compared(
     network: FloatNetwork, content: bytes, samples: FloatSamples, *, is_held_back: bool
 ) -> dict[str, Any]:
-    """Predictions before and after; accuracies where there are labels that suit the network."""
+    """Predictions before and after; accuracies where there are labels that suit the network.
+
+    Of a network with one output, how far these are apart, or from the values that are right.
+    """
     given = samples.as_read(network.map)
     outputs = network.predict(given)
     classes = outputs.shape[1]
+    quantized = run_network(content, network.input_name, given, network.where)
+    result: dict[str, Any] = {"compared_samples": len(samples)}
+    if classes == 1:
+        result["mean_difference"] = float(np.abs(quantized - outputs).mean())
+        result["output_range"] = [float(outputs.min()), float(outputs.max())]
+        if is_held_back and samples.values is not None:
+            result["error_before"] = float(np.abs(outputs[:, 0] - samples.values).mean())
+            result["error_after"] = float(np.abs(quantized[:, 0] - samples.values).mean())
+        return result
     before: NDArray[np.int64] = outputs.argmax(axis=1)
-    after: NDArray[np.int64] = run_network(
-        content, network.input_name, given, network.where
-    ).argmax(axis=1)
-    result: dict[str, Any] = {
-        "compared_samples": len(samples),
-        "same_class": float(np.mean(np.equal(before, after))),
-    }
+    after: NDArray[np.int64] = quantized.argmax(axis=1)
+    result["same_class"] = float(np.mean(np.equal(before, after)))
     if is_held_back and samples.labels is not None and samples.classes == classes:
         result["accuracy_before"] = float(np.mean(np.equal(before, samples.labels)))
         result["accuracy_after"] = float(np.mean(np.equal(after, samples.labels)))
@@ -126,7 +133,19 @@ def _compared(
 
 def _show(console: Console, result: dict[str, Any]) -> None:
     count = result["compared_samples"]
-    text = f"same class as before on {result['same_class']:.1%} of {count} samples"
+    if "error_before" in result:
+        text = (
+            f"mean error on {count} test samples: {result['error_before']:.3g} in float32, "
+            f"{result['error_after']:.3g} in int8"
+        )
+    elif "mean_difference" in result:
+        low, high = result["output_range"]
+        text = (
+            f"{result['mean_difference']:.3g} from what it was on average, on {count} samples, "
+            f"where it was from {low:.3g} to {high:.3g}"
+        )
+    else:
+        text = f"same class as before on {result['same_class']:.1%} of {count} samples"
     if "accuracy_before" in result:
         text = (
             f"accuracy on {count} test samples: {result['accuracy_before']:.1%} in float32, "

@@ -6,12 +6,19 @@ from dataclasses import replace
 
 from kilograd.cli.source import ModelSource
 from kilograd.compiler import Program, compile_model
-from kilograd.data import Dataset, with_class_order
+from kilograd.data import Dataset, with_class_order, with_value_range
 from kilograd.errors import DataError, UserError
+from kilograd.ir import LabelKind
 from kilograd.passes import DEFAULT_SHARE
 from kilograd.scheme import layers
 from kilograd.targets import Target
 from kilograd.training.state_file import SavedState
+
+_KINDS = {
+    LabelKind.CLASS: "one class each",
+    LabelKind.SET: "sets of labels",
+    LabelKind.VALUE: "values",
+}
 
 
 def compile_saved(
@@ -38,7 +45,7 @@ def compile_saved(
     """
     origin = saved.origin
     height, width = origin.resolution
-    source = replace(source, has_label_sets=origin.has_label_sets)
+    source = replace(source, label_kind=origin.label_kind, value_range=origin.value_range)
     if source.input_range is None:
         source = replace(source, input_range=",".join(map(repr, origin.pixel_range)))
     classes = None if origin.has_own_head else len(origin.class_names)
@@ -68,22 +75,23 @@ def compile_saved(
 
 
 def order_classes(dataset: Dataset, saved: SavedState, where: str) -> Dataset:
-    """The samples with their classes numbered as in a state.
+    """The samples with their classes numbered, or their values in units, as in a state.
 
     Raises:
         DataError: the samples have other classes.
     """
     names = saved.origin.class_names
-    if dataset.has_label_sets != saved.origin.has_label_sets:
-        kinds = ("one class each", "sets of labels")
+    if dataset.label_kind is not saved.origin.label_kind:
         raise DataError(
-            f"these samples have {kinds[dataset.has_label_sets]}, and the state in {where} knows "
-            f"{kinds[saved.origin.has_label_sets]}",
+            f"these samples have {_KINDS[dataset.label_kind]}, and the state in {where} knows "
+            f"{_KINDS[saved.origin.label_kind]}",
             where=dataset.name,
         )
+    if dataset.label_kind is LabelKind.VALUE:
+        return with_value_range(dataset, saved.origin.value_range)
     if dataset.class_names == names:
         return dataset
-    if dataset.has_label_sets or sorted(dataset.class_names) != sorted(names):
+    if dataset.label_kind is LabelKind.SET or sorted(dataset.class_names) != sorted(names):
         raise DataError(
             f"these samples are of the classes {_listed(dataset.class_names)}, and the state in "
             f"{where} knows {_listed(names)}",

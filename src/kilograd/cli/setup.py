@@ -23,10 +23,11 @@ from kilograd.data import (
     load_dataset,
     pack_digest,
     with_class_order,
+    with_value_range,
 )
 from kilograd.errors import DataError, ModelError, UserError
 from kilograd.frontend.open import class_names, input_spec
-from kilograd.ir import Graph
+from kilograd.ir import Graph, LabelKind
 from kilograd.scheme import load_scheme
 from kilograd.targets import get_target
 from kilograd.training.epochs import default_epochs
@@ -101,13 +102,12 @@ def new_setup(request: TrainRequest) -> Setup:
         with blame("--augment"):
             augmentation.of(spec, options.seed)  # refuses what cannot be before anything is read
     dataset = _load(request, spec, limits, options.seed, judging)
-    request = replace(
-        request, source=replace(request.source, has_label_sets=dataset.has_label_sets)
-    )
+    source = replace(request.source, label_kind=dataset.label_kind, value_range=dataset.value_range)
+    request = replace(request, source=source)
     comes_late = stream_options is not None and stream_options.new_class is not None
     own = None if comes_late or request.has_fresh_head else _own_head(request, dataset)
-    if own is not None and own.class_names and not dataset.has_label_sets:
-        dataset = with_class_order(dataset, own.class_names)
+    if own is not None:
+        dataset = _in_its_order(dataset, own)
     notes = [] if own is None else [own.text]
     if own is None and not comes_late and not request.has_fresh_head:
         notes += _without_own_head(request, dataset)
@@ -246,11 +246,25 @@ def _refuse_other_options(request: TrainRequest, scheme: str, history: History) 
 def _without_own_head(request: TrainRequest, dataset: Dataset) -> list[str]:
     """A note where another tool's network gets a new head though it has as many classes."""
     known, given = class_names(request.source.model), dataset.class_names
+    if dataset.label_kind is LabelKind.VALUE:
+        return []
+    if _estimates_a_value(request):
+        said = "the model's own last layer estimates a value, and the data has classes"
+        return [f"{said}: a new last layer is made (with a sigmoid behind it, it tells two apart)"]
     graph = request.source.load(2)
     if not graph.is_foreign or len(known) != len(given) or sorted(known) == sorted(given):
         return []
     said = f"{graph.name} calls its classes {_some(known)}, and the data has {_some(given)}"
     return [f"{said}: a new last layer is made"]
+
+
+def _estimates_a_value(request: TrainRequest) -> bool:
+    """Whether that is what the model's own head does."""
+    try:
+        own = replace(request.source, label_kind=None, value_range=None).load()
+    except ModelError:  # a head that cannot be carried
+        return False
+    return own.label_kind is LabelKind.VALUE
 
 
 def _some(names: Sequence[str]) -> str:
@@ -272,6 +286,15 @@ class _OwnHead:
     text: str
 
 
+def _in_its_order(dataset: Dataset, own: _OwnHead) -> Dataset:
+    """The samples with labels as a model's own head has them."""
+    if dataset.label_kind is LabelKind.VALUE:
+        return with_value_range(dataset, own.graph.value_range)
+    if own.class_names and dataset.label_kind is LabelKind.CLASS:
+        return with_class_order(dataset, own.class_names)
+    return dataset
+
+
 def _own_head(request: TrainRequest, dataset: Dataset) -> _OwnHead | None:
     """The model's own head if it suits the data: it has the same classes, or as many.
 
@@ -279,7 +302,11 @@ def _own_head(request: TrainRequest, dataset: Dataset) -> _OwnHead | None:
     the order of the data's names, as far as anybody can know.
     """
     known = class_names(request.source.model)
-    if known and sorted(known) != sorted(dataset.class_names):
+    if (
+        dataset.label_kind is not LabelKind.VALUE
+        and known
+        and sorted(known) != sorted(dataset.class_names)
+    ):
         return None
     try:
         graph = request.source.load()
@@ -288,7 +315,13 @@ def _own_head(request: TrainRequest, dataset: Dataset) -> _OwnHead | None:
     count = graph.type_of(graph.outputs[0]).size
     if count != len(dataset.class_names) or not (known or graph.is_foreign):
         return None
-    if known:
+    if dataset.label_kind is LabelKind.VALUE:
+        low, high = graph.value_range
+        text = (
+            f"{graph.name} estimates values from {low:g} to {high:g}: training goes on from its "
+            "own last layer (--fresh-head makes a new one)"
+        )
+    elif known:
         text = f"{graph.name} knows these classes: training goes on from its own head"
     else:
         order = _some(dataset.class_names)

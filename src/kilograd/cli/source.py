@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kilograd.cli.blame import blame
 from kilograd.errors import UserError
 from kilograd.frontend.open import check_classes, load_model
-from kilograd.ir import Graph, is_pixel_range
+from kilograd.ir import Graph, LabelKind, is_pixel_range
 
 _MOST_PIXELS = 4096
 
@@ -21,13 +21,50 @@ class ModelSource:
         model: name or path.
         input_range: as ``--input-range``; None for what the model says.
         resolution: as ``--resolution``; None for what the model was made for.
-        has_label_sets: whether a sample may have several labels at once.
+        label_kind: what a sample's label is; None for a class, or what the model's own head says.
+        value_range: of a new last layer that estimates a value.
     """
 
     model: str
     input_range: str | None = None
     resolution: str | None = None
-    has_label_sets: bool = False
+    label_kind: LabelKind | None = None
+    value_range: tuple[float, float] | None = None
+
+    def with_labels(self, values: str | None, *, are_sets: bool) -> ModelSource:
+        """The same with labels as options ask for them.
+
+        Args:
+            values: as ``--values``; None for none.
+            are_sets: as ``--label-sets``.
+
+        Raises:
+            UserError: names the option.
+        """
+        if values is None:
+            return replace(self, label_kind=LabelKind.SET) if are_sets else self
+        if are_sets:
+            raise UserError(
+                "a label is either a value or a set of classes",
+                where="--values",
+                hint="leave it out, or --label-sets",
+            )
+        low, high = _ends(values, "--values", "write the lowest and the highest, such as 0,100")
+        return replace(self, label_kind=LabelKind.VALUE, value_range=(low, high))
+
+    def classes(self, asked: int | None) -> int | None:
+        """Of a new last layer: as many as asked for, or one logit for a value.
+
+        Raises:
+            UserError: a range of values is given, and the model's own last layer is kept.
+        """
+        if asked is None and self.value_range is not None:
+            raise UserError(
+                "the model's own last layer has a range of its own",
+                where="--values",
+                hint="leave it out, or leave out --keep-head for a new last layer",
+            )
+        return 1 if asked is not None and self.label_kind is LabelKind.VALUE else asked
 
     def load(self, classes: int | None = None) -> Graph:
         """Its forward graph.
@@ -39,14 +76,15 @@ class ModelSource:
             UserError: names the option or the file.
         """
         with blame("--classes"):
-            check_classes(classes)
+            check_classes(classes, self.label_kind)
         pixel_range, resolution = parse_range(self.input_range), parse_resolution(self.resolution)
         return load_model(
             self.model,
             classes,
             pixel_range=pixel_range,
             resolution=resolution,
-            has_label_sets=self.has_label_sets,
+            label_kind=self.label_kind,
+            value_range=None if classes is None else self.value_range,
         )
 
 
@@ -58,15 +96,18 @@ def parse_range(text: str | None) -> tuple[float, ...] | None:
     """
     if text is None:
         return None
+    hint = "write 0,1 or -1,1 or 0,255, or two such numbers for each channel"
+    return _ends(text, "--input-range", hint, most=None)
+
+
+def _ends(text: str, option: str, hint: str, most: int | None = 2) -> tuple[float, ...]:
     try:
         ends = tuple(map(float, text.split(",")))
     except ValueError:
         ends = ()
-    if not is_pixel_range(ends):
+    if not is_pixel_range(ends) or (most is not None and len(ends) > most):
         raise UserError(
-            f"{text!r} is not a range of two numbers that rises",
-            where="--input-range",
-            hint="write 0,1 or -1,1 or 0,255, or two such numbers for each channel",
+            f"{text!r} is not a range of two numbers that rises", where=option, hint=hint
         )
     return ends
 

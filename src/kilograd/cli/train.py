@@ -25,8 +25,8 @@ from kilograd.cli.keeping import (
     say_interrupted,
 )
 from kilograd.cli.online import online_facts, show_online
-from kilograd.cli.outcome import show_evaluation
-from kilograd.cli.progress import accuracy_bar
+from kilograd.cli.outcome import measure_of, reached, show_evaluation
+from kilograd.cli.progress import samples_bar
 from kilograd.cli.provenance import provenance
 from kilograd.cli.request import TrainRequest
 from kilograd.cli.setup import Setup, new_setup, resumed_setup
@@ -118,7 +118,7 @@ def train_and_show(
     with (
         interruptible(console, keeper, how_to_keep) as should_stop,
         nullcontext() if log is None else run_log(log, done) as on_record,
-        accuracy_bar(console) as show,
+        samples_bar(console, dataset.label_kind) as show,
     ):
         run = run_training(
             program,
@@ -245,19 +245,21 @@ class DivergenceNotice:
 
 
 def show_outcome(console: Console, setup: Setup, result: TrainingResult) -> None:
-    """Accuracy before and after, and the confusion counts where they fit a screen."""
+    """Accuracy or error before and after, and the confusion counts where they fit a screen."""
     if isinstance(result, OnlineResult) and result.change is not None:
         return  # what the change did says more
     judged = "test" if setup.validation is None else "held-back"
+    measure, dataset = measure_of(setup.dataset), setup.dataset
     console.print(
-        f"accuracy on {result.after.count} {judged} samples: {result.before.accuracy:.1%} before, "
-        f"{result.after.accuracy:.1%} after {result.steps} steps "
+        f"{measure} on {result.after.count} {judged} samples: "
+        f"{reached(dataset, result.before)} before, "
+        f"{reached(dataset, result.after)} after {result.steps} steps "
         f"({result.steps / max(result.seconds, 1e-9):.1f} steps/s here)",
         style="bold",
         markup=False,
         highlight=False,
     )
-    show_evaluation(console, setup.dataset.class_names, result.after, "after")
+    show_evaluation(console, dataset, result.after, "after")
 
 
 def check_writable(path: Path) -> None:

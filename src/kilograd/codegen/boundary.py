@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kilograd.codegen.sources import RUNTIME
 from kilograd.errors import UserError
-from kilograd.ir import Graph
+from kilograd.ir import Graph, LabelKind
 from kilograd.memory import MemoryPlan
 from kilograd.ops.spec import c_constant
 
@@ -71,7 +71,7 @@ _ALIGNMENT = 4
 
 def has_sample_memory(graph: Graph) -> bool:
     """Whether samples can be kept to be learned from again: of one class each, and frozen rows."""
-    return not graph.has_label_sets and not learns_in_streamed_rows(graph)
+    return graph.label_kind is LabelKind.CLASS and not learns_in_streamed_rows(graph)
 
 
 def memory_sample_bytes(graph: Graph, plan: MemoryPlan) -> int:
@@ -81,9 +81,10 @@ def memory_sample_bytes(graph: Graph, plan: MemoryPlan) -> int:
         UserError: samples of this training step cannot be kept.
     """
     kept = boundary_bytes(graph, plan)
-    if graph.has_label_sets:
+    if graph.label_kind is not LabelKind.CLASS:
+        labels = "sets of them" if graph.label_kind is LabelKind.SET else "values"
         raise UserError(
-            "a memory of samples is balanced over classes, and here labels are sets of them",
+            f"a memory of samples is balanced over classes, and here labels are {labels}",
             where=graph.name,
         )
     if kept is None:

@@ -6,7 +6,7 @@ import hashlib
 
 from kilograd.codegen.boundary import boundary_bytes
 from kilograd.codegen.templating import render
-from kilograd.ir import Graph
+from kilograd.ir import Graph, LabelKind
 from kilograd.ir.text import contents, print_graph
 from kilograd.memory import MemoryPlan
 from kilograd.memory.state_layout import StateHeader
@@ -62,11 +62,12 @@ def model_header(
         shape=sample.type.shape,
         row_bytes=sample.type.nbytes // sample.type.shape[0],
         input_bytes=sample.type.nbytes,
-        scale=f"{sample.type.scale:.9g}" if sample.type.scale % 1 else f"{sample.type.scale:.1f}",
+        scale=_c_float(sample.type.scale),
         zero_point=sample.type.zero_point,
         row_input=row_input,
         classes=graph.type_of(logits).size,
-        label_sets=graph.has_label_sets,
+        label_sets=graph.label_kind is LabelKind.SET,
+        value_range=_value_range(graph),
         arena_bytes=plan.arena_bytes,
         state_bytes=plan.state_bytes,
         input_offset=None if row_input else plan.values[sample.name],
@@ -77,6 +78,21 @@ def model_header(
         boundary_bytes=boundary_bytes(graph, plan),
         deployment=deployment,
     )
+
+
+def _value_range(graph: Graph) -> list[str] | None:
+    """Lowest and highest value in C; None where labels are no values."""
+    if graph.label_kind is not LabelKind.VALUE:
+        return None
+    return [
+        f"({value})" if value.startswith("-") else value
+        for value in map(_c_float, graph.value_range)
+    ]
+
+
+def _c_float(number: float) -> str:
+    text = f"{number:.9g}"
+    return f"{text}f" if set(text) & set(".e") else f"{text}.0f"
 
 
 def has_row_input(graph: Graph) -> bool:

@@ -11,7 +11,15 @@ from __future__ import annotations
 from kilograd.data.augmentation import Augment, Augmentation
 from kilograd.data.drift import Drift
 from kilograd.data.load import load_dataset
-from kilograd.data.samples import Dataset, InputSpec, Samples, pack_digest, with_class_order
+from kilograd.data.samples import (
+    Dataset,
+    InputSpec,
+    Samples,
+    pack_digest,
+    value_of,
+    with_class_order,
+    with_value_range,
+)
 from kilograd.data.validation import folds, hold_back
 
 __all__ = [
@@ -25,5 +33,7 @@ __all__ = [
     "hold_back",
     "load_dataset",
     "pack_digest",
+    "value_of",
     "with_class_order",
+    "with_value_range",
 ]

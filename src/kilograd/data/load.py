@@ -13,6 +13,7 @@ from kilograd.data.packs import open_pack
 from kilograd.data.samples import Dataset, InputSpec, Samples, Skipped
 from kilograd.data.source import Decoded
 from kilograd.errors import DataError
+from kilograd.ir import LabelKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -61,8 +62,9 @@ def load_dataset(
         while True:
             train, test = _split(source, share=test_share, seed=seed)
             _check_train(train, limit)
-            train = choose_balanced(train, source.labels, limit, seed)
-            test = choose_balanced(test, source.labels, test_limit, seed)
+            kinds = _kinds(source)
+            train = choose_balanced(train, kinds, limit, seed)
+            test = choose_balanced(test, kinds, test_limit, seed)
             decoded, broken = _decode(source, [*train, *test])
             if not skip_broken:
                 _refuse(path, source, broken.values(), len(train) + len(test))
@@ -82,7 +84,8 @@ def load_dataset(
         train=Samples(inputs[: len(train)], _labels(source, train)),
         test=Samples(inputs[len(train) :], _labels(source, test)),
         class_names=source.class_names,
-        has_label_sets=source.has_label_sets,
+        label_kind=source.label_kind,
+        value_range=source.value_range,
         skipped=(*left_out, *_never_read(path, source)),
         notes=(*source.notes, *decoded.notes),
     )
@@ -97,10 +100,16 @@ def _open(path: Path, spec: InputSpec) -> Source:
 def _split(source: Source, *, share: float, seed: int) -> tuple[Sequence[int], Sequence[int]]:
     if source.test is not None:
         return source.train, source.test
-    # Sets of labels are not split set by set: most of them occur once.
-    labels = [0 if source.has_label_sets else source.labels[index] for index in source.train]
+    # Sets of labels are not split set by set, nor values: most of them occur once.
+    labels = [source.labels[index] if source.has_classes else 0 for index in source.train]
     train, test = split_by_class(labels, source.class_names, share=share, seed=seed)
     return [source.train[index] for index in train], [source.train[index] for index in test]
+
+
+def _kinds(source: Source) -> Sequence[int]:
+    """What a choice of samples is balanced over."""
+    is_value = source.label_kind is LabelKind.VALUE
+    return [0] * len(source.labels) if is_value else source.labels
 
 
 def _check_train(train: Sequence[int], limit: int | None) -> None:
@@ -134,7 +143,7 @@ def _skipped(path: Path, source: Source, broken: Mapping[int, UnreadableError]) 
         Skipped(
             name_under(path, error.where),
             error.reason,
-            None if source.has_label_sets else source.class_names[source.labels[index]],
+            source.class_names[source.labels[index]] if source.has_classes else None,
         )
         for index, error in broken.items()
     ]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 
 from kilograd.errors import DataError
+from kilograd.ir import LabelKind
 from kilograd.npz import NpzError, read_npz
 
 if TYPE_CHECKING:
@@ -51,10 +52,37 @@ class Pack:
         return array.astype(np.int64)
 
     @property
-    def has_label_sets(self) -> bool:
-        """Whether each sample has a row of labels instead of one."""
+    def label_kind(self) -> LabelKind:
+        """What its samples have: values, a row of labels each, or one class each."""
         labels = self.arrays.get("labels")
-        return labels is not None and labels.ndim == 2  # noqa: PLR2004 - samples, labels
+        if "values" in self.arrays:
+            if labels is not None:
+                self.fail("the pack has labels and values", hint="keep what is to be learned")
+            return LabelKind.VALUE
+        is_set = labels is not None and labels.ndim == 2  # noqa: PLR2004 - samples, labels
+        return LabelKind.SET if is_set else LabelKind.CLASS
+
+    def values(self) -> NDArray[np.float64]:
+        """Returns the value of each sample."""
+        array = self.arrays["values"]
+        if array.dtype.kind not in "fiu" or array.ndim != 1:
+            self.fail(f"values is {describe(array)} instead of numbers [n]")
+        if len(array) == 0:
+            self.fail("the pack has no samples")
+        values = array.astype(np.float64)
+        if not np.isfinite(values).all():
+            index = np.flatnonzero(~np.isfinite(values))[0]
+            self.fail(f"sample {index} has the value {values[index]}", hint="leave it out")
+        return values
+
+    def value_name(self) -> str:
+        """Returns what its values are called."""
+        array = self.arrays.get("value_name")
+        if array is None:
+            return "value"
+        if array.dtype.kind != "U" or array.size != 1:
+            self.fail(f"value_name is {describe(array)} instead of one str")
+        return self._text("value_name", array)[0]
 
     def class_names(self, count: int) -> tuple[str, ...]:
         """Returns at least two names; numbers up to ``count`` where the pack has none."""
@@ -64,13 +92,16 @@ class Pack:
         elif array.dtype.kind != "U" or array.ndim != 1:
             self.fail(f"class_names is {describe(array)} instead of str [classes]")
         else:
-            try:
-                names = tuple(str(name) for name in array)
-            except ValueError:
-                self.fail("class_names holds text that is not Unicode")
+            names = self._text("class_names", array)
         if len(names) < 2:  # noqa: PLR2004  one class is nothing to learn
             self.fail(f"the pack has {len(names)} classes; at least two are needed")
         return names
+
+    def _text(self, name: str, array: NDArray[Any]) -> tuple[str, ...]:
+        try:
+            return tuple(str(text) for text in array.ravel())
+        except ValueError:
+            self.fail(f"{name} holds text that is not Unicode")
 
     def offsets(self, name: str, count: int, end: int) -> NDArray[np.int64]:
         """Returns where each of `count` samples begins in the array `name`, and where it ends."""

@@ -8,7 +8,9 @@ A pack's arrays:
   `units` where they are not the network's, see `signals`; or
 - `inputs` [n, height, width, channels]: int8 samples as the network reads them, or real values
   in float16, float32 or float64, which are quantized here;
-- `labels` int [n], or [n, classes] of 0 and 1 where a sample has any number of labels;
+- `labels` int [n], or [n, classes] of 0 and 1 where a sample has any number of labels; or
+- `values` [n], numbers where each sample has a value to be estimated, and `value_name` str, what
+  that is called, optional: "value" where absent;
 - `split` int [n], optional: 0 train, 1 test, anything else is left out;
 - `class_names` str [classes], optional: "0", "1", ... where absent.
 """
@@ -21,10 +23,11 @@ import numpy as np
 
 from kilograd.data.images import decode_images
 from kilograd.data.pack import Pack, describe, read_pack
+from kilograd.data.samples import value_labels
 from kilograd.data.signals import audio_decoder, motion_decoder
 from kilograd.data.source import Decoded, Source
 from kilograd.features import LogMel, Motion
-from kilograd.ir import MOST_LABELS
+from kilograd.ir import MOST_LABELS, VALUE_RANGE, LabelKind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,6 +50,8 @@ _KNOWN = {
     "units",
     "inputs",
     "labels",
+    "values",
+    "value_name",
     "split",
     "class_names",
 }
@@ -62,8 +67,12 @@ def open_pack(path: Path, spec: InputSpec) -> Source:
             is damaged or does not fit the others.
     """
     pack = read_pack(path, _KNOWN)
-    has_label_sets = pack.has_label_sets
-    labels, class_names = _label_sets(pack) if has_label_sets else _labels(pack)
+    kind = pack.label_kind
+    values = pack.values() if kind is LabelKind.VALUE else None
+    if values is not None:
+        labels, class_names = np.zeros(len(values), np.int64), (pack.value_name(),)
+    else:
+        labels, class_names = _label_sets(pack) if kind is LabelKind.SET else _labels(pack)
     decode = _decoder(pack, len(labels), spec)
     split = pack.integers("split") if "split" in pack.arrays else np.zeros(len(labels), np.int64)
     if len(split) != len(labels):
@@ -72,8 +81,19 @@ def open_pack(path: Path, spec: InputSpec) -> Source:
     if not train and not test:
         pack.fail("no sample is marked as train (split 0) or test (split 1)")
     held = next((kind for name, kind in _HELD.items() if name in pack.arrays), "samples")
-    noun = _NOUNS.get(held, held)
-    return Source(labels.tolist(), class_names, train, test or None, decode, has_label_sets, noun)
+    value_range = VALUE_RANGE
+    if values is not None:
+        labels, value_range = _as_labels(pack, values, train)
+    return Source(
+        labels.tolist(),
+        class_names,
+        train,
+        test or None,
+        decode,
+        kind,
+        value_range,
+        noun=_NOUNS.get(held, held),
+    )
 
 
 def _labels(pack: Pack) -> tuple[NDArray[np.int64], tuple[str, ...]]:
@@ -90,6 +110,20 @@ def _labels(pack: Pack) -> tuple[NDArray[np.int64], tuple[str, ...]]:
             hint="labels are indices into class_names",
         )
     return labels, class_names
+
+
+def _as_labels(
+    pack: Pack, values: NDArray[np.float64], train: Sequence[int]
+) -> tuple[NDArray[np.int32], tuple[float, float]]:
+    """Values as labels, and the range of those that are learned."""
+    learned = values[list(train)] if train else values
+    low, high = float(learned.min()), float(learned.max())
+    if not low < high:
+        pack.fail(
+            f"all training samples have the value {low:g}",
+            hint="a network learns how values differ: give it samples of several",
+        )
+    return value_labels(values, (low, high)), (low, high)
 
 
 def _label_sets(pack: Pack) -> tuple[NDArray[np.int64], tuple[str, ...]]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kilograd.errors import DataError
-from kilograd.ir import PIXEL_RANGE
+from kilograd.ir import PIXEL_RANGE, VALUE_RANGE, LabelKind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,6 +25,9 @@ _MAX_SIDE = 4096
 IMAGE_CHANNELS = (1, 3)
 
 _PIXEL_SCALE = 1 / 127.5
+
+#: The label of the highest value that is expected.
+VALUE_END = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -123,7 +126,8 @@ class Samples:
 
     Attributes:
         inputs: int8 [n, height, width, channels].
-        labels: int32 [n], indices into the dataset's class names, or sets of them.
+        labels: int32 [n]: indices into the dataset's class names, sets of them, or values; see
+            `LabelKind`.
     """
 
     inputs: NDArray[np.int8]
@@ -167,9 +171,9 @@ class Dataset:
         name: of the dataset.
         train: to learn from.
         test: to be judged by.
-        class_names: at least two.
-        has_label_sets: whether a label is a set of classes, as a number: bit k is 1 where class k
-            applies.
+        class_names: at least two; or the name of the value.
+        label_kind: what a label is.
+        value_range: where labels are values, what -65,536 and 65,536 stand for.
         skipped: what lay among the samples and was left out.
         notes: what was done to samples that somebody should know, a sentence each.
     """
@@ -178,16 +182,54 @@ class Dataset:
     train: Samples
     test: Samples
     class_names: tuple[str, ...]
-    has_label_sets: bool = False
+    label_kind: LabelKind = LabelKind.CLASS
+    value_range: tuple[float, float] = VALUE_RANGE
     skipped: tuple[Skipped, ...] = ()
     notes: tuple[str, ...] = ()
 
     def name_of(self, label: int) -> str:
         """A label in words."""
-        if not self.has_label_sets:
+        if self.label_kind is LabelKind.VALUE:
+            return f"{value_of(label, self.value_range):.4g}"
+        if self.label_kind is LabelKind.CLASS:
             return self.class_names[label]
         applying = [name for k, name in enumerate(self.class_names) if label >> k & 1]
         return ", ".join(applying) or "none"
+
+
+def value_of(label: int, value_range: tuple[float, float]) -> float:
+    """The value that a label stands for, or that a logit estimates."""
+    low, high = value_range
+    return low + (label + VALUE_END) * (high - low) / (2 * VALUE_END)
+
+
+def value_labels(
+    values: NDArray[np.floating[Any]], value_range: tuple[float, float]
+) -> NDArray[np.int32]:
+    """The labels of finite values; beyond 32,767 times half the range they are cut off."""
+    low, high = value_range
+    labels = np.floor((values.astype(np.float64) - low) / (high - low) * 2 * VALUE_END + 0.5)
+    limits = np.iinfo(np.int32)
+    return (labels - VALUE_END).clip(limits.min, limits.max).astype(np.int32)
+
+
+def with_value_range(dataset: Dataset, value_range: tuple[float, float]) -> Dataset:
+    """The same samples, with their values as labels of another range."""
+    if dataset.value_range == value_range:
+        return dataset
+    train, test = (
+        Samples(
+            samples.inputs,
+            value_labels(
+                np.array(
+                    [value_of(label, dataset.value_range) for label in samples.labels.tolist()]
+                ),
+                value_range,
+            ),
+        )
+        for samples in (dataset.train, dataset.test)
+    )
+    return replace(dataset, train=train, test=test, value_range=value_range)
 
 
 def with_class_order(dataset: Dataset, class_names: tuple[str, ...]) -> Dataset:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from kilograd.errors import DataError
+from kilograd.ir import VALUE_RANGE, LabelKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -37,13 +38,13 @@ class Source:
     """Samples that are known but not decoded yet.
 
     Attributes:
-        labels: the class of every sample.
-        class_names: at least two.
+        labels: the class of every sample, its set of classes, or its value.
+        class_names: at least two; or the name of the value.
         train: indices of the samples to learn from.
         test: indices of the samples to be judged by; None where the source has no such split.
         decode: the samples at n indices; raises `BrokenSamplesError` for all that cannot be read.
-        has_label_sets: whether labels are sets of classes, as numbers: bit k is 1 where class k
-            applies.
+        label_kind: what labels are.
+        value_range: where they are values, of the training samples.
         noun: what the samples are, in the plural.
         unreadable: files that are meant as samples, in a format that is not read; the class of
             each, and what is wrong with it.
@@ -56,11 +57,17 @@ class Source:
     train: Sequence[int]
     test: Sequence[int] | None
     decode: Decoder
-    has_label_sets: bool = False
+    label_kind: LabelKind = LabelKind.CLASS
+    value_range: tuple[float, float] = VALUE_RANGE
     noun: str = "samples"
     unreadable: tuple[tuple[str, UnreadableError], ...] = ()
     skipped: tuple[Skipped, ...] = ()
     notes: tuple[str, ...] = ()
+
+    @property
+    def has_classes(self) -> bool:
+        """Whether every sample has one class."""
+        return self.label_kind is LabelKind.CLASS
 
     def without(self, indices: Collection[int]) -> Source:
         """The source as if some of its samples had never been there.
@@ -90,7 +97,7 @@ class Source:
         )
 
     def _check_classes(self, left_out: set[int]) -> None:
-        if self.has_label_sets:
+        if not self.has_classes:
             return
         before = {self.labels[index] for index in self.train}
         after = {self.labels[index] for index in self.train if index not in left_out}

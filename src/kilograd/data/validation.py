@@ -9,6 +9,7 @@ import numpy as np
 from kilograd.data.choose import shuffled, split_by_class
 from kilograd.data.samples import Dataset
 from kilograd.errors import DataError
+from kilograd.ir import LabelKind
 
 
 def hold_back(dataset: Dataset, share: float, seed: int) -> Dataset:
@@ -67,8 +68,8 @@ def folds(dataset: Dataset, count: int, seed: int) -> list[Dataset]:
 
 
 def _kinds(dataset: Dataset) -> tuple[list[int], tuple[str, ...]]:
-    """The class of each training sample; where samples have sets of labels, all are of one kind."""
-    if dataset.has_label_sets:
+    """The class of each training sample; where labels are no classes, all are of one kind."""
+    if dataset.label_kind is not LabelKind.CLASS:
         return [0] * len(dataset.train), ("all samples",)
     return dataset.train.labels.tolist(), dataset.class_names
 

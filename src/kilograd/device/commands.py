@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from typing_extensions import Self
 
+    from kilograd.ir import LabelKind
+
 #: Of `TrainingCounters`, as the C has them.
 COUNTERS = struct.Struct(f"<{len(fields(TrainingCounters))}I")
 #: Label and learning rate.
@@ -73,7 +75,7 @@ class CommandDevice(ABC):
 
     Attributes:
         class_count: the number of logits.
-        has_label_sets: whether a label is a set of classes.
+        label_kind: what a label is.
         active_classes: how many classes, the first ones, are predicted and learned.
         input_bytes: of a sample.
         state_bytes: of everything that training changes.
@@ -82,7 +84,7 @@ class CommandDevice(ABC):
 
     name = "firmware"
     class_count: int
-    has_label_sets: bool
+    label_kind: LabelKind
     active_classes: int
     input_bytes: int
     state_bytes: int
@@ -130,7 +132,7 @@ class CommandDevice(ABC):
         self, sample: NDArray[np.int8], label: int, rate: LearningRate
     ) -> NDArray[np.int32]:
         """Learns from one sample: its logits before the update, int32, (classes,)."""
-        check_label(label, self.active_classes, are_sets=self.has_label_sets)
+        check_label(label, self.active_classes, self.label_kind)
         step = STEP.pack(label, rate.mantissa, rate.exponent, rate.steps)
         data = sample_bytes(sample, self.input_bytes)
         return _logits(self.exchange(Command.TRAIN, step + data))

@@ -18,6 +18,7 @@ from kilograd.device.commands import COUNTERS, Command, MemoryCommandDevice, rea
 from kilograd.device.faults import fault_error
 from kilograd.device.protocol import NO_SAMPLE, Counters, TrainingCounters
 from kilograd.errors import DataError, DeviceError
+from kilograd.ir import LabelKind
 from kilograd.toolchain.elf import read_symbols
 
 if TYPE_CHECKING:
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
 
 _HEADER = struct.Struct("<BI")
 _INFO = struct.Struct("<4I")
-#: Set in the number of classes where labels are sets of them.
-_LABEL_SETS = 1 << 31
+#: Set in the number of classes where labels are no classes.
+_KINDS = {1 << 31: LabelKind.SET, 1 << 30: LabelKind.VALUE}
 
 #: Most int16 numbers that the firmware takes with one command.
 _MOST_NUMBERS = 64
@@ -82,8 +83,9 @@ class FirmwareDevice(MemoryCommandDevice):
             self.close()
             raise DeviceError(f"{self.name}: the firmware speaks another protocol")
         self.input_bytes, classes, self.state_bytes, self.arena_bytes = _INFO.unpack(info)
-        self.class_count = classes & ~_LABEL_SETS
-        self.has_label_sets = bool(classes & _LABEL_SETS)
+        flag = classes & sum(_KINDS)
+        self.class_count = classes - flag
+        self.label_kind = _KINDS.get(flag, LabelKind.CLASS)
         self.active_classes = self.class_count
 
     def exchange(self, command: int, payload: bytes = b"") -> bytes:

@@ -28,6 +28,7 @@ from kilograd.device.protocol import (
 )
 from kilograd.device.sample_memory import check_memory, no_memory
 from kilograd.errors import DataError, DeviceError
+from kilograd.ir import LabelKind
 from kilograd.toolchain.job import cleared
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ class HostDevice:
         library = self._library
         self.input_bytes = self._constant("kg_input_bytes")
         self.class_count = self._constant("kg_class_count")
-        self.has_label_sets = bool(self._constant("kg_has_label_sets"))
+        self.label_kind = (*LabelKind,)[self._constant("kg_label_kind")]
         self.state_bytes = self._constant("kg_state_bytes")
         self._snapshot_bytes = self._constant("kg_snapshot_bytes")
         library.kg_init.argtypes = (ctypes.c_uint32,)
@@ -150,7 +151,7 @@ class HostDevice:
         self, sample: NDArray[np.int8], label: int, rate: LearningRate
     ) -> NDArray[np.int32]:
         """Learns from one sample: its logits before the update, int32, (classes,)."""
-        check_label(label, self.active_classes, are_sets=self.has_label_sets)
+        check_label(label, self.active_classes, self.label_kind)
         self._put(sample)
         rate_struct = _Rate(rate.mantissa, rate.exponent, rate.steps)
         return self._logits(self._library.kg_train_step(label, rate_struct))
@@ -176,7 +177,7 @@ class HostDevice:
         self, snapshot: NDArray[np.uint8], label: int, rate: LearningRate
     ) -> NDArray[np.int32]:
         """As `train_step`, of the sample that the snapshot was taken from."""
-        check_label(label, self.active_classes, are_sets=self.has_label_sets)
+        check_label(label, self.active_classes, self.label_kind)
         self._restore(snapshot)
         rate_struct = _Rate(rate.mantissa, rate.exponent, rate.steps)
         return self._logits(self._library.kg_train_step_suffix(label, rate_struct))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from kilograd.errors import DataError, DeviceError
+from kilograd.ir import LabelKind
 from kilograd.memory.state_layout import StateHeader
 from kilograd.ops.arithmetic import scheduled_rate
 from kilograd.ops.spec import TrainingCounters
@@ -138,8 +139,8 @@ class Device(Protocol):
         ...
 
     @property
-    def has_label_sets(self) -> bool:
-        """Whether a label is a set of classes, as a number: bit k is 1 where class k applies."""
+    def label_kind(self) -> LabelKind:
+        """What a label is."""
         ...
 
     @property
@@ -215,21 +216,25 @@ def sample_bytes(sample: NDArray[np.int8], expected: int) -> bytes:
     return sample.tobytes()
 
 
-def check_label(label: int, classes: int, *, are_sets: bool = False) -> None:
-    """Refuses labels that are no class, or no set of classes.
+def check_label(label: int, classes: int, kind: LabelKind = LabelKind.CLASS) -> None:
+    """Refuses numbers that are no label.
 
     Args:
-        label: a class, or a set: bit k is 1 where class k applies.
+        label: a number.
         classes: how many there are.
-        are_sets: which of both.
+        kind: what it should be.
 
     Raises:
-        DataError: the label is below 0, or too large.
+        DataError: it is no class, no set of classes, or no value that int32 holds.
     """
-    end = 1 << classes if are_sets else classes
-    if not 0 <= label < end:
-        what = "set of classes" if are_sets else "class"
-        raise DataError(f"label {label} is no {what}: this network has 0 to {end - 1}")
+    if kind is LabelKind.VALUE:
+        least, end, what = -(1 << 31), 1 << 31, "value"
+    elif kind is LabelKind.SET:
+        least, end, what = 0, 1 << classes, "set of classes"
+    else:
+        least, end, what = 0, classes, "class"
+    if not least <= label < end:
+        raise DataError(f"label {label} is no {what}: this network has {least} to {end - 1}")
 
 
 #: What C returns where there is no whole sample, or none to learn from again.
@@ -262,9 +267,9 @@ def check_classes(count: int, class_count: int) -> None:
     """Refuses numbers of active classes that a network cannot have.
 
     Raises:
-        DataError: fewer than 2 or more than `class_count`.
+        DataError: fewer than 2, unless there is only one logit, or more than `class_count`.
     """
-    if not _FEWEST_CLASSES <= count <= class_count:
+    if not min(_FEWEST_CLASSES, class_count) <= count <= class_count:
         raise DataError(
             f"2 to {class_count} classes of this network can be active, not {count}",
             hint="compile the network for as many classes as it will ever have",

@@ -17,7 +17,7 @@ from kilograd.device.protocol import (
     sample_bytes,
 )
 from kilograd.device.sample_memory import SampleMemory, can_teach, no_memory
-from kilograd.ir import Phase
+from kilograd.ir import LabelKind, Phase
 from kilograd.memory.state_layout import StateHeader
 from kilograd.ops import REGISTRY
 from kilograd.ops.spec import Array, StepContext, TrainingCounters
@@ -58,9 +58,9 @@ class ReferenceDevice:
         return self._program.class_count
 
     @property
-    def has_label_sets(self) -> bool:
-        """Whether a label is a set of classes."""
-        return self._program.graph.has_label_sets
+    def label_kind(self) -> LabelKind:
+        """What a label is."""
+        return self._program.graph.label_kind
 
     @property
     def active_classes(self) -> int:
@@ -92,7 +92,7 @@ class ReferenceDevice:
     def _train(
         self, sample: NDArray[np.int8], label: int, mantissa: int, exponent: int
     ) -> NDArray[np.int32]:
-        check_label(label, self._classes, are_sets=self.has_label_sets)
+        check_label(label, self._classes, self.label_kind)
         now = (mantissa, exponent)
         context = StepContext(self._seed, self._step, label, *now, self._classes, self._counters)
         logits = self._run(sample, context, training=True)

@@ -14,9 +14,12 @@ from kilograd.device.serial_frames import MOST_DATA, VERSION, Frame, Kind
 from kilograd.device.serial_link import Link, Patience, Wire
 from kilograd.device.serial_port import SerialAddress
 from kilograd.errors import DeviceError
+from kilograd.ir import LabelKind
 
 _ABOUT = struct.Struct("<8I")
-_HAS_LABEL_SETS, _HAS_ROW_INPUT, _HAS_STORAGE, _HAS_TICKS, _HAS_MEMORY = 1, 2, 4, 8, 16
+_HAS_ROW_INPUT, _HAS_STORAGE, _HAS_TICKS, _HAS_MEMORY = 2, 4, 8, 16
+#: Flags where labels are no classes.
+_KINDS = {1: LabelKind.SET, 32: LabelKind.VALUE}
 _WORD = struct.Struct("<I")
 
 #: Commands that are one request, whose payload begins with its value.
@@ -128,7 +131,7 @@ class SerialDevice(MemoryCommandDevice):
                 hint="name the model, the scheme and the number of classes that the firmware was "
                 "compiled with, or compile these into the firmware",
             )
-        self.has_label_sets = bool(flags & _HAS_LABEL_SETS)
+        self.label_kind = _KINDS.get(flags & sum(_KINDS), LabelKind.CLASS)
         self.has_row_input = bool(flags & _HAS_ROW_INPUT)
         self.has_storage = bool(flags & _HAS_STORAGE)
         self.keeps_samples = bool(flags & _HAS_MEMORY)

@@ -93,11 +93,13 @@ def deployment_of(
 
 
 def named_classes(names: Sequence[str], count: int) -> tuple[str, ...]:
-    """A name for each class: those given, or "class 0", "class 1", … where none are.
+    """A name for each class: those given, or "class 0", "class 1", … where none are; or "value".
 
     Raises:
         UserError: there are not as many names as classes, one is empty, or two are the same.
     """
+    if not names and count == 1:
+        return ("value",)
     if not names:
         return tuple(f"class {index}" for index in range(count))
     hint = "name every class once, in the order of the labels"

@@ -21,6 +21,7 @@ from kilograd.export.library import library_files, library_name
 from kilograd.export.prefix import DEFAULT_PREFIX, check_prefix, renamed
 from kilograd.features import features_of
 from kilograd.files import write_folder, write_zip
+from kilograd.ir import LabelKind
 from kilograd.measuring.firmware import Measurement, measure
 from kilograd.ops.spec import VARIANTS
 from kilograd.targets import Target
@@ -174,7 +175,9 @@ def _files(
         "scale": program.graph.inputs[0].type.scale,
         "zero_point": program.graph.inputs[0].type.zero_point,
         "row_input": has_row_input(program.graph),
-        "label_sets": program.graph.has_label_sets,
+        "label_sets": program.graph.label_kind is LabelKind.SET,
+        "values": program.graph.label_kind is LabelKind.VALUE,
+        "value_range": program.graph.value_range,
         "saved_bytes": program.plan.state_bytes + SAVED_HEADER_BYTES,
         "is_host": program.target.is_host,
         "kernel_features": sorted(

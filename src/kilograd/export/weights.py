@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from kilograd.compiler import Program
 from kilograd.export.deployment import named_classes
 from kilograd.files import write_atomically, zipped
-from kilograd.ir import Graph, Kind, Phase
+from kilograd.ir import Graph, Kind, LabelKind, Phase
 from kilograd.memory.state_layout import StateHeader
 from kilograd.npz import NpzError, read_npz
 from kilograd.ops import REGISTRY
@@ -27,7 +27,7 @@ from kilograd.version import VERSION
 
 #: In the header of a file of weights, which tells it from other .npz files.
 CONTENTS = "kilograd weights"
-FORMAT = 1
+FORMAT = 2
 
 #: Name of the array that describes the others.
 HEADER = "header"
@@ -127,6 +127,7 @@ class NetworkWeights:
 
     def _header(self) -> dict[str, Any]:
         model, learned = self.model, self.learned
+        is_value = model.label_kind is LabelKind.VALUE
         entry = model.inputs[0]
         return {
             "contents": CONTENTS,
@@ -135,7 +136,8 @@ class NetworkWeights:
             "numerics": NUMERICS_VERSION,
             "model": model.name,
             "class_names": list(self.class_names),
-            "has_label_sets": model.has_label_sets,
+            "label_kind": model.label_kind.value,
+            "value_range": list(model.value_range) if is_value else None,
             "pixel_range": None if model.features else list(model.pixel_range),
             "features": model.features.as_dict() if model.features else None,
             "learned": None if learned is None else asdict(learned),

@@ -12,10 +12,12 @@ from kilograd.errors import ModelError
 from kilograd.frontend.constant_channels import Parameters, rescale_constant_channels
 from kilograd.ir import (
     PIXEL_RANGE,
+    VALUE_RANGE,
     DType,
     Graph,
     InputFeatures,
     Kind,
+    LabelKind,
     Node,
     Quantization,
     TensorType,
@@ -185,8 +187,9 @@ class GraphBuilder:
         pixel_range: tuple[float, ...] = PIXEL_RANGE,
         *,
         is_foreign: bool = False,
+        value_range: tuple[float, float] | None = None,
     ) -> Graph:
-        """The graph so far, and what its input is made of: see ``Graph``."""
+        """The graph so far, and what its input and its output are: see ``Graph``."""
         nodes = tuple(self._nodes)
         return Graph(
             self._name,
@@ -196,6 +199,8 @@ class GraphBuilder:
             features=features,
             pixel_range=pixel_range,
             is_foreign=is_foreign,
+            label_kind=LabelKind.CLASS if value_range is None else LabelKind.VALUE,
+            value_range=value_range or VALUE_RANGE,
         )
 
     def _layer_inputs(

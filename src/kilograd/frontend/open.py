@@ -13,7 +13,7 @@ from kilograd.frontend.fetch import resolve_model
 from kilograd.frontend.formats import read_classes, read_graph
 from kilograd.frontend.native import load_native, native_classes
 from kilograd.frontend.resolution import at_resolution
-from kilograd.ir import MOST_LABELS, Graph, is_pixel_range
+from kilograd.ir import MOST_LABELS, VALUE_RANGE, Graph, LabelKind, is_pixel_range
 
 #: The backbone for images that comes with kilograd.
 EMBEDDED = "kilograd-48"
@@ -30,7 +30,8 @@ def load_model(
     *,
     pixel_range: tuple[float, ...] | None = None,
     resolution: tuple[int, int] | None = None,
-    has_label_sets: bool = False,
+    label_kind: LabelKind | None = None,
+    value_range: tuple[float, float] | None = None,
 ) -> Graph:
     """The forward graph of a model.
 
@@ -43,16 +44,19 @@ def load_model(
             channels or two for each; None is what the model says, or all of its int8 where its
             file says nothing.
         resolution: height and width of the samples; None is what the model was made for.
-        has_label_sets: whether a sample may have several labels at once, or none.
+        label_kind: what a sample's label is: its class, a set of classes, or a value, for which a
+            new last layer has one output. None is a class, or what the model's own head says.
+        value_range: the lowest and the highest value that is expected, of a new last layer; None
+            for -1 and 1.
 
     Raises:
         ModelError: when there is no such model, or it cannot be used.
     """
+    check_classes(classes, label_kind)
     graph = _load(text, classes)
     if resolution is not None:
         graph = at_resolution(graph, *resolution)
-    if has_label_sets:
-        graph = _with_label_sets(graph)
+    graph = _with_labels(graph, label_kind, value_range)
     if pixel_range is None:
         return graph
     if not is_pixel_range(pixel_range):
@@ -68,29 +72,53 @@ def load_model(
     return replace(graph, pixel_range=pixel_range)
 
 
-def _with_label_sets(graph: Graph) -> Graph:
+def _with_labels(
+    graph: Graph, kind: LabelKind | None, value_range: tuple[float, float] | None
+) -> Graph:
+    if kind is None or (kind is graph.label_kind and value_range is None):
+        return graph
     count = graph.type_of(graph.outputs[0]).size
-    if count > MOST_LABELS:
+    if (kind is LabelKind.VALUE) != (count == 1):
+        last = "estimates a value" if count == 1 else f"tells {count} classes apart"
+        raise ModelError(
+            f"the last layer of this network {last}",
+            where=graph.name,
+            hint="give a number of classes, or 1 for a value, for which a new last layer is made",
+        )
+    if kind is LabelKind.SET and count > MOST_LABELS:
         raise ModelError(
             f"a set has at most {MOST_LABELS} labels, and this network has {count} classes",
             where=graph.name,
             hint="give a smaller number of classes, for which a new last layer is made",
         )
-    return replace(graph, has_label_sets=True)
+    if graph.label_kind is LabelKind.VALUE:
+        low, high = graph.value_range
+        raise ModelError(
+            f"the last layer of this network estimates values from {low:g} to {high:g}",
+            where=graph.name,
+            hint="give 1 for the number of classes, for which a new last layer is made",
+        )
+    low, high = value_range or VALUE_RANGE
+    if not is_pixel_range((low, high)):
+        raise ModelError("the range of values must rise, from one finite number to another")
+    return replace(graph, label_kind=kind, value_range=(low, high))
 
 
-def check_classes(classes: int | None) -> None:
+def check_classes(classes: int | None, label_kind: LabelKind | None = None) -> None:
     """Refuse a number of classes that no head can have.
 
     Raises:
-        ModelError: it is below 2 or too large.
+        ModelError: it is below 2 or too large; or other than 1 where labels are values.
     """
+    if label_kind is LabelKind.VALUE:
+        if classes not in (None, 1):
+            raise ModelError(f"a network that estimates a value has one logit, not {classes}")
+        return
     if classes is not None and not 2 <= classes <= _MAX_CLASSES:  # noqa: PLR2004 - to tell apart
         raise ModelError(f"a network needs 2 to {_MAX_CLASSES} classes, not {classes}")
 
 
 def _load(text: str, classes: int | None) -> Graph:
-    check_classes(classes)
     if text in BACKBONES:
         with as_file(files("kilograd") / "backbones" / f"{text}.npz") as path:
             return load_native(path, classes)

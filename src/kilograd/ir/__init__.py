@@ -1,7 +1,6 @@
 """The intermediate representation: frozen, typed values and nodes."""
 
 from kilograd.ir.graph import (
-    MOST_LABELS,
     PIXEL_RANGE,
     Graph,
     InputFeatures,
@@ -10,15 +9,18 @@ from kilograd.ir.graph import (
     RowGroup,
     is_pixel_range,
 )
+from kilograd.ir.labels import MOST_LABELS, VALUE_RANGE, LabelKind
 from kilograd.ir.types import DType, Kind, Quantization, TensorType, Value
 
 __all__ = [
     "MOST_LABELS",
     "PIXEL_RANGE",
+    "VALUE_RANGE",
     "DType",
     "Graph",
     "InputFeatures",
     "Kind",
+    "LabelKind",
     "Node",
     "Phase",
     "Quantization",

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Protocol
 
+from kilograd.ir.labels import VALUE_RANGE, LabelKind
 from kilograd.ir.types import Kind, TensorType, Value
 
 
@@ -77,10 +78,6 @@ def is_pixel_range(ends: Sequence[float]) -> bool:
     )
 
 
-#: Of a set of labels, which is a number that int32 holds.
-MOST_LABELS = 31
-
-
 @dataclass(frozen=True)
 class Graph:
     """Nodes in a valid execution order, with the values between them.
@@ -100,8 +97,9 @@ class Graph:
             are images: two for all channels, or two for each.
         is_foreign: whether the network comes from a file of another tool, of which nobody knows
             the learning rate that suits it.
-        has_label_sets: whether a sample may have several labels at once, or none: each logit then
-            tells one label from its absence, and does not compete with the others.
+        label_kind: what a sample's label is. Where it is a set, each logit tells one label from its
+            absence, and does not compete with the others; where it is a value, there is one logit.
+        value_range: the lowest and the highest value that is expected, where labels are values.
     """
 
     name: str
@@ -114,7 +112,8 @@ class Graph:
     target_features: frozenset[str] = frozenset()
     pixel_range: tuple[float, ...] = PIXEL_RANGE
     is_foreign: bool = False
-    has_label_sets: bool = False
+    label_kind: LabelKind = LabelKind.CLASS
+    value_range: tuple[float, float] = VALUE_RANGE
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "values", MappingProxyType(dict(self.values)))

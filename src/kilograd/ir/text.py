@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from kilograd.errors import UserError
 from kilograd.ir.graph import PIXEL_RANGE, Graph, InputFeatures, Node, Phase, RowGroup
+from kilograd.ir.labels import VALUE_RANGE, LabelKind
 from kilograd.ir.line import Line, TextError, Token
 from kilograd.ir.types import DType, Kind, Quantization, TensorType, Value
 
@@ -70,8 +71,10 @@ def print_graph(graph: Graph, operators: Mapping[str, OperatorForm] | None = Non
         lines.append(f"target {', '.join(map(_word, sorted(graph.target_features)))}")
     if graph.is_foreign:
         lines.append("foreign")
-    if graph.has_label_sets:
+    if graph.label_kind is LabelKind.SET:
         lines.append("label_sets")
+    if graph.label_kind is LabelKind.VALUE:
+        lines.append(f"values {', '.join(map(repr, graph.value_range))}")
     if graph.pixel_range != PIXEL_RANGE:
         lines.append(f"pixels {', '.join(map(repr, graph.pixel_range))}")
     if graph.features is not None:
@@ -130,7 +133,8 @@ def parse_graph(
         frozenset(reader.target_features),
         reader.pixel_range,
         reader.is_foreign,
-        reader.has_label_sets,
+        reader.label_kind,
+        reader.value_range,
     )
 
 
@@ -209,7 +213,8 @@ class _Reader:
         self.target_features: list[str] = []
         self.pixel_range = PIXEL_RANGE
         self.is_foreign = False
-        self.has_label_sets = False
+        self.label_kind = LabelKind.CLASS
+        self.value_range = VALUE_RANGE
         self._statements: dict[str, Callable[[Line], None]] = {
             "graph": self._graph,
             "node": self._node,
@@ -222,6 +227,7 @@ class _Reader:
             "pixels": self._pixels,
             "foreign": self._foreign,
             "label_sets": self._label_sets,
+            "values": self._values,
             **{kind.value: self._value for kind in Kind},
         }
 
@@ -232,8 +238,8 @@ class _Reader:
             raise line.error(first, keyword)
         if keyword.text not in self._statements:
             kinds = ", ".join(kind.value for kind in Kind)
-            others = "node, target, foreign, label_sets, pixels, features, update, rows or output"
-            raise line.error(f"expected {kinds}, {others}", keyword)
+            others = "target, foreign, label_sets, values, pixels, features, update, rows or output"
+            raise line.error(f"expected {kinds}, node, {others}", keyword)
         self._keyword = keyword.text
         self._statements[keyword.text](line)
         line.end()
@@ -263,7 +269,12 @@ class _Reader:
 
     def _label_sets(self, line: Line) -> None:
         del line
-        self.has_label_sets = True
+        self.label_kind = LabelKind.SET
+
+    def _values(self, line: Line) -> None:
+        low = line.number(float)
+        line.skip(",")
+        self.label_kind, self.value_range = LabelKind.VALUE, (low, line.number(float))
 
     def _pixels(self, line: Line) -> None:
         ends = [line.number(float)]

@@ -15,6 +15,7 @@ from kilograd.device.open import open_device
 from kilograd.device.protocol import DEFAULT_RATE, Device, LearningRate
 from kilograd.device.sample_memory import MemoryDevice
 from kilograd.errors import DeviceError
+from kilograd.ir import LabelKind
 
 
 @dataclass(frozen=True)
@@ -70,10 +71,8 @@ def verify_devices(
     generator = np.random.Generator(np.random.PCG64(seed))
     shape = program.graph.inputs[0].type.shape
     samples = [generator.integers(-128, 128, shape).astype(np.int8) for _ in range(steps)]
-    classes = program.class_count
-    labels = generator.integers(
-        0, 1 << classes if program.graph.has_label_sets else classes, steps
-    ).tolist()
+    first, end = _labels(program)
+    labels = generator.integers(first, end, steps).tolist()
     rate = LearningRate.from_float(DEFAULT_RATE, 2 * steps)
     digests: dict[str, tuple[str, ...]] = {}
     kept = program.request.memory_samples
@@ -92,6 +91,14 @@ def verify_devices(
                     progress(name, step + 1)
             digests[name] = tuple(taken)
     return Equivalence(tuple(devices), steps, digests)
+
+
+def _labels(program: Program) -> tuple[int, int]:
+    """The lowest label, and the end of all; of values, those that are expected."""
+    classes = program.class_count
+    ends = {LabelKind.CLASS: classes, LabelKind.SET: 1 << classes, LabelKind.VALUE: 1 << 16}
+    end = ends[program.graph.label_kind]
+    return (-end if program.graph.label_kind is LabelKind.VALUE else 0), end
 
 
 def _learner(

@@ -19,7 +19,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from kilograd.ir import Graph, Node, TensorType
+from kilograd.ir import Graph, LabelKind, Node, TensorType
 from kilograd.ops.context import StepContext, TrainingCounters
 from kilograd.ops.differentiation import Gradient, GradientBuilder, Trainable
 from kilograd.ops.kernel import (
@@ -117,8 +117,8 @@ class OpSpec(ABC, Generic[Attributes]):
     name: ClassVar[str]
     attributes_type: ClassVar[type]
     role: ClassVar[Role] = Role.ORDINARY
-    #: Of a loss: whether the label of a sample is a set.
-    takes_label_sets: ClassVar[bool] = False
+    #: Of a loss: what the label of a sample is.
+    label_kind: ClassVar[LabelKind] = LabelKind.CLASS
     #: what it reads, in order
     operands: ClassVar[tuple[Operand, ...]]
     #: what it makes, in order

@@ -10,7 +10,7 @@ from typing import ClassVar
 import numpy as np
 
 from kilograd.errors import KilogradError
-from kilograd.ir import Graph, Kind, Node, Phase, TensorType, Value
+from kilograd.ir import Graph, Kind, LabelKind, Node, Phase, TensorType, Value
 from kilograd.ops import REGISTRY, Role
 from kilograd.ops.gradient_scale import EXPONENT, sum_gradients
 from kilograd.ops.spec import Array, Gradient, RngAttributes
@@ -39,16 +39,16 @@ class Differentiate:
         return builder.finish()
 
 
-def loss_operator(*, has_label_sets: bool) -> str:
+def loss_operator(label_kind: LabelKind) -> str:
     """Name of the operator that starts differentiation.
 
     Args:
-        has_label_sets: as of the graph.
+        label_kind: as of the graph.
     """
     return next(
         name
         for name, spec in REGISTRY.items()
-        if spec.role is Role.LOSS and spec.takes_label_sets == has_label_sets
+        if spec.role is Role.LOSS and spec.label_kind is label_kind
     )
 
 
@@ -85,7 +85,7 @@ class _Builder:
             msg = "nothing that is trained leads to the logits"
             raise KilogradError(msg)
         attributes = RngAttributes(self.rng_stream())
-        operator = loss_operator(has_label_sets=self._graph.has_label_sets)
+        operator = loss_operator(self._graph.label_kind)
         gradient, self._loss_exponent = self.emit(
             operator, {"logits": logits}, attributes, layer="loss", task="gradient"
         )

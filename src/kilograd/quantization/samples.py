@@ -15,7 +15,7 @@ from kilograd.data.images import SUFFIXES, decode_images
 from kilograd.data.pack import read_pack
 from kilograd.errors import DataError
 from kilograd.frontend.onnx.maps import Map
-from kilograd.ir import PIXEL_RANGE
+from kilograd.ir import PIXEL_RANGE, LabelKind
 
 #: With this quantization the int8 of an image is its pixel less 128.
 _PIXELS = (1 / 127.5, -1)
@@ -39,12 +39,14 @@ class FloatSamples:
         labels: int32 [n]; None where nobody says what the samples are.
         classes: how many there are; 0 without labels.
         are_pixels: whether they are images.
+        values: float64 [n] that are to be estimated; None where there are none.
     """
 
     inputs: NDArray[np.float32]
     labels: NDArray[np.int32] | None
     classes: int
     are_pixels: bool = False
+    values: NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         return len(self.inputs)
@@ -137,7 +139,7 @@ def _real_inputs(path: Path) -> NDArray[Any] | None:
 def _from_pack(
     path: Path, inputs: NDArray[Any], map_: Map, limit: int, *, is_test: bool
 ) -> FloatSamples:
-    """Real samples and their labels, which may be missing."""
+    """Real samples and their labels or values, which may be missing."""
     shape = map_.stored[1:] if map_.is_map else (1, 1, map_.channels)
     if inputs.ndim != _RANK or inputs.shape[1:] != tuple(shape):
         wanted = ", ".join(map(str, shape))
@@ -146,12 +148,13 @@ def _from_pack(
             where=str(path),
             hint="samples are [n, height, width, channels]; a vector is 1×1×channels",
         )
-    pack = read_pack(path, ("labels", "split", "class_names"))
+    pack = read_pack(path, ("labels", "split", "class_names", "values"))
     count = len(inputs)
-    is_labelled = "labels" in pack.arrays and not pack.has_label_sets
+    values = pack.values() if pack.label_kind is LabelKind.VALUE else None
+    is_labelled = "labels" in pack.arrays and pack.label_kind is LabelKind.CLASS
     labels = pack.integers("labels") if is_labelled else None
     split = pack.integers("split") if "split" in pack.arrays else None
-    for name, array in (("split", split), ("labels", labels)):
+    for name, array in (("split", split), ("labels", labels), ("values", values)):
         if array is not None and len(array) != count:
             raise DataError(f"{name} has {len(array)} entries for {count} inputs", where=str(path))
     names = pack.class_names(int(labels.max()) + 1) if labels is not None and count else ()
@@ -170,4 +173,5 @@ def _from_pack(
     if not np.isfinite(chosen).all():
         raise DataError("inputs holds NaN or infinity", where=str(path))
     known = None if labels is None else labels[kept].astype(np.int32)
-    return FloatSamples(chosen, known, len(names))
+    right = None if values is None else values[kept]
+    return FloatSamples(chosen, known, len(names), values=right)

@@ -1,6 +1,7 @@
 """Draw the learning curve: loss and online accuracy over steps, test accuracy at both ends.
 
-The curve of a stream is drawn over samples, and it shows the change and its effect.
+Where values are estimated, their error stands for the accuracy. The curve of a stream is drawn over
+samples, and it shows the change and its effect.
 """
 
 from __future__ import annotations
@@ -11,6 +12,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from kilograd.report.panel import (
+    BINS,
+    BOTTOM,
+    HEIGHT,
+    LEFT,
+    RIGHT,
+    TOP,
+    WIDEST,
+    WIDTH,
+    Panel,
+    ends_of,
+    frame,
+    margin,
+)
 from kilograd.report.svg import (
     decimal_ticks,
     drawing,
@@ -19,7 +34,6 @@ from kilograd.report.svg import (
     line,
     path,
     shortened,
-    spread,
 )
 from kilograd.report.units import number, percent
 from kilograd.training.online import Change, OnlineResult
@@ -29,42 +43,27 @@ if TYPE_CHECKING:
 
     from kilograd.training.loop import TrainingResult
 
-# Pixels of the view box.
-_WIDTH, _HEIGHT, _WIDEST = 350.0, 268.0, 460.0
-_TOP, _BOTTOM = 46.0, 226.0
-_LEFT, _PANEL = 38.0, 216.0
-_RIGHT = _LEFT + _PANEL
-_TEXT_GAP = 32.0
-#: Notes beside a panel end this far above its lower edge, clear of the ticks.
-_TICK_ROOM = 14.0
-
-_BINS = 240
 #: The loss is averaged over this share of all steps, but over no fewer than ``_WINDOW``.
 _SHARE, _WINDOW = 0.03, 20
 _BAND = (10.0, 90.0)
 
 
-@dataclass(frozen=True)
-class _Panel:
-    """Map steps and values to pixels.
-
-    Attributes:
-        steps: Step at its right edge.
-        top: Value at its upper edge.
-    """
-
-    steps: int
-    top: float
-
-    def x(self, step: float) -> float:
-        return _LEFT + _PANEL * step / max(1, self.steps)
-
-    def y(self, value: float) -> float:
-        return _BOTTOM - (_BOTTOM - _TOP) * min(max(value, 0.0), self.top) / self.top
-
-
 def learning_curve(result: TrainingResult) -> tuple[str, str]:
     """Draw loss and accuracy over the same steps, in a drawing each."""
+    if result.after.estimates is not None:
+        return (
+            drawing(
+                WIDTH, HEIGHT, f"Loss over {result.steps} steps", _loss(result, None), most=WIDEST
+            ),
+            drawing(
+                WIDTH,
+                HEIGHT,
+                f"Error over {result.steps} steps: test error from {percent(result.before.error)} "
+                f"to {percent(result.after.error)} of the range",
+                _error(result),
+                most=WIDEST,
+            ),
+        )
     chance, change = _chance(result), _change(result)
     at = "" if change is None else f"; {change} after {change.sample} samples"
     loss = f"Loss over {result.steps} steps{at}"
@@ -73,8 +72,8 @@ def learning_curve(result: TrainingResult) -> tuple[str, str]:
         f"{percent(result.before.accuracy)} to {percent(result.after.accuracy)}{at}"
     )
     return (
-        drawing(_WIDTH, _HEIGHT, loss, _loss(result, chance), most=_WIDEST),
-        drawing(_WIDTH, _HEIGHT, accuracy, _accuracy(result, chance), most=_WIDEST),
+        drawing(WIDTH, HEIGHT, loss, _loss(result, chance), most=WIDEST),
+        drawing(WIDTH, HEIGHT, accuracy, _accuracy(result, chance), most=WIDEST),
     )
 
 
@@ -107,22 +106,24 @@ def _chance(result: TrainingResult) -> _Chance:
     return _Chance(math.log(max(2, classes)), f"ln {classes}", 1 / max(1, classes), f"1/{classes}")
 
 
-def _loss(result: TrainingResult, guess: _Chance) -> list[str]:
+def _loss(result: TrainingResult, guess: _Chance | None) -> list[str]:
+    """Draw the loss; without a guess it is that of values, of which there is no chance."""
     losses = result.losses
     window = smoothing_window(len(losses))
-    chance = guess.loss
-    ends = _ends(len(losses), window)
+    ends = ends_of(len(losses), window)
     spans = [losses[max(0, end - window) : end] for end in ends]
     means = [float(np.mean(span)) for span in spans]
     lows, highs = ([float(np.percentile(s, q)) for s in spans] for q in _BAND)
-    top = max([chance * 1.15, *highs, *means])
-    panel = _Panel(_extent(result), top * 1.04)
+    top = max([0.0 if guess is None else guess.loss * 1.15, *highs, *means]) or 1.0
+    panel = Panel(_extent(result), top * 1.04)
     ticks = [(tick, number(tick)) for tick in decimal_ticks(top)]
-    parts = _frame(panel, "loss (cross-entropy, nats)", ticks, _axis(result))
-    parts += [
-        line(_LEFT, panel.y(chance), _RIGHT, panel.y(chance), "chance"),
-        *_margin(panel, [(chance, "", f"chance, {guess.loss_text}", "")]),
-    ]
+    title = "loss (Huber)" if guess is None else "loss (cross-entropy, nats)"
+    parts = frame(panel, title, ticks, _axis(result))
+    if guess is not None:
+        parts += [
+            line(LEFT, panel.y(guess.loss), RIGHT, panel.y(guess.loss), "chance"),
+            *margin(panel, [(guess.loss, "", f"chance, {guess.loss_text}", "")]),
+        ]
     if ends:
         upper = [(panel.x(e), panel.y(h)) for e, h in zip(ends, highs, strict=True)]
         lower = [(panel.x(e), panel.y(v)) for e, v in zip(ends, lows, strict=True)]
@@ -135,26 +136,53 @@ def _loss(result: TrainingResult, guess: _Chance) -> list[str]:
     return parts if change is None else [*parts, *_cut(panel, change)]
 
 
-def _accuracy(result: TrainingResult, guess: _Chance) -> list[str]:
-    panel = _Panel(_extent(result), 1.0)
-    before, after, chance = result.before.accuracy, result.after.accuracy, guess.accuracy
-    change = _change(result)
-    parts = _frame(panel, "accuracy", [(t / 5, f"{20 * t}%") for t in range(6)], _axis(result))
-    parts.append(line(_LEFT, panel.y(chance), _RIGHT, panel.y(chance), "chance"))
-    if change is None:
-        parts.append(line(_LEFT, panel.y(before), _RIGHT, panel.y(before), "before"))
-    else:
-        height = panel.y(change.not_learned.accuracy)
-        parts.append(line(panel.x(change.sample), height, _RIGHT, height, "before"))
-        parts += _cut(panel, change)
-    online = result.online_accuracy
-    size = max(1, len(online) // _BINS)
+def _error(result: TrainingResult) -> list[str]:
+    online, before, after = result.online_error, result.before.error, result.after.error
+    panel = Panel(_extent(result), (max([before, after, *online]) or 1.0) * 1.1)
+    ticks = [(tick, f"{number(100 * tick)}%") for tick in decimal_ticks(panel.top)]
+    parts = frame(panel, "error, share of the range", ticks, _axis(result))
+    parts += [
+        line(LEFT, panel.y(before), RIGHT, panel.y(before), "before"),
+        *_online(panel, online),
+    ]
+    for step, value, css in ((0, before, " hollow"), (panel.steps, after, "")):
+        parts.append(_mark(panel, step, value, css))
+    texts = [
+        (after, percent(after), "test, after", "mark-name after"),
+        (before, percent(before), "test, before", "mark-name first"),
+    ]
+    return [*parts, *margin(panel, texts)]
+
+
+def _online(panel: Panel, online: Sequence[float]) -> list[str]:
+    """Draw what was reached on training samples."""
+    size = max(1, len(online) // BINS)
     points = [
         (panel.x(end), panel.y(float(np.mean(online[max(0, end - size) : end]))))
-        for end in _ends(len(online), size)
+        for end in ends_of(len(online), size)
     ]
-    if points:
-        parts.append(element("path", {"d": path(points), "class": "curve online"}))
+    return [element("path", {"d": path(points), "class": "curve online"})] if points else []
+
+
+def _mark(panel: Panel, step: float, value: float, css: str) -> str:
+    """Draw what was reached on test samples."""
+    at = {"cx": panel.x(step), "cy": panel.y(value), "r": 5.0}
+    return element("circle", {**at, "class": f"mark{css}"})
+
+
+def _accuracy(result: TrainingResult, guess: _Chance) -> list[str]:
+    panel = Panel(_extent(result), 1.0)
+    before, after, chance = result.before.accuracy, result.after.accuracy, guess.accuracy
+    change = _change(result)
+    parts = frame(panel, "accuracy", [(t / 5, f"{20 * t}%") for t in range(6)], _axis(result))
+    parts.append(line(LEFT, panel.y(chance), RIGHT, panel.y(chance), "chance"))
+    if change is None:
+        parts.append(line(LEFT, panel.y(before), RIGHT, panel.y(before), "before"))
+    else:
+        height = panel.y(change.not_learned.accuracy)
+        parts.append(line(panel.x(change.sample), height, RIGHT, height, "before"))
+        parts += _cut(panel, change)
+    parts += _online(panel, result.online_accuracy)
     marks = [(0, before, " hollow"), (panel.steps, after, "")]
     texts = [
         (after, percent(after), "test, after", "mark-name after"),
@@ -168,10 +196,8 @@ def _accuracy(result: TrainingResult, guess: _Chance) -> list[str]:
             (change.sample, change.after.accuracy, " hollow"),
         ]
         texts[1] = (not_learned, percent(not_learned), "test, frozen", "mark-name first")
-    for step, value, css in marks:
-        at = {"cx": panel.x(step), "cy": panel.y(value), "r": 5.0}
-        parts.append(element("circle", {**at, "class": f"mark{css}"}))
-    return [*parts, *_margin(panel, texts)]
+    parts += [_mark(panel, step, value, css) for step, value, css in marks]
+    return [*parts, *margin(panel, texts)]
 
 
 def _change(result: TrainingResult) -> Change | None:
@@ -187,52 +213,13 @@ def _axis(result: TrainingResult) -> str:
     return "sample" if isinstance(result, OnlineResult) else "training step"
 
 
-def _cut(panel: _Panel, change: Change) -> list[str]:
+def _cut(panel: Panel, change: Change) -> list[str]:
     """Draw a line at the change, with its name above the panel, where there is more room."""
     x = panel.x(change.sample)
-    is_left = x > _WIDTH / 2
-    name = shortened(str(change), max(x, _WIDTH - x) - 8, 11)
+    is_left = x > WIDTH / 2
+    name = shortened(str(change), max(x, WIDTH - x) - 8, 11)
     side, anchor = (-5, "end") if is_left else (5, None)
     return [
-        line(x, _TOP - 24, x, _BOTTOM, "cut"),
-        label(x + side, _TOP - 14, name, "cut-name", anchor),
+        line(x, TOP - 24, x, BOTTOM, "cut"),
+        label(x + side, TOP - 14, name, "cut-name", anchor),
     ]
-
-
-def _margin(panel: _Panel, texts: Sequence[tuple[float, str, str, str]]) -> list[str]:
-    """Write (value, figure, note, classes) right of a panel, each near the value's height."""
-    ordered = sorted(texts, key=lambda text: -text[0])
-    places = spread([panel.y(text[0]) for text in ordered], _TEXT_GAP, _TOP, _BOTTOM - _TICK_ROOM)
-    parts: list[str] = []
-    for (_, figure, note, css), y in zip(ordered, places, strict=True):
-        x = _RIGHT + 12
-        if figure:
-            parts.append(label(x, y + 3, figure, css))
-        parts.append(label(x, y + (16 if figure else 3.5), note, "mark-note"))
-    return parts
-
-
-def _frame(panel: _Panel, title: str, ticks: Sequence[tuple[float, str]], axis: str) -> list[str]:
-    parts = [label(0, _TOP - 32, title, "panel-title")]
-    for value, text in ticks:
-        y = panel.y(value)
-        parts += [
-            line(_LEFT, y, _RIGHT, y, "grid"),
-            label(_LEFT - 7, y + 3.5, text, "tick", "end"),
-        ]
-    for step in decimal_ticks(panel.steps):
-        if step % 1 == 0:
-            x = panel.x(step)
-            parts.append(label(x, _BOTTOM + 16, f"{step:,.0f}", "tick", "middle"))
-    middle = (_LEFT + _RIGHT) / 2
-    parts.append(label(middle, _BOTTOM + 34, axis, "axis", "middle"))
-    return parts
-
-
-def _ends(count: int, least: int) -> list[int]:
-    """Return the ends of the averages: at most ``_BINS``, the first after ``least`` steps."""
-    if not count:
-        return []
-    first = min(least, count)
-    places = np.linspace(first, count, min(_BINS, count - first + 1))
-    return [int(place) for place in np.unique(np.rint(places))]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from kilograd.report.confusion import Confusion, confusion
 from kilograd.report.curves import learning_curve, smoothing_window
+from kilograd.report.estimates import Estimates, estimates
 from kilograd.report.layer_table import LayerTable, layer_table
 from kilograd.report.memory_map import memory_map
 from kilograd.report.memory_tables import KindRow, Peak, buffer_kinds, peak_buffers
@@ -62,15 +63,17 @@ class Curve:
 
     Attributes:
         loss: The panel of the loss.
-        accuracy: The panel of the accuracy.
+        accuracy: The panel of the accuracy or the error.
         loss_over: Number of samples that the loss is averaged over.
-        accuracy_over: Number of samples that the online accuracy is averaged over.
+        accuracy_over: Number of samples that it is averaged over.
+        measure: "accuracy", or "error" if values are estimated.
     """
 
     loss: Markup
     accuracy: Markup
     loss_over: int
     accuracy_over: int
+    measure: str
 
 
 @dataclass(frozen=True)
@@ -120,6 +123,7 @@ class Page:
         curve: The learning curve.
         change: What a change in the stream did.
         confusion: The confusions between classes.
+        estimates: The estimates of values.
         samples: Thumbnails of samples.
         trained: The scheme, drawn on the network.
         layers: The table of layers.
@@ -136,6 +140,7 @@ class Page:
     curve: Curve | None
     change: ChangeTable | None
     confusion: Confusion | None
+    estimates: Estimates | None
     samples: tuple[Thumbnail, ...]
     trained: Trained
     layers: LayerTable
@@ -160,7 +165,8 @@ def make_page(report: Report) -> Page:
         search=None if report.search is None else search_section(report.search),
         curve=None if result is None else _curve(result),
         change=_change(result, report.class_names),
-        confusion=None if result is None else confusion(result, report.class_names),
+        confusion=_confusion(result, report.class_names),
+        estimates=_estimates(report),
         samples=thumbnails(report.samples),
         trained=_trained(program),
         layers=layer_table(program),
@@ -188,7 +194,21 @@ def _curve(result: TrainingResult) -> Curve:
         accuracy=accuracy,
         loss_over=smoothing_window(len(result.losses)),
         accuracy_over=WINDOW if isinstance(result, OnlineResult) else _MEAN_OVER,
+        measure="accuracy" if result.after.estimates is None else "error",
     )
+
+
+def _confusion(result: TrainingResult | None, class_names: Sequence[str]) -> Confusion | None:
+    if result is None or result.after.estimates is not None:
+        return None
+    return confusion(result, class_names)
+
+
+def _estimates(report: Report) -> Estimates | None:
+    if report.result is None or report.result.after.estimates is None:
+        return None
+    value_range = report.program.request.graph.value_range
+    return estimates(report.result, report.class_names[0], value_range)
 
 
 def _change(result: TrainingResult | None, class_names: Sequence[str]) -> ChangeTable | None:

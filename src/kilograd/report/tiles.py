@@ -70,11 +70,12 @@ def _accuracy(result: TrainingResult) -> Tile:
     change = result.change if isinstance(result, OnlineResult) else None
     start = result.before if change is None else change.after
     when = "before → after training" if change is None else "right after the change → at the end"
+    below = f"{when}, on {result.after.count:,} test samples"
+    if result.after.estimates is not None:
+        end, begin = percent(result.after.error), percent(start.error)
+        return Tile("Test error", end, f"of the range of values, {below}", start=begin)
     return Tile(
-        "Test accuracy",
-        percent(result.after.accuracy),
-        f"{when}, on {result.after.count:,} test samples",
-        start=percent(start.accuracy),
+        "Test accuracy", percent(result.after.accuracy), below, start=percent(start.accuracy)
     )
 
 

@@ -30,8 +30,9 @@ from kilograd.training.gradients import (
     deltas_of,
     squared_gradients,
 )
-from kilograd.training.loop import Runner, TrainingOptions
+from kilograd.training.loop import TrainingOptions
 from kilograd.training.rate import default_rate
+from kilograd.training.runner import Runner
 
 #: Most samples whose gradients are averaged.
 SAMPLES = 256

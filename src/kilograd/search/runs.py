@@ -22,7 +22,8 @@ from kilograd.ir.text import print_graph
 from kilograd.ops.arithmetic import NUMERICS_VERSION
 from kilograd.search.choice import Choice
 from kilograd.toolchain import build_host_library
-from kilograd.training.loop import Runner, TrainingOptions
+from kilograd.training.loop import TrainingOptions
+from kilograd.training.runner import Runner
 
 #: Steps that a run has, in whole passes over its samples. A thousand are too few: what learns fast
 #: then, such as projections, gains nothing in the end (docs/search.md).

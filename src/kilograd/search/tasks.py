@@ -11,6 +11,7 @@ import numpy as np
 from kilograd.data import Dataset, Samples, folds
 from kilograd.data.choose import choose_balanced, split_by_class
 from kilograd.errors import DataError
+from kilograd.ir import LabelKind
 
 #: Most samples that a short run learns from, and is judged by.
 MOST_SAMPLES, MOST_VALIDATION = 960, 480
@@ -57,17 +58,18 @@ def make_task(dataset: Dataset, seed: int = 0) -> Task:
         DataError: one class only, sets of labels, or too few samples to hold any back.
     """
     train, count = dataset.train, len(dataset.class_names)
+    if dataset.label_kind is not LabelKind.CLASS:
+        labels = "sets of labels" if dataset.label_kind is LabelKind.SET else "values"
+        raise DataError(
+            f"a search compares by the right class, and these samples have {labels}",
+            where=dataset.name,
+            hint="search with samples of one class each, and train with the scheme it finds",
+        )
     if count < 2:  # noqa: PLR2004 - nothing to tell apart
         raise DataError(
             "there is one class only, and nothing to tell it from",
             where=dataset.name,
             hint="a search needs samples of two classes or more",
-        )
-    if dataset.has_label_sets:
-        raise DataError(
-            "a search compares by the right class, and these samples have sets of labels",
-            where=dataset.name,
-            hint="search with samples of one class each, and train with the scheme it finds",
         )
     if len(train) < count:
         raise DataError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from kilograd.data import Dataset
+from kilograd.ir import LabelKind
 
 #: Passes over few samples; docs/few-samples.md says what they teach.
 FEW_SAMPLES_EPOCHS = 30
@@ -15,7 +16,7 @@ FEW_SAMPLES = 20
 
 def default_epochs(dataset: Dataset) -> int:
     """One pass, or `FEW_SAMPLES_EPOCHS` where the classes have few training samples."""
-    if dataset.has_label_sets or not len(dataset.train):
+    if dataset.label_kind is not LabelKind.CLASS or not len(dataset.train):
         return 1
     counts = np.bincount(dataset.train.labels, minlength=len(dataset.class_names))
     return FEW_SAMPLES_EPOCHS if np.median(counts) <= FEW_SAMPLES else 1

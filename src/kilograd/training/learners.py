@@ -13,8 +13,8 @@ from kilograd.device.protocol import Device
 from kilograd.device.sample_memory import MemoryDevice, can_teach
 from kilograd.errors import DeviceError
 from kilograd.training.divergence import DivergenceMonitor
-from kilograd.training.loop import Runner
 from kilograd.training.overshoot import FirstStepsGuard, OvershootGuard
+from kilograd.training.runner import Runner
 from kilograd.training.stream import MemoryOptions, SampleKey, Stream
 
 

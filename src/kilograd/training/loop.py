@@ -4,47 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Hashable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Generic, NamedTuple, Protocol, TypeVar, runtime_checkable
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kilograd.data import Augment, Dataset, Samples
-from kilograd.device.protocol import DEFAULT_RATE, Device, LearningRate, check_label
+from kilograd.device.protocol import DEFAULT_RATE, Device, LearningRate
 from kilograd.errors import DataError
+from kilograd.ir import LabelKind
 from kilograd.ops.spec import TrainingCounters
 from kilograd.training.answers import Evaluation, answers_of
 from kilograd.training.divergence import Divergence, DivergenceMonitor, Listener
 from kilograd.training.records import Record, RecordListener
+from kilograd.training.runner import Progress, Runner, Stopped, check_labels
 from kilograd.training.unfinished import Interrupted, Unfinished, never
 
 #: Steps that the running accuracy is averaged over.
 RECENT = 50
-
-#: Names a sample of a run.
-Key = TypeVar("Key", bound=Hashable)
-
-
-@runtime_checkable
-class PrefixDevice(Protocol):
-    """A device that can run the frozen prefix of a network once and keep the result."""
-
-    def prefix_snapshot(self, sample: NDArray[np.int8]) -> NDArray[np.uint8]:
-        """What the frozen prefix leaves in memory for a sample."""
-        ...
-
-    def predict_from_snapshot(self, snapshot: NDArray[np.uint8]) -> NDArray[np.int32]:
-        """As predict."""
-        ...
-
-    def train_step_from_snapshot(
-        self, snapshot: NDArray[np.uint8], label: int, rate: LearningRate
-    ) -> NDArray[np.int32]:
-        """As train_step."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -87,10 +67,12 @@ class TrainingResult:
         steps: training steps done.
         seconds: wall time of the steps alone.
         online_accuracy: after each step, the running share of training samples that were
-            predicted rightly before they were learned from (averaged over the last 50).
-        losses: cross-entropy of each step's sample before it was learned from, in nats.
+            predicted rightly before they were learned from (averaged over the last 50); empty
+            where labels are values.
+        losses: of each step's sample before it was learned from: cross-entropy in nats, or Huber's.
         state: the device's state after the last step.
         divergences: each time that the run diverged and went back to a healthy state.
+        online_error: of values, after each step the running error of estimates, in ranges.
     """
 
     before: Evaluation
@@ -101,23 +83,12 @@ class TrainingResult:
     losses: Sequence[float]
     state: bytes
     divergences: Sequence[Divergence] = ()
+    online_error: Sequence[float] = ()
 
     @property
     def state_digest(self) -> str:
         """SHA-256 of the state."""
         return hashlib.sha256(self.state).hexdigest()
-
-
-class _Stopped(Exception):  # noqa: N818 - nothing went wrong
-    """An evaluation stopped where it was asked to."""
-
-
-class Progress(Protocol):
-    """Told about every sample that a run is done with."""
-
-    def __call__(self, stage: str, done: int, total: int, accuracy: float) -> None:
-        """``stage`` is evaluating or training; ``accuracy`` so far in it."""
-        ...
 
 
 def train(
@@ -201,13 +172,13 @@ class _Run:
         if unfinished is not None:
             device.write_state(unfinished.state)
         self._monitor = DivergenceMonitor(device, options.learning_rate(self._total), on_divergence)
-        self._right: list[float] = []
+        self._scores: list[float] = []
         self._losses: list[float] = []
         self._before: Evaluation | None = None
         self._counters = TrainingCounters()
         if unfinished is not None:
             self._monitor.resume(unfinished.watch)
-            self._right, self._losses = [*unfinished.right], [*unfinished.losses]
+            self._scores, self._losses = [*unfinished.scores], [*unfinished.losses]
             self._before = unfinished.before
             self._counters = unfinished.counters
 
@@ -219,7 +190,7 @@ class _Run:
             try:
                 labels = self._dataset.test.labels
                 return self._runner.evaluate(tested, labels, progress, should_stop)
-            except _Stopped:
+            except Stopped:
                 raise self._interrupted() from None
 
         if self._before is None:
@@ -227,23 +198,37 @@ class _Run:
             self._tell_evaluation(self._before)
         before = self._before
         started = time.perf_counter()
-        indices = islice(_order(self._options, len(self._dataset.train)), len(self._right), None)
+        indices = islice(_order(self._options, len(self._dataset.train)), len(self._scores), None)
         for index in indices:
             if should_stop():
                 raise self._interrupted()
             self._step(index)
             if progress is not None:
-                accuracy = float(np.mean(self._right[-RECENT:]))
-                progress("training", len(self._right), self._total, accuracy)
+                progress("training", len(self._scores), self._total, self._running)
         seconds = time.perf_counter() - started
         after = evaluate_tested()
         self._tell_evaluation(after)
-        right = self._right
-        online = [float(np.mean(right[max(0, i + 1 - RECENT) : i + 1])) for i in range(len(right))]
+        online = [
+            float(np.mean(self._scores[max(0, done - RECENT) : done]))
+            for done in range(1, len(self._scores) + 1)
+        ]
         state, divergences = self._device.read_state(), self._monitor.divergences
         return TrainingResult(
-            before, after, self._total, seconds, online, self._losses, state, divergences
+            before,
+            after,
+            self._total,
+            seconds,
+            [] if self._has_errors else online,
+            self._losses,
+            state,
+            divergences,
+            online if self._has_errors else [],
         )
+
+    @property
+    def _running(self) -> float:
+        """Accuracy or error of the last steps."""
+        return float(np.mean(self._scores[-RECENT:]))
 
     def _sample(self, key: _Key) -> NDArray[np.int8]:
         split = self._dataset.train if key.split == "train" else self._dataset.test
@@ -253,23 +238,36 @@ class _Run:
         return self._augment(sample, key.step)
 
     def _step(self, index: int) -> None:
-        step, rate = len(self._right), self._monitor.rate
+        step, rate = len(self._scores), self._monitor.rate
         label = int(self._dataset.train.labels[index])
         key = _Key("train", index, None if self._augment is None else step)
         logits = self._runner.step(key, label, rate)
         if key.step is not None:
             self._runner.forget(key)
         self._monitor.after_step()
-        self._right.append(self._answers.right(logits, label))
+        self._scores.append(self._answers.score(logits, label))
         self._losses.append(self._answers.loss(logits, label))
         if self._on_record is not None:
-            known = (rate.value_at(step), self._losses[-1], float(np.mean(self._right[-RECENT:])))
-            self._on_record(Record(step + 1, self._all_counters(), *known))
+            record = Record(step + 1, self._all_counters(), rate.value_at(step), self._losses[-1])
+            if self._has_errors:
+                record = replace(record, running_error=self._running)
+            else:
+                record = replace(record, running_accuracy=self._running)
+            self._on_record(record)
 
     def _tell_evaluation(self, evaluation: Evaluation) -> None:
         if self._on_record is not None:
-            accuracy = evaluation.accuracy
-            self._on_record(Record(len(self._right), self._all_counters(), test_accuracy=accuracy))
+            record = Record(len(self._scores), self._all_counters())
+            if self._has_errors:
+                record = replace(record, test_error=evaluation.error)
+            else:
+                record = replace(record, test_accuracy=evaluation.accuracy)
+            self._on_record(record)
+
+    @property
+    def _has_errors(self) -> bool:
+        """Whether answers are estimates of values, which have errors and no accuracy."""
+        return self._device.label_kind is LabelKind.VALUE
 
     def _all_counters(self) -> TrainingCounters:
         return self._device.counters().training.plus(self._counters)
@@ -277,9 +275,9 @@ class _Run:
     def _interrupted(self) -> Interrupted:
         state = self._device.read_state()
         counters = self._all_counters()
-        right, losses = tuple(self._right), tuple(self._losses)
-        left = Unfinished(state, self._monitor.watch, right, losses, self._before, counters)
-        return Interrupted(state, len(right), self._total, left)
+        scores, losses = tuple(self._scores), tuple(self._losses)
+        left = Unfinished(state, self._monitor.watch, scores, losses, self._before, counters)
+        return Interrupted(state, len(scores), self._total, left)
 
 
 def _order(options: TrainingOptions, count: int) -> Iterator[int]:
@@ -298,73 +296,3 @@ def evaluate(device: Device, samples: Samples, progress: Progress | None = None)
     check_labels(device, samples)
     runner: Runner[int] = Runner(device, lambda index: samples.inputs[index], keeps=False)
     return runner.evaluate(range(len(samples)), samples.labels, progress)
-
-
-def check_labels(device: Device, samples: Samples) -> None:
-    """Refuse samples of classes that a device does not have.
-
-    Raises:
-        DataError: a label is no class.
-    """
-    for label in np.unique(samples.labels).tolist():
-        check_label(label, device.class_count, are_sets=device.has_label_sets)
-
-
-class Runner(Generic[Key]):
-    """Runs samples through a device, each once through the frozen prefix where the device can.
-
-    Args:
-        device: to run them.
-        sample: int8 sample of a key; asked for once a key, or each time where nothing is kept.
-        keeps: whether what the frozen prefix makes of a sample is kept where that can be done.
-    """
-
-    def __init__(
-        self, device: Device, sample: Callable[[Key], NDArray[np.int8]], *, keeps: bool = True
-    ) -> None:
-        self._device = device
-        self._keeps = keeps
-        self._sample = sample
-        self._kept: dict[Key, NDArray[np.uint8]] = {}
-
-    def step(self, key: Key, label: int, rate: LearningRate) -> NDArray[np.int32]:
-        """As `Device.train_step`."""
-        device = self._device
-        if isinstance(device, PrefixDevice):
-            return device.train_step_from_snapshot(self._snapshot(device, key), label, rate)
-        return device.train_step(self._sample(key), label, rate)
-
-    def predict(self, key: Key) -> NDArray[np.int32]:
-        """As `Device.predict`."""
-        device = self._device
-        if self._keeps and isinstance(device, PrefixDevice):
-            return device.predict_from_snapshot(self._snapshot(device, key))
-        return device.predict(self._sample(key))
-
-    def evaluate(
-        self,
-        keys: Sequence[Key],
-        labels: NDArray[np.int32],
-        progress: Progress | None = None,
-        should_stop: Callable[[], bool] = never,
-    ) -> Evaluation:
-        """Predict every sample."""
-        device = self._device
-        answers = answers_of(device)
-        counts = answers.empty()
-        for done, (key, label) in enumerate(zip(keys, labels.tolist(), strict=True), 1):
-            if should_stop():
-                raise _Stopped
-            answers.count(counts, self.predict(key), label)
-            if progress is not None:
-                progress("evaluating", done, len(keys), Evaluation(counts).accuracy)
-        return Evaluation(counts)
-
-    def forget(self, key: Key) -> None:
-        """Let go of what is kept for a sample."""
-        self._kept.pop(key, None)
-
-    def _snapshot(self, device: PrefixDevice, key: Key) -> NDArray[np.uint8]:
-        if key not in self._kept:
-            self._kept[key] = device.prefix_snapshot(self._sample(key))
-        return self._kept[key]

@@ -14,8 +14,9 @@ from kilograd.device.protocol import Device, LearningRate
 from kilograd.training.answers import Evaluation, answers_of
 from kilograd.training.divergence import DivergenceMonitor, Listener
 from kilograd.training.learners import MemoryUse, make_learner
-from kilograd.training.loop import Progress, Runner, TrainingResult, check_labels
+from kilograd.training.loop import TrainingResult
 from kilograd.training.records import Record, RecordListener
+from kilograd.training.runner import Progress, Runner, check_labels
 from kilograd.training.stream import TEST, TRAIN, SampleKey, Stream
 from kilograd.training.unfinished import Interrupted, never
 
@@ -141,7 +142,7 @@ def train_online(
         label = int(labels[index])
         key = SampleKey(TRAIN, index, examiner.has_changed)
         logits = learner.learn(key, label)
-        right.append(answers.right(logits, label))
+        right.append(answers.score(logits, label))
         losses.append(answers.loss(logits, label))
         online.append(float(np.mean(right[-WINDOW:])))
         seconds += time.perf_counter() - started
@@ -166,8 +167,8 @@ def train_online(
         losses,
         device.read_state(),
         monitor.divergences,
-        examiner.summary(after),
-        learner.memory,
+        change=examiner.summary(after),
+        memory=learner.memory,
     )
 
 

@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 
 from kilograd.compiler import Program
 from kilograd.data import Samples
+from kilograd.data.samples import VALUE_END
 from kilograd.device.host import HostDevice
 from kilograd.device.protocol import DEFAULT_RATE
-from kilograd.ir import Graph
+from kilograd.ir import Graph, LabelKind
 from kilograd.ops import REGISTRY
 from kilograd.ops.arithmetic import random_bits
 from kilograd.ops.spec import StepContext
@@ -115,20 +116,39 @@ def _features_norm(graph: Graph) -> float:
     return 1 + total / _FEW
 
 
+def _made_up_labels(program: Program) -> NDArray[np.int32]:
+    """Each class in turn; of values both ends of the range, from which most estimates are far."""
+    numbers = np.arange(_MANY, dtype=np.int32)
+    if program.graph.label_kind is LabelKind.VALUE:
+        return (2 * (numbers % 2) - 1) * np.int32(VALUE_END)
+    return numbers % program.class_count
+
+
+def _class_error(logits: NDArray[np.float64], label: int) -> NDArray[np.float64]:
+    shares = np.exp(logits - logits.max())
+    error: NDArray[np.float64] = shares / shares.sum()
+    error[label] -= 1
+    return error
+
+
+def _value_error(logits: NDArray[np.float64], label: int) -> NDArray[np.float64]:
+    """As the Huber loss has it: at most 1."""
+    return np.clip(logits - label / VALUE_END, -1.0, 1.0)
+
+
 def _tangent_norm(program: Program) -> float:
     """E‖∂L/∂θ‖² / E‖∂L/∂z‖² over all that is trained, before anything is."""
     inputs = made_up_samples(program.graph.inputs[0].type.shape, _MANY)
-    labels = np.arange(_MANY, dtype=np.int32) % program.class_count
+    labels = _made_up_labels(program)
+    is_value = program.graph.label_kind is LabelKind.VALUE
     program = program.for_target(get_target("host"))
     with HostDevice(build_host_library(program.sources).path) as device:
         device.initialize(0)
         state = device.read_state()
         errors = 0.0
         for sample, label in zip(inputs, labels, strict=True):
-            logits = device.predict(sample) * 2.0**-16
-            shares = np.exp(logits - logits.max())
-            error = shares / shares.sum()
-            error[label] -= 1
+            logits = device.predict(sample).astype(np.float64) * 2.0**-16
+            error = _value_error(logits, label) if is_value else _class_error(logits, label)
             errors += float((error**2).sum()) / _MANY
         deltas = deltas_of(program)
         reader = GradientReader(device, deltas, state)

@@ -16,9 +16,12 @@ class Record:
         step: training steps done.
         counters: what the device counted so far.
         learning_rate: of the step, by its schedule; None after an evaluation.
-        loss: cross-entropy of the step's sample before it was learned from, in nats.
+        loss: of the step's sample before it was learned from: cross-entropy in nats, or Huber's.
         running_accuracy: of the last samples before they were learned from.
         test_accuracy: on the test samples; None after a step.
+        running_error: where labels are values, in place of the accuracy: the mean absolute error,
+            as a share of their range.
+        test_error: likewise.
     """
 
     step: int
@@ -27,6 +30,8 @@ class Record:
     loss: float | None = None
     running_accuracy: float | None = None
     test_accuracy: float | None = None
+    running_error: float | None = None
+    test_error: float | None = None
 
 
 #: Told of each record.

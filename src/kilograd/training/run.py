@@ -10,12 +10,14 @@ from kilograd.compiler import Program
 from kilograd.data import Augment, Dataset, pack_digest
 from kilograd.device.open import compiler_of, is_emulated, open_device, target_of
 from kilograd.device.protocol import Counters
+from kilograd.ir import LabelKind
 from kilograd.measuring.budget import check_planned
 from kilograd.measuring.firmware import Measurement, measure
 from kilograd.training.divergence import Listener
-from kilograd.training.loop import Progress, TrainingOptions, TrainingResult, train
+from kilograd.training.loop import TrainingOptions, TrainingResult, train
 from kilograd.training.online import train_online
 from kilograd.training.records import RecordListener
+from kilograd.training.runner import Progress
 from kilograd.training.stream import Stream
 from kilograd.training.unfinished import Unfinished, never
 from kilograd.version import VERSION
@@ -58,8 +60,7 @@ class TrainingRun:
             "classes": list(dataset.class_names),
             "train_samples": len(dataset.train),
             "test_samples": len(dataset.test),
-            "accuracy_before": result.before.accuracy,
-            "accuracy_after": result.after.accuracy,
+            **self._judged(),
             "steps": result.steps,
             "steps_per_second": result.steps / result.seconds if result.seconds else 0.0,
             "epochs": self.options.epochs,
@@ -69,10 +70,17 @@ class TrainingRun:
             "divergences": [asdict(divergence) for divergence in result.divergences],
             "counters": asdict(self.counters.training),
             "state_digest": result.state_digest,
-            "confusion_before": result.before.confusion.tolist(),
-            "confusion_after": result.after.confusion.tolist(),
             **self._measured(),
         }
+
+    def _judged(self) -> dict[str, Any]:
+        dataset = self.dataset
+        is_value = dataset.label_kind is LabelKind.VALUE
+        found: dict[str, Any] = {"value_range": list(dataset.value_range)} if is_value else {}
+        for when, one in (("before", self.result.before), ("after", self.result.after)):
+            figures = one.figures(dataset.value_range)
+            found |= {f"{name}_{when}": figure for name, figure in figures.items()}
+        return found
 
     def _measured(self) -> dict[str, int]:
         measured = self.measurement

@@ -14,6 +14,8 @@ from kilograd.training.records import Record, RecordListener
 
 #: What every line says first, in this order; then what the device counted.
 COLUMNS = ("step", "learning_rate", "loss", "running_accuracy", "test_accuracy")
+#: What it says besides where labels are values.
+ERRORS = ("running_error", "test_error")
 
 
 def is_run_log(path: Path) -> bool:
@@ -58,7 +60,9 @@ def run_log(path: Path, done: int = 0) -> Generator[RecordListener]:
         known = asdict(record)
         counters = known.pop("counters")
         del counters["steps"]  # which the line begins with
-        line = {name: known[name] for name in COLUMNS} | counters
+        has_errors = any(known[name] is not None for name in ERRORS)
+        columns = (*COLUMNS, *ERRORS) if has_errors else COLUMNS
+        line = {name: known[name] for name in columns} | counters
         with _writable(path):
             file.write(json.dumps(line).encode() + b"\n")
 

@@ -20,7 +20,7 @@ import numpy as np
 from kilograd.device.protocol import LearningRate
 from kilograd.errors import DataError
 from kilograd.files import write_atomically
-from kilograd.ir import is_pixel_range
+from kilograd.ir import LabelKind, is_pixel_range
 from kilograd.ops.arithmetic import NUMERICS_VERSION
 from kilograd.ops.spec import TrainingCounters
 from kilograd.scheme import Scheme
@@ -32,7 +32,7 @@ from kilograd.version import VERSION
 
 #: The first byte is no text, and the ends of lines show damage by programs that translate them.
 MAGIC = b"\x89KGS\r\n\x1a\n"
-FORMAT = 2
+FORMAT = 3
 
 _LENGTH = struct.Struct("<I")
 _MOST_HEADER, _MOST_FILE = 1 << 22, 1 << 30
@@ -48,7 +48,8 @@ class Origin:
         model_id: of the compiled program; 32 bits.
         has_own_head: whether it started from the head that the model came with.
         class_names: one for each logit.
-        has_label_sets: whether a sample may have several labels at once.
+        label_kind: what a sample's label is.
+        value_range: where that is a value, the lowest and the highest that is expected.
         scheme: what is trained.
         resolution: height and width of its input.
         pixel_range: real values of the darkest and the brightest pixel, of all channels or each.
@@ -58,10 +59,21 @@ class Origin:
     model_id: int
     has_own_head: bool
     class_names: tuple[str, ...]
-    has_label_sets: bool
+    label_kind: LabelKind
+    value_range: tuple[float, float]
     scheme: Scheme
     resolution: tuple[int, int]
     pixel_range: tuple[float, ...]
+
+    @property
+    def has_label_sets(self) -> bool:
+        """Whether a sample may have several labels at once."""
+        return self.label_kind is LabelKind.SET
+
+    @property
+    def stated_values(self) -> tuple[float, float] | str:
+        """The range of values, or that there are none."""
+        return self.value_range if self.label_kind is LabelKind.VALUE else "no values"
 
 
 @dataclass(frozen=True)
@@ -137,12 +149,12 @@ class SavedState:
             watch = asdict(left.watch)
             for name in ("start", "healthy", "latest"):
                 parts[name] = watch.pop(name)
-            parts["right"] = np.array(left.right, "<f8").tobytes()
+            parts["scores"] = np.array(left.scores, "<f8").tobytes()
             parts["losses"] = np.array(left.losses, "<f8").tobytes()
             header["unfinished"] = {
                 "watch": watch,
                 "counters": asdict(left.counters),
-                "before": None if left.before is None else left.before.confusion.tolist(),
+                "before": None if left.before is None else _stated(left.before),
             }
         header["parts"] = {name: len(contents) for name, contents in parts.items()}
         text = json.dumps(header).encode()
@@ -245,12 +257,17 @@ def _origin(stated: Mapping[str, Any]) -> Origin:
     if not is_pixel_range(pixel_range):
         msg = f"its pixels stand for {list(pixel_range)}"
         raise ValueError(msg)
+    low, high = map(float, stated["value_range"])
+    if not is_pixel_range((low, high)):
+        msg = f"its values are from {low} to {high}"
+        raise ValueError(msg)
     return Origin(
         str(stated["model"]),
         int(stated["model_id"]),
         bool(stated["has_own_head"]),
         tuple(map(str, stated["class_names"])),
-        bool(stated["has_label_sets"]),
+        LabelKind(stated["label_kind"]),
+        (low, high),
         Scheme(
             str(scheme["name"]),
             tuple(map(str, scheme["biases"])),
@@ -279,11 +296,27 @@ def _history(stated: Mapping[str, Any]) -> History:
     )
 
 
+def _stated(evaluation: Evaluation) -> dict[str, Any]:
+    estimates = evaluation.estimates
+    return {
+        "confusion": evaluation.confusion.tolist(),
+        "estimates": None if estimates is None else estimates.tolist(),
+    }
+
+
+def _evaluation(stated: Mapping[str, Any]) -> Evaluation:
+    confusion, estimates = np.array(stated["confusion"], np.int64), stated["estimates"]
+    if estimates is None:
+        return Evaluation(confusion)
+    rows = np.array(estimates, np.int64).reshape(-1, 2)
+    return Evaluation(np.zeros((0, 0), np.int64), rows)
+
+
 def _unfinished(left: Mapping[str, Any], parts: Mapping[str, bytes]) -> Unfinished:
     watch, before = left["watch"], left["before"]
-    right, losses = (np.frombuffer(parts[name], "<f8").tolist() for name in ("right", "losses"))
-    if len(right) != len(losses):
-        msg = f"it has {len(right)} answers and {len(losses)} losses"
+    scores, losses = (np.frombuffer(parts[name], "<f8").tolist() for name in ("scores", "losses"))
+    if len(scores) != len(losses):
+        msg = f"it has {len(scores)} answers and {len(losses)} losses"
         raise ValueError(msg)
     return Unfinished(
         parts["state"],
@@ -297,8 +330,8 @@ def _unfinished(left: Mapping[str, Any], parts: Mapping[str, bytes]) -> Unfinish
             parts["healthy"],
             parts["latest"],
         ),
-        right,
+        scores,
         losses,
-        None if before is None else Evaluation(np.array(before, np.int64)),
+        None if before is None else _evaluation(before),
         TrainingCounters(**left["counters"]),
     )

@@ -12,6 +12,7 @@ from kilograd.compiler import Program
 from kilograd.data import Dataset, Drift, InputSpec, with_class_order
 from kilograd.device.protocol import LearningRate
 from kilograd.errors import DataError
+from kilograd.ir import LabelKind
 from kilograd.training.loop import DEFAULT_RATE
 
 #: Where in the stream a change happens unless it is told another place.
@@ -199,9 +200,10 @@ def make_online(dataset: Dataset, spec: InputSpec, options: OnlineOptions) -> St
     count = len(dataset.train)
     if not count:
         raise DataError("there are no training samples", where=dataset.name)
-    if dataset.has_label_sets:
+    if dataset.label_kind is not LabelKind.CLASS:
+        labels = "sets of labels" if dataset.label_kind is LabelKind.SET else "values"
         raise DataError(
-            "a stream learns one class a sample, and these samples have sets of labels",
+            f"a stream learns one class a sample, and these samples have {labels}",
             where=dataset.name,
             hint="train on them in epochs, without a stream",
         )

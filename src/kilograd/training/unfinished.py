@@ -17,7 +17,7 @@ class Unfinished:
     Attributes:
         state: the device's, after the last whole step.
         watch: what the monitor of divergences knew.
-        right: how much of each answer was right, one a step.
+        scores: how much of each answer was right, or its error, one a step.
         losses: of each step.
         before: evaluation before the first step; None where that was not whole.
         counters: what the device counted so far.
@@ -25,7 +25,7 @@ class Unfinished:
 
     state: bytes
     watch: Watch
-    right: Sequence[float]
+    scores: Sequence[float]
     losses: Sequence[float]
     before: Evaluation | None
     counters: TrainingCounters
@@ -33,7 +33,7 @@ class Unfinished:
     @property
     def steps(self) -> int:
         """Training steps done."""
-        return len(self.right)
+        return len(self.scores)
 
 
 class Interrupted(Exception):  # noqa: N818 - nothing went wrong

@@ -25,9 +25,12 @@ static KG_ALIGNED uint8_t memory[KG_MEMORY_SAMPLES * KG_MEMORY_SAMPLE_BYTES];
 #endif
 #endif
 
-/* Of COMMAND_INFO: the highest bit is 1 where a label is a set of classes. */
-#ifdef KG_LABEL_SETS
+/* Of COMMAND_INFO: the highest bit is 1 where a label is a set of classes, the next where it is a
+   value. */
+#if defined KG_LABEL_SETS
 #define INFO_CLASSES (KG_CLASS_COUNT | UINT32_C(1) << 31)
+#elif defined KG_VALUE
+#define INFO_CLASSES (KG_CLASS_COUNT | UINT32_C(1) << 30)
 #else
 #define INFO_CLASSES KG_CLASS_COUNT
 #endif

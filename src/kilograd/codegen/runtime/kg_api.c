@@ -12,11 +12,20 @@
 #define HIGHEST_MANTISSA 32767
 #define LARGEST_EXPONENT 1100
 
-/* How many labels a sample can have. */
-#ifdef KG_LABEL_SETS
-#define LABELS(classes) (UINT32_C(1) << (classes))
+/* LABEL_KIND: what a label is, as kilograd's Python counts its kinds. IS_NO_LABEL: whether a number
+   is none; any is a value. */
+#if defined KG_VALUE
+#define LABEL_KIND 2
+#define FEWEST_CLASSES 1
+#define IS_NO_LABEL(label, classes) ((void)(label), (void)(classes), 0)
+#elif defined KG_LABEL_SETS
+#define LABEL_KIND 1
+#define FEWEST_CLASSES 2
+#define IS_NO_LABEL(label, classes) ((uint32_t)(label) >= UINT32_C(1) << (classes))
 #else
-#define LABELS(classes) (classes)
+#define LABEL_KIND 0
+#define FEWEST_CLASSES 2
+#define IS_NO_LABEL(label, classes) ((uint32_t)(label) >= (classes))
 #endif
 
 const uint32_t kg_input_bytes = KG_INPUT_BYTES;
@@ -26,11 +35,7 @@ const uint32_t kg_state_bytes = KG_STATE_BYTES;
 const uint32_t kg_arena_bytes = KG_ARENA_BYTES;
 const uint32_t kg_model_id = KG_MODEL_ID;
 
-#ifdef KG_LABEL_SETS
-const uint32_t kg_has_label_sets = 1;
-#else
-const uint32_t kg_has_label_sets = 0;
-#endif
+const uint32_t kg_label_kind = LABEL_KIND;
 
 kg_control kg_step_control;
 kg_counters kg_counted;
@@ -86,7 +91,7 @@ KG_SMALL kg_status kg_set_classes(uint32_t classes)
 {
     if (!kg_now.is_initialized)
         return ended(KG_NOT_READY);
-    if (classes < 2 || classes > KG_CLASS_COUNT)
+    if (classes < FEWEST_CLASSES || classes > KG_CLASS_COUNT)
         return ended(KG_ERROR_CLASSES);
     memcpy(kg_state_buffer + KG_STATE_CLASSES, &classes, 4);
     return ended(KG_OK);
@@ -96,7 +101,7 @@ uint32_t kg_get_classes(void)
 {
     uint32_t classes;
     memcpy(&classes, kg_state_buffer + KG_STATE_CLASSES, 4);
-    return classes < 2 || classes > KG_CLASS_COUNT ? KG_CLASS_COUNT : classes;
+    return classes < FEWEST_CLASSES || classes > KG_CLASS_COUNT ? KG_CLASS_COUNT : classes;
 }
 
 kg_status kg_finish(void)
@@ -119,7 +124,7 @@ KG_SMALL kg_status kg_begin_step(int32_t label, kg_learning_rate rate)
     const uint32_t classes = kg_get_classes();
     if (!kg_now.is_initialized)
         return ended(KG_NOT_READY);
-    if ((uint32_t)label >= LABELS(classes))
+    if (IS_NO_LABEL(label, classes))
         return ended(KG_ERROR_LABEL);
     if ((uint32_t)rate.mantissa > HIGHEST_MANTISSA || rate.exponent > LARGEST_EXPONENT ||
         rate.exponent < -LARGEST_EXPONENT)
@@ -169,14 +174,16 @@ const int32_t *kg_train_step(int32_t label, kg_learning_rate rate)
     return kg_active_logits();
 }
 
-/* The first class with the largest logit, or the set of those that are more likely there than not;
-   or why there are no logits. */
+/* The first class with the largest logit, or the set of those that are more likely there than not,
+   or of a value only that there is one; or why there are no logits. */
 KG_SMALL int32_t kg_answer(const int32_t *logits)
 {
     if (logits == NULL)
         return kg_now.error;
     int32_t found = 0;
-#ifdef KG_LABEL_SETS
+#if defined KG_VALUE
+    /* an estimate may be below 0, as errors are */
+#elif defined KG_LABEL_SETS
     for (uint32_t c = 0; c < KG_CLASS_COUNT; c++)
         if (logits[c] > 0)
             found |= (int32_t)(UINT32_C(1) << c);
@@ -188,10 +195,12 @@ KG_SMALL int32_t kg_answer(const int32_t *logits)
     return found;
 }
 
+#ifndef KG_VALUE
 KG_SMALL int32_t kg_classify(void)
 {
     return kg_answer(kg_predict());
 }
+#endif
 
 KG_SMALL int32_t kg_learn(int32_t label, kg_learning_rate rate)
 {

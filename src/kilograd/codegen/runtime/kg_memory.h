@@ -20,6 +20,9 @@
 #ifdef KG_LABEL_SETS
 #error "a memory is balanced over classes, and here labels are sets of them"
 #endif
+#ifdef KG_VALUE
+#error "a memory is balanced over classes, and here labels are values"
+#endif
 
 #ifdef __cplusplus
 extern "C" {

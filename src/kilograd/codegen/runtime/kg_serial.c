@@ -50,7 +50,14 @@ enum { ANSWER = 0x80, NO_SESSION = 0xFE, BUSY = 0xFF };
 enum { DONE = 0, WRONG_LENGTH = 1, UNKNOWN_REQUEST = 2, OUT_OF_PLACE = 3 };
 
 /* Of HELLO. */
-enum { HAS_LABEL_SETS = 1, HAS_ROW_INPUT = 2, HAS_STORAGE = 4, HAS_TICKS = 8, HAS_MEMORY = 16 };
+enum {
+    HAS_LABEL_SETS = 1,
+    HAS_ROW_INPUT = 2,
+    HAS_STORAGE = 4,
+    HAS_TICKS = 8,
+    HAS_MEMORY = 16,
+    HAS_VALUE = 32
+};
 
 #define NAME KG_MODEL_NAME ", " KG_SCHEME_NAME
 #define NAME_BYTES (sizeof NAME - 1 < 200 ? sizeof NAME - 1 : 200)
@@ -256,6 +263,9 @@ static void say_hello(const kg_serial_port *port, uint32_t *answered)
         KG_ARENA_BYTES,    0,           port->ticks_per_second};
 #ifdef KG_LABEL_SETS
     about[6] |= HAS_LABEL_SETS;
+#endif
+#ifdef KG_VALUE
+    about[6] |= HAS_VALUE;
 #endif
 #ifdef KG_ROW_INPUT
     about[6] |= HAS_ROW_INPUT;

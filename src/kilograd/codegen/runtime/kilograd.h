@@ -79,15 +79,19 @@ kg_status kg_finish(void);
    call is refused, and kg_error() says why. */
 const int32_t *kg_predict(void);
 
-/* One step of training towards `label`: a class, or with KG_LABEL_SETS a set of classes. Returns
+/* One step of training towards `label`: a class, with KG_LABEL_SETS a set of classes, or with
+   KG_VALUE a value as kg_value_label makes it. Returns
    the logits from before the step, which are those that kg_predict would have given; NULL where
    it is refused. */
 const int32_t *kg_train_step(int32_t label, kg_learning_rate rate);
 
 /* The same, with the class of the largest logit as the result, or an error (below 0). With
    KG_LABEL_SETS the result is the set of the classes that are more likely there than not.
-   kg_learn predicts, then learns from the same sample. */
+   kg_learn predicts, then learns from the same sample. With KG_VALUE it returns KG_OK or an error;
+   the estimate is kg_value(kg_predict()). */
+#ifndef KG_VALUE
 int32_t kg_classify(void);
+#endif
 int32_t kg_learn(int32_t label, kg_learning_rate rate);
 
 /* Why the last call was refused; KG_OK where it was not. */

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from kilograd.frontend.builder import Parameters, fresh_head
 from kilograd.frontend.lowering.dimensions import columns_in_order
 from kilograd.frontend.lowering.ends import Ends
-from kilograd.frontend.lowering.reading import LayerReader
+from kilograd.frontend.lowering.quantization import int8_ends
+from kilograd.frontend.lowering.reading import LayerReader, quantization_of
 from kilograd.frontend.lowering.windows import NO_PADS
 from kilograd.frontend.network import Layer
 
@@ -20,7 +21,8 @@ _FRESH_HEAD = "give a number of classes, for which a new last layer is made"
 class HeadBuilder(LayerReader):
     """Builds the layer that makes the logits."""
 
-    def _head(self, ends: Ends, classes: int | None) -> str:
+    def _head(self, ends: Ends, classes: int | None) -> tuple[str, tuple[float, float] | None]:
+        """The logits, and the range of values where they are one that estimates a value."""
         number, layer = ends.head, self._network.layers[ends.head]
         x = self._read(number, layer, dimensions=layer.operator == "dense")
         shape = self._shape(layer.inputs[0])
@@ -31,7 +33,7 @@ class HeadBuilder(LayerReader):
         weight = self._head_weight(number, layer, shape)
         x = self._flattened(layer.inputs[0], x)
         if classes is not None:
-            return self._builder.dense("head", x, fresh_head(math.prod(shape), classes))
+            return self._builder.dense("head", x, fresh_head(math.prod(shape), classes)), None
         if layer.activation != "none":
             raise self._refuser.layer(
                 number,
@@ -39,9 +41,12 @@ class HeadBuilder(LayerReader):
                 _FRESH_HEAD,
             )
         p = self._parameters.read(number, weight, 0)
-        if len(weight) == 1:
-            p = self._two_classes(number, p, is_sigmoid=ends.is_sigmoid)
-        return self._builder.dense("head", x, p)
+        values = None
+        if len(weight) == 1 and ends.is_sigmoid:
+            p = _two_classes(p)
+        elif len(weight) == 1:
+            p, values = self._value(number, p)
+        return self._builder.dense("head", x, p), values
 
     def _head_weight(
         self, number: int, layer: Layer, shape: tuple[int, int, int]
@@ -63,22 +68,11 @@ class HeadBuilder(LayerReader):
             )
         return weight.reshape(len(weight), -1)
 
-    def _two_classes(self, number: int, p: Parameters, *, is_sigmoid: bool) -> Parameters:
-        """One logit z for a sigmoid as two for a softmax: 0 for the first class, z for the second.
-
-        Probabilities, and the gradient with respect to z, are those of the sigmoid and of binary
-        cross-entropy.
-        """
-        if not is_sigmoid:
-            raise self._refuser.layer(
-                number,
-                "the last layer makes one value without a sigmoid, a regression, and kilograd's "
-                "networks tell classes apart",
-                _FRESH_HEAD,
-            )
-        weight = np.concatenate([np.zeros_like(p.weight), p.weight])
-        bias = np.concatenate([np.zeros_like(p.bias), p.bias])
-        return Parameters(weight, bias, np.tile(p.scales, 2))
+    def _value(self, number: int, p: Parameters) -> tuple[Parameters, tuple[float, float]]:
+        """The only logit in units of half the range that the file's int8 result has, around 0."""
+        found = quantization_of(self._result(number))
+        most = 1.0 if found is None else max(map(abs, int8_ends(found)))
+        return Parameters(p.weight, p.bias, p.scales / most), (-most, most)
 
     def _dense_weight(self, number: int, layer: Layer) -> NDArray[np.int8]:
         """[outputs, elements], for elements by height, width and channels."""
@@ -100,3 +94,14 @@ class HeadBuilder(LayerReader):
                 f"it reads {inputs} of {elements} elements at a time, and kilograd's dense layers "
                 "read all at once",
             )
+
+
+def _two_classes(p: Parameters) -> Parameters:
+    """One logit z for a sigmoid as two for a softmax: 0 for the first class, z for the second.
+
+    Probabilities, and the gradient with respect to z, are those of the sigmoid and of binary
+    cross-entropy.
+    """
+    weight = np.concatenate([np.zeros_like(p.weight), p.weight])
+    bias = np.concatenate([np.zeros_like(p.bias), p.bias])
+    return Parameters(weight, bias, np.tile(p.scales, 2))

@@ -99,14 +99,16 @@ class Lowering(HeadBuilder, ElementwiseBuilder, ViewBuilder):
                 self.dimensions[ends.sample] = dimensions
             for number in ends.body:
                 self._append(number)
-            logits = self._head(ends, classes)
+            logits, values = self._head(ends, classes)
             pixels = self._network.pixel_range or int8_ends(self._sample)
             if len(pixels) not in {2, 2 * channels}:
                 raise self._refuser.network(
                     f"the file notes {len(pixels) // 2} ranges of pixels, and the network's input "
                     f"has {channels} channels"
                 )
-            return self._builder.finish(logits, pixel_range=pixels, is_foreign=True)
+            return self._builder.finish(
+                logits, pixel_range=pixels, is_foreign=True, value_range=values
+            )
         except ModelError as error:  # the builder knows the model's name, not its file
             raise ModelError(error.what, where=self._where, hint=error.hint) from error
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from kilograd.ir import MOST_LABELS, TensorType
+from kilograd.ir import MOST_LABELS, LabelKind, TensorType
 from kilograd.ops.loss.op import LOG2_E, SPIKE, CrossEntropy, exp2_negative, rounded_loss
 from kilograd.ops.spec import Array, RngAttributes, StepContext
 
@@ -28,7 +28,7 @@ class SigmoidCrossEntropy(CrossEntropy):
     """
 
     name = "sigmoid_cross_entropy"
-    takes_label_sets = True
+    label_kind = LabelKind.SET
     _MANY = MOST_LABELS
 
     def infer(

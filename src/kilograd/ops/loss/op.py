@@ -1,4 +1,4 @@
-"""Softmax cross-entropy in fixed point: logits in, their gradient out."""
+"""What losses share, and softmax cross-entropy in fixed point: logits in, their gradient out."""
 
 from __future__ import annotations
 
@@ -76,10 +76,8 @@ def rounded_loss(
     return rounded.astype(np.int8), np.array([shift - 30], np.int32)
 
 
-class CrossEntropy(OpSpec[RngAttributes]):
-    """A loss: gradient of −log p(label), normalized for each sample.
-
-    Only the active classes take part; the gradient of the others is 0.
+class Loss(OpSpec[RngAttributes]):
+    """The gradient of a loss, normalized for each sample.
 
     Input: logits int32[N], scale 2^−16. Outputs: gradient int8[N], and the loss exponent
     int32[1]: real gradient = q · 2^(loss exponent). The exponent is chosen so that the largest
@@ -99,10 +97,24 @@ class CrossEntropy(OpSpec[RngAttributes]):
         if logits.dtype is not DType.INT32 or logits.scale != 2.0**-16:
             msg = "logits must be int32 with scale 2^-16"
             raise ValueError(msg)
-        if logits.size < 2:  # noqa: PLR2004 - one class cannot be told from another
+        return (TensorType(logits.shape), EXPONENT)
+
+
+class CrossEntropy(Loss):
+    """Gradient of −log p(label).
+
+    Only the active classes take part; the gradient of the others is 0.
+    """
+
+    def infer(
+        self, attributes: RngAttributes, inputs: Sequence[TensorType]
+    ) -> tuple[TensorType, ...]:
+        """A gradient of the logits' shape, and its exponent."""
+        found = super().infer(attributes, inputs)
+        if self.bind(attributes, inputs).logits.size < 2:  # noqa: PLR2004 - nothing to tell apart
             msg = "there must be at least two classes"
             raise ValueError(msg)
-        return (TensorType(logits.shape), EXPONENT)
+        return found
 
     def kernel(self, attributes: RngAttributes, inputs: Sequence[TensorType]) -> Kernel:
         """The kernel of the same name, with a word of scratch for each class."""

@@ -57,4 +57,15 @@ void kg_sigmoid_cross_entropy_plain(const kg_sigmoid_cross_entropy_parameters *p
                                     const kg_control *control, const int32_t *logits,
                                     int8_t *gradient, int32_t *loss_exponent, int32_t *scratch);
 
+#define KG_HUBER_DELTA (INT32_C(1) << 16) /* Q16: half the range of values */
+#define KG_HUBER_SPIKE (INT32_C(1) << 19) /* Q16: four times the range */
+
+typedef struct {
+    int32_t rng_stream;
+} kg_huber_loss_parameters;
+
+/* logits: Q16 [1], as control->label, which is the right value. */
+void kg_huber_loss_plain(const kg_huber_loss_parameters *p, const kg_control *control,
+                         const int32_t *logits, int8_t *gradient, int32_t *loss_exponent);
+
 #endif

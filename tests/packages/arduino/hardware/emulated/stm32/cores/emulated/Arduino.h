@@ -32,9 +32,17 @@ class SerialPort
     {
         printf("%ld", (long)number);
     }
+    void print(double number, int decimals)
+    {
+        printf("%.*f", decimals, number);
+    }
     void println(const char *text)
     {
         printf("%s\n", text);
+    }
+    void println(double number, int decimals)
+    {
+        printf("%.*f\n", decimals, number);
     }
 };
 

@@ -1,0 +1,23 @@
+"""What a network's logits say, and so what a sample's label is."""
+
+from __future__ import annotations
+
+import enum
+
+#: Of a set of labels, which is a number that int32 holds.
+MOST_LABELS = 31
+
+#: Of the values that a network estimates where nobody says otherwise.
+VALUE_RANGE = (-1.0, 1.0)
+
+
+class LabelKind(str, enum.Enum):
+    """What a sample's label is; always a number that int32 holds.
+
+    A value is in units of 2^-16 of half its range, from the middle of the range on: -65,536 is the
+    lowest and 65,536 the highest that is expected, as the logit that estimates it.
+    """
+
+    CLASS = "class"  # the number of the sample's class
+    SET = "set"  # bit k is 1 where class k applies
+    VALUE = "value"  # what the network's only logit estimates
