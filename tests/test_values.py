@@ -41,6 +41,7 @@ from state_cases import interrupted, saved, whole
 
 LOSS = REGISTRY["huber_loss"]
 RANGE = (10.0, 40.5)
+NARROW = "values from 4294967296.0 to 4294967299.0 are no range in float32, as firmware needs it"
 int32s = st.integers(-(2**31), 2**31 - 1) | st.integers(-(2**17), 2**17)
 
 
@@ -110,6 +111,10 @@ def test_the_range_is_that_of_training_samples(tmp_path):
         ({"values": np.array([0, 1, np.nan, 2])}, "sample 2 has the value nan"),
         ({"values": np.array([0, np.inf, 1, 2])}, "sample 1 has the value inf"),
         ({"values": np.full(4, 3.5)}, "all training samples have the value 3.5"),
+        (
+            {"values": 2.0**32 + np.arange(4)},
+            NARROW,
+        ),
         ({"values": np.zeros(0)}, "the pack has no samples"),
         ({"values": np.arange(4), "labels": np.arange(4)}, "the pack has labels and values"),
         ({"values": np.arange(3)}, "inputs has 4 samples for 3 labels"),
@@ -356,6 +361,8 @@ def test_options_that_contradict(model, tmp_path):
     for options, message in [
         (["--values", "1,0"], "--values: '1,0' is not a range of two numbers that rises"),
         (["--values", "1,2,3,4"], "--values: '1,2,3,4' is not a range of two numbers"),
+        (["--values", "1e9,1000000001"], "--values: '1e9,1000000001' is no range in float32"),
+        (["--values", "0,1e39"], "--values: '0,1e39' is no range in float32"),
         (["--values", "0,1", "--label-sets"], "a label is either a value or a set of classes"),
         (["--values", "0,1", "--keep-head"], "own last layer has a range of its own"),
         (["--values", "0,1", "--class-names", "a,b"], "2 class names for 1 classes"),

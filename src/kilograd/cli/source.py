@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from kilograd.cli.blame import blame
 from kilograd.errors import UserError
 from kilograd.frontend.open import check_classes, load_model
-from kilograd.ir import Graph, LabelKind, is_pixel_range
+from kilograd.ir import Graph, LabelKind, is_pixel_range, is_value_range
 
 _MOST_PIXELS = 4096
 
@@ -49,7 +49,10 @@ class ModelSource:
                 where="--values",
                 hint="leave it out, or --label-sets",
             )
-        low, high = _ends(values, "--values", "write the lowest and the highest, such as 0,100")
+        hint = "write the lowest and the highest, such as 0,100"
+        low, high = _ends(values, "--values", hint)
+        if not is_value_range(low, high):
+            raise UserError(f"{values!r} is no range in float32", where="--values", hint=hint)
         return replace(self, label_kind=LabelKind.VALUE, value_range=(low, high))
 
     def classes(self, asked: int | None) -> int | None:

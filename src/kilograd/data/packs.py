@@ -27,7 +27,7 @@ from kilograd.data.samples import value_labels
 from kilograd.data.signals import audio_decoder, motion_decoder
 from kilograd.data.source import Decoded, Source
 from kilograd.features import LogMel, Motion
-from kilograd.ir import MOST_LABELS, VALUE_RANGE, LabelKind
+from kilograd.ir import MOST_LABELS, VALUE_RANGE, LabelKind, is_value_range
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -122,6 +122,11 @@ def _as_labels(
         pack.fail(
             f"all training samples have the value {low:g}",
             hint="a network learns how values differ: give it samples of several",
+        )
+    if not is_value_range(low, high):
+        pack.fail(
+            f"values from {low!r} to {high!r} are no range in float32, as firmware needs it",
+            hint="subtract what they have in common, or give them in another unit",
         )
     return value_labels(values, (low, high)), (low, high)
 

@@ -217,18 +217,12 @@ def with_value_range(dataset: Dataset, value_range: tuple[float, float]) -> Data
     """The same samples, with their values as labels of another range."""
     if dataset.value_range == value_range:
         return dataset
-    train, test = (
-        Samples(
-            samples.inputs,
-            value_labels(
-                np.array(
-                    [value_of(label, dataset.value_range) for label in samples.labels.tolist()]
-                ),
-                value_range,
-            ),
-        )
-        for samples in (dataset.train, dataset.test)
-    )
+
+    def moved(samples: Samples) -> Samples:
+        values = [value_of(label, dataset.value_range) for label in samples.labels.tolist()]
+        return Samples(samples.inputs, value_labels(np.array(values, np.float64), value_range))
+
+    train, test = moved(dataset.train), moved(dataset.test)
     return replace(dataset, train=train, test=test, value_range=value_range)
 
 

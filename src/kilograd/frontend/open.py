@@ -13,7 +13,7 @@ from kilograd.frontend.fetch import resolve_model
 from kilograd.frontend.formats import read_classes, read_graph
 from kilograd.frontend.native import load_native, native_classes
 from kilograd.frontend.resolution import at_resolution
-from kilograd.ir import MOST_LABELS, VALUE_RANGE, Graph, LabelKind, is_pixel_range
+from kilograd.ir import MOST_LABELS, VALUE_RANGE, Graph, LabelKind, is_pixel_range, is_value_range
 
 #: The backbone for images that comes with kilograd.
 EMBEDDED = "kilograd-48"
@@ -99,8 +99,8 @@ def _with_labels(
             hint="give 1 for the number of classes, for which a new last layer is made",
         )
     low, high = value_range or VALUE_RANGE
-    if not is_pixel_range((low, high)):
-        raise ModelError("the range of values must rise, from one finite number to another")
+    if not is_value_range(low, high):
+        raise ModelError("the range of values must rise, from one number of float32 to another")
     return replace(graph, label_kind=kind, value_range=(low, high))
 
 

@@ -9,7 +9,7 @@ from kilograd.ir.graph import (
     RowGroup,
     is_pixel_range,
 )
-from kilograd.ir.labels import MOST_LABELS, VALUE_RANGE, LabelKind
+from kilograd.ir.labels import MOST_LABELS, VALUE_RANGE, LabelKind, is_value_range
 from kilograd.ir.types import DType, Kind, Quantization, TensorType, Value
 
 __all__ = [
@@ -28,4 +28,5 @@ __all__ = [
     "TensorType",
     "Value",
     "is_pixel_range",
+    "is_value_range",
 ]

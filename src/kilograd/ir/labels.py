@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import enum
 
+import numpy as np
+
 #: Of a set of labels, which is a number that int32 holds.
 MOST_LABELS = 31
 
 #: Of the values that a network estimates where nobody says otherwise.
 VALUE_RANGE = (-1.0, 1.0)
+
+
+def is_value_range(low: float, high: float) -> bool:
+    """Whether values rise from one to the other, also in float32, which firmware computes with."""
+    with np.errstate(over="ignore"):
+        ends = np.array([low, high], np.float32)
+    return bool(np.isfinite(ends).all() and ends[0] < ends[1])
 
 
 class LabelKind(str, enum.Enum):

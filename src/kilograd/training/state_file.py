@@ -20,7 +20,7 @@ import numpy as np
 from kilograd.device.protocol import LearningRate
 from kilograd.errors import DataError
 from kilograd.files import write_atomically
-from kilograd.ir import LabelKind, is_pixel_range
+from kilograd.ir import LabelKind, is_pixel_range, is_value_range
 from kilograd.ops.arithmetic import NUMERICS_VERSION
 from kilograd.ops.spec import TrainingCounters
 from kilograd.scheme import Scheme
@@ -258,7 +258,7 @@ def _origin(stated: Mapping[str, Any]) -> Origin:
         msg = f"its pixels stand for {list(pixel_range)}"
         raise ValueError(msg)
     low, high = map(float, stated["value_range"])
-    if not is_pixel_range((low, high)):
+    if not is_value_range(low, high):
         msg = f"its values are from {low} to {high}"
         raise ValueError(msg)
     return Origin(
