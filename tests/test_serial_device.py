@@ -18,7 +18,6 @@ from kilograd.device.serial_link import Patience
 from kilograd.device.serial_port import SerialAddress
 from kilograd.errors import DeviceError
 from kilograd.frontend.open import load_model
-from kilograd.ir import LabelKind
 from kilograd.scheme import load_scheme
 from kilograd.targets import get_target
 from networks import native_model
@@ -104,28 +103,6 @@ def test_a_board_is_a_device(port, program, board):
         assert device.counters().instructions_last_call is None
         assert device.counters().stack_bytes is None
     assert board.steps == 3
-
-
-@posix
-@pytest.mark.parametrize("kind", [LabelKind.SET, LabelKind.VALUE])
-def test_a_board_says_what_labels_are(model, kind, tmp_path):
-    graph = load_model(str(model), 1 if kind is LabelKind.VALUE else 4, label_kind=kind)
-    program = compile_model(graph, load_scheme("last:2", graph), get_target("portable"))
-    export_c(program, tmp_path / "c")
-    board = Board(board_library(tmp_path / "c"), Clock(), is_bare=True)
-
-    def answer(data):
-        board.write(data)
-        return board.read(0)
-
-    sample = np.zeros((16, 16, 3), np.int8)
-    with Port(answer) as port, open_device(program, port.name) as device:
-        assert device.label_kind is kind
-        with open_device(program, "host") as host:
-            for label in (5, -70_000 if kind is LabelKind.VALUE else 8):
-                logits = device.train_step(sample, label, RATE)
-                assert np.array_equal(logits, host.train_step(sample, label, RATE))
-            assert device.read_state() == host.read_state()
 
 
 @posix

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import onnx_drafts
 import pytest
-from tflite_drafts import regression
+from tflite_files import regression
 
 from experiments.common.paths import SHARED
 from kilograd.compiler import compile_model

@@ -1,7 +1,7 @@
 """Drafts of .tflite files: small networks with each of the layers that are carried."""
 
 import numpy as np
-from tflite_files import RELU, RELU6, SAME, VALID, Draft, small_network
+from tflite_files import RELU, RELU6, SAME, VALID, Draft, regression, small_network
 
 
 def ended(draft, x):
@@ -96,14 +96,6 @@ def convolution_as_head():
     x = draft.pool(draft.conv(0, (1, 6, 6), 4), (6, 6), (1, 1, 1, 4), StrideH=2, StrideW=2)
     x = draft.conv(x, (1, 1, 1), 3, (1, 1))
     draft.softmax(draft.reshape(x, (1, 3)))
-    return draft
-
-
-def regression():
-    """One number without a sigmoid."""
-    draft = small_network()
-    del draft.operators[-2:]
-    draft.dense(draft.operators[-1].outputs[0], 1)
     return draft
 
 

@@ -71,13 +71,12 @@ def train_folds(console: Console, request: TrainRequest) -> dict[str, Any]:
     measure = "error" if is_value else "accuracy"
     found = [run[f"{measure}_after"] for run in runs]
     mean, deviation = float(np.mean(found)), float(np.std(found, ddof=1))
-    least, most = min(found), max(found)
-    spread = f"{least:.1%} to {most:.1%}, standard deviation {100 * deviation:.1f} points"
-    if is_value:
-        spread = f"{least:.3g} to {most:.3g}, standard deviation {deviation:.2g}"
+    form = ".3g" if is_value else ".1%"
+    spread = f"{deviation:.2g}" if is_value else f"{100 * deviation:.1f} points"
     console.print(
         f"{measure_of(setup.dataset)} on {len(setup.dataset.train)} samples in {len(runs)} folds: "
-        f"{f'{mean:.3g}' if is_value else f'{mean:.1%}'} on average, {spread}",
+        f"{mean:{form}} on average, {min(found):{form}} to {max(found):{form}}, standard deviation "
+        f"{spread}",
         style="bold",
         markup=False,
         highlight=False,

@@ -14,12 +14,6 @@ from kilograd.scheme import layers
 from kilograd.targets import Target
 from kilograd.training.state_file import SavedState
 
-_KINDS = {
-    LabelKind.CLASS: "one class each",
-    LabelKind.SET: "sets of labels",
-    LabelKind.VALUE: "values",
-}
-
 
 def compile_saved(
     source: ModelSource,
@@ -83,8 +77,8 @@ def order_classes(dataset: Dataset, saved: SavedState, where: str) -> Dataset:
     names = saved.origin.class_names
     if dataset.label_kind is not saved.origin.label_kind:
         raise DataError(
-            f"these samples have {_KINDS[dataset.label_kind]}, and the state in {where} knows "
-            f"{_KINDS[saved.origin.label_kind]}",
+            f"these samples have {dataset.label_kind.noun}, and the state in {where} knows "
+            f"{saved.origin.label_kind.noun}",
             where=dataset.name,
         )
     if dataset.label_kind is LabelKind.VALUE:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from kilograd.cli.blame import blame
 from kilograd.errors import UserError
 from kilograd.frontend.open import check_classes, load_model
-from kilograd.ir import Graph, LabelKind, is_pixel_range, is_value_range
+from kilograd.ir import Graph, LabelKind, are_ranges, is_value_range
 
 _MOST_PIXELS = 4096
 
@@ -108,7 +108,7 @@ def _ends(text: str, option: str, hint: str, most: int | None = 2) -> tuple[floa
         ends = tuple(map(float, text.split(",")))
     except ValueError:
         ends = ()
-    if not is_pixel_range(ends) or (most is not None and len(ends) > most):
+    if not are_ranges(ends) or (most is not None and len(ends) > most):
         raise UserError(
             f"{text!r} is not a range of two numbers that rises", where=option, hint=hint
         )

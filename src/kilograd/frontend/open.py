@@ -13,7 +13,7 @@ from kilograd.frontend.fetch import resolve_model
 from kilograd.frontend.formats import read_classes, read_graph
 from kilograd.frontend.native import load_native, native_classes
 from kilograd.frontend.resolution import at_resolution
-from kilograd.ir import MOST_LABELS, VALUE_RANGE, Graph, LabelKind, is_pixel_range, is_value_range
+from kilograd.ir import MOST_LABELS, VALUE_RANGE, Graph, LabelKind, are_ranges, is_value_range
 
 #: The backbone for images that comes with kilograd.
 EMBEDDED = "kilograd-48"
@@ -59,7 +59,7 @@ def load_model(
     graph = _with_labels(graph, label_kind, value_range)
     if pixel_range is None:
         return graph
-    if not is_pixel_range(pixel_range):
+    if not are_ranges(pixel_range):
         raise ModelError("the range of pixels must rise, from one finite number to another")
     channels = graph.inputs[0].type.shape[2]
     if len(pixel_range) not in {2, 2 * channels}:

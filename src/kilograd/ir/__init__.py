@@ -7,7 +7,7 @@ from kilograd.ir.graph import (
     Node,
     Phase,
     RowGroup,
-    is_pixel_range,
+    are_ranges,
 )
 from kilograd.ir.labels import MOST_LABELS, VALUE_RANGE, LabelKind, is_value_range
 from kilograd.ir.types import DType, Kind, Quantization, TensorType, Value
@@ -27,6 +27,6 @@ __all__ = [
     "RowGroup",
     "TensorType",
     "Value",
-    "is_pixel_range",
+    "are_ranges",
     "is_value_range",
 ]

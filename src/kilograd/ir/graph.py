@@ -68,7 +68,7 @@ class InputFeatures(Protocol):
 PIXEL_RANGE = (-1.0, 1.0)
 
 
-def is_pixel_range(ends: Sequence[float]) -> bool:
+def are_ranges(ends: Sequence[float]) -> bool:
     """Whether these are one or more pairs of finite numbers, each of which rises."""
     return (
         bool(ends)

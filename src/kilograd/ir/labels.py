@@ -30,3 +30,8 @@ class LabelKind(str, enum.Enum):
     CLASS = "class"  # the number of the sample's class
     SET = "set"  # bit k is 1 where class k applies
     VALUE = "value"  # what the network's only logit estimates
+
+    @property
+    def noun(self) -> str:
+        """What samples have, for messages."""
+        return {"class": "one class each", "set": "sets of labels"}.get(self.value, "values")

@@ -59,9 +59,9 @@ def make_task(dataset: Dataset, seed: int = 0) -> Task:
     """
     train, count = dataset.train, len(dataset.class_names)
     if dataset.label_kind is not LabelKind.CLASS:
-        labels = "sets of labels" if dataset.label_kind is LabelKind.SET else "values"
         raise DataError(
-            f"a search compares by the right class, and these samples have {labels}",
+            "a search compares by the right class, and these samples have "
+            f"{dataset.label_kind.noun}",
             where=dataset.name,
             hint="search with samples of one class each, and train with the scheme it finds",
         )

@@ -20,7 +20,7 @@ import numpy as np
 from kilograd.device.protocol import LearningRate
 from kilograd.errors import DataError
 from kilograd.files import write_atomically
-from kilograd.ir import LabelKind, is_pixel_range, is_value_range
+from kilograd.ir import LabelKind, are_ranges, is_value_range
 from kilograd.ops.arithmetic import NUMERICS_VERSION
 from kilograd.ops.spec import TrainingCounters
 from kilograd.scheme import Scheme
@@ -254,7 +254,7 @@ def _origin(stated: Mapping[str, Any]) -> Origin:
     scheme = stated["scheme"]
     height, width = map(int, stated["resolution"])
     pixel_range = tuple(map(float, stated["pixel_range"]))
-    if not is_pixel_range(pixel_range):
+    if not are_ranges(pixel_range):
         msg = f"its pixels stand for {list(pixel_range)}"
         raise ValueError(msg)
     low, high = map(float, stated["value_range"])

@@ -201,9 +201,8 @@ def make_online(dataset: Dataset, spec: InputSpec, options: OnlineOptions) -> St
     if not count:
         raise DataError("there are no training samples", where=dataset.name)
     if dataset.label_kind is not LabelKind.CLASS:
-        labels = "sets of labels" if dataset.label_kind is LabelKind.SET else "values"
         raise DataError(
-            f"a stream learns one class a sample, and these samples have {labels}",
+            f"a stream learns one class a sample, and these samples have {dataset.label_kind.noun}",
             where=dataset.name,
             hint="train on them in epochs, without a stream",
         )

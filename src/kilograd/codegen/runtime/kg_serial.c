@@ -49,15 +49,15 @@ enum { ANSWER = 0x80, NO_SESSION = 0xFE, BUSY = 0xFF };
 /* Why a request is refused: a negative kg_status, or one of these. */
 enum { DONE = 0, WRONG_LENGTH = 1, UNKNOWN_REQUEST = 2, OUT_OF_PLACE = 3 };
 
-/* Of HELLO. */
-enum {
-    HAS_LABEL_SETS = 1,
-    HAS_ROW_INPUT = 2,
-    HAS_STORAGE = 4,
-    HAS_TICKS = 8,
-    HAS_MEMORY = 16,
-    HAS_VALUE = 32
-};
+/* Flags of HELLO: what labels are, and what there is. */
+#if defined KG_LABEL_SETS
+#define LABELS 1u
+#elif defined KG_VALUE
+#define LABELS 32u
+#else
+#define LABELS 0u
+#endif
+enum { HAS_ROW_INPUT = 2, HAS_STORAGE = 4, HAS_TICKS = 8, HAS_MEMORY = 16 };
 
 #define NAME KG_MODEL_NAME ", " KG_SCHEME_NAME
 #define NAME_BYTES (sizeof NAME - 1 < 200 ? sizeof NAME - 1 : 200)
@@ -258,15 +258,8 @@ static void count_samples(const kg_serial_port *port, uint32_t label, uint32_t *
 
 static void say_hello(const kg_serial_port *port, uint32_t *answered)
 {
-    uint32_t about[] = {
-        KG_SERIAL_VERSION, KG_MODEL_ID, KG_INPUT_BYTES,        KG_CLASS_COUNT, KG_STATE_BYTES,
-        KG_ARENA_BYTES,    0,           port->ticks_per_second};
-#ifdef KG_LABEL_SETS
-    about[6] |= HAS_LABEL_SETS;
-#endif
-#ifdef KG_VALUE
-    about[6] |= HAS_VALUE;
-#endif
+    uint32_t about[] = {KG_SERIAL_VERSION, KG_MODEL_ID,    KG_INPUT_BYTES, KG_CLASS_COUNT,
+                        KG_STATE_BYTES,    KG_ARENA_BYTES, LABELS,         port->ticks_per_second};
 #ifdef KG_ROW_INPUT
     about[6] |= HAS_ROW_INPUT;
 #endif

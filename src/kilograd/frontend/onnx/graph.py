@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from kilograd.frontend.onnx.errors import DamagedError, RefusedError, shown
 from kilograd.frontend.onnx.wire import check_fields
-from kilograd.ir import is_pixel_range
+from kilograd.ir import are_ranges
 
 Attribute = int | float | str | tuple[int, ...] | tuple[float, ...] | NDArray[Any]
 
@@ -183,7 +183,7 @@ def _pixel_range(model: Any) -> tuple[float, ...] | None:
         ends = tuple(map(float, texts[0].split(",", 2 * _MOST_CHANNELS)))
     except ValueError:
         ends = ()
-    if not is_pixel_range(ends):
+    if not are_ranges(ends):
         msg = f"its note {PIXEL_RANGE_KEY} is {shown(texts[0])}, not two numbers that rise"
         raise DamagedError(msg)
     return ends
