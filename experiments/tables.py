@@ -16,6 +16,7 @@ from pathlib import Path
 from experiments import (
     ablation,
     accuracy,
+    anomalies,
     exponents,
     features,
     few,
@@ -35,6 +36,7 @@ from experiments import (
 from experiments.ablation import tables as ablation_tables
 from experiments.accuracy import check as accuracy_check
 from experiments.accuracy import tables as accuracy_tables
+from experiments.anomalies import tables as anomalies_tables
 from experiments.commands import MARK, commands_table, made_by
 from experiments.common.charts import Chart, figures, figures_in, svg
 from experiments.common.ledgers import Ledger, ledger_text, read_ledger
@@ -83,6 +85,7 @@ _DOCS = (
     "onnx-files",
     "sample-memory",
     "few-samples",
+    "anomalies",
     "search",
     "reproducing",
 )
@@ -94,6 +97,7 @@ PAGES = (_README, *(DOCS / f"{page}.md" for page in _DOCS))
 _TABLES: Mapping[Path, Mapping[str, Make]] = {
     ablation.LEDGER: ablation_tables.TABLES,
     accuracy.LEDGER: accuracy_tables.TABLES,
+    anomalies.LEDGER: anomalies_tables.TABLES,
     exponents.LEDGER: exponents_tables.TABLES,
     features.LEDGER: features_tables.TABLES,
     few.LEDGER: few_tables.TABLES,

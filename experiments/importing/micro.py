@@ -12,6 +12,7 @@ import tflite
 from numpy.typing import NDArray
 
 from kilograd.frontend.lowering import Lowering
+from kilograd.frontend.lowering.autoencoders import as_autoencoder
 from kilograd.frontend.lowering.dimensions import in_place, usual
 from kilograd.frontend.lowering.ends import find_ends
 from kilograd.frontend.lowering.refusals import Refuser
@@ -70,35 +71,41 @@ def compare_with_micro(
     micro = runtime.Interpreter.from_bytes(
         content, arena_size=_ARENA_BYTES + 10 * len(content), intrepreter_config=config
     )
-    network = read_tflite(path)
-    ends = find_ends(network, Refuser(network, path.name))
-    lowering = Lowering(network, path.name)
-    graph = lowering.graph(classes)
+    network = stated = read_tflite(path)
+    autoencoder = None if classes is not None else as_autoencoder(network)
+    if autoencoder is not None:
+        network, begin, head = autoencoder.network, autoencoder.body.sample, None
+        lowering = Lowering(network, path.name)
+        graph = lowering.autoencoder(autoencoder)
+    else:
+        ends = find_ends(network, Refuser(network, path.name))
+        begin, (head,) = ends.sample, network.layers[ends.head].outputs
+        lowering = Lowering(network, path.name)
+        graph = lowering.graph(classes)
     computed = {number for layer in network.layers for number in layer.outputs}
     numbers = computed.intersection(lowering.values) - set(lowering.pads)
-    numbers -= _taken_apart(network, content)
+    numbers -= _taken_apart(stated, content)
     result = Compared(
-        len(numbers) + (classes is None),
+        len(numbers) + (classes is None and head is not None),
         0,
         {},
         _uncovered(graph, {lowering.values[number] for number in numbers}),
     )
-    (head,) = network.layers[ends.head].outputs
     for sample in _samples(network.tensors[network.inputs[0]], count):
         micro.set_input(sample, 0)
         micro.invoke()
         expected = {
             number: np.array(micro.GetTensor(number, 0)["tensor_data"]).ravel()
-            for number in numbers | {head}
+            for number in numbers | ({head} - {None})
         }
-        given = expected.get(ends.sample, sample).reshape(network.tensors[ends.sample].shape)
-        order = lowering.dimensions.get(ends.sample, usual(given.ndim))
+        given = expected.get(begin, sample).reshape(network.tensors[begin].shape)
+        order = lowering.dimensions.get(begin, usual(given.ndim))
         known = known_tensors(graph, in_place(given, order))
         pairs = {
             lowering.values[number]: (_as_stored(lowering, known, number), expected[number])
             for number in numbers
         }
-        if classes is None:
+        if classes is None and head is not None:
             logits = int8_logits(graph, known, network.tensors[head]).ravel()
             # One value for a sigmoid is the second of two, and the first is 0.
             pairs["logits"] = logits[-expected[head].size :], expected[head]

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from experiments.importing.micro import int8_logits, known_tensors, run
 from kilograd.frontend.lowering import Lowering
+from kilograd.frontend.lowering.autoencoders import as_autoencoder
 from kilograd.frontend.lowering.ends import find_ends
 from kilograd.frontend.lowering.refusals import Refuser
 from kilograd.frontend.onnx.reader import Reader
@@ -105,10 +106,16 @@ def compare(
     model: Any = onnx.load_from_string(content)
     reader = Reader()
     network = reader.network(content, "net")
-    ends = find_ends(network, Refuser(network, "net"))
-    lowering = Lowering(network, "net")
-    graph = lowering.graph(None)
-    (head,) = network.layers[ends.head].outputs
+    autoencoder = as_autoencoder(network)
+    is_averaged, head = False, None
+    if autoencoder is not None:
+        lowering = Lowering(autoencoder.network, "net")
+        graph = lowering.autoencoder(autoencoder)
+    else:
+        ends = find_ends(network, Refuser(network, "net"))
+        lowering = Lowering(network, "net")
+        graph = lowering.graph(None)
+        is_averaged, (head,) = ends.average is not None, network.layers[ends.head].outputs
     numbers = {
         name: number
         for name, number in reader.numbers.items()
@@ -130,11 +137,11 @@ def compare(
             if np.size(array) == np.prod(shape):  # less than that before it is padded
                 int8 = _signed(array)
                 theirs[value] = int8[0] if name in channels_last else stored(int8, shape)
-        logits = _signed(found[list(numbers.values()).index(head)])
         known = known_tensors(graph, theirs["input"])
         _add_layers(result, graph, known, theirs)
-        if ends.average is not None:  # of what the head makes of each position
+        if head is None or is_averaged:  # of what the head makes of each position
             continue
+        logits = _signed(found[list(numbers.values()).index(head)])
         ours = int8_logits(graph, known, network.tensors[head])
         values = logits.ravel()
         if values.size < ours.size:  # a sigmoid's, which is that of the second class of two

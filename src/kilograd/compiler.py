@@ -241,6 +241,14 @@ class Request:
         elif self.row_input and not any(group.row_input for group in trained.row_groups):
             readers = trained.readers()[trained.inputs[0].name]
             first = readers[0].layer
+            later = [node for node in readers[1:] if node.phase is Phase.INFERENCE]
+            if later:
+                raise UserError(
+                    f"the sample cannot be streamed into {first}, since {later[-1].layer} reads it "
+                    "again",
+                    where=graph.name,
+                    hint="let the sample be whole",
+                )
             if not any(node.phase is Phase.TRAINING for node in readers):
                 raise UserError(
                     f"the sample cannot be streamed into {first}, which needs all of it at once",

@@ -13,6 +13,7 @@ from kilograd.ops.common.window import Window
 from kilograd.report import Report, render_report
 from kilograd.scheme import Scheme, load_scheme
 from kilograd.targets import get_target
+from kilograd.training.anomalies import Detection, threshold_of
 from kilograd.training.answers import Evaluation
 from kilograd.training.loop import TrainingResult
 from kilograd.training.online import Change, OnlineResult
@@ -80,6 +81,30 @@ def trained(classes=3, steps=90):
         online_accuracy=[min(1.0, 0.2 + i / 100) for i in range(steps)],
         losses=[1.5 / (1 + i / 20) for i in range(steps)],
         state=b"state",
+    )
+
+
+def detected(steps=90, samples=300, kinds=9):
+    """A run that learned what is normal; the last kinds of anomalies are hard to find."""
+    generator = np.random.default_rng(4)
+    labels = generator.integers(0, kinds, samples)
+    none = np.zeros((0, 0), np.int64)
+
+    def found(apart):
+        sizes = np.exp(14 + apart * (labels > 0) / (1 + labels) + generator.normal(0, 0.4, samples))
+        scores = np.stack([labels, sizes.astype(np.int64)], axis=1)
+        threshold = threshold_of(scores[labels == 0, 1])
+        return Detection(none, scores=scores, threshold=threshold)
+
+    return TrainingResult(
+        before=found(0.5),
+        after=found(5.0),
+        steps=steps,
+        seconds=0.5,
+        online_accuracy=[],
+        losses=list(np.linspace(1, 0.1, steps)),
+        state=b"",
+        online_error=list(np.linspace(0.3, 0.05, steps)),
     )
 
 

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from report_cases import TARGET, compiled, estimated, reported, streamed, trained
+from report_cases import TARGET, compiled, detected, estimated, reported, streamed, trained
 from test_report_search import searched
 
 from kilograd.measuring.ablation import steps
@@ -55,6 +55,7 @@ def pages(graph, partly):
         "late change": reported(partly, result=streamed(80, name=LONG), class_names=names),
         "search": reported(partly, search=searched()),
         "values": reported(partly, result=estimated(), class_names=("hours left",)),
+        "anomalies": reported(partly, result=detected(), class_names=(LONG, *many[:9])),
         "everything": reported(partly, search=searched(), result=streamed()),
     }
     return {name: render_report(report) for name, report in reports.items()}

@@ -1,7 +1,7 @@
 /* The board in this process: bytes come out of memory, and go into it. */
 #include "kg_serial.h"
 #include "saves.h"
-#if !defined KG_LABEL_SETS && !defined KG_VALUE
+#if !defined KG_LABEL_SETS && !defined KG_VALUE && !defined KG_ANOMALY
 #include "kg_serial_memory.h"
 #define KEEPS_SAMPLES
 #endif

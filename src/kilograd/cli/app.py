@@ -133,7 +133,7 @@ def compile_command(
     ] = False,
     state: StateOption = None,
     scheme: SchemeOption = "head",
-    classes: ClassesOption = 10,
+    classes: ClassesOption = None,
     keep_head: KeepHeadOption = False,
     row_input: RowInputOption = False,
     recompute: RecomputeOption = 5,
@@ -165,16 +165,16 @@ def compile_command(
     from kilograd.cli.source import ModelSource  # noqa: PLC0415 - commands start fast
 
     chosen = Output(output, prefix, class_names, is_archive)
-    count = None if keep_head else classes if class_names is None else len(chosen.names())
+    named_count = classes if class_names is None else len(chosen.names())
     source = ModelSource(model, input_range, resolution).with_labels(values, are_sets=label_sets)
-    count = source.classes(count)
+    count = source.classes(named_count, keeps_head=keep_head)
     named = NamedModel(source, scheme, count, row_input, recompute / 100)
     if state is not None:
         named = LearnedModel(source, state, row_input, recompute / 100)
         origin = named.saved.origin
         named.refuse(
             ("--scheme", scheme, "head", origin.scheme.name),
-            ("--classes", classes, 10, len(origin.class_names)),
+            ("--classes", classes, None, len(origin.class_names)),
             ("--keep-head", keep_head, False, origin.has_own_head),
             ("--label-sets", label_sets, False, origin.has_label_sets),
             ("--values", values and source.value_range, None, origin.stated_values),
@@ -189,7 +189,7 @@ def verify(
     model: ModelArgument,
     *,
     scheme: SchemeOption = "head",
-    classes: ClassesOption = 10,
+    classes: ClassesOption = None,
     keep_head: KeepHeadOption = False,
     resolution: ResolutionOption = None,
     row_input: RowInputOption = False,
@@ -223,7 +223,7 @@ def verify(
     from kilograd.cli.verify import verify_model  # noqa: PLC0415 - commands start fast
 
     source = ModelSource(model, resolution=resolution).with_labels(values, are_sets=label_sets)
-    count = source.classes(None if keep_head else classes)
+    count = source.classes(classes, keeps_head=keep_head)
     kept = MemoryRequest.parse(memory)
     named = NamedModel(source, scheme, count, row_input, recompute / 100, kept)
     shown = progress(as_json=as_json), results(as_json=as_json)
@@ -241,7 +241,7 @@ def measure(
     model: ModelArgument,
     *,
     scheme: SchemeOption = "head",
-    classes: ClassesOption = 10,
+    classes: ClassesOption = None,
     keep_head: KeepHeadOption = False,
     resolution: ResolutionOption = None,
     row_input: RowInputOption = False,
@@ -269,7 +269,7 @@ def measure(
     from kilograd.cli.source import ModelSource  # noqa: PLC0415 - commands start fast
 
     source = ModelSource(model, resolution=resolution).with_labels(values, are_sets=label_sets)
-    count = source.classes(None if keep_head else classes)
+    count = source.classes(classes, keeps_head=keep_head)
     kept = MemoryRequest.parse(memory)
     named = NamedModel(source, scheme, count, row_input, recompute / 100, kept)
     result = measure_model(

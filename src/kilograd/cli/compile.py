@@ -53,6 +53,11 @@ class NamedModel:
         """None are known."""
         return ()
 
+    @property
+    def threshold(self) -> int | None:
+        """Of what is normal, nothing was learned yet."""
+        return None
+
     def compile(self, target: Target) -> Program:
         """Load, select, compile."""
         graph = self.source.load(self.classes)
@@ -90,6 +95,11 @@ class LearnedModel:
     def class_names(self) -> tuple[str, ...]:
         """Of what it learned."""
         return self.saved.origin.class_names
+
+    @property
+    def threshold(self) -> int | None:
+        """Above which errors are those of anomalies; None where it learned something else."""
+        return self.saved.threshold
 
     def refuse(self, *options: tuple[str, object, object, object]) -> None:
         """Refuse options that say otherwise than the state.
@@ -159,10 +169,18 @@ def write_sources(
         check_prefix(output.prefix)
     program = named.compile(chosen)
     with blame("--class-names"):
-        names = named_classes(output.names() or named.class_names, program.class_count)
+        names = named_classes(
+            output.names() or named.class_names, program.class_count, program.graph.label_kind
+        )
     check_planned(program, sram_budget=budgets.sram, flash_budget=budgets.flash)
     export = export_zip if output.is_archive else export_c
-    files = export(program, output.path, prefix=output.prefix, class_names=names)
+    files = export(
+        program,
+        output.path,
+        prefix=output.prefix,
+        class_names=names,
+        threshold=named.threshold,
+    )
     plan = program.plan
     console.print(
         f"{len(files)} files are in {output.path}, README.md first; the arena takes "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from kilograd.errors import DataError
 from kilograd.frontend.open import input_spec
 from kilograd.ir import LabelKind
 from kilograd.targets import get_target
+from kilograd.training.anomalies import Detection
 from kilograd.training.loop import evaluate
 from kilograd.training.state_file import read_state_file
 
@@ -72,6 +73,7 @@ def evaluate_model(console: Console, answers: Console, request: EvaluateRequest)
             test_limit=request.limit,
             seed=saved.history.options.seed,
             skip_broken=request.skips_broken,
+            fewest_classes=1 if saved.origin.label_kind is LabelKind.ANOMALY else 2,
         )
     show_skipped(answers, dataset)
     dataset = order_classes(dataset, saved, str(request.state))
@@ -92,6 +94,8 @@ def evaluate_model(console: Console, answers: Console, request: EvaluateRequest)
         device.write_state(saved.state)
         with samples_bar(console, dataset.label_kind) as show:
             result = evaluate(device, samples, show)
+    if isinstance(result, Detection):
+        result = replace(result, threshold=saved.threshold)
     answers.print(
         f"{measure_of(dataset)} on {result.count} samples of {dataset.name}: "
         f"{reached(dataset, result)}",
@@ -109,6 +113,6 @@ def evaluate_model(console: Console, answers: Console, request: EvaluateRequest)
         "classes": list(dataset.class_names),
         "samples": result.count,
         **result.figures(dataset.value_range),
-        **({"recall": result.recall} if dataset.label_kind is not LabelKind.VALUE else {}),
+        **({} if result.has_errors else {"recall": result.recall}),
         "skipped": skipped(dataset),
     }

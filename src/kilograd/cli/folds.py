@@ -17,7 +17,6 @@ from kilograd.cli.setup import new_setup
 from kilograd.cli.train import DivergenceNotice, interruptible
 from kilograd.data import folds
 from kilograd.device.open import check_device
-from kilograd.ir import LabelKind
 from kilograd.training.answers import Evaluation
 from kilograd.training.run import run_training
 
@@ -67,7 +66,7 @@ def train_folds(console: Console, request: TrainRequest) -> dict[str, Any]:
                     should_stop=should_stop,
                 )
             runs.append(run.as_dict())
-    is_value = setup.dataset.label_kind is LabelKind.VALUE
+    is_value = setup.dataset.label_kind.has_errors
     measure = "error" if is_value else "accuracy"
     found = [run[f"{measure}_after"] for run in runs]
     mean, deviation = float(np.mean(found)), float(np.std(found, ddof=1))

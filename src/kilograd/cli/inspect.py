@@ -113,6 +113,9 @@ def _notes(graph: Graph) -> list[str]:
     if graph.label_kind is LabelKind.VALUE:
         low, high = graph.value_range
         logits = f"a value from {low:g} to {high:g} is estimated"
+    if graph.label_kind is LabelKind.ANOMALY:
+        low, high = graph.value_range
+        logits = f"samples are made again, in {low:g} to {high:g}, to learn what is normal"
     columns = "bias and weight are the bytes that this adds to SRAM"
     return [
         f"a sample: scale {sample.scale:.6g}, zero point {sample.zero_point}; {pixels}",

@@ -12,7 +12,9 @@ from kilograd.cli.request import Keeping
 from kilograd.cli.setup import Setup
 from kilograd.data import pack_digest
 from kilograd.errors import UserError
+from kilograd.ir import LabelKind
 from kilograd.ops.spec import TrainingCounters
+from kilograd.training.anomalies import Detection
 from kilograd.training.run import TrainingRun
 from kilograd.training.run_log import is_run_log
 from kilograd.training.state_file import History, Origin, SavedState, is_state_file
@@ -79,7 +81,10 @@ class Keeper:
     def finished(self, console: Console, run: TrainingRun) -> None:
         """After a whole run."""
         result = run.result
-        self._write(result.state, result.steps, result.steps, run.counters.training, None)
+        after = result.after
+        threshold = after.threshold if isinstance(after, Detection) else None
+        counters = run.counters.training
+        self._write(result.state, result.steps, result.steps, counters, None, threshold)
         console.print(f"state: {self.path}", markup=False, highlight=False, soft_wrap=True)
 
     def interrupted(self, console: Console, run: Interrupted) -> None:
@@ -99,16 +104,19 @@ class Keeper:
         total: int,
         counters: TrainingCounters,
         interrupted: Interrupted | None,
+        threshold: int | None = None,
     ) -> None:
         setup = self.setup
         program, dataset = setup.program, setup.dataset
         graph = program.request.graph
+        is_anomaly = graph.label_kind is LabelKind.ANOMALY
         height, width, _ = graph.inputs[0].type.shape
         origin = Origin(
             graph.name,
             program.model_id,
             setup.has_own_head,
-            dataset.class_names,
+            # Kinds of anomalies are nothing that a network knows.
+            dataset.class_names[:1] if is_anomaly else dataset.class_names,
             graph.label_kind,
             graph.value_range,
             program.scheme,
@@ -129,7 +137,7 @@ class Keeper:
             str(setup.augmentation or ""),
         )
         left = None if interrupted is None else interrupted.unfinished
-        SavedState(origin, state, history, left).write(self.path)
+        SavedState(origin, state, history, left, threshold=threshold).write(self.path)
 
 
 def say_interrupted(

@@ -22,7 +22,14 @@ SchemeOption = Annotated[
         "or a scheme file."
     ),
 ]
-ClassesOption = Annotated[int, typer.Option(help="Give the new head this many classes.", min=2)]
+ClassesOption = Annotated[
+    int | None,
+    typer.Option(
+        help="Give the new head this many classes. The default is 10; a model that makes its "
+        "samples again keeps its own.",
+        min=2,
+    ),
+]
 RecomputeOption = Annotated[
     float,
     typer.Option(

@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.table import Table
 
 from kilograd.data import Dataset, value_of
-from kilograd.ir import LabelKind
+from kilograd.ops.loss.reconstruction import ERROR_SCALE
+from kilograd.training.anomalies import Detection
 from kilograd.training.answers import Evaluation
 
 #: A confusion matrix of more classes does not fit a screen.
@@ -30,11 +31,13 @@ def print_whole(console: Console, table: Table) -> None:
 
 def measure_of(dataset: Dataset) -> str:
     """What says how good predictions are."""
-    return "mean error" if dataset.label_kind is LabelKind.VALUE else "accuracy"
+    return "mean error" if dataset.label_kind.has_errors else "accuracy"
 
 
 def reached(dataset: Dataset, evaluation: Evaluation) -> str:
     """How good predictions are, in this measure."""
+    if isinstance(evaluation, Detection):
+        return _detected(evaluation, dataset)
     if evaluation.estimates is None:
         return f"{evaluation.accuracy:.1%}"
     low, high = dataset.value_range
@@ -53,7 +56,9 @@ def show_evaluation(console: Console, dataset: Dataset, evaluation: Evaluation, 
         when: "after" training, or the like; the title begins with it.
     """
     names = dataset.class_names
-    if evaluation.estimates is not None:
+    if isinstance(evaluation, Detection):
+        console.print(_anomaly_table(dataset, evaluation, when))
+    elif evaluation.estimates is not None:
         console.print(_value_table(names[0], evaluation.estimates, dataset.value_range, when))
     elif len(names) <= _SHOWN_CLASSES:
         table = _label_table if evaluation.are_sets else _confusion_table
@@ -74,6 +79,39 @@ def _value_table(
             error = float(np.abs(np.array(found) - np.array(values)).mean())
             span = f"{values[0]:.3g} to {values[-1]:.3g}"
             table.add_row(span, str(len(part)), f"{np.mean(found):.3g}", f"{error:.3g}")
+    return table
+
+
+def _detected(evaluation: Detection, dataset: Dataset) -> str:
+    low, high = dataset.value_range
+    shares = (
+        ("AUC", evaluation.auc, ".3f"),
+        ("found", evaluation.share_above(), ".0%"),
+        ("false alarms", evaluation.share_above(0), ".1%"),
+    )
+    said = [f"{name} {share:{form}}" for name, share, form in shares if share is not None]
+    text = f"{evaluation.error * (high - low):.3g}"
+    return f"{text} ({', '.join(said)})" if said else text
+
+
+def _anomaly_table(dataset: Dataset, evaluation: Detection, when: str) -> Table:
+    table = Table(title=f"{when}: how badly samples are made again")
+    for column in ("", "samples", "mean error", "AUC", "above the threshold"):
+        table.add_column(column, justify="right" if column else "left", overflow="fold")
+    low, high = dataset.value_range
+    for label, name in enumerate(dataset.class_names):
+        errors = evaluation.of(label)
+        if len(errors):
+            mean = float(np.sqrt(errors * ERROR_SCALE).mean()) * (high - low) / 2
+            area = evaluation.auc_of(label) if label else None
+            above = evaluation.share_above(label)
+            table.add_row(
+                name,
+                str(len(errors)),
+                f"{mean:.3g}",
+                "" if area is None else f"{area:.3f}",
+                "" if above is None else f"{above:.1%}",
+            )
     return table
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from kilograd.device.open import check_device, open_device
 from kilograd.export.deployment import named_classes
 from kilograd.frontend.open import class_names, input_spec
 from kilograd.ir import Graph, LabelKind
+from kilograd.ops.loss.reconstruction import ERROR_SCALE
 from kilograd.scheme import load_scheme
 from kilograd.targets import Target, get_target
 from kilograd.training.state_file import SavedState, read_state_file
@@ -62,18 +64,18 @@ def predict_files(console: Console, answers: Console, request: PredictRequest) -
     saved = None if request.state is None else read_state_file(request.state)
     program = _program(request, saved, target)
     known = class_names(request.source.model) if saved is None else saved.origin.class_names
-    names = named_classes(known, program.class_count)
+    names = named_classes(known, program.class_count, program.graph.label_kind)
     samples = read_files(request.files, input_spec(program.request.graph))
     for note in samples.notes:
         console.print(note, markup=False, highlight=False)
-    graph = program.graph
+    graph, threshold = program.graph, None if saved is None else saved.threshold
     predictions: list[dict[str, Any]] = []
     with open_device(program, request.device) as device:
         if saved is not None:
             device.write_state(saved.state)
         for path, sample in zip(samples.paths, samples.inputs, strict=True):
             logits = device.predict(sample)
-            answer = _answer(graph, names, logits)
+            answer = _answer(graph, names, logits, threshold)
             predictions.append({"file": str(path), **answer, "logits": logits.tolist()})
     answers.print(_table(predictions, request.top, names))
     return {
@@ -92,7 +94,14 @@ def _program(request: PredictRequest, saved: SavedState | None, target: Target) 
     return compile_model(graph, load_scheme("head", graph), target)
 
 
-def _answer(graph: Graph, names: tuple[str, ...], logits: NDArray[np.int32]) -> dict[str, Any]:
+def _answer(
+    graph: Graph, names: tuple[str, ...], logits: NDArray[np.int32], threshold: int | None
+) -> dict[str, Any]:
+    if graph.label_kind is LabelKind.ANOMALY:
+        low, high = graph.value_range
+        error = math.sqrt(int(logits[0]) * ERROR_SCALE) * (high - low) / 2
+        is_above = None if threshold is None else int(logits[0]) > threshold
+        return {"error": error, "is_anomaly": is_above}
     if graph.label_kind is LabelKind.VALUE:
         return {"value": value_of(int(logits[0]), graph.value_range)}
     if graph.label_kind is LabelKind.SET:
@@ -118,8 +127,15 @@ def _table(predictions: list[dict[str, Any]], top: int, names: tuple[str, ...]) 
     table = Table(box=None, pad_edge=False)
     table.add_column("file", overflow="fold")
     are_values = any("value" in prediction for prediction in predictions)
-    table.add_column(names[0] if are_values else "likeliest", overflow="fold")
+    are_errors = any("error" in prediction for prediction in predictions)
+    what = names[0] if are_values else "error" if are_errors else "likeliest"
+    table.add_column(what, overflow="fold")
     for prediction in predictions:
+        if are_errors:
+            marks = {None: "", True: " (an anomaly)", False: f" ({names[0]})"}
+            mark = marks[prediction["is_anomaly"]]
+            table.add_row(prediction["file"], f"{prediction['error']:.4g}{mark}")
+            continue
         if are_values:
             table.add_row(prediction["file"], f"{prediction['value']:.4g}")
             continue

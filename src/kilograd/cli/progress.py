@@ -48,7 +48,7 @@ def samples_bar(console: Console, label_kind: LabelKind, prefix: str = "") -> Ge
         label_kind: of the samples.
         prefix: of the stages' names.
     """
-    measure = "error" if label_kind is LabelKind.VALUE else "accuracy"
+    measure = "error" if label_kind.has_errors else "accuracy"
     told = TextColumn(measure + " {task.fields[so_far]:.1%}")
     tasks: dict[str, TaskID] = {}
     with progress_bar(console, before=(told,)) as bar:

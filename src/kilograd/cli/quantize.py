@@ -14,7 +14,7 @@ from kilograd.cli.blame import blame
 from kilograd.cli.train import check_writable
 from kilograd.errors import ModelError, UserError
 from kilograd.files import write_atomically
-from kilograd.frontend.lowering import lower
+from kilograd.frontend.lowering import as_autoencoder, lower
 from kilograd.frontend.onnx import network_of
 from kilograd.quantization import (
     FloatNetwork,
@@ -29,7 +29,8 @@ from kilograd.quantization.quantize import run_network
 #: What most networks for images are trained on.
 _USUAL = "-1,1"
 
-#: A new head may take the place of the network's last layer, so two classes always suit it.
+#: A new head may take the place of the network's last layer, so two classes suit all but those
+#: that make their samples again.
 _CLASSES = 2
 
 
@@ -94,7 +95,9 @@ def _readable(content: bytes, request: QuantizeRequest) -> Any:
     """The graph of the quantized network, which kilograd must be able to carry."""
     try:
         where = str(request.model)
-        return lower(network_of(content, request.output.stem, where), where, _CLASSES)
+        network = network_of(content, request.output.stem, where)
+        is_own = as_autoencoder(network) is not None
+        return lower(network, where, None if is_own else _CLASSES)
     except ModelError as error:
         raise ModelError(
             f"quantized, this network has a layer that kilograd cannot carry: {error.what}",
@@ -108,13 +111,20 @@ def _compared(
 ) -> dict[str, Any]:
     """Predictions before and after; accuracies where there are labels that suit the network.
 
-    Of a network with one output, how far these are apart, or from the values that are right.
+    Of a network with one output, how far these are apart, or from the values that are right; of one
+    that makes its samples again, how badly it does so.
     """
     given = samples.as_read(network.map)
     outputs = network.predict(given)
     classes = outputs.shape[1]
     quantized = run_network(content, network.input_name, given, network.where)
     result: dict[str, Any] = {"compared_samples": len(samples)}
+    if classes > 1 and outputs.size == given.size:
+        for when, made in (("before", outputs), ("after", quantized)):
+            differences = made.reshape(len(given), -1) - given.reshape(len(given), -1)
+            errors = np.sqrt(np.square(differences).mean(axis=1))
+            result[f"reconstruction_error_{when}"] = float(errors.mean())
+        return result
     if classes == 1:
         result["mean_difference"] = float(np.abs(quantized - outputs).mean())
         result["output_range"] = [float(outputs.min()), float(outputs.max())]
@@ -137,6 +147,12 @@ def _show(console: Console, result: dict[str, Any]) -> None:
         text = (
             f"mean error on {count} test samples: {result['error_before']:.3g} in float32, "
             f"{result['error_after']:.3g} in int8"
+        )
+    elif "reconstruction_error_before" in result:
+        text = (
+            f"mean error of what is made again, on {count} samples: "
+            f"{result['reconstruction_error_before']:.3g} in float32, "
+            f"{result['reconstruction_error_after']:.3g} in int8"
         )
     elif "mean_difference" in result:
         low, high = result["output_range"]

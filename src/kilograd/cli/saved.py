@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from kilograd.cli.source import ModelSource
 from kilograd.compiler import Program, compile_model
-from kilograd.data import Dataset, with_class_order, with_value_range
+from kilograd.data import Dataset, as_anomalies, with_class_order, with_value_range
 from kilograd.errors import DataError, UserError
 from kilograd.ir import LabelKind
 from kilograd.passes import DEFAULT_SHARE
@@ -75,6 +75,8 @@ def order_classes(dataset: Dataset, saved: SavedState, where: str) -> Dataset:
         DataError: the samples have other classes.
     """
     names = saved.origin.class_names
+    if saved.origin.label_kind is LabelKind.ANOMALY:
+        return _as_anomalies(dataset, saved)
     if dataset.label_kind is not saved.origin.label_kind:
         raise DataError(
             f"these samples have {dataset.label_kind.noun}, and the state in {where} knows "
@@ -93,6 +95,13 @@ def order_classes(dataset: Dataset, saved: SavedState, where: str) -> Dataset:
             hint="give samples of the classes that were learned",
         )
     return with_class_order(dataset, names)
+
+
+def _as_anomalies(dataset: Dataset, saved: SavedState) -> Dataset:
+    """Anomalies may be of any kind, also of one that nobody has met before."""
+    if dataset.label_kind is LabelKind.ANOMALY:
+        return dataset
+    return as_anomalies(dataset, saved.origin.value_range, saved.origin.class_names[0])
 
 
 def _listed(names: tuple[str, ...], most: int = 8) -> str:

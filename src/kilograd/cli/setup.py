@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from kilograd.cli.blame import blame
 from kilograd.cli.data_report import skip_hint
 from kilograd.cli.memory import MemoryRequest
 from kilograd.cli.online import ask_for_stream, read_online_options
+from kilograd.cli.own_head import in_its_order, own_head, without_own_head
 from kilograd.cli.request import Judging, TrainRequest
 from kilograd.cli.saved import compile_saved, order_classes
 from kilograd.compiler import Program, compile_model
@@ -19,14 +19,14 @@ from kilograd.data import (
     Augmentation,
     Dataset,
     InputSpec,
+    as_anomalies,
     hold_back,
     load_dataset,
+    normal_class,
     pack_digest,
-    with_class_order,
-    with_value_range,
 )
-from kilograd.errors import DataError, ModelError, UserError
-from kilograd.frontend.open import class_names, input_spec
+from kilograd.errors import DataError, UserError
+from kilograd.frontend.open import input_spec
 from kilograd.ir import Graph, LabelKind
 from kilograd.scheme import load_scheme
 from kilograd.targets import get_target
@@ -36,9 +36,6 @@ from kilograd.training.rate import default_rate
 from kilograd.training.state_file import History, read_state_file
 from kilograd.training.stream import Stream
 from kilograd.training.unfinished import Unfinished
-
-#: Names of classes that a note gives.
-_MOST_NAMES = 4
 
 
 @dataclass(frozen=True)
@@ -94,23 +91,24 @@ def new_setup(request: TrainRequest) -> Setup:
     options = request.options(DEFAULT_RATE)
     stream_options = read_online_options(request.stream, options.seed)
     memory_request = MemoryRequest.parse(request.stream.memory)
+    autoencoder = None if request.has_fresh_head else request.source.autoencoder()
     # The head may be one that is replaced.
-    spec = input_spec(request.source.load(2))
+    spec = input_spec(request.source.load(2) if autoencoder is None else autoencoder)
     limits = request.limit, request.test_limit
     judging, augmentation = request.judging, _augmentation(request.augment)
     if augmentation is not None:
         with blame("--augment"):
             augmentation.of(spec, options.seed)  # refuses what cannot be before anything is read
-    dataset = _load(request, spec, limits, options.seed, judging)
+    dataset = _load(request, spec, limits, options.seed, judging, autoencoder)
     source = replace(request.source, label_kind=dataset.label_kind, value_range=dataset.value_range)
     request = replace(request, source=source)
     comes_late = stream_options is not None and stream_options.new_class is not None
-    own = None if comes_late or request.has_fresh_head else _own_head(request, dataset)
+    own = None if comes_late or request.has_fresh_head else own_head(source, dataset)
     if own is not None:
-        dataset = _in_its_order(dataset, own)
+        dataset = in_its_order(dataset, own)
     notes = [] if own is None else [own.text]
     if own is None and not comes_late and not request.has_fresh_head:
-        notes += _without_own_head(request, dataset)
+        notes += without_own_head(source, dataset)
     if request.epochs is None and request.limit is None and stream_options is None:
         options = replace(options, epochs=default_epochs(dataset))
         if options.epochs > 1:
@@ -167,7 +165,8 @@ def resumed_setup(request: TrainRequest, path: Path) -> Setup:
     program = compile_saved(request.source, saved, str(path), target)
     spec = input_spec(program.request.graph)
     judging = Judging(history.validation)
-    dataset = _load(request, spec, history.limits, history.options.seed, judging)
+    own = program.request.graph if saved.origin.label_kind is LabelKind.ANOMALY else None
+    dataset = _load(request, spec, history.limits, history.options.seed, judging, own)
     dataset = order_classes(dataset, saved, str(path))
     if pack_digest(dataset) != history.data_digest:
         raise DataError(
@@ -199,8 +198,13 @@ def _load(
     limits: tuple[int | None, int | None],
     seed: int,
     judging: Judging,
+    autoencoder: Graph | None,
 ) -> Dataset:
-    """The samples; test samples that nothing is judged by are not read."""
+    """The samples; test samples that nothing is judged by are not read.
+
+    For a network that makes its samples again, they are normal ones and anomalies where data says
+    which are which.
+    """
     with skip_hint():
         dataset = load_dataset(
             request.data,
@@ -209,13 +213,16 @@ def _load(
             test_limit=limits[1] if judging.uses_test_samples else 0,
             seed=seed,
             skip_broken=request.skips_broken,
+            fewest_classes=2 if autoencoder is None else 1,
         )
-    if judging.validation is None:
+    if judging.validation is not None:
+        with blame("--validation"):
+            dataset = hold_back(dataset, judging.validation, seed)
+        note = "what counts as test samples here was held back of the training samples"
+        dataset = replace(dataset, notes=(*dataset.notes, note))
+    if autoencoder is None or normal_class(dataset) is None:
         return dataset
-    with blame("--validation"):
-        dataset = hold_back(dataset, judging.validation, seed)
-    note = "what counts as test samples here was held back of the training samples"
-    return replace(dataset, notes=(*dataset.notes, note))
+    return as_anomalies(dataset, autoencoder.value_range)
 
 
 def _refuse_other_options(request: TrainRequest, scheme: str, history: History) -> None:
@@ -241,92 +248,3 @@ def _refuse_other_options(request: TrainRequest, scheme: str, history: History) 
                 where=option,
                 hint=f"leave {option} out",
             )
-
-
-def _without_own_head(request: TrainRequest, dataset: Dataset) -> list[str]:
-    """A note where another tool's network gets a new head though it has as many classes."""
-    known, given = class_names(request.source.model), dataset.class_names
-    if dataset.label_kind is LabelKind.VALUE:
-        return []
-    if _estimates_a_value(request):
-        said = "the model's own last layer estimates a value, and the data has classes"
-        return [f"{said}: a new last layer is made (with a sigmoid behind it, it tells two apart)"]
-    graph = request.source.load(2)
-    if not graph.is_foreign or len(known) != len(given) or sorted(known) == sorted(given):
-        return []
-    said = f"{graph.name} calls its classes {_some(known)}, and the data has {_some(given)}"
-    return [f"{said}: a new last layer is made"]
-
-
-def _estimates_a_value(request: TrainRequest) -> bool:
-    """Whether that is what the model's own head does."""
-    try:
-        own = replace(request.source, label_kind=None, value_range=None).load()
-    except ModelError:  # a head that cannot be carried
-        return False
-    return own.label_kind is LabelKind.VALUE
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:_MOST_NAMES]) + (", …" if len(names) > _MOST_NAMES else "")
-
-
-@dataclass(frozen=True)
-class _OwnHead:
-    """A model with the head that it came with.
-
-    Attributes:
-        graph: of the model.
-        class_names: in the order of its logits; empty where the model does not say.
-        text: why training goes on from that head.
-    """
-
-    graph: Graph
-    class_names: tuple[str, ...]
-    text: str
-
-
-def _in_its_order(dataset: Dataset, own: _OwnHead) -> Dataset:
-    """The samples with labels as a model's own head has them."""
-    if dataset.label_kind is LabelKind.VALUE:
-        return with_value_range(dataset, own.graph.value_range)
-    if own.class_names and dataset.label_kind is LabelKind.CLASS:
-        return with_class_order(dataset, own.class_names)
-    return dataset
-
-
-def _own_head(request: TrainRequest, dataset: Dataset) -> _OwnHead | None:
-    """The model's own head if it suits the data: it has the same classes, or as many.
-
-    What a model calls its classes decides. Where another tool's file does not say, it has them in
-    the order of the data's names, as far as anybody can know.
-    """
-    known = class_names(request.source.model)
-    if (
-        dataset.label_kind is not LabelKind.VALUE
-        and known
-        and sorted(known) != sorted(dataset.class_names)
-    ):
-        return None
-    try:
-        graph = request.source.load()
-    except ModelError:  # a head that cannot be carried
-        return None
-    count = graph.type_of(graph.outputs[0]).size
-    if count != len(dataset.class_names) or not (known or graph.is_foreign):
-        return None
-    if dataset.label_kind is LabelKind.VALUE:
-        low, high = graph.value_range
-        text = (
-            f"{graph.name} estimates values from {low:g} to {high:g}: training goes on from its "
-            "own last layer (--fresh-head makes a new one)"
-        )
-    elif known:
-        text = f"{graph.name} knows these classes: training goes on from its own head"
-    else:
-        order = _some(dataset.class_names)
-        text = (
-            f"{graph.name} has a head for {count} classes: training goes on from it, and its "
-            f"classes are taken to be {order} (--fresh-head makes a new one)"
-        )
-    return _OwnHead(graph, known, text)

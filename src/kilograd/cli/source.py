@@ -6,11 +6,14 @@ import re
 from dataclasses import dataclass, replace
 
 from kilograd.cli.blame import blame
-from kilograd.errors import UserError
+from kilograd.errors import ModelError, UserError
 from kilograd.frontend.open import check_classes, load_model
 from kilograd.ir import Graph, LabelKind, are_ranges, is_value_range
 
 _MOST_PIXELS = 4096
+
+#: Of a new last layer, where nobody says how many.
+_CLASSES = 10
 
 
 @dataclass(frozen=True)
@@ -55,12 +58,24 @@ class ModelSource:
             raise UserError(f"{values!r} is no range in float32", where="--values", hint=hint)
         return replace(self, label_kind=LabelKind.VALUE, value_range=(low, high))
 
-    def classes(self, asked: int | None) -> int | None:
+    def classes(self, asked: int | None, *, keeps_head: bool) -> int | None:
         """Of a new last layer: as many as asked for, or one logit for a value.
+
+        Args:
+            asked: None where nobody says how many.
+            keeps_head: whether the model's own last layer is asked for.
+
+        Returns:
+            None for the model's own last layer.
 
         Raises:
             UserError: a range of values is given, and the model's own last layer is kept.
         """
+        if keeps_head:
+            asked = None
+        elif asked is None:
+            is_own = self.label_kind is None and self.autoencoder() is not None
+            asked = None if is_own else _CLASSES
         if asked is None and self.value_range is not None:
             raise UserError(
                 "the model's own last layer has a range of its own",
@@ -68,6 +83,18 @@ class ModelSource:
                 hint="leave it out, or leave out --keep-head for a new last layer",
             )
         return 1 if asked is not None and self.label_kind is LabelKind.VALUE else asked
+
+    def as_it_came(self) -> Graph | None:
+        """The model with its own last layer; None where that cannot be carried."""
+        try:
+            return replace(self, label_kind=None, value_range=None).load()
+        except ModelError:
+            return None
+
+    def autoencoder(self) -> Graph | None:
+        """The model as it came, where it makes its samples again; None of others."""
+        own = self.as_it_came()
+        return own if own is not None and own.label_kind is LabelKind.ANOMALY else None
 
     def load(self, classes: int | None = None) -> Graph:
         """Its forward graph.

@@ -82,7 +82,8 @@ def memory_sample_bytes(graph: Graph, plan: MemoryPlan) -> int:
     """
     kept = boundary_bytes(graph, plan)
     if graph.label_kind is not LabelKind.CLASS:
-        labels = "sets of them" if graph.label_kind is LabelKind.SET else "values"
+        known = {LabelKind.SET: "sets of them", LabelKind.VALUE: "values"}
+        labels = known.get(graph.label_kind, "those of normal samples alone")
         raise UserError(
             f"a memory of samples is balanced over classes, and here labels are {labels}",
             where=graph.name,

@@ -68,6 +68,7 @@ def model_header(
         classes=graph.type_of(logits).size,
         label_sets=graph.label_kind is LabelKind.SET,
         value_range=_value_range(graph),
+        learns_normal=graph.label_kind is LabelKind.ANOMALY,
         arena_bytes=plan.arena_bytes,
         state_bytes=plan.state_bytes,
         input_offset=None if row_input else plan.values[sample.name],

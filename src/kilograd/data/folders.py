@@ -22,15 +22,15 @@ if TYPE_CHECKING:
     from kilograd.data.source import Decoded
 
 
-def open_folder(path: Path, spec: InputSpec) -> Source:
+def open_folder(path: Path, spec: InputSpec, fewest: int = 2) -> Source:
     """Lists a folder of images, sound or motion, as the network reads; decodes nothing yet.
 
     Left out are files of other types, folders within classes, hidden files and folders whose name
     starts with an underscore. Class names are sorted.
 
     Raises:
-        DataError: fewer than two classes, an empty class, a test class that train lacks, or a
-            network that reads none of these.
+        DataError: fewer classes than the fewest, an empty class, a test class that train lacks, or
+            a network that reads none of these.
     """
     kind, decode = reader_of(path, spec)
     folders = {folder.name.lower(): folder for folder in class_folders(path)}
@@ -39,7 +39,7 @@ def open_folder(path: Path, spec: InputSpec) -> Source:
     train = list_classes(folders["train"] if explicit else path, path, kind)
     test = list_classes(held_out, path, kind) if explicit and held_out else Listing({}, (), ())
     class_names = tuple(train.classes)
-    if len(class_names) < 2:  # noqa: PLR2004  one class is nothing to learn
+    if len(class_names) < fewest:
         raise few_classes(path, class_names, kind)
     unknown = [name for name in test.classes if name not in train.classes]
     if unknown:

@@ -34,6 +34,7 @@ def load_dataset(
     seed: int = 0,
     test_share: float = 0.25,
     skip_broken: bool = False,
+    fewest_classes: int = 2,
 ) -> Dataset:
     """Loads a folder or an .npz pack of images, audio or motion as int8 samples.
 
@@ -47,6 +48,7 @@ def load_dataset(
             not tell train from test.
         skip_broken: leave out what cannot be read, as if it had never been there; `Dataset.skipped`
             says what that was.
+        fewest_classes: as few classes as there may be.
 
     Raises:
         DataError: names what cannot be read, and where; all samples at once.
@@ -57,7 +59,7 @@ def load_dataset(
     if not 0 < test_share < 1:
         raise DataError(f"test_share is {test_share}; it must lie between 0 and 1")
     try:
-        source = _open(path, spec)
+        source = _open(path, spec, fewest_classes)
         left_out: list[Skipped] = []
         while True:
             train, test = _split(source, share=test_share, seed=seed)
@@ -91,10 +93,10 @@ def load_dataset(
     )
 
 
-def _open(path: Path, spec: InputSpec) -> Source:
+def _open(path: Path, spec: InputSpec, fewest: int) -> Source:
     if not path.exists():
         raise DataError("there is no such file or folder")
-    return open_folder(path, spec) if path.is_dir() else open_pack(path, spec)
+    return open_folder(path, spec, fewest) if path.is_dir() else open_pack(path, spec, fewest)
 
 
 def _split(source: Source, *, share: float, seed: int) -> tuple[Sequence[int], Sequence[int]]:

@@ -84,8 +84,8 @@ class Pack:
             self.fail(f"value_name is {describe(array)} instead of one str")
         return self._text("value_name", array)[0]
 
-    def class_names(self, count: int) -> tuple[str, ...]:
-        """Returns at least two names; numbers up to ``count`` where the pack has none."""
+    def class_names(self, count: int, fewest: int = 2) -> tuple[str, ...]:
+        """Returns at least so many names; numbers up to ``count`` where the pack has none."""
         array = self.arrays.get("class_names")
         if array is None:
             names = tuple(str(label) for label in range(min(count, _MAX_CLASSES)))
@@ -93,7 +93,7 @@ class Pack:
             self.fail(f"class_names is {describe(array)} instead of str [classes]")
         else:
             names = self._text("class_names", array)
-        if len(names) < 2:  # noqa: PLR2004  one class is nothing to learn
+        if len(names) < fewest:
             self.fail(f"the pack has {len(names)} classes; at least two are needed")
         return names
 

@@ -59,7 +59,7 @@ _TRAIN, _TEST = 0, 1
 _SAMPLE_DIMENSIONS = 4
 
 
-def open_pack(path: Path, spec: InputSpec) -> Source:
+def open_pack(path: Path, spec: InputSpec, fewest: int = 2) -> Source:
     """Reads and checks a pack; no sample is decoded yet.
 
     Raises:
@@ -72,7 +72,7 @@ def open_pack(path: Path, spec: InputSpec) -> Source:
     if values is not None:
         labels, class_names = np.zeros(len(values), np.int64), (pack.value_name(),)
     else:
-        labels, class_names = _label_sets(pack) if kind is LabelKind.SET else _labels(pack)
+        labels, class_names = _label_sets(pack) if kind is LabelKind.SET else _labels(pack, fewest)
     decode = _decoder(pack, len(labels), spec)
     split = pack.integers("split") if "split" in pack.arrays else np.zeros(len(labels), np.int64)
     if len(split) != len(labels):
@@ -96,12 +96,12 @@ def open_pack(path: Path, spec: InputSpec) -> Source:
     )
 
 
-def _labels(pack: Pack) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+def _labels(pack: Pack, fewest: int) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     """A class for each sample, and the names of all."""
     labels = pack.integers("labels")
     if len(labels) == 0:
         pack.fail("the pack has no samples")
-    class_names = pack.class_names(int(labels.max()) + 1)
+    class_names = pack.class_names(int(labels.max()) + 1, fewest)
     wrong = np.flatnonzero((labels < 0) | (labels >= len(class_names)))
     if wrong.size:
         index = wrong[0]

@@ -171,9 +171,11 @@ class Dataset:
         name: of the dataset.
         train: to learn from.
         test: to be judged by.
-        class_names: at least two; or the name of the value.
+        class_names: at least two; or the name of the value; or what is normal and the kinds of
+            anomalies, of which there may be none.
         label_kind: what a label is.
-        value_range: where labels are values, what -65,536 and 65,536 stand for.
+        value_range: where labels are values, what -65,536 and 65,536 stand for; where normal
+            samples are learned, that of an element.
         skipped: what lay among the samples and was left out.
         notes: what was done to samples that somebody should know, a sentence each.
     """
@@ -191,7 +193,7 @@ class Dataset:
         """A label in words."""
         if self.label_kind is LabelKind.VALUE:
             return f"{value_of(label, self.value_range):.4g}"
-        if self.label_kind is LabelKind.CLASS:
+        if self.label_kind is not LabelKind.SET:
             return self.class_names[label]
         applying = [name for k, name in enumerate(self.class_names) if label >> k & 1]
         return ", ".join(applying) or "none"

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _HEADER = struct.Struct("<BI")
 _INFO = struct.Struct("<4I")
 #: Set in the number of classes where labels are no classes.
-_KINDS = {1 << 31: LabelKind.SET, 1 << 30: LabelKind.VALUE}
+_KINDS = {1 << 31: LabelKind.SET, 1 << 30: LabelKind.VALUE, 1 << 29: LabelKind.ANOMALY}
 
 #: Most int16 numbers that the firmware takes with one command.
 _MOST_NUMBERS = 64

@@ -231,6 +231,8 @@ def check_label(label: int, classes: int, kind: LabelKind = LabelKind.CLASS) -> 
         least, end, what = -(1 << 31), 1 << 31, "value"
     elif kind is LabelKind.SET:
         least, end, what = 0, 1 << classes, "set of classes"
+    elif kind is LabelKind.ANOMALY and label:
+        raise DataError(f"label {label} is that of an anomaly: only normal samples, 0, are learned")
     else:
         least, end, what = 0, classes, "class"
     if not least <= label < end:

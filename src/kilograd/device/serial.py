@@ -19,7 +19,7 @@ from kilograd.ir import LabelKind
 _ABOUT = struct.Struct("<8I")
 _HAS_ROW_INPUT, _HAS_STORAGE, _HAS_TICKS, _HAS_MEMORY = 2, 4, 8, 16
 #: Flags where labels are no classes.
-_KINDS = {1: LabelKind.SET, 32: LabelKind.VALUE}
+_KINDS = {1: LabelKind.SET, 32: LabelKind.VALUE, 64: LabelKind.ANOMALY}
 _WORD = struct.Struct("<I")
 
 #: Commands that are one request, whose payload begins with its value.

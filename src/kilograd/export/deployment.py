@@ -9,13 +9,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from kilograd.compiler import Program
+from kilograd.data.anomalies import NORMAL
 from kilograd.device.protocol import LearningRate
 from kilograd.device.reference import ReferenceDevice
 from kilograd.errors import UserError
 from kilograd.features import features_of
 from kilograd.frontend.open import input_spec
+from kilograd.ir import LabelKind
 from kilograd.measuring.firmware import Measurement
 from kilograd.ops.arithmetic import mix
+from kilograd.training.anomalies import NORMAL_SHARE
 from kilograd.training.rate import default_rate
 
 #: Of ``kg_selftest.c``.
@@ -53,6 +56,8 @@ class Deployment:
         measured_with: how that was seen.
         selftest_crc: CRC-32 of logits and state after the step of ``kg_selftest``.
         pixels: of images; None for other samples.
+        threshold: where normal samples are learned, the error above which others count as
+            anomalies; None where nothing was learned yet.
     """
 
     class_names: tuple[str, ...]
@@ -61,10 +66,19 @@ class Deployment:
     measured_with: str
     selftest_crc: int
     pixels: Pixels | None
+    threshold: int | None = None
+
+    @property
+    def normal_share(self) -> str:
+        """Of normal samples, those that are not above the threshold."""
+        return f"{NORMAL_SHARE:.0%}"
 
 
 def deployment_of(
-    program: Program, measurement: Measurement | None, class_names: Sequence[str] = ()
+    program: Program,
+    measurement: Measurement | None,
+    class_names: Sequence[str] = (),
+    threshold: int | None = None,
 ) -> Deployment:
     """What ``kg_model.h`` says beyond sizes.
 
@@ -72,11 +86,12 @@ def deployment_of(
         program: the compiled model.
         measurement: of the program on its target; None where it cannot be emulated.
         class_names: one for each logit; none for "class 0", "class 1", …
+        threshold: above which errors are those of anomalies.
 
     Raises:
         UserError: the class names will not do; see ``named_classes``.
     """
-    names = named_classes(class_names, program.class_count)
+    names = named_classes(class_names, program.class_count, program.graph.label_kind)
     rate = LearningRate.from_float(default_rate(program))
     measured = ""
     if measurement is not None:
@@ -89,17 +104,20 @@ def deployment_of(
         measured_with=measured,
         selftest_crc=selftest_crc(program, rate),
         pixels=_pixels(program),
+        threshold=threshold,
     )
 
 
-def named_classes(names: Sequence[str], count: int) -> tuple[str, ...]:
-    """A name for each class: those given, or "class 0", "class 1", … where none are; or "value".
+def named_classes(names: Sequence[str], count: int, kind: LabelKind) -> tuple[str, ...]:
+    """A name for each class: those given, or "class 0", "class 1", … where none are.
+
+    The only logit of a network that has no classes is "value", or "normal".
 
     Raises:
         UserError: there are not as many names as classes, one is empty, or two are the same.
     """
-    if not names and count == 1:
-        return ("value",)
+    if not names and kind.has_errors:
+        return ("value" if kind is LabelKind.VALUE else NORMAL,)
     if not names:
         return tuple(f"class {index}" for index in range(count))
     hint = "name every class once, in the order of the labels"

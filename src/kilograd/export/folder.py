@@ -49,6 +49,7 @@ def export_c(
     *,
     prefix: str = DEFAULT_PREFIX,
     class_names: Sequence[str] = (),
+    threshold: int | None = None,
 ) -> list[str]:
     """Write the sources of a program as a library, with a README and examples.
 
@@ -61,6 +62,7 @@ def export_c(
         prefix: what every name begins with that the linker or the preprocessor sees; another one
             for each model of a firmware.
         class_names: one for each logit; none for "class 0", "class 1", …
+        threshold: where normal samples are learned, the error above which others are anomalies.
 
     Returns:
         The files, relative to the folder.
@@ -68,7 +70,7 @@ def export_c(
     Raises:
         UserError: the prefix, the class names or the folder will not do.
     """
-    _, texts = _library(program, prefix, class_names)
+    _, texts = _library(program, prefix, class_names, threshold)
     write_folder(folder, texts, written_by=_WRITER)
     return sorted(texts)
 
@@ -79,6 +81,7 @@ def export_zip(
     *,
     prefix: str = DEFAULT_PREFIX,
     class_names: Sequence[str] = (),
+    threshold: int | None = None,
 ) -> list[str]:
     """Write what `export_c` writes as a .zip archive, as Arduino's IDE takes libraries.
 
@@ -89,6 +92,7 @@ def export_zip(
         path: of the archive; one that kilograd wrote is replaced.
         prefix: as of `export_c`.
         class_names: as of `export_c`.
+        threshold: likewise.
 
     Returns:
         The files, relative to the folder in the archive.
@@ -97,7 +101,7 @@ def export_zip(
         UserError: the target, the prefix, the class names or the path will not do.
     """
     check_archivable(program.target)
-    library, texts = _library(program, prefix, class_names)
+    library, texts = _library(program, prefix, class_names, threshold)
     write_zip(path, library, texts, written_by=_WRITER)
     return sorted(texts)
 
@@ -116,12 +120,12 @@ def check_archivable(target: Target) -> None:
 
 
 def _library(
-    program: Program, prefix: str, class_names: Sequence[str]
+    program: Program, prefix: str, class_names: Sequence[str], threshold: int | None
 ) -> tuple[str, dict[str, str]]:
     """The name of a program's library, and its files."""
     check_prefix(prefix)
     measurement = _measured(program)
-    deployment = deployment_of(program, measurement, class_names)
+    deployment = deployment_of(program, measurement, class_names, threshold)
     library = library_name(program.graph.name, prefix)
     return library, renamed(_files(program, deployment, measurement, library), prefix)
 
@@ -177,6 +181,7 @@ def _files(
         "row_input": has_row_input(program.graph),
         "label_sets": program.graph.label_kind is LabelKind.SET,
         "values": program.graph.label_kind is LabelKind.VALUE,
+        "learns_normal": program.graph.label_kind is LabelKind.ANOMALY,
         "value_range": program.graph.value_range,
         "saved_bytes": program.plan.state_bytes + SAVED_HEADER_BYTES,
         "is_host": program.target.is_host,

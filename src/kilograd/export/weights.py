@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from kilograd.compiler import Program
 from kilograd.export.deployment import named_classes
 from kilograd.files import write_atomically, zipped
-from kilograd.ir import Graph, Kind, LabelKind, Phase
+from kilograd.ir import Graph, Kind, Phase
 from kilograd.memory.state_layout import StateHeader
 from kilograd.npz import NpzError, read_npz
 from kilograd.ops import REGISTRY
@@ -78,7 +78,7 @@ class NetworkWeights:
         Raises:
             UserError: the class names will not do.
         """
-        names = named_classes(class_names, model.type_of(model.outputs[0]).size)
+        names = named_classes(class_names, model.type_of(model.outputs[0]).size, model.label_kind)
         return cls(model, _weights_in(model), names)
 
     @classmethod
@@ -95,7 +95,7 @@ class NetworkWeights:
         Raises:
             UserError: the state is of another program, or the class names will not do.
         """
-        names = named_classes(class_names, program.class_count)
+        names = named_classes(class_names, program.class_count, program.graph.label_kind)
         if state is None:
             layers, begin = _weights_in(program.graph), StateHeader(0, 0, program.class_count)
         else:
@@ -127,7 +127,7 @@ class NetworkWeights:
 
     def _header(self) -> dict[str, Any]:
         model, learned = self.model, self.learned
-        is_value = model.label_kind is LabelKind.VALUE
+        has_range = model.label_kind.has_errors
         entry = model.inputs[0]
         return {
             "contents": CONTENTS,
@@ -137,7 +137,7 @@ class NetworkWeights:
             "model": model.name,
             "class_names": list(self.class_names),
             "label_kind": model.label_kind.value,
-            "value_range": list(model.value_range) if is_value else None,
+            "value_range": list(model.value_range) if has_range else None,
             "pixel_range": None if model.features else list(model.pixel_range),
             "features": model.features.as_dict() if model.features else None,
             "learned": None if learned is None else asdict(learned),

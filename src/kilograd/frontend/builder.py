@@ -187,7 +187,8 @@ class GraphBuilder:
         pixel_range: tuple[float, ...] = PIXEL_RANGE,
         *,
         is_foreign: bool = False,
-        value_range: tuple[float, float] | None = None,
+        label_kind: LabelKind = LabelKind.CLASS,
+        value_range: tuple[float, float] = VALUE_RANGE,
     ) -> Graph:
         """The graph so far, and what its input and its output are: see ``Graph``."""
         nodes = tuple(self._nodes)
@@ -199,8 +200,8 @@ class GraphBuilder:
             features=features,
             pixel_range=pixel_range,
             is_foreign=is_foreign,
-            label_kind=LabelKind.CLASS if value_range is None else LabelKind.VALUE,
-            value_range=value_range or VALUE_RANGE,
+            label_kind=label_kind,
+            value_range=value_range,
         )
 
     def _layer_inputs(

@@ -78,6 +78,17 @@ def _with_labels(
     if kind is None or (kind is graph.label_kind and value_range is None):
         return graph
     count = graph.type_of(graph.outputs[0]).size
+    if LabelKind.ANOMALY in {kind, graph.label_kind}:
+        is_made = graph.label_kind is LabelKind.ANOMALY
+        raise ModelError(
+            "this network makes its samples again"
+            if is_made
+            else "what is normal is learned by networks that make their samples again",
+            where=graph.name,
+            hint="give a number of classes, for which a new last layer is made"
+            if is_made
+            else "such a network comes from a .tflite or .onnx file, with its own last layer",
+        )
     if (kind is LabelKind.VALUE) != (count == 1):
         last = "estimates a value" if count == 1 else f"tells {count} classes apart"
         raise ModelError(

@@ -99,7 +99,10 @@ class Graph:
             the learning rate that suits it.
         label_kind: what a sample's label is. Where it is a set, each logit tells one label from its
             absence, and does not compete with the others; where it is a value, there is one logit.
-        value_range: the lowest and the highest value that is expected, where labels are values.
+            Where normal samples are learned, the first output is not a logit but how badly the
+            network makes its sample again.
+        value_range: the lowest and the highest value that is expected, where labels are values; or
+            of an element of a sample that is made again.
     """
 
     name: str

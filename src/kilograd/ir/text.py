@@ -75,6 +75,8 @@ def print_graph(graph: Graph, operators: Mapping[str, OperatorForm] | None = Non
         lines.append("label_sets")
     if graph.label_kind is LabelKind.VALUE:
         lines.append(f"values {', '.join(map(repr, graph.value_range))}")
+    if graph.label_kind is LabelKind.ANOMALY:
+        lines.append(f"anomalies {', '.join(map(repr, graph.value_range))}")
     if graph.pixel_range != PIXEL_RANGE:
         lines.append(f"pixels {', '.join(map(repr, graph.pixel_range))}")
     if graph.features is not None:
@@ -228,6 +230,7 @@ class _Reader:
             "foreign": self._foreign,
             "label_sets": self._label_sets,
             "values": self._values,
+            "anomalies": self._values,
             **{kind.value: self._value for kind in Kind},
         }
 
@@ -238,8 +241,8 @@ class _Reader:
             raise line.error(first, keyword)
         if keyword.text not in self._statements:
             kinds = ", ".join(kind.value for kind in Kind)
-            others = "target, foreign, label_sets, values, pixels, features, update, rows or output"
-            raise line.error(f"expected {kinds}, node, {others}", keyword)
+            others = "target, foreign, label_sets, values, anomalies, pixels, features, update"
+            raise line.error(f"expected {kinds}, node, {others}, rows or output", keyword)
         self._keyword = keyword.text
         self._statements[keyword.text](line)
         line.end()
@@ -274,7 +277,9 @@ class _Reader:
     def _values(self, line: Line) -> None:
         low = line.number(float)
         line.skip(",")
-        self.label_kind, self.value_range = LabelKind.VALUE, (low, line.number(float))
+        is_value = self._keyword == "values"
+        self.label_kind = LabelKind.VALUE if is_value else LabelKind.ANOMALY
+        self.value_range = (low, line.number(float))
 
     def _pixels(self, line: Line) -> None:
         ends = [line.number(float)]

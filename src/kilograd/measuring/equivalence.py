@@ -96,8 +96,8 @@ def verify_devices(
 def _labels(program: Program) -> tuple[int, int]:
     """The lowest label, and the end of all; of values, those that are expected."""
     classes = program.class_count
-    ends = {LabelKind.CLASS: classes, LabelKind.SET: 1 << classes, LabelKind.VALUE: 1 << 16}
-    end = ends[program.graph.label_kind]
+    ends = {LabelKind.SET: 1 << classes, LabelKind.VALUE: 1 << 16}
+    end = ends.get(program.graph.label_kind, classes)
     return (-end if program.graph.label_kind is LabelKind.VALUE else 0), end
 
 

@@ -233,6 +233,20 @@ class OpSpec(ABC, Generic[Attributes]):
         msg = f"operator {self.name} of node {node.name} has no gradient"
         raise NotImplementedError(msg)
 
+    def begin(self, graph: Graph, rng_stream: int) -> tuple[Mapping[str, str], Any]:
+        """Of a loss: what it reads in a forward graph, and its attributes.
+
+        Args:
+            graph: whose first output says how good a network is, or what it is judged by.
+            rng_stream: of its rounding.
+
+        Returns:
+            Names of values by operand, and the attributes; its gradient is that of the first.
+        """
+        del graph, rng_stream
+        msg = f"operator {self.name} is no loss"
+        raise NotImplementedError(msg)
+
     def may_clamp(self, node: Node, graph: Graph) -> bool:
         """Whether some input could make the clamp of the node's result act.
 

@@ -13,7 +13,7 @@ from kilograd.errors import KilogradError
 from kilograd.ir import Graph, Kind, LabelKind, Node, Phase, TensorType, Value
 from kilograd.ops import REGISTRY, Role
 from kilograd.ops.gradient_scale import EXPONENT, sum_gradients
-from kilograd.ops.spec import Array, Gradient, RngAttributes
+from kilograd.ops.spec import Array, Gradient
 
 #: Expected log2 of the root mean square of a loss gradient, whose largest element has 7 bits.
 _LOSS_MAGNITUDE = 5.0
@@ -32,7 +32,7 @@ class Differentiate:
     def apply(self, graph: Graph) -> Graph:
         """Walk the forward nodes backwards."""
         builder = _Builder(graph)
-        builder.start(graph.outputs[0])
+        builder.start()
         for node in reversed(graph.nodes):
             if builder.has_gradient(node.outputs[0]):
                 REGISTRY[node.operator].gradient(node, graph, builder)
@@ -80,18 +80,19 @@ class _Builder:
             if self._wanted.intersection(node.inputs):
                 self._wanted.update(node.outputs)
 
-    def start(self, logits: str) -> None:
-        if not self.wanted(logits):
-            msg = "nothing that is trained leads to the logits"
-            raise KilogradError(msg)
-        attributes = RngAttributes(self.rng_stream())
+    def start(self) -> None:
         operator = loss_operator(self._graph.label_kind)
+        reads, attributes = REGISTRY[operator].begin(self._graph, self.rng_stream())
+        judged = next(iter(reads.values()))
+        if not self.wanted(judged):
+            msg = f"nothing that is trained leads to {judged}"
+            raise KilogradError(msg)
         gradient, self._loss_exponent = self.emit(
-            operator, {"logits": logits}, attributes, layer="loss", task="gradient"
+            operator, reads, attributes, layer="loss", task="gradient"
         )
         zero = Value("loss.zero_exponent", EXPONENT, Kind.CONSTANT, np.zeros(1, np.int32))
         self._values[zero.name] = zero
-        self.contribute(logits, Gradient(gradient, zero.name, _LOSS_MAGNITUDE))
+        self.contribute(judged, Gradient(gradient, zero.name, _LOSS_MAGNITUDE))
 
     def finish(self) -> Graph:
         """The graph, with every node that overwrites a state behind all others that read it."""

@@ -50,7 +50,7 @@ _BAND = (10.0, 90.0)
 
 def learning_curve(result: TrainingResult) -> tuple[str, str]:
     """Draw loss and accuracy over the same steps, in a drawing each."""
-    if result.after.estimates is not None:
+    if result.after.has_errors:
         return (
             drawing(
                 WIDTH, HEIGHT, f"Loss over {result.steps} steps", _loss(result, None), most=WIDEST

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from kilograd.report.confusion import Confusion, confusion
 from kilograd.report.curves import learning_curve, smoothing_window
+from kilograd.report.detections import Detections, detections
 from kilograd.report.estimates import Estimates, estimates
 from kilograd.report.layer_table import LayerTable, layer_table
 from kilograd.report.memory_map import memory_map
@@ -124,6 +125,7 @@ class Page:
         change: What a change in the stream did.
         confusion: The confusions between classes.
         estimates: The estimates of values.
+        detections: How badly normal samples and anomalies are made again.
         samples: Thumbnails of samples.
         trained: The scheme, drawn on the network.
         layers: The table of layers.
@@ -141,6 +143,7 @@ class Page:
     change: ChangeTable | None
     confusion: Confusion | None
     estimates: Estimates | None
+    detections: Detections | None
     samples: tuple[Thumbnail, ...]
     trained: Trained
     layers: LayerTable
@@ -167,6 +170,7 @@ def make_page(report: Report) -> Page:
         change=_change(result, report.class_names),
         confusion=_confusion(result, report.class_names),
         estimates=_estimates(report),
+        detections=_detections(report),
         samples=thumbnails(report.samples),
         trained=_trained(program),
         layers=layer_table(program),
@@ -194,12 +198,12 @@ def _curve(result: TrainingResult) -> Curve:
         accuracy=accuracy,
         loss_over=smoothing_window(len(result.losses)),
         accuracy_over=WINDOW if isinstance(result, OnlineResult) else _MEAN_OVER,
-        measure="accuracy" if result.after.estimates is None else "error",
+        measure="error" if result.after.has_errors else "accuracy",
     )
 
 
 def _confusion(result: TrainingResult | None, class_names: Sequence[str]) -> Confusion | None:
-    if result is None or result.after.estimates is not None:
+    if result is None or result.after.has_errors:
         return None
     return confusion(result, class_names)
 
@@ -209,6 +213,13 @@ def _estimates(report: Report) -> Estimates | None:
         return None
     value_range = report.program.request.graph.value_range
     return estimates(report.result, report.class_names[0], value_range)
+
+
+def _detections(report: Report) -> Detections | None:
+    if report.result is None:
+        return None
+    value_range = report.program.request.graph.value_range
+    return detections(report.result, report.class_names, value_range)
 
 
 def _change(result: TrainingResult | None, class_names: Sequence[str]) -> ChangeTable | None:

@@ -23,6 +23,8 @@ _PIXELS = 112
 #: Samples of at most so many pixels a side become PNG, larger ones become JPEG.
 _SMALL = 48
 _COLOURS = 3
+#: Height of the tallest bar.
+_BAR_PIXELS = 64
 
 
 @dataclass(frozen=True)
@@ -43,13 +45,24 @@ def thumbnails(samples: Sequence[Sample]) -> tuple[Thumbnail, ...]:
 
     Args:
         samples: int8 [height, width, channels] with captions. A sample without exactly three
-            channels is shown in grey, by its first channel.
+            channels is shown in grey, by its first channel; one without height and width as a bar
+            for each channel.
     """
     return tuple(Thumbnail(_data_uri(array), caption) for array, caption in samples[:MOST_SAMPLES])
 
 
+def _bars(levels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A picture [height, width, 1] with a dark bar for each level, wide enough to be seen."""
+    wide = np.repeat(levels, -(-_PIXELS // len(levels)))
+    heights = np.arange(_BAR_PIXELS, 0, -1)[:, None] * 256 // _BAR_PIXELS
+    picture: NDArray[np.uint8] = np.where(heights <= wide + 1, 60, 235).astype(np.uint8)
+    return picture[:, :, None]
+
+
 def _data_uri(array: NDArray[np.int8]) -> str:
     levels = (array.astype(np.int16) + 128).astype(np.uint8)
+    if levels.shape[:2] == (1, 1) and levels.shape[2] > _COLOURS:
+        levels = _bars(levels[0, 0])
     image = Image.fromarray(levels if levels.shape[2] == _COLOURS else levels[:, :, 0])
     small = max(image.size) <= _SMALL
     image.thumbnail((_PIXELS, _PIXELS))

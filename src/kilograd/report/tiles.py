@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from kilograd.ir import Phase
 from kilograd.report.analysis import sram_parts
 from kilograd.report.units import kibibytes, millions, percent
+from kilograd.training.anomalies import Detection
 from kilograd.training.online import OnlineResult
 
 if TYPE_CHECKING:
@@ -71,12 +72,22 @@ def _accuracy(result: TrainingResult) -> Tile:
     start = result.before if change is None else change.after
     when = "before → after training" if change is None else "right after the change → at the end"
     below = f"{when}, on {result.after.count:,} test samples"
-    if result.after.estimates is not None:
+    if isinstance(result.after, Detection) and isinstance(start, Detection):
+        return _detection(result.after, start, below)
+    if result.after.has_errors:
         end, begin = percent(result.after.error), percent(start.error)
         return Tile("Test error", end, f"of the range of values, {below}", start=begin)
     return Tile(
         "Test accuracy", percent(result.after.accuracy), below, start=percent(start.accuracy)
     )
+
+
+def _detection(after: Detection, start: Detection, below: str) -> Tile:
+    if after.auc is None or start.auc is None:
+        end, begin = percent(after.error), percent(start.error)
+        return Tile("Error of normal samples", end, f"of the range, {below}", start=begin)
+    below = f"the chance that an anomaly has a larger error than a normal sample, {below}"
+    return Tile("AUC", f"{after.auc:.3f}", below, start=f"{start.auc:.3f}")
 
 
 def _sram(report: Report) -> Tile:

@@ -9,9 +9,6 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from kilograd.device.protocol import Device
-from kilograd.ir import LabelKind
-
 _LOGIT_ONE = 1 << 16
 #: From the lowest to the highest value that is expected.
 _VALUE_SPAN = 2 * _LOGIT_ONE
@@ -36,6 +33,11 @@ class Evaluation:
     estimates: NDArray[np.int64] | None = None
 
     @property
+    def has_errors(self) -> bool:
+        """Whether answers are off by some error, and not right or wrong."""
+        return self.estimates is not None
+
+    @property
     def are_sets(self) -> bool:
         """Whether samples have sets of labels."""
         return self.confusion.ndim > 2  # noqa: PLR2004 - a matrix for each label
@@ -54,10 +56,10 @@ class Evaluation:
         Of sets, the share of samples and labels of which it was rightly said whether they apply.
 
         Raises:
-            ValueError: of values, whose estimates have errors.
+            ValueError: of answers that have errors.
         """
-        if self.estimates is not None:
-            msg = "estimates of values have errors, and no accuracy"
+        if self.has_errors:
+            msg = "such answers have errors, and no accuracy"
             raise ValueError(msg)
         right = np.trace(self.confusion, axis1=-2, axis2=-1).sum()
         return float(right / max(1, int(self.confusion.sum())))
@@ -117,14 +119,6 @@ class Answers(Protocol):
     def evaluation(self, predictions: Predictions) -> Evaluation:
         """All answers together."""
         ...
-
-
-def answers_of(device: Device) -> Answers:
-    """What suits a device's network."""
-    if device.label_kind is LabelKind.VALUE:
-        return Values()
-    answers = LabelSets if device.label_kind is LabelKind.SET else OneClass
-    return answers(device.class_count)
 
 
 @dataclass(frozen=True)

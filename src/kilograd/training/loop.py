@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from kilograd.data import Augment, Dataset, Samples
 from kilograd.device.protocol import DEFAULT_RATE, Device, LearningRate
 from kilograd.errors import DataError
-from kilograd.ir import LabelKind
 from kilograd.ops.spec import TrainingCounters
-from kilograd.training.answers import Evaluation, answers_of
+from kilograd.training.anomalies import Detection
+from kilograd.training.answers import Evaluation
 from kilograd.training.divergence import Divergence, DivergenceMonitor, Listener
 from kilograd.training.records import Record, RecordListener
-from kilograd.training.runner import Progress, Runner, Stopped, check_labels
+from kilograd.training.runner import Progress, Runner, Stopped, answers_of, check_labels
 from kilograd.training.unfinished import Interrupted, Unfinished, never
 
 #: Steps that the running accuracy is averaged over.
@@ -68,11 +68,12 @@ class TrainingResult:
         seconds: wall time of the steps alone.
         online_accuracy: after each step, the running share of training samples that were
             predicted rightly before they were learned from (averaged over the last 50); empty
-            where labels are values.
+            where answers have errors.
         losses: of each step's sample before it was learned from: cross-entropy in nats, or Huber's.
         state: the device's state after the last step.
         divergences: each time that the run diverged and went back to a healthy state.
-        online_error: of values, after each step the running error of estimates, in ranges.
+        online_error: of values and of what is made again, after each step the running error, in
+            ranges.
     """
 
     before: Evaluation
@@ -128,7 +129,7 @@ def train(
     if not len(dataset.train):
         raise DataError("there are no training samples", where=dataset.name)
     check_labels(device, dataset.train)
-    check_labels(device, dataset.test)
+    check_labels(device, dataset.test, are_learned=False)
     run = _Run(device, dataset, options, augment, unfinished, on_divergence, on_record)
     return run.finish(progress, should_stop)
 
@@ -184,14 +185,19 @@ class _Run:
 
     def finish(self, progress: Progress | None, should_stop: Callable[[], bool]) -> TrainingResult:
         """Do what is left of it."""
-        tested = [_Key("test", index) for index in range(len(self._dataset.test))]
+
+        def evaluate_split(split: str, samples: Samples) -> Evaluation:
+            keys = [_Key(split, index) for index in range(len(samples))]
+            return self._runner.evaluate(keys, samples.labels, progress, should_stop)
 
         def evaluate_tested() -> Evaluation:
             try:
-                labels = self._dataset.test.labels
-                return self._runner.evaluate(tested, labels, progress, should_stop)
+                found = evaluate_split("test", self._dataset.test)
+                if isinstance(found, Detection):
+                    found = found.with_threshold(evaluate_split("train", self._dataset.train))
             except Stopped:
                 raise self._interrupted() from None
+            return found
 
         if self._before is None:
             self._before = evaluate_tested()
@@ -266,8 +272,8 @@ class _Run:
 
     @property
     def _has_errors(self) -> bool:
-        """Whether answers are estimates of values, which have errors and no accuracy."""
-        return self._device.label_kind is LabelKind.VALUE
+        """Whether answers have errors and no accuracy."""
+        return self._device.label_kind.has_errors
 
     def _all_counters(self) -> TrainingCounters:
         return self._device.counters().training.plus(self._counters)
@@ -293,6 +299,6 @@ def evaluate(device: Device, samples: Samples, progress: Progress | None = None)
     Raises:
         DataError: when a label is no class.
     """
-    check_labels(device, samples)
+    check_labels(device, samples, are_learned=False)
     runner: Runner[int] = Runner(device, lambda index: samples.inputs[index], keeps=False)
     return runner.evaluate(range(len(samples)), samples.labels, progress)

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from kilograd.data import Drift
 from kilograd.device.protocol import Device, LearningRate
-from kilograd.training.answers import Evaluation, answers_of
+from kilograd.training.answers import Evaluation
 from kilograd.training.divergence import DivergenceMonitor, Listener
 from kilograd.training.learners import MemoryUse, make_learner
 from kilograd.training.loop import TrainingResult
 from kilograd.training.records import Record, RecordListener
-from kilograd.training.runner import Progress, Runner, check_labels
+from kilograd.training.runner import Progress, Runner, answers_of, check_labels
 from kilograd.training.stream import TEST, TRAIN, SampleKey, Stream
 from kilograd.training.unfinished import Interrupted, never
 

@@ -21,7 +21,7 @@ from kilograd.data import Samples
 from kilograd.data.samples import VALUE_END
 from kilograd.device.host import HostDevice
 from kilograd.device.protocol import DEFAULT_RATE
-from kilograd.ir import Graph, LabelKind
+from kilograd.ir import Graph, LabelKind, Node
 from kilograd.ops import REGISTRY
 from kilograd.ops.arithmetic import random_bits
 from kilograd.ops.spec import StepContext
@@ -50,8 +50,7 @@ def default_rate(program: Program) -> float:
     """The learning rate for what a program trains, when nobody names one."""
     graph = program.request.graph
     trained = {*program.scheme.biases, *program.scheme.weights}
-    head = graph.producer()[graph.outputs[0]].layer
-    is_alone = trained == {head}
+    is_alone = trained == {_head(graph).layer}
     if not graph.is_foreign:
         return DEFAULT_HEAD_RATE if is_alone else DEFAULT_RATE
     bound = (_OF_FEATURES_ALONE if is_alone else _OF_FEATURES) / _features_norm(graph)
@@ -66,8 +65,13 @@ def _rounded(rate: float) -> float:
     return round(rate, digits)
 
 
+def _head(graph: Graph) -> Node:
+    """The last layer with weights."""
+    return [node for node in graph.nodes if REGISTRY[node.operator].has_weights][-1]
+
+
 def _has_trained_head(graph: Graph) -> bool:
-    node = graph.producer()[graph.outputs[0]]
+    node = _head(graph)
     weight = REGISTRY[node.operator].inputs_of(node).weight
     return bool(graph.values[weight].array.any())
 
@@ -98,19 +102,19 @@ def made_up_samples(shape: tuple[int, ...], count: int) -> NDArray[np.int8]:
 
 def _features_norm(graph: Graph) -> float:
     """E‖x‖² of what the head reads, and 1 for its bias."""
-    head = graph.producer()[graph.outputs[0]]
+    head = _head(graph)
+    before = graph.nodes[: graph.nodes.index(head)]
     name = REGISTRY[head.operator].inputs_of(head).x
     type_ = graph.type_of(name)
     total = 0.0
     for sample in made_up_samples(graph.inputs[0].type.shape, _FEW):
         known = {v.name: v.array for v in graph.constants} | {graph.inputs[0].name: sample}
-        for node in graph.nodes:
-            if node is not head:
-                reads = [known[read] for read in node.inputs]
-                results = REGISTRY[node.operator].reference(
-                    node.attributes, graph.types(node.inputs), reads, StepContext()
-                )
-                known.update(zip(node.outputs, results, strict=True))
+        for node in before:
+            reads = [known[read] for read in node.inputs]
+            results = REGISTRY[node.operator].reference(
+                node.attributes, graph.types(node.inputs), reads, StepContext()
+            )
+            known.update(zip(node.outputs, results, strict=True))
         features = (known[name].astype(np.float64) - type_.zero_point) * type_.scale
         total += float((features**2).sum())
     return 1 + total / _FEW
@@ -124,32 +128,32 @@ def _made_up_labels(program: Program) -> NDArray[np.int32]:
     return numbers % program.class_count
 
 
-def _class_error(logits: NDArray[np.float64], label: int) -> NDArray[np.float64]:
+def _squared_error(graph: Graph, result: NDArray[np.int32], label: int) -> float:
+    """‖∂L/∂z‖² of what a network says of a sample."""
+    if graph.label_kind is LabelKind.ANOMALY:
+        # Differences of more than 1, which the loss cuts off, are rare enough.
+        return graph.inputs[0].type.size * int(result[0]) * graph.type_of(graph.outputs[0]).scale
+    logits = result.astype(np.float64) * 2.0**-16
+    if graph.label_kind is LabelKind.VALUE:
+        return float(np.clip(logits[0] - label / VALUE_END, -1.0, 1.0)) ** 2
     shares = np.exp(logits - logits.max())
     error: NDArray[np.float64] = shares / shares.sum()
     error[label] -= 1
-    return error
-
-
-def _value_error(logits: NDArray[np.float64], label: int) -> NDArray[np.float64]:
-    """As the Huber loss has it: at most 1."""
-    return np.clip(logits - label / VALUE_END, -1.0, 1.0)
+    return float((error**2).sum())
 
 
 def _tangent_norm(program: Program) -> float:
     """E‖∂L/∂θ‖² / E‖∂L/∂z‖² over all that is trained, before anything is."""
     inputs = made_up_samples(program.graph.inputs[0].type.shape, _MANY)
     labels = _made_up_labels(program)
-    is_value = program.graph.label_kind is LabelKind.VALUE
     program = program.for_target(get_target("host"))
     with HostDevice(build_host_library(program.sources).path) as device:
         device.initialize(0)
         state = device.read_state()
         errors = 0.0
         for sample, label in zip(inputs, labels, strict=True):
-            logits = device.predict(sample).astype(np.float64) * 2.0**-16
-            error = _value_error(logits, label) if is_value else _class_error(logits, label)
-            errors += float((error**2).sum()) / _MANY
+            result = device.predict(sample)
+            errors += _squared_error(program.graph, result, int(label)) / _MANY
         deltas = deltas_of(program)
         reader = GradientReader(device, deltas, state)
         chosen = list(range(_MANY))

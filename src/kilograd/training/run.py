@@ -10,7 +10,6 @@ from kilograd.compiler import Program
 from kilograd.data import Augment, Dataset, pack_digest
 from kilograd.device.open import compiler_of, is_emulated, open_device, target_of
 from kilograd.device.protocol import Counters
-from kilograd.ir import LabelKind
 from kilograd.measuring.budget import check_planned
 from kilograd.measuring.firmware import Measurement, measure
 from kilograd.training.divergence import Listener
@@ -75,8 +74,8 @@ class TrainingRun:
 
     def _judged(self) -> dict[str, Any]:
         dataset = self.dataset
-        is_value = dataset.label_kind is LabelKind.VALUE
-        found: dict[str, Any] = {"value_range": list(dataset.value_range)} if is_value else {}
+        has_range = dataset.label_kind.has_errors
+        found: dict[str, Any] = {"value_range": list(dataset.value_range)} if has_range else {}
         for when, one in (("before", self.result.before), ("after", self.result.after)):
             figures = one.figures(dataset.value_range)
             found |= {f"{name}_{when}": figure for name, figure in figures.items()}

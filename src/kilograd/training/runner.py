@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from kilograd.data import Samples
 from kilograd.device.protocol import Device, LearningRate, check_label
-from kilograd.training.answers import Evaluation, answers_of
+from kilograd.ir import LabelKind
+from kilograd.training.anomalies import Reconstructions
+from kilograd.training.answers import Answers, Evaluation, LabelSets, OneClass, Values
 from kilograd.training.unfinished import never
 
 #: Names a sample of a run.
@@ -48,12 +50,29 @@ class Progress(Protocol):
         ...
 
 
-def check_labels(device: Device, samples: Samples) -> None:
+def answers_of(device: Device) -> Answers:
+    """What suits a device's network."""
+    kind, count = device.label_kind, device.class_count
+    if kind is LabelKind.ANOMALY:
+        return Reconstructions()
+    if kind is LabelKind.VALUE:
+        return Values()
+    return LabelSets(count) if kind is LabelKind.SET else OneClass(count)
+
+
+def check_labels(device: Device, samples: Samples, *, are_learned: bool = True) -> None:
     """Refuse samples of classes that a device does not have.
+
+    Args:
+        device: of the network.
+        samples: with labels.
+        are_learned: whether these are to be learned; anomalies can only be judged by.
 
     Raises:
         DataError: a label is no class.
     """
+    if device.label_kind is LabelKind.ANOMALY and not are_learned:
+        return
     for label in np.unique(samples.labels).tolist():
         check_label(label, device.class_count, device.label_kind)
 

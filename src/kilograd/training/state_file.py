@@ -24,6 +24,7 @@ from kilograd.ir import LabelKind, are_ranges, is_value_range
 from kilograd.ops.arithmetic import NUMERICS_VERSION
 from kilograd.ops.spec import TrainingCounters
 from kilograd.scheme import Scheme
+from kilograd.training.anomalies import Detection
 from kilograd.training.answers import Evaluation
 from kilograd.training.divergence import Divergence, Watch
 from kilograd.training.loop import TrainingOptions
@@ -47,9 +48,10 @@ class Origin:
         model: its name.
         model_id: of the compiled program; 32 bits.
         has_own_head: whether it started from the head that the model came with.
-        class_names: one for each logit.
+        class_names: one for each logit; where normal samples are learned, what these are called.
         label_kind: what a sample's label is.
-        value_range: where that is a value, the lowest and the highest that is expected.
+        value_range: where that is a value, the lowest and the highest that is expected; where
+            normal samples are learned, that of an element.
         scheme: what is trained.
         resolution: height and width of its input.
         pixel_range: real values of the darkest and the brightest pixel, of all channels or each.
@@ -118,6 +120,8 @@ class SavedState:
         history: how it was trained.
         unfinished: to go on from; None where the run is finished, or was a stream.
         version: of kilograd, which wrote the file.
+        threshold: where normal samples are learned, the reconstruction error above which others
+            count as anomalies; None where nothing says which.
     """
 
     origin: Origin
@@ -125,6 +129,7 @@ class SavedState:
     history: History
     unfinished: Unfinished | None = None
     version: str = VERSION
+    threshold: int | None = None
 
     def write(self, path: Path) -> None:
         """Write it to a file, whole or not at all.
@@ -144,6 +149,7 @@ class SavedState:
             "origin": asdict(self.origin),
             "history": asdict(self.history),
             "unfinished": None,
+            "threshold": self.threshold,
         }
         if (left := self.unfinished) is not None:
             watch = asdict(left.watch)
@@ -235,6 +241,7 @@ def _decoded(contents: bytes) -> SavedState:
         _history(header["history"]),
         None if left is None else _unfinished(left, parts),
         str(header["kilograd"]),
+        _threshold(header.get("threshold")),
     )
 
 
@@ -298,14 +305,26 @@ def _history(stated: Mapping[str, Any]) -> History:
 
 def _stated(evaluation: Evaluation) -> dict[str, Any]:
     estimates = evaluation.estimates
-    return {
+    found: dict[str, Any] = {
         "confusion": evaluation.confusion.tolist(),
         "estimates": None if estimates is None else estimates.tolist(),
     }
+    if isinstance(evaluation, Detection):
+        found |= {"scores": evaluation.scores.tolist(), "threshold": evaluation.threshold}
+    return found
+
+
+def _threshold(stated: Any) -> int | None:
+    return None if stated is None else int(stated)
 
 
 def _evaluation(stated: Mapping[str, Any]) -> Evaluation:
     confusion, estimates = np.array(stated["confusion"], np.int64), stated["estimates"]
+    if "scores" in stated:
+        scores = np.array(stated["scores"], np.int64).reshape(-1, 2)
+        return Detection(
+            np.zeros((0, 0), np.int64), scores=scores, threshold=_threshold(stated["threshold"])
+        )
     if estimates is None:
         return Evaluation(confusion)
     rows = np.array(estimates, np.int64).reshape(-1, 2)

@@ -26,11 +26,13 @@ static KG_ALIGNED uint8_t memory[KG_MEMORY_SAMPLES * KG_MEMORY_SAMPLE_BYTES];
 #endif
 
 /* Of COMMAND_INFO: the highest bit is 1 where a label is a set of classes, the next where it is a
-   value. */
+   value, and the one behind where only normal samples are learned. */
 #if defined KG_LABEL_SETS
 #define INFO_CLASSES (KG_CLASS_COUNT | UINT32_C(1) << 31)
 #elif defined KG_VALUE
 #define INFO_CLASSES (KG_CLASS_COUNT | UINT32_C(1) << 30)
+#elif defined KG_ANOMALY
+#define INFO_CLASSES (KG_CLASS_COUNT | UINT32_C(1) << 29)
 #else
 #define INFO_CLASSES KG_CLASS_COUNT
 #endif

@@ -18,6 +18,10 @@
 #define LABEL_KIND 2
 #define FEWEST_CLASSES 1
 #define IS_NO_LABEL(label, classes) ((void)(label), (void)(classes), 0)
+#elif defined KG_ANOMALY
+#define LABEL_KIND 3
+#define FEWEST_CLASSES 1
+#define IS_NO_LABEL(label, classes) ((void)(classes), (label) != 0)
 #elif defined KG_LABEL_SETS
 #define LABEL_KIND 1
 #define FEWEST_CLASSES 2
@@ -175,14 +179,14 @@ const int32_t *kg_train_step(int32_t label, kg_learning_rate rate)
 }
 
 /* The first class with the largest logit, or the set of those that are more likely there than not,
-   or of a value only that there is one; or why there are no logits. */
+   or of a value or an error only that there is one; or why there are no logits. */
 KG_SMALL int32_t kg_answer(const int32_t *logits)
 {
     if (logits == NULL)
         return kg_now.error;
     int32_t found = 0;
-#if defined KG_VALUE
-    /* an estimate may be below 0, as errors are */
+#if defined KG_VALUE || defined KG_ANOMALY
+    /* an estimate may be below 0, as refusals are */
 #elif defined KG_LABEL_SETS
     for (uint32_t c = 0; c < KG_CLASS_COUNT; c++)
         if (logits[c] > 0)
@@ -195,7 +199,7 @@ KG_SMALL int32_t kg_answer(const int32_t *logits)
     return found;
 }
 
-#ifndef KG_VALUE
+#if !defined KG_VALUE && !defined KG_ANOMALY
 KG_SMALL int32_t kg_classify(void)
 {
     return kg_answer(kg_predict());

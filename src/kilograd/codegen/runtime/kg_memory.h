@@ -23,6 +23,9 @@
 #ifdef KG_VALUE
 #error "a memory is balanced over classes, and here labels are values"
 #endif
+#ifdef KG_ANOMALY
+#error "a memory is balanced over classes, and here all samples are normal ones"
+#endif
 
 #ifdef __cplusplus
 extern "C" {

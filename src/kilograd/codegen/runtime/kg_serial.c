@@ -54,6 +54,8 @@ enum { DONE = 0, WRONG_LENGTH = 1, UNKNOWN_REQUEST = 2, OUT_OF_PLACE = 3 };
 #define LABELS 1u
 #elif defined KG_VALUE
 #define LABELS 32u
+#elif defined KG_ANOMALY
+#define LABELS 64u
 #else
 #define LABELS 0u
 #endif

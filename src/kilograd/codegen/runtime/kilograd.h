@@ -76,20 +76,22 @@ kg_status kg_finish(void);
 /* ---- Predicting and learning ---- */
 
 /* The logits, KG_CLASS_COUNT of them in units of 2^-16, valid until the next call; NULL where the
-   call is refused, and kg_error() says why. */
+   call is refused, and kg_error() says why. With KG_ANOMALY there is one number in units of 2^-28:
+   the mean squared error of the sample that the network has made again. */
 const int32_t *kg_predict(void);
 
-/* One step of training towards `label`: a class, with KG_LABEL_SETS a set of classes, or with
-   KG_VALUE a value as kg_value_label makes it. Returns
+/* One step of training towards `label`: a class, with KG_LABEL_SETS a set of classes, with
+   KG_VALUE a value as kg_value_label makes it, or with KG_ANOMALY 0 for a normal sample. Returns
    the logits from before the step, which are those that kg_predict would have given; NULL where
    it is refused. */
 const int32_t *kg_train_step(int32_t label, kg_learning_rate rate);
 
 /* The same, with the class of the largest logit as the result, or an error (below 0). With
    KG_LABEL_SETS the result is the set of the classes that are more likely there than not.
-   kg_learn predicts, then learns from the same sample. With KG_VALUE it returns KG_OK or an error;
-   the estimate is kg_value(kg_predict()). */
-#ifndef KG_VALUE
+   kg_learn predicts, then learns from the same sample. With KG_VALUE or KG_ANOMALY it returns
+   KG_OK or an error; the estimate is kg_value(kg_predict()), or how unusual a sample is
+   kg_predict()[0]. */
+#if !defined KG_VALUE && !defined KG_ANOMALY
 int32_t kg_classify(void);
 #endif
 int32_t kg_learn(int32_t label, kg_learning_rate rate);

@@ -37,6 +37,42 @@ class Ends:
     is_sigmoid: bool
 
 
+@dataclass(frozen=True)
+class Body:
+    """The layers between a sample and a result.
+
+    Attributes:
+        sample: number of the tensor that is the graph's input.
+        layers: their numbers, in order.
+        result: number of the tensor that they make.
+    """
+
+    sample: int
+    layers: tuple[int, ...]
+    result: int
+
+
+def body_of(network: Network, behind: frozenset[str]) -> Body | None:
+    """What makes the result of a network with one input and one output; None where nothing does.
+
+    Args:
+        network: with any layers.
+        behind: operators that do not count at its end.
+    """
+    producers = {output: n for n, layer in enumerate(network.layers) for output in layer.outputs}
+    sample = _sample(network)
+    (result,) = network.outputs
+    for _ in network.layers:
+        layer = network.layers[producers[result]] if result in producers else None
+        if layer is None or layer.operator not in behind or not layer.inputs or result == sample:
+            break
+        result = layer.inputs[0]
+    if result not in producers or result == sample:
+        return None
+    needed = _needed(network, producers, producers[result], sample)
+    return Body(sample, tuple(sorted(needed)), result)
+
+
 def find_ends(network: Network, refuser: Refuser) -> Ends:
     """The ends of a network; layers that the head does not depend on are left out.
 

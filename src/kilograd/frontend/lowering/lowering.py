@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kilograd.errors import ModelError
 from kilograd.frontend.builder import GraphBuilder
+from kilograd.frontend.lowering.autoencoders import Autoencoder, as_autoencoder
 from kilograd.frontend.lowering.dimensions import Dimensions, usual
 from kilograd.frontend.lowering.elementwise import ElementwiseBuilder
 from kilograd.frontend.lowering.ends import find_ends
@@ -28,8 +29,9 @@ from kilograd.frontend.lowering.windows import (
     takes_in,
 )
 from kilograd.frontend.network import MOST_EXTENT, Layer, Network
-from kilograd.ir import Graph, Quantization
+from kilograd.ir import VALUE_RANGE, Graph, LabelKind, Quantization
 from kilograd.ops.common.window import Window
+from kilograd.ops.loss.reconstruction import ReconstructionAttributes
 from kilograd.ops.pool.window import PoolWindow
 
 
@@ -44,6 +46,9 @@ def lower(network: Network, where: str, classes: int | None = None) -> Graph:
     Raises:
         ModelError: when kilograd cannot compute exactly what the network does.
     """
+    autoencoder = as_autoencoder(network) if classes is None else None
+    if autoencoder is not None:
+        return Lowering(autoencoder.network, where).autoencoder(autoencoder)
     return Lowering(network, where).graph(classes)
 
 
@@ -84,33 +89,66 @@ class Lowering(HeadBuilder, ElementwiseBuilder, ViewBuilder):
     def graph(self, classes: int | None) -> Graph:
         """The forward graph; see ``lower``."""
         ends = find_ends(self._network, self._refuser)
-        for number in (*ends.body, ends.head):
+
+        def finish() -> Graph:
+            logits, values = self._head(ends, classes)
+            kind = LabelKind.CLASS if values is None else LabelKind.VALUE
+            return self._finish(logits, kind, values or VALUE_RANGE)
+
+        return self._built(ends.sample, (*ends.body, ends.head), ends.body, finish)
+
+    def autoencoder(self, found: Autoencoder) -> Graph:
+        """The graph of a network that makes its sample again: it ends with the error of that."""
+        body = found.body
+
+        def finish() -> Graph:
+            attributes = ReconstructionAttributes(found.unit)
+            self._settle_border(body.result)
+            made = [self.values[body.result], "input"]
+            name = self._names.choose("reconstruction_error", "error")
+            error = self._builder.append(name, "reconstruction_error", made, attributes)
+            return self._finish(error, LabelKind.ANOMALY, (-found.unit, found.unit))
+
+        return self._built(body.sample, body.layers, body.layers, finish)
+
+    def _built(
+        self,
+        sample: int,
+        checked: Sequence[int],
+        body: Sequence[int],
+        finish: Callable[[], Graph],
+    ) -> Graph:
+        """A graph of a sample, the layers of a body, and what ends it."""
+        for number in checked:
             self._check_type(number)
             if self._network.layers[number].operator not in self._builders:
                 raise self._refuser.operator(number)
         name = model_name(self._network.name)
-        dimensions = sample_dimensions(self._network, ends.sample)
-        height, width, channels = self._sample_shape(ends.sample, dimensions)
+        dimensions = sample_dimensions(self._network, sample)
+        height, width, channels = self._sample_shape(sample, dimensions)
         try:
-            self._sample = self._sample_quantization(ends.sample)
+            self._sample = self._sample_quantization(sample)
             self._builder = GraphBuilder(name, height, width, channels, self._sample)
-            self.values[ends.sample] = "input"
+            self.values[sample] = "input"
             if dimensions != usual(len(dimensions) + 1):
-                self.dimensions[ends.sample] = dimensions
-            for number in ends.body:
+                self.dimensions[sample] = dimensions
+            for number in body:
                 self._append(number)
-            logits, values = self._head(ends, classes)
-            pixels = self._network.pixel_range or int8_ends(self._sample)
-            if len(pixels) not in {2, 2 * channels}:
-                raise self._refuser.network(
-                    f"the file notes {len(pixels) // 2} ranges of pixels, and the network's input "
-                    f"has {channels} channels"
-                )
-            return self._builder.finish(
-                logits, pixel_range=pixels, is_foreign=True, value_range=values
-            )
+            return finish()
         except ModelError as error:  # the builder knows the model's name, not its file
             raise ModelError(error.what, where=self._where, hint=error.hint) from error
+
+    def _finish(self, result: str, kind: LabelKind, value_range: tuple[float, float]) -> Graph:
+        pixels = self._network.pixel_range or int8_ends(self._sample)
+        channels = self._builder.type_of("input").shape[2]
+        if len(pixels) not in {2, 2 * channels}:
+            raise self._refuser.network(
+                f"the file notes {len(pixels) // 2} ranges of pixels, and the network's input "
+                f"has {channels} channels"
+            )
+        return self._builder.finish(
+            result, pixel_range=pixels, is_foreign=True, label_kind=kind, value_range=value_range
+        )
 
     def _sample_shape(self, sample: int, dimensions: Dimensions) -> tuple[int, int, int]:
         shape = self._network.tensors[sample].shape

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kilograd.ir import DType, Quantization, TensorType
+from kilograd.ir import DType, Graph, Quantization, TensorType
 from kilograd.ops.arithmetic import random_bits, stochastic_round
 from kilograd.ops.gradient_scale import EXPONENT
 from kilograd.ops.spec import (
@@ -88,6 +88,10 @@ class Loss(OpSpec[RngAttributes]):
     role = Role.LOSS
     operands = required("logits")
     results = ("gradient", "loss_exponent")
+
+    def begin(self, graph: Graph, rng_stream: int) -> tuple[Mapping[str, str], RngAttributes]:
+        """The logits."""
+        return {"logits": graph.outputs[0]}, RngAttributes(rng_stream)
 
     def infer(
         self, attributes: RngAttributes, inputs: Sequence[TensorType]
