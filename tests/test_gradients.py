@@ -23,7 +23,12 @@ FORWARD = [i for i in CASES if i.spec.has_weights or i.spec.name in ("add", "ave
 STEPS = [i for i in CASES if i.spec.name in BACKWARD and i.spec.updates]
 TENSORS = [i for i in CASES if i.spec.name in BACKWARD and not i.spec.updates]
 LABEL = 1
-LOSSES = {"softmax_cross_entropy", "sigmoid_cross_entropy", "huber_loss"}
+LOSSES = {
+    "softmax_cross_entropy",
+    "sigmoid_cross_entropy",
+    "huber_loss",
+    "reconstruction_loss",
+}
 
 
 def test_every_operator_that_rounds_at_random_has_a_formula():
@@ -116,10 +121,12 @@ def test_loss_gradient_is_that_of_the_loss(item):
     rng = np.random.default_rng(6)
     loss = real.LOSSES[item.spec.label_kind]
     for label in range(min(item.case.inputs[0].size, 4)):
-        (logits,) = draw_inputs(item.spec, item.case, rng, "uniform")
-        values = real.dequantize(logits, item.case.inputs[0])
-        expected = real.numeric_gradient(lambda v, y=label: loss(v, y), values, 1e-4)
-        gradient, exponent = run(item, [logits], StepContext(9, 9, label))
+        arrays = draw_inputs(item.spec, item.case, rng, "uniform")
+        values, *others = map(real.dequantize, arrays, item.case.inputs)
+        # A sample is compared in the unit that an operator's attributes have.
+        more = (others[0], item.case.attributes) if others else ()
+        expected = real.numeric_gradient(lambda v, y=label, m=more: loss(v, y, *m), values, 1e-4)
+        gradient, exponent = run(item, arrays, StepContext(9, 9, label))
         unit = 2.0 ** int(exponent[0])
         tolerance = 1e-6 * max(1.0, np.abs(values).max())
         assert np.abs(gradient * unit - expected).max() < unit + tolerance

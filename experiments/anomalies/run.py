@@ -4,7 +4,8 @@
 
 The network of `experiments.anomalies.network` learns 90, 300 or 900 normal spectra of another place
 at the default rate, as `kilograd train` does, and is judged by spectra of sound and damaged fans
-there. Beside it stands what no network is needed for: means and spreads of the bands.
+there; so does one that was never trained before. Beside them stands what no network is needed for:
+means and spreads of the bands.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ from kilograd.training.rate import default_rate
 from kilograd.training.run import run_training
 
 SCHEMES = ("head", "last:2", "full")
+#: Of the same widths, everything in it trained; its samples have the statistics of what it learns.
+UNTRAINED = "autoencoder-64-32-8"
 #: Spectra, and passes over them: 3, 10 and 30 minutes of a fan, the last of them never stored.
 LEARNED = ((90, 30), (300, 9), (900, 1))
 SEEDS = (0, 1, 2)
@@ -92,9 +95,11 @@ def of_bands(learned: NDArray[np.float64], place: Place) -> Row:
     return _mean([figures(found)])
 
 
-def samples(learned: NDArray[np.float64], place: Place, statistics: Statistics) -> Dataset:
+def samples(
+    learned: NDArray[np.float64], place: Place, statistics: Statistics, model: str = str(NETWORK)
+) -> Dataset:
     """Spectra to learn, and those of a place to be judged by."""
-    graph = load_model(str(NETWORK))
+    graph = load_model(model)
     with tempfile.TemporaryDirectory() as folder:
         pack = Path(folder) / "fan.npz"
         write_pack(pack, learned, place, statistics)
@@ -104,9 +109,11 @@ def samples(learned: NDArray[np.float64], place: Place, statistics: Statistics) 
 def measured() -> dict[str, Row]:
     """What each scheme takes on a board."""
     rows: dict[str, Row] = {}
-    for scheme in SCHEMES:
-        found, _ = measure_anywhere(compiled(str(NETWORK), scheme, target=BOARD))
-        rows[scheme] = {
+    networks = {**dict.fromkeys(SCHEMES, str(NETWORK)), UNTRAINED: UNTRAINED}
+    for name, network in networks.items():
+        scheme = name if name in SCHEMES else "full"
+        found, _ = measure_anywhere(compiled(network, scheme, target=BOARD))
+        rows[name] = {
             "sram_bytes": found.sram_total_bytes,
             "flash_bytes": found.flash_bytes,
             "instructions": found.instructions_train_step,
@@ -131,6 +138,10 @@ def main() -> None:
             row = learn(compiled(str(NETWORK), scheme), dataset, epochs)
             ledger["learned"][f"{count} | {scheme}"] = row
             print(count, scheme, row, flush=True)
+        dataset = samples(learned, field, Statistics.of(learned), UNTRAINED)
+        row = learn(compiled(UNTRAINED, "full"), dataset, epochs)
+        ledger["learned"][f"{count} | {UNTRAINED}"] = row
+        print(count, UNTRAINED, row, flush=True)
     write_ledger(LEDGER, ledger)
 
 

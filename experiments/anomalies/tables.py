@@ -19,9 +19,16 @@ def anomalies(ledger: Ledger) -> str:
     learned, bands = ledger["learned"], ledger["bands"]
     empty = [NOTHING, NOTHING]
     rows = [[NOTHING, "the network as it came", *_shown(ledger["as it came"]), *empty]]
-    sizes_of = {scheme: taken["sram_bytes"] for scheme, taken in ledger["measured"].items()}
+    order = ("head", "last:2", "full")
     keys = [key.split(" | ") for key in learned]
-    for count, scheme in sorted(keys, key=lambda key: (int(key[0]), sizes_of[key[1]])):
+    keys.sort(
+        key=lambda key: (
+            key[1] not in order,
+            int(key[0]),
+            order.index(key[1]) if key[1] in order else 0,
+        )
+    )
+    for count, scheme in keys:
         row, taken = learned[f"{count} | {scheme}"], ledger["measured"][scheme]
         passes = "once" if row["epochs"] == 1 else f"{row['epochs']} times"
         sizes = [f"{taken['sram_bytes']:,}", f"{taken['instructions']:,}"]

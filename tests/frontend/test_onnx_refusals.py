@@ -149,7 +149,7 @@ def added_constant(draft):
 
 
 def last_layer(draft):
-    return draft.finish(draft.conv("sample_q", 3))
+    return draft.finish(draft.conv("sample_q", 4))
 
 
 def transposed_map(draft):

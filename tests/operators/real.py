@@ -111,11 +111,18 @@ def loss_of_value(logits, label: int) -> float:
     return size**2 / 2 if size <= 1 else size - 1 / 2
 
 
+def loss_of_reconstruction(made, _label: int, sample, attributes) -> float:
+    """Huber's of each difference, in units of the result; their sum."""
+    size = np.abs(made.ravel() - sample.ravel() / attributes.unit)
+    return float(np.where(size <= 1, size**2 / 2, size - 1 / 2).sum())
+
+
 #: Of each kind of label.
 LOSSES = {
     LabelKind.CLASS: loss,
     LabelKind.SET: loss_of_sets,
     LabelKind.VALUE: loss_of_value,
+    LabelKind.ANOMALY: loss_of_reconstruction,
 }
 
 

@@ -6,8 +6,8 @@ A pack's arrays:
 - `mulaw` uint8 [n, samples], or [bytes] with `offsets`: audio, see `signals`; or
 - `x` float or int16 [n, samples, channels] and `channels` str [channels]: motion, with `rate` and
   `units` where they are not the network's, see `signals`; or
-- `inputs` [n, height, width, channels]: int8 samples as the network reads them, or real values
-  in float16, float32 or float64, which are quantized here;
+- `inputs` [n, height, width, channels], or [n, channels] of vectors: int8 samples as the network
+  reads them, or real values in float16, float32 or float64, which are quantized here;
 - `labels` int [n], or [n, classes] of 0 and 1 where a sample has any number of labels; or
 - `values` [n], numbers where each sample has a value to be estimated, and `value_name` str, what
   that is called, optional: "value" where absent;
@@ -192,6 +192,8 @@ def _plain_decoder(pack: Pack, count: int, spec: InputSpec) -> Decoder:
         pack.fail("the pack has none of 'jpeg', 'mulaw', 'x' and 'inputs'")
     if inputs.dtype != np.int8 and inputs.dtype.kind != "f":
         pack.fail(f"inputs is {describe(inputs)} instead of int8 or float")
+    if inputs.ndim == 2 and spec.shape[:2] == (1, 1):  # noqa: PLR2004 - samples, elements
+        inputs = inputs[:, None, None, :]
     if inputs.ndim != _SAMPLE_DIMENSIONS or inputs.shape[1:] != spec.shape:
         pack.fail(
             f"inputs has shape {inputs.shape} instead of (n, {spec.height}, {spec.width}, "

@@ -11,6 +11,7 @@ from kilograd.errors import ModelError
 from kilograd.features import features_of
 from kilograd.frontend.fetch import resolve_model
 from kilograd.frontend.formats import read_classes, read_graph
+from kilograd.frontend.made import AUTOENCODER, is_made, make_network
 from kilograd.frontend.native import load_native, native_classes
 from kilograd.frontend.resolution import at_resolution
 from kilograd.ir import MOST_LABELS, VALUE_RANGE, Graph, LabelKind, are_ranges, is_value_range
@@ -38,7 +39,7 @@ def load_model(
     Args:
         text: a path (.tflite, or C source with one as an array, .onnx, kilograd's .npz, or a .pkl
             checkpoint), the name of a published checkpoint, or of a backbone that comes with
-            kilograd (``BACKBONES``).
+            kilograd (``BACKBONES``), or ``autoencoder-64-32-8`` and the like.
         classes: of a freshly initialised head; None keeps the head that the model came with.
         pixel_range: real values that the darkest and the brightest pixel stand for, two for all
             channels or two for each; None is what the model says, or all of its int8 where its
@@ -130,6 +131,8 @@ def check_classes(classes: int | None, label_kind: LabelKind | None = None) -> N
 
 
 def _load(text: str, classes: int | None) -> Graph:
+    if is_made(text):
+        return make_network(text, classes)
     if text in BACKBONES:
         with as_file(files("kilograd") / "backbones" / f"{text}.npz") as path:
             return load_native(path, classes)
@@ -148,6 +151,8 @@ def class_names(text: str) -> tuple[str, ...]:
     Raises:
         ModelError: when there is no such model, or it cannot be used.
     """
+    if is_made(text):
+        return ()
     if text in BACKBONES:
         with as_file(files("kilograd") / "backbones" / f"{text}.npz") as path:
             return native_classes(path)
@@ -166,6 +171,6 @@ def input_spec(graph: Graph) -> InputSpec:
 
 def _resolved(text: str) -> Path:
     try:
-        return resolve_model(text, BACKBONES)
+        return resolve_model(text, (*BACKBONES, f"{AUTOENCODER}-64-32-8"))
     except OSError as error:  # such as a name that is too long
         raise ModelError(f"there is no such model: {error.strerror}") from error

@@ -83,9 +83,9 @@ class _Builder:
     def start(self) -> None:
         operator = loss_operator(self._graph.label_kind)
         reads, attributes = REGISTRY[operator].begin(self._graph, self.rng_stream())
-        judged = next(iter(reads.values()))
+        operand, judged = next(iter(reads.items()))
         if not self.wanted(judged):
-            msg = f"nothing that is trained leads to {judged}"
+            msg = f"nothing that is trained leads to the {operand}"
             raise KilogradError(msg)
         gradient, self._loss_exponent = self.emit(
             operator, reads, attributes, layer="loss", task="gradient"

@@ -141,6 +141,8 @@ def _from_pack(
 ) -> FloatSamples:
     """Real samples and their labels or values, which may be missing."""
     shape = map_.stored[1:] if map_.is_map else (1, 1, map_.channels)
+    if inputs.ndim == 2 and not map_.is_map:  # noqa: PLR2004 - samples, elements
+        inputs = inputs[:, None, None, :]
     if inputs.ndim != _RANK or inputs.shape[1:] != tuple(shape):
         wanted = ", ".join(map(str, shape))
         raise DataError(

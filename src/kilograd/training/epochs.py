@@ -16,7 +16,10 @@ FEW_SAMPLES = 20
 
 def default_epochs(dataset: Dataset) -> int:
     """One pass, or `FEW_SAMPLES_EPOCHS` where the classes have few training samples."""
-    if dataset.label_kind is not LabelKind.CLASS or not len(dataset.train):
+    have_classes = dataset.label_kind in {LabelKind.CLASS, LabelKind.ANOMALY}
+    if not have_classes or not len(dataset.train):
         return 1
-    counts = np.bincount(dataset.train.labels, minlength=len(dataset.class_names))
+    # Of what is normal there is one class to learn.
+    classes = len(dataset.class_names) if dataset.label_kind is LabelKind.CLASS else 1
+    counts = np.bincount(dataset.train.labels, minlength=classes)
     return FEW_SAMPLES_EPOCHS if np.median(counts) <= FEW_SAMPLES else 1
