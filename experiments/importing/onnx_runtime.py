@@ -171,6 +171,11 @@ def _add_layers(
         if node.layer.endswith("_copies") and node.inputs[0] in theirs:
             each = graph.type_of(made).shape[2] // theirs[node.inputs[0]].shape[2]
             theirs[made] = theirs[node.inputs[0]].repeat(each, axis=2)
+        if node.operator == "insert_zeros" and node.inputs[0] in theirs:  # a layer's first step
+            given = [theirs[node.inputs[0]]]
+            spec = REGISTRY[node.operator]
+            theirs[made] = run(spec, node.attributes, graph.types(node.inputs), given)
+            continue
         is_first_step = made not in theirs and made in clamped  # of a layer with a clamp
         if made not in theirs and not is_first_step:
             continue

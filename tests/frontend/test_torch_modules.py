@@ -9,6 +9,7 @@ from runtime import compare
 import kilograd
 from kilograd.errors import DataError, ModelError
 from kilograd.frontend.open import load_model
+from kilograd.ir import LabelKind
 from kilograd.measuring.equivalence import verify_devices
 
 torch = pytest.importorskip("torch")
@@ -154,6 +155,32 @@ def test_normalizations_that_are_no_part_of_a_layer(make, operators):
     graph = kilograd.from_torch(module, samples(100, 1)[0])
     assert [node.operator for node in graph.nodes] == operators
     assert_learned_and_trains(module, graph, least=0.7)
+
+
+def test_pictures_through_a_narrow_map_and_back():
+    """A decoder of transposed convolutions: what PyTorch makes again, int8 makes again."""
+    torch.manual_seed(0)
+    module = nn.Sequential(
+        nn.Conv2d(1, 6, 3, 2, 1),
+        nn.ReLU(),
+        nn.ConvTranspose2d(6, 4, 3, 2, 1, output_padding=1),
+        nn.ReLU(),
+        nn.ConvTranspose2d(4, 1, 3, 1, 1),
+        nn.Sigmoid(),
+    )
+    inputs = np.random.default_rng(1).uniform(0, 1, (64, 1, 12, 10)).astype(np.float32)
+    graph = kilograd.from_torch(module, inputs)
+    assert graph.label_kind is LabelKind.ANOMALY
+    with torch.no_grad():
+        made = module(torch.from_numpy(inputs)).numpy()
+    errors = np.square(made - inputs).mean(axis=(1, 2, 3))
+    program = kilograd.compile_model(graph, kilograd.load_scheme("full", graph))
+    int8 = kilograd.input_spec(graph).quantize(inputs.transpose(0, 2, 3, 1))
+    with kilograd.open_device(program, "host") as device:
+        device.initialize(seed=1)
+        found = np.array([int(device.predict(sample)[0]) for sample in int8]) * 2.0**-28
+    assert np.abs(found / errors - 1).max() < 0.05
+    assert verify_devices(program, ["reference", "host"], steps=2).identical
 
 
 def test_channels_that_are_split_and_shuffled():

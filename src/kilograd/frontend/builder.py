@@ -166,6 +166,10 @@ class GraphBuilder:
         """Each row and each column several times."""
         return self.append(layer, "upsample", [x], UpsampleAttributes(rows, columns))
 
+    def insert_zeros(self, layer: str, x: str, rows: int, columns: int) -> str:
+        """Zeros behind each row and each column, up to the next."""
+        return self.append(layer, "insert_zeros", [x], UpsampleAttributes(rows, columns))
+
     def requantize(self, layer: str, x: str, output: Quantization) -> str:
         """The same numbers in another quantization."""
         return self.append(layer, "requantize", [x], RequantizeAttributes(output))

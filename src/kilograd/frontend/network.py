@@ -8,6 +8,8 @@ operator        further inputs                   options
 =============== ================================ ==============================================
 conv            weight [O, kh, kw, I], bias      strides, dilations, pads
 depthwise       weight [1, kh, kw, C · m], bias  strides, dilations, pads
+transpose_conv  weight [O, kh, kw, I], bias      strides, from a position to the next; pads, of
+                                                 the map with zeros between and behind them
 dense           weight [O, I], bias              has_float32_product, weights_format
 average_pool,   none                             strides, pads, window
 max_pool

@@ -29,7 +29,7 @@ _TOP, _BAND, _BARS, _FLOOR, _AXIS = 24.0, 60.0, 30.0, 50.0, 40.0
 #: Bars of a band, and kinds that are drawn at most.
 _BINS, _MOST_KINDS = 56, 8
 #: Width of the longest name of a kind, and its font size.
-_NAME = (150.0, 12.0)
+_NAME = (138.0, 12.0)
 
 
 @dataclass(frozen=True)

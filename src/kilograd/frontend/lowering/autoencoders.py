@@ -12,7 +12,7 @@ from kilograd.frontend.network import Network
 
 #: What may stand behind the layer that makes the sample again.
 _BEHIND = frozenset({"quantize", "dequantize", "reshape"})
-_WEIGHTED = frozenset({"conv", "depthwise", "dense"})
+_WEIGHTED = frozenset({"conv", "transpose_conv", "depthwise", "dense"})
 #: Functions whose results are at most 1.
 _BOUNDED = frozenset({"logistic", "lookup"})
 #: Clamps that are the same in every unit.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +34,7 @@ from kilograd.ir import VALUE_RANGE, Graph, LabelKind, Quantization
 from kilograd.ops.common.window import Window
 from kilograd.ops.loss.reconstruction import ReconstructionAttributes
 from kilograd.ops.pool.window import PoolWindow
+from kilograd.ops.upsample.op import MOST_COPIES
 
 
 def lower(network: Network, where: str, classes: int | None = None) -> Graph:
@@ -59,6 +61,7 @@ class Lowering(HeadBuilder, ElementwiseBuilder, ViewBuilder):
         super().__init__(network, where)
         self._builders: dict[str, Callable[[int, Layer], str]] = {
             "conv": self._conv,
+            "transpose_conv": self._transposed,
             "depthwise": self._depthwise,
             "dense": self._dense,
             "add": self._add,
@@ -222,12 +225,44 @@ class Lowering(HeadBuilder, ElementwiseBuilder, ViewBuilder):
             self._parameters.count(number, (groups - 1) * weight.size)
             weight = spread(weight, channels)
         x, window = self._window(number, layer, weight.shape[1:3])
+        return self._convolved(number, self._name(number), x, weight, window)
+
+    def _convolved(
+        self, number: int, name: str, x: str, weight: NDArray[np.int8], window: Window
+    ) -> str:
+        """All channels of a map under a window; weight: [outputs, height, width, channels]."""
         output = self._quantization(number)
         if window == Window(1, 1):
             p = self._parameters.read(number, weight.reshape(len(weight), -1), 0)
-            return self._builder.pointwise(self._name(number), x, p, output)
+            return self._builder.pointwise(name, x, p, output)
         p = self._parameters.read(number, weight, 0)
-        return self._builder.conv(self._name(number), x, p, window, output)
+        return self._builder.conv(name, x, p, window, output)
+
+    def _transposed(self, number: int, layer: Layer) -> str:
+        """A convolution over the map with zeros between its positions, its taps the other way."""
+        x = self._read_map(number, layer)
+        weight = self._parameters.weight(number, rank=4)
+        channels = self._builder.type_of(x).shape[2]
+        if weight.shape[3] != channels:
+            raise self._refuser.layer(
+                number,
+                f"its filters read {weight.shape[3]} channels each, and there are {channels}",
+            )
+        rows, columns = layer.pair("strides")
+        if rows * columns > MOST_COPIES:
+            raise self._refuser.layer(number, f"its strides are {rows} and {columns}")
+        name = self._name(number)
+        if (rows, columns) != (1, 1):
+            spread = self._names.choose(f"{name}_spread", "spread")
+            x = self._builder.insert_zeros(spread, x, rows, columns)
+        if min(layer.numbers("pads")) < 0:
+            raise self._refuser.layer(number, "its window is smaller than its stride")
+        options = {"strides": (1, 1), "dilations": (1, 1), "pads": layer.numbers("pads")}
+        moves, shape = replace(layer, options=options), self._builder.type_of(x).shape
+        taps = weight.shape[1], weight.shape[2]
+        window = convolution_window(self._refuser, number, moves, taps, NO_PADS, shape)
+        flipped = np.ascontiguousarray(weight[:, ::-1, ::-1])
+        return self._convolved(number, name, x, flipped, window)
 
     def _depthwise(self, number: int, layer: Layer) -> str:
         x = self._read_map(number, layer, pads=True)

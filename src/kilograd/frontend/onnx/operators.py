@@ -33,7 +33,7 @@ from kilograd.frontend.onnx.repeats import expand, resize
 from kilograd.frontend.onnx.shapes import flatten, reshape, squeeze, transpose, unsqueeze
 from kilograd.frontend.onnx.values import Constant, Dequantized, Pending, Step, Value, pending
 from kilograd.frontend.onnx.weights import store_bias, store_weight, weight
-from kilograd.frontend.onnx.windows import Geometry, geometry
+from kilograd.frontend.onnx.windows import Geometry, geometry, transposed_geometry
 
 _NO_PADS = (0, 0, 0, 0)
 
@@ -65,6 +65,25 @@ def _conv(draft: Draft, node: Node) -> Value:
     reads = (x.number, number, *_bias(draft, node, x, number, outputs))
     made = x.map.with_positions(moves.result, outputs)
     return pending(node, "depthwise" if is_depthwise else "conv", reads, options, made, w.name)
+
+
+def _transposed(draft: Draft, node: Node) -> Value:
+    x = draft.read(node)
+    w = weight(draft, node, 1, len(x.map.shape))
+    inputs, outputs, *window = w.data.shape
+    moves = transposed_geometry(node, x.map, tuple(window))
+    groups = node.whole("group", 1)
+    if groups != 1:
+        raise RefusedError(f"it has {groups} groups, and is transposed")
+    if inputs != x.map.channels:
+        msg = f"its weight has the shape {list(w.data.shape)}, and reads {x.map.channels} channels"
+        raise DamagedError(msg)
+    w = replace(w, data=w.data.reshape(inputs, outputs, *moves.window))
+    number = store_weight(draft, w, (1, 2, 3, 0), 1)
+    options: dict[str, Option] = {"strides": moves.strides, "pads": moves.pads}
+    reads = (x.number, number, *_bias(draft, node, x, number, outputs))
+    made = x.map.with_positions(moves.result, outputs)
+    return pending(node, "transpose_conv", reads, options, made, w.name)
 
 
 def _bias(draft: Draft, node: Node, x: Dequantized, number: int, outputs: int) -> tuple[int, ...]:
@@ -319,6 +338,7 @@ OPERATORS: Mapping[str, Callable[[Draft, Node], Value | tuple[Value, ...]]] = {
     "Identity": _same,
     "Dropout": _dropout,
     "Conv": _conv,
+    "ConvTranspose": _transposed,
     "Gemm": _gemm,
     "MatMul": _matmul,
     "Add": _add,

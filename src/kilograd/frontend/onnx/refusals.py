@@ -14,7 +14,6 @@ _QOPERATOR = ("QLinear", "ConvInteger", "MatMulInteger", "DynamicQuantize")
 
 #: Reason and hint, by operator.
 _OPERATORS: Mapping[str, tuple[str, str | None]] = {
-    "ConvTranspose": ("kilograd has no transposed convolutions", None),
     **dict.fromkeys(
         ("LayerNormalization", "InstanceNormalization", "GroupNormalization"),
         (

@@ -43,19 +43,7 @@ def geometry(node: Node, x: Map, window: tuple[int, ...]) -> Geometry:
         RefusedError: for maps of other than one or two directions.
     """
     directions = len(x.positions)
-    if not x.is_map or len(window) != directions:
-        msg = f"its window has {len(window)} extents, and its input has the shape {list(x.shape)}"
-        raise DamagedError(msg)
-    if directions > _MOST_DIRECTIONS:
-        raise RefusedError(f"its window moves in {directions} directions, and kilograd's in two")
-    if x.is_channels_last:
-        raise RefusedError("it reads a map that was transposed to have its channels last")
-    ones = (1,) * directions
-    strides, dilations = node.numbers("strides", ones), node.numbers("dilations", ones)
-    for what, numbers in (("window", window), ("strides", strides), ("dilations", dilations)):
-        if min(numbers) < 1:
-            msg = f"its {what} are {list(numbers)}"
-            raise DamagedError(msg)
+    strides, dilations = _steps(node, x, window)
     pads = _pads(node, x, window, strides, dilations)
     result: list[int] = []
     for direction, extent in enumerate(x.positions):
@@ -78,6 +66,70 @@ def geometry(node: Node, x: Map, window: tuple[int, ...]) -> Geometry:
     return Geometry(
         _both(window), _both(strides), _both(dilations), (top, bottom, left, right), tuple(result)
     )
+
+
+def _steps(node: Node, x: Map, window: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Strides and dilations, in as many directions as the map has."""
+    directions = len(x.positions)
+    if not x.is_map or len(window) != directions:
+        msg = f"its window has {len(window)} extents, and its input has the shape {list(x.shape)}"
+        raise DamagedError(msg)
+    if directions > _MOST_DIRECTIONS:
+        raise RefusedError(f"its window moves in {directions} directions, and kilograd's in two")
+    if x.is_channels_last:
+        raise RefusedError("it reads a map that was transposed to have its channels last")
+    ones = (1,) * directions
+    strides, dilations = node.numbers("strides", ones), node.numbers("dilations", ones)
+    for what, numbers in (("window", window), ("strides", strides), ("dilations", dilations)):
+        if min(numbers) < 1:
+            msg = f"its {what} are {list(numbers)}"
+            raise DamagedError(msg)
+    return strides, dilations
+
+
+def transposed_geometry(node: Node, x: Map, window: tuple[int, ...]) -> Geometry:
+    """How a transposed convolution's window moves over the map with zeros between its positions.
+
+    Args:
+        node: the convolution.
+        x: what it reads.
+        window: extents of the window, in as many directions as the map has.
+
+    Returns:
+        The strides from one position of the map to the next, and pads around all of it, with zeros
+        behind the last position too; they are negative where it is cut.
+
+    Raises:
+        DamagedError: when the attributes contradict each other or the map.
+        RefusedError: for what kilograd cannot do.
+    """
+    directions = len(x.positions)
+    strides, dilations = _steps(node, x, window)
+    if max(dilations) > 1:
+        raise RefusedError(f"its dilations are {list(dilations)}, and it is transposed")
+    kind = node.attributes.get("auto_pad", "NOTSET")
+    if "output_shape" in node.attributes or kind not in {"NOTSET", "VALID"}:
+        raise RefusedError("it does not state its pads", "export the network with pads")
+    zeros = (0,) * directions
+    more, pads = node.numbers("output_padding", zeros), node.numbers("pads", zeros * 2)
+    if min(more) < 0 or min(pads) < 0:
+        msg = f"its pads are {list(pads)}, and {list(more)} of its result"
+        raise DamagedError(msg)
+    around: list[tuple[int, int]] = []
+    result: list[int] = []
+    for direction, extent in enumerate(x.positions):
+        tap, stride = window[direction], strides[direction]
+        before, after = pads[direction], pads[direction + directions]
+        places = stride * (extent - 1) + more[direction] + tap - before - after
+        if places < 1:
+            msg = f"its pads {list(pads)} leave nothing of its result"
+            raise DamagedError(msg)
+        top = tap - 1 - before
+        around.append((top, places - extent * stride - top + tap - 1))
+        result.append(places)
+    (top, bottom), (left, right) = [(0, 0)] * (_MOST_DIRECTIONS - directions) + around
+    pads_of_all = (top, bottom, left, right)
+    return Geometry(_both(window), _both(strides), (1, 1), pads_of_all, tuple(result))
 
 
 def _both(numbers: tuple[int, ...]) -> tuple[int, int]:

@@ -25,14 +25,14 @@ class Operator:
         options_class: of the flatbuffer's table; None where nothing in it matters.
         read: the neutral options.
         activation: that the operator is, where it is nothing else.
-        map_place: of the map among the inputs.
+        places: of the inputs that matter, the map first; empty for all as they are.
     """
 
     name: str
     options_class: str | None = None
     read: Callable[[Reads], Mapping[str, Option]] = lambda _: {}
     activation: str = "none"
-    map_place: int = 0
+    places: tuple[int, ...] = ()
 
 
 def apart(layer: Layer) -> list[Layer]:
@@ -87,6 +87,24 @@ def _convolution(reads: Reads) -> Mapping[str, Option]:
         raise DamagedError(msg)
     pads = _pads(options, reads.map_extents(0), reads.map_extents(1), dilations)
     return {"strides": _strides(options), "dilations": dilations, "pads": pads}
+
+
+def _transposed(reads: Reads) -> Mapping[str, Option]:
+    """Pads as of a convolution over the map with zeros behind each position."""
+    options, made = reads.needed_options(), reads.outputs[0].shape
+    strides, given, taps = _strides(options), reads.map_extents(2), reads.map_extents(1)
+    if len(made) != 4:  # noqa: PLR2004 - batch, height, width, channels
+        msg = f"its result has {len(made)} dimensions, not 4"
+        raise DamagedError(msg)
+    # As of the convolution that would turn the result into the map.
+    cut = _pads(options, (made[1], made[2]), taps, (1, 1))
+    pads: list[int] = []
+    for extent, result, tap, stride, before in zip(
+        given, made[1:3], taps, strides, cut[::2], strict=True
+    ):
+        top = tap - 1 - before
+        pads += [top, result - extent * stride - top + tap - 1]
+    return {"strides": strides, "pads": tuple(pads)}
 
 
 def _depthwise(reads: Reads) -> Mapping[str, Option]:
@@ -296,6 +314,9 @@ def _keeps_scale(_: Reads) -> Mapping[str, Option]:
 
 OPERATORS: Mapping[str, Operator] = {
     "CONV_2D": Operator("conv", "Conv2DOptions", _convolution),
+    "TRANSPOSE_CONV": Operator(
+        "transpose_conv", "TransposeConvOptions", _transposed, places=(2, 1, 3)
+    ),
     "DEPTHWISE_CONV_2D": Operator("depthwise", "DepthwiseConv2DOptions", _depthwise),
     "FULLY_CONNECTED": Operator("dense", "FullyConnectedOptions", _dense),
     "ADD": Operator("add", "AddOptions"),
@@ -304,7 +325,7 @@ OPERATORS: Mapping[str, Operator] = {
     "STRIDED_SLICE": Operator("crop", "StridedSliceOptions", _strided_slice),
     "SPACE_TO_BATCH_ND": Operator("space_to_batch", None, _blocks),
     "BATCH_TO_SPACE_ND": Operator("batch_to_space", None, _blocks),
-    "SPLIT": Operator("split", None, _split, map_place=1),
+    "SPLIT": Operator("split", None, _split, places=(1, 0)),
     "SPLIT_V": Operator("split", None, _split_in_sizes),
     "AVERAGE_POOL_2D": Operator("average_pool", "Pool2DOptions", _pool),
     "MAX_POOL_2D": Operator("max_pool", "Pool2DOptions", _pool),

@@ -267,8 +267,8 @@ class _Reader:
             code = int(options.FusedActivationFunction())
             activation = self._activations.get(code, f"activation {code}").lower()
         read = known.read(reads)
-        place = known.map_place
-        inputs = (*inputs[place : place + 1], *inputs[:place], *inputs[place + 1 :])
+        if known.places:
+            inputs = tuple(inputs[place] for place in known.places if place < len(inputs))
         return Layer(known.name, inputs, outputs, activation, read, file_operator)
 
     def _options(self, operator: Any, name: str | None) -> Any:

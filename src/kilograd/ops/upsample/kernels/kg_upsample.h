@@ -11,6 +11,20 @@ typedef struct {
 
 void kg_upsample_plain(const kg_upsample_parameters *p, const int8_t *x, int8_t *y);
 
+typedef struct {
+    int32_t height, width, channels; /* of the map without zeros */
+    int32_t rows, columns;           /* from a position to the next */
+    int32_t zero_point;
+} kg_insert_zeros_parameters;
+
+/* y: [height * rows][width * columns][channels] */
+void kg_insert_zeros_plain(const kg_insert_zeros_parameters *p, const int8_t *x, int8_t *y);
+
+typedef kg_upsample_parameters kg_pick_positions_parameters;
+
+/* x: [height * rows][width * columns][channels] */
+void kg_pick_positions_plain(const kg_pick_positions_parameters *p, const int8_t *x, int8_t *y);
+
 /* Sums are shifted up by so many bits before they are rounded. */
 #define KG_UPSAMPLE_HEADROOM 14
 
