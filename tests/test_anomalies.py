@@ -1,16 +1,18 @@
 """Networks that make their samples again: what they learn, what they find, and their C."""
 
 import re
+import subprocess
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from applications import needs, run_here
 from autoencoders import RANGE, autoencoder, learned, program, wave_data
 from kilograd import export_c
+from kilograd.codegen.sources import RUNTIME
 from kilograd.data import Samples, as_anomalies, folds, hold_back, normal_class
 from kilograd.device.open import open_device
 from kilograd.device.protocol import LearningRate
@@ -188,8 +190,9 @@ def test_auc_is_the_share_of_pairs_in_order(normal, others):
 
 
 def test_thresholds_and_figures():
-    errors = np.arange(1, 201)
+    errors = np.arange(1, 202)
     assert threshold_of(errors) == 199
+    assert threshold_of(errors[:200]) == 199
     assert (errors <= 199).mean() >= 0.99
     assert threshold_of(errors[:3]) == 3
     assert threshold_of(errors[:0]) is None
@@ -318,6 +321,47 @@ def test_the_example_learns_what_is_normal(tmp_path, threshold):
     told = re.search(r"samples: (\d+) before learning, (\d+) after, (\d+) restored; of", output)
     before, after, restored = map(int, told.groups())
     assert after == restored < before / 2
+    assert int(re.search(r"what is above (\d+) may be taken", output)[1]) > after
+
+
+@needs("gcc")
+@given(st.lists(st.integers(0, 2**30), max_size=400) | st.lists(st.integers(0, 3), max_size=1700))
+@settings(max_examples=10, deadline=None)
+def test_thresholds_in_c_are_those_of_python(threshold_program, errors):
+    given_ = "".join(f"{error}\n" for error in errors)
+    done = subprocess.run(
+        [threshold_program], input=given_, check=True, capture_output=True, text=True
+    )
+    found = [int(line) for line in done.stdout.split()]
+    assert found[0] == 2**31 - 1
+    for count in {1, 2, 100, 101, 102, len(errors)} & {*range(1, 1601)} & {*range(len(errors) + 1)}:
+        assert found[count] == threshold_of(np.array(errors[:count]))
+    assert len(found) == len(errors) + 1
+
+
+@pytest.fixture(scope="module")
+def threshold_program(tmp_path_factory):
+    """Prints the threshold before anything, and after each error that it reads."""
+    folder = tmp_path_factory.mktemp("threshold")
+    (folder / "main.c").write_text(
+        '#include <stdio.h>\n#include "kg_threshold.h"\nint main(void)\n{\n'
+        "    kg_threshold t = {0};\n    int error;\n"
+        '    printf("%d\\n", (int)kg_threshold_get(&t));\n'
+        '    while (scanf("%d", &error) == 1) {\n        kg_threshold_add(&t, error);\n'
+        '        printf("%d\\n", (int)kg_threshold_get(&t));\n    }\n    return 0;\n}\n'
+    )
+    flags = [
+        "-O1",
+        "-Wall",
+        "-Wextra",
+        "-Wpedantic",
+        "-Wconversion",
+        "-Werror",
+        "-fsanitize=undefined,address",
+    ]
+    program = folder / "threshold"
+    subprocess.run(["gcc", *flags, f"-I{RUNTIME}", folder / "main.c", "-o", program], check=True)
+    return program
 
 
 def test_few_normal_samples_are_seen_many_times():

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from autoencoders import waves
-from command_line import command, refused
 from kilograd.compiler import compile_model
 from kilograd.device.open import open_device
 from kilograd.errors import ModelError
@@ -62,29 +61,28 @@ def test_widths_that_cannot_be(name):
         load_model("autoencoder-24-x")
 
 
-def test_the_command_needs_no_network(tmp_path):
+def test_the_command_needs_no_network(kilograd, tmp_path):
     """Vectors of real numbers, and a network that nobody has trained before."""
     samples, pack, state = waves(400), tmp_path / "waves.npz", tmp_path / "w.kgs"
     inputs = samples.inputs.reshape(400, 24) / 32.0
     names = np.array(["normal", "fast"])
     np.savez(pack, inputs=inputs.astype(np.float32), labels=samples.labels, class_names=names)
     options = ["--scheme", "full", "--epochs", 10, "--save", state, "--json"]
-    code, result, said = command("train", "autoencoder-24-16-8", "--data", pack, *options)
-    assert code == 0, said
+    result = kilograd("train", "autoencoder-24-16-8", "--data", pack, *options).json
     assert result["auc_after"] > 0.99 > result["auc_before"]
     assert result["error_after"] < result["error_before"] / 2
-    code, told, said = command(
+    options = ["--data", pack, "--state", state, "--json"]
+    told = kilograd("evaluate", "autoencoder-24-16-8", *options).json
         "evaluate", "autoencoder-24-16-8", "--data", pack, "--state", state, "--json"
-    )
-    assert code == 0, said
+    ).json
     assert told["auc"] == result["auc_after"]
-    _, measured, _ = command("measure", "autoencoder-24-16-8", "--scheme", "full", "--json")
+    measured = kilograd("measure", "autoencoder-24-16-8", "--scheme", "full", "--json").json
     assert measured["sram_total_bytes"] < 5000
 
     np.savez(pack, inputs=inputs, labels=samples.labels, class_names=np.array(["a", "b"]))
-    said = refused("train", "autoencoder-24-16-8", "--data", pack, "--json")
+    said = kilograd("train", "autoencoder-24-16-8", "--data", pack, "--json").refused().err
     assert "an untrained autoencoder learns what is normal, and tells no classes apart" in said
     assert 'call the class of normal samples "normal"' in said
     np.savez(pack, inputs=inputs[:, :20], labels=samples.labels, class_names=names)
-    said = refused("train", "autoencoder-24-16-8", "--data", pack, "--json")
+    said = kilograd("train", "autoencoder-24-16-8", "--data", pack, "--json").refused().err
     assert "inputs has shape (400, 1, 1, 20) instead of (n, 1, 1, 24)" in said

@@ -1,7 +1,6 @@
 """Networks from files that make their samples again: they learn what is normal."""
 
 import json
-import subprocess
 
 import numpy as np
 import onnx_drafts
@@ -14,7 +13,6 @@ from tflite_drafts import ended
 from tflite_files import RELU, Draft
 
 from autoencoders import waves
-from command_line import command, kilograd, refused
 from experiments.common.paths import SHARED
 from kilograd.compiler import compile_model
 from kilograd.device.open import open_device
@@ -166,6 +164,17 @@ def test_an_onnx_file_against_onnxruntime():
 
 
 @pytest.fixture
+def command(kilograd):
+    """Exit code, the JSON on standard output, and what is on standard error."""
+
+    def run(*arguments):
+        done = kilograd(*arguments)
+        return done.code, json.loads(done.out) if done.out else None, done.err
+
+    return run
+
+
+@pytest.fixture
 def model(tmp_path):
     return numbers().write(tmp_path / "again.tflite")
 
@@ -180,7 +189,7 @@ def pack(tmp_path):
     return path
 
 
-def test_the_command_learns_what_is_normal(model, pack, tmp_path):
+def test_the_command_learns_what_is_normal(command, model, pack, tmp_path):
     state, log, report = (tmp_path / name for name in ("a.kgs", "a.jsonl", "a.html"))
     options = ["--scheme", "full", "--epochs", 10, "--lr", 0.05, "--json"]
     kept = ["--save", state, "--log", log, "--report", report]
@@ -219,7 +228,7 @@ def test_the_command_learns_what_is_normal(model, pack, tmp_path):
     assert "confusion" not in many
 
 
-def test_other_anomalies_than_were_known(model, pack, tmp_path):
+def test_other_anomalies_than_were_known(command, kilograd, model, pack, tmp_path):
     state, other = tmp_path / "a.kgs", tmp_path / "other.npz"
     assert command("train", model, "--data", pack, "--save", state, "--json")[0] == 0
     inputs = waves(40).inputs
@@ -231,19 +240,19 @@ def test_other_anomalies_than_were_known(model, pack, tmp_path):
     assert told["classes"] == ["normal", "dull", "odd"], said
     assert len(told["above_by_class"]) == 3
     np.savez(other, inputs=inputs, labels=labels, split=split, class_names=["a", "b", "c"])
-    said = refused("evaluate", model, "--data", other, "--state", state, "--json")
+    said = kilograd("evaluate", model, "--data", other, "--state", state, "--json").refused().err
     assert "nothing says which class is normal" in said
     assert 'call the class of normal ones "normal"' in said
 
 
-def test_normal_samples_alone_and_classes(model, tmp_path):
+def test_normal_samples_alone_and_classes(command, kilograd, model, tmp_path):
     path, samples = tmp_path / "one.npz", waves(40)
     np.savez(path, inputs=samples.inputs, labels=np.zeros(40, int), class_names=np.array(["good"]))
     code, result, said = command("train", model, "--data", path, "--json")
     assert code == 0, said
     assert result["auc_after"] is result["found_after"] is None
     assert result["false_alarms_after"] is not None
-    said = refused("train", model, "--data", path, "--fresh-head", "--json")
+    said = kilograd("train", model, "--data", path, "--fresh-head", "--json").refused().err
     assert "the pack has 1 classes; at least two are needed" in said
 
     np.savez(path, inputs=samples.inputs, labels=np.arange(40) % 2, class_names=["a", "b"])
@@ -252,15 +261,15 @@ def test_normal_samples_alone_and_classes(model, tmp_path):
     assert "accuracy_after" in result
 
 
-def test_inspect_says_what_it_is(model):
+def test_inspect_says_what_it_is(command, kilograd, model):
     _, told, _ = command("inspect", model, "--json")
     assert told["label_kind"] == "anomaly"
-    shown = subprocess.run(kilograd("inspect", model), check=True, capture_output=True, text=True)
-    said = " ".join((shown.stdout + shown.stderr).split())
+    shown = kilograd("inspect", model)
+    said = " ".join((shown.out + shown.err).split())
     assert "samples are made again, in -2 to 2, to learn what is normal" in said
 
 
-def test_pictures_are_predicted(tmp_path):
+def test_pictures_are_predicted(command, kilograd, tmp_path):
     """A network that makes pictures again says of each file how unusual it is."""
     model = picture().write(tmp_path / "picture.tflite")
     for name, level in (("normal", 90), ("other", 200)):
@@ -281,13 +290,8 @@ def test_pictures_are_predicted(tmp_path):
         assert prediction["error"] > 0
     _, told, _ = command("predict", model, data, "--json")
     assert {one["is_anomaly"] for one in told["predictions"]} == {None}
-    shown = subprocess.run(
-        kilograd("predict", model, data, "--state", state),
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    assert "(normal)" in shown.stdout
+    shown = kilograd("predict", model, data, "--state", state)
+    assert "(normal)" in shown.out
 
 
 def test_heart_beats():

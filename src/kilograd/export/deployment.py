@@ -18,7 +18,7 @@ from kilograd.frontend.open import input_spec
 from kilograd.ir import LabelKind
 from kilograd.measuring.firmware import Measurement
 from kilograd.ops.arithmetic import mix
-from kilograd.training.anomalies import NORMAL_SHARE
+from kilograd.training.anomalies import NORMAL_SAMPLES
 from kilograd.training.rate import default_rate
 
 #: Of ``kg_selftest.c``.
@@ -71,7 +71,7 @@ class Deployment:
     @property
     def normal_share(self) -> str:
         """Of normal samples, those that are not above the threshold."""
-        return f"{NORMAL_SHARE:.0%}"
+        return f"{NORMAL_SAMPLES - 1} of {NORMAL_SAMPLES}"
 
 
 def deployment_of(

@@ -151,6 +151,8 @@ def _files(
         "kg_model.h": header,
         **{name: read_c(RUNTIME / name) for name in _ONLY_IN_FOLDERS},
     }
+    if program.graph.label_kind is LabelKind.ANOMALY:
+        sources["kg_threshold.h"] = read_c(RUNTIME / "kg_threshold.h")
     if has_sample_memory(program.graph):
         memory = {name: read_c(RUNTIME / name) for name in _SAMPLE_MEMORY}
         sources |= {**memory, **kernel_sources({**sources, **memory}, (), program.target.features)}

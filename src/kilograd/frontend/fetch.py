@@ -31,12 +31,13 @@ _SOURCE = "https://raw.githubusercontent.com/mit-han-lab/tiny-training/c29157f55
 _TIMEOUT_S = 30
 
 
-def resolve_model(text: str, others: Sequence[str] = ()) -> Path:
+def resolve_model(text: str, others: Sequence[str] = (), made: Sequence[str] = ()) -> Path:
     """Turns what the user typed into a model file: an existing file, else a known name.
 
     Args:
         text: path or name.
         others: names that are known beside those of checkpoints, for messages.
+        made: names of networks that come from no file, likewise.
 
     Raises:
         ModelError: `text` is neither, or the named checkpoint cannot be had.
@@ -53,7 +54,7 @@ def resolve_model(text: str, others: Sequence[str] = ()) -> Path:
     raise ModelError(
         "this is neither a model file nor a known model",
         where=text,
-        hint=f"known models are {', '.join((*others, *MODELS))}",
+        hint=f"known models are {', '.join((*others, *MODELS, *made))}",
     )
 
 

@@ -171,6 +171,6 @@ def input_spec(graph: Graph) -> InputSpec:
 
 def _resolved(text: str) -> Path:
     try:
-        return resolve_model(text, (*BACKBONES, f"{AUTOENCODER}-64-32-8"))
+        return resolve_model(text, BACKBONES, (f"{AUTOENCODER}-64-32-8",))
     except OSError as error:  # such as a name that is too long
         raise ModelError(f"there is no such model: {error.strerror}") from error

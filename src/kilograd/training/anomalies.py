@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from kilograd.ops.loss.reconstruction import ERROR_SCALE
 from kilograd.training.answers import Evaluation, Predictions
 
-#: Of normal samples, the share whose errors a threshold is at least as large as.
-NORMAL_SHARE = 0.99
+#: Of so many normal samples, one has an error above the threshold.
+NORMAL_SAMPLES = 100
 
 _NORMAL = 0
 #: The range of a sample's elements, in units of a reconstruction.
@@ -123,10 +123,14 @@ class Reconstructions:
 
 
 def threshold_of(errors: NDArray[np.int64]) -> int | None:
-    """The least error that `NORMAL_SHARE` of some do not exceed; None of none."""
+    """The error that at most one in `NORMAL_SAMPLES` exceeds; None of none.
+
+    The same as ``kg_threshold.h`` finds, as long as this keeps enough errors.
+    """
     if not len(errors):
         return None
-    return int(np.quantile(errors, NORMAL_SHARE, method="higher"))
+    above = (len(errors) - 1) // NORMAL_SAMPLES
+    return int(np.sort(errors)[len(errors) - 1 - above])
 
 
 def _auc(normal: NDArray[np.int64], others: NDArray[np.int64]) -> float | None:
