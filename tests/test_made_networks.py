@@ -73,8 +73,6 @@ def test_the_command_needs_no_network(kilograd, tmp_path):
     assert result["error_after"] < result["error_before"] / 2
     options = ["--data", pack, "--state", state, "--json"]
     told = kilograd("evaluate", "autoencoder-24-16-8", *options).json
-        "evaluate", "autoencoder-24-16-8", "--data", pack, "--state", state, "--json"
-    ).json
     assert told["auc"] == result["auc_after"]
     measured = kilograd("measure", "autoencoder-24-16-8", "--scheme", "full", "--json").json
     assert measured["sram_total_bytes"] < 5000

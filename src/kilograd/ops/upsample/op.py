@@ -115,7 +115,7 @@ class Upsample(OpSpec[UpsampleAttributes]):
 
     def kernel(self, attributes: UpsampleAttributes, inputs: Sequence[TensorType]) -> Kernel:
         """kg_upsample."""
-        fields = _fields(attributes, self.bind(attributes, inputs).x.shape)
+        fields = extents(attributes, self.bind(attributes, inputs).x.shape)
         return Kernel("upsample", fields, (Input("x"), Output("y")))
 
     def gradient(self, node: Node, graph: Graph, builder: GradientBuilder) -> None:
@@ -142,7 +142,7 @@ class Upsample(OpSpec[UpsampleAttributes]):
         """Both directions, each alone, a single position and a single channel."""
         return [
             Case(f"{shape} by {rows}×{columns}", UpsampleAttributes(rows, columns), (_map(shape),))
-            for shape, rows, columns in _CASES
+            for shape, rows, columns in UPSAMPLE_CASES
         ]
 
 
@@ -195,7 +195,7 @@ class UpsampleInputGradient(OpSpec[UpsampleGradientAttributes]):
     ) -> Kernel:
         """kg_upsample_input_gradient."""
         (out, _) = self.infer(attributes, inputs)
-        fields = {**_fields(attributes, out.shape), "rng_stream": attributes.rng_stream}
+        fields = {**extents(attributes, out.shape), "rng_stream": attributes.rng_stream}
         return Kernel("upsample_input_gradient", fields, gradient_arguments(self))
 
     def cases(self) -> Sequence[Case]:
@@ -208,7 +208,7 @@ class UpsampleInputGradient(OpSpec[UpsampleGradientAttributes]):
                 low={"gradient": -127, "gradient_exponent": -80, "result_exponent": -160},
                 high={"gradient_exponent": 0, "result_exponent": -60},
             )
-            for shape, rows, columns in _CASES
+            for shape, rows, columns in UPSAMPLE_CASES
             for height, width, channels in [shape]
         ]
 
@@ -217,7 +217,7 @@ def _repeated(attributes: UpsampleAttributes, x: Array) -> Array:
     return x.repeat(attributes.rows, axis=0).repeat(attributes.columns, axis=1)
 
 
-def _fields(
+def extents(
     attributes: UpsampleAttributes | UpsampleGradientAttributes, shape: tuple[int, ...]
 ) -> dict[str, int]:
     """Extents of the map with each position once, and how often it is copied."""
@@ -230,7 +230,7 @@ def _map(shape: tuple[int, int, int]) -> TensorType:
     return TensorType(shape, DType.INT8, Quantization((0.1,), -3))
 
 
-_CASES: Sequence[tuple[tuple[int, int, int], int, int]] = (
+UPSAMPLE_CASES: Sequence[tuple[tuple[int, int, int], int, int]] = (
     ((3, 4, 5), 2, 2),
     ((2, 3, 1), 3, 1),
     ((3, 2, 19), 1, 4),

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from kilograd.ir import DType, Graph, Node, Quantization, TensorType
+from kilograd.ir import DType, Graph, Node, TensorType
 from kilograd.ops.spec import (
     Array,
     Case,
@@ -20,10 +20,10 @@ from kilograd.ops.spec import (
     StepContext,
     required,
 )
-from kilograd.ops.upsample.op import MOST_COPIES, UpsampleAttributes
+from kilograd.ops.upsample.op import UPSAMPLE_CASES, Upsample, UpsampleAttributes, extents
 
 
-class InsertZeros(OpSpec[UpsampleAttributes]):
+class InsertZeros(Upsample):
     """Each position of a map, and zeros behind it until the next.
 
     Input: int8[H, W, C]. Output: int8[H * rows, W * columns, C] of the same quantization: position
@@ -31,25 +31,6 @@ class InsertZeros(OpSpec[UpsampleAttributes]):
     """
 
     name = "insert_zeros"
-    attributes_type = UpsampleAttributes
-    operands = required("x")
-    results = ("y",)
-
-    def infer(
-        self, attributes: UpsampleAttributes, inputs: Sequence[TensorType]
-    ) -> tuple[TensorType, ...]:
-        """So many more rows and columns."""
-        x = self.bind(attributes, inputs).x
-        rows, columns = attributes.rows, attributes.columns
-        if min(rows, columns) < 1 or rows * columns > MOST_COPIES:
-            msg = (
-                f"each position of a map takes the place of {rows}×{columns}, and may take that of "
-                f"up to {MOST_COPIES:,}"
-            )
-            raise ValueError(msg)
-        height, width, channels = x.shape
-        shape = (height * rows, width * columns, channels)
-        return (TensorType(shape, x.dtype, x.quantization),)
 
     def reference(
         self,
@@ -73,7 +54,7 @@ class InsertZeros(OpSpec[UpsampleAttributes]):
     def kernel(self, attributes: UpsampleAttributes, inputs: Sequence[TensorType]) -> Kernel:
         """kg_insert_zeros."""
         x = self.bind(attributes, inputs).x
-        fields = {**_fields(attributes, x.shape), "zero_point": x.zero_point}
+        fields = {**extents(attributes, x.shape), "zero_point": x.zero_point}
         return Kernel(self.name, fields, (Input("x"), Output("y")))
 
     def gradient(self, node: Node, graph: Graph, builder: GradientBuilder) -> None:
@@ -91,17 +72,6 @@ class InsertZeros(OpSpec[UpsampleAttributes]):
             task="input_gradient",
         )
         builder.contribute(name, Gradient(result, gradient.exponent, gradient.magnitude))
-
-    def cases(self) -> Sequence[Case]:
-        """Both directions, each alone, a single position and a single channel."""
-        return [
-            Case(
-                f"{shape} by {rows}×{columns}",
-                UpsampleAttributes(rows, columns),
-                (TensorType(shape, DType.INT8, Quantization((0.1,), -3)),),
-            )
-            for shape, rows, columns in _CASES
-        ]
 
 
 class PickPositions(OpSpec[UpsampleAttributes]):
@@ -142,7 +112,7 @@ class PickPositions(OpSpec[UpsampleAttributes]):
     def kernel(self, attributes: UpsampleAttributes, inputs: Sequence[TensorType]) -> Kernel:
         """kg_pick_positions."""
         (made,) = self.infer(attributes, inputs)
-        return Kernel(self.name, _fields(attributes, made.shape), (Input("x"), Output("y")))
+        return Kernel(self.name, extents(attributes, made.shape), (Input("x"), Output("y")))
 
     def cases(self) -> Sequence[Case]:
         """Those of the forward operator."""
@@ -152,7 +122,7 @@ class PickPositions(OpSpec[UpsampleAttributes]):
                 UpsampleAttributes(rows, columns),
                 (TensorType((height * rows, width * columns, channels), DType.INT8),),
             )
-            for shape, rows, columns in _CASES
+            for shape, rows, columns in UPSAMPLE_CASES
             for height, width, channels in [shape]
         ]
 
@@ -163,18 +133,3 @@ def _spread(attributes: UpsampleAttributes, x: Array, zero: int) -> Array:
     y = np.full(shape, zero, x.dtype)
     y[:: attributes.rows, :: attributes.columns] = x
     return y
-
-
-def _fields(attributes: UpsampleAttributes, shape: tuple[int, ...]) -> dict[str, int]:
-    """Extents of the map without zeros, and how far apart its positions lie."""
-    height, width, channels = shape
-    extents = {"height": height, "width": width, "channels": channels}
-    return {**extents, "rows": attributes.rows, "columns": attributes.columns}
-
-
-_CASES: Sequence[tuple[tuple[int, int, int], int, int]] = (
-    ((3, 4, 5), 2, 2),
-    ((2, 3, 1), 3, 1),
-    ((3, 2, 19), 1, 4),
-    ((1, 1, 7), 5, 3),
-)
