@@ -67,14 +67,15 @@ def test_the_command_needs_no_network(kilograd, tmp_path):
     inputs = samples.inputs.reshape(400, 24) / 32.0
     names = np.array(["normal", "fast"])
     np.savez(pack, inputs=inputs.astype(np.float32), labels=samples.labels, class_names=names)
-    options = ["--scheme", "full", "--epochs", 10, "--save", state, "--json"]
+    options = ["--epochs", 10, "--save", state, "--json"]
     result = kilograd("train", "autoencoder-24-16-8", "--data", pack, *options).json
     assert result["auc_after"] > 0.99 > result["auc_before"]
     assert result["error_after"] < result["error_before"] / 2
     options = ["--data", pack, "--state", state, "--json"]
     told = kilograd("evaluate", "autoencoder-24-16-8", *options).json
     assert told["auc"] == result["auc_after"]
-    measured = kilograd("measure", "autoencoder-24-16-8", "--scheme", "full", "--json").json
+    measured = kilograd("measure", "autoencoder-24-16-8", "--json").json
+    assert measured["scheme"] == result["scheme"] == "full"
     assert measured["sram_total_bytes"] < 5000
 
     np.savez(pack, inputs=inputs, labels=samples.labels, class_names=np.array(["a", "b"]))

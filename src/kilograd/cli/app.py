@@ -132,7 +132,7 @@ def compile_command(
         typer.Option("--zip", help="Write a .zip file, as Arduino's IDE takes libraries."),
     ] = False,
     state: StateOption = None,
-    scheme: SchemeOption = "head",
+    scheme: SchemeOption = None,
     classes: ClassesOption = None,
     keep_head: KeepHeadOption = False,
     row_input: RowInputOption = False,
@@ -173,7 +173,7 @@ def compile_command(
         named = LearnedModel(source, state, row_input, recompute / 100)
         origin = named.saved.origin
         named.refuse(
-            ("--scheme", scheme, "head", origin.scheme.name),
+            ("--scheme", scheme, None, origin.scheme.name),
             ("--classes", classes, None, len(origin.class_names)),
             ("--keep-head", keep_head, False, origin.has_own_head),
             ("--label-sets", label_sets, False, origin.has_label_sets),
@@ -188,7 +188,7 @@ def compile_command(
 def verify(
     model: ModelArgument,
     *,
-    scheme: SchemeOption = "head",
+    scheme: SchemeOption = None,
     classes: ClassesOption = None,
     keep_head: KeepHeadOption = False,
     resolution: ResolutionOption = None,
@@ -240,7 +240,7 @@ def verify(
 def measure(
     model: ModelArgument,
     *,
-    scheme: SchemeOption = "head",
+    scheme: SchemeOption = None,
     classes: ClassesOption = None,
     keep_head: KeepHeadOption = False,
     resolution: ResolutionOption = None,

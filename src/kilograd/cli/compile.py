@@ -34,7 +34,7 @@ class NamedModel:
 
     Attributes:
         source: of the model.
-        scheme: what is trained.
+        scheme: what is trained; None for the default.
         classes: of a new head; None for the head that the model came with.
         row_input: whether images arrive in rows.
         recompute: of a step's multiply-accumulates, those that may be done twice.
@@ -42,7 +42,7 @@ class NamedModel:
     """
 
     source: ModelSource
-    scheme: str
+    scheme: str | None
     classes: int | None
     row_input: bool = False
     recompute: float = DEFAULT_SHARE
@@ -61,7 +61,7 @@ class NamedModel:
     def compile(self, target: Target) -> Program:
         """Load, select, compile."""
         graph = self.source.load(self.classes)
-        scheme = load_scheme(self.scheme, graph)
+        scheme = load_scheme(self.scheme or self.source.default_scheme, graph)
         program = compile_model(
             graph, scheme, target, row_input=self.row_input, recompute=self.recompute
         )

@@ -16,10 +16,10 @@ ModelArgument = Annotated[
     ),
 ]
 SchemeOption = Annotated[
-    str,
+    str | None,
     typer.Option(
-        help="Train what this update scheme names: head, bias:K, last:K, full, a published scheme "
-        "or a scheme file."
+        help="Train what this update scheme names: head (the default; full for an untrained "
+        "autoencoder), bias:K, last:K, full, a published scheme or a scheme file."
     ),
 ]
 ClassesOption = Annotated[

@@ -112,15 +112,18 @@ def new_setup(request: TrainRequest) -> Setup:
     if request.epochs is None and request.limit is None and stream_options is None:
         options = replace(options, epochs=default_epochs(dataset))
         if options.epochs > 1:
+            have = "the classes have" if dataset.label_kind is LabelKind.CLASS else "there are"
             notes.append(
-                f"the classes have few samples: training goes over them {options.epochs} times "
+                f"{have} few samples: training goes over them {options.epochs} times "
                 "(--epochs says how often)"
             )
     stream = None if stream_options is None else ask_for_stream(dataset, spec, stream_options)
     if stream is not None:
         dataset = stream.dataset
     graph = request.source.load(len(dataset.class_names)) if own is None else own.graph
-    program = compile_model(graph, load_scheme(request.scheme or "head", graph), target)
+    program = compile_model(
+        graph, load_scheme(request.scheme or source.default_scheme, graph), target
+    )
     if request.lr is None:
         options = replace(options, rate=default_rate(program))
     if stream is not None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from kilograd.cli.blame import blame
 from kilograd.errors import ModelError, UserError
+from kilograd.frontend.made import is_made
 from kilograd.frontend.open import check_classes, load_model
 from kilograd.ir import Graph, LabelKind, are_ranges, is_value_range
 
@@ -83,6 +84,11 @@ class ModelSource:
                 hint="leave it out, or leave out --keep-head for a new last layer",
             )
         return 1 if asked is not None and self.label_kind is LabelKind.VALUE else asked
+
+    @property
+    def default_scheme(self) -> str:
+        """What is trained where nobody says what: of a network that knows nothing, all."""
+        return "full" if is_made(self.model) else "head"
 
     def as_it_came(self) -> Graph | None:
         """The model with its own last layer; None where that cannot be carried."""

@@ -15,6 +15,7 @@ from kilograd.cli.options import (
     ModelArgument,
     ReportOption,
     ResolutionOption,
+    SchemeOption,
     SkipBrokenOption,
     SramOption,
     TargetOption,
@@ -33,13 +34,7 @@ def train(
             "docs/own-data.md."
         ),
     ],
-    scheme: Annotated[
-        str | None,
-        typer.Option(
-            help="Train what this update scheme names: head (the default), bias:K, last:K, full, a "
-            "published scheme or a scheme file."
-        ),
-    ] = None,
+    scheme: SchemeOption = None,
     device: DeviceOption = "host",
     epochs: Annotated[
         int | None,
