@@ -7,6 +7,7 @@ import pytest
 
 from experiments.common.packs import PACKS
 from experiments.search import check, earlier, tables, wanted
+from experiments.search.bound import for_each_pack
 from experiments.search.contributions import as_row, from_row
 from experiments.search.front import standing
 from kilograd.search.choice import Choice
@@ -143,3 +144,13 @@ def test_of_two_searches_the_better_scheme_stays(ledger, monkeypatch):
     assert len(asked) == 4
     assert ledger["rivals"]["a"] == {"earlier": 0.8, "found": 0.7, "lead": -0.1, "error": 0.0}
     assert not earlier.that_stay(ledger, found, {"c": found["c"]}, graph, [])
+
+
+def test_a_choice_for_each_pack_is_judged_by_a_seed_that_did_not_choose():
+    published = np.zeros((2, 3))
+    steady = np.array([[1.0, 1, 1], [0, 0, 0]])
+    lucky = np.array([[9.0, 0, 0], [0, 0, 3]])  # each by one seed alone
+    assert for_each_pack(np.stack([published, steady]), published) == 0.5
+    # Chosen for the lucky seed, judged by another; or by the lucky one where others choose.
+    found = for_each_pack(np.stack([published, steady, lucky]), published)
+    assert found == pytest.approx(np.mean([1, 0, 0, 0, 0, 0]))

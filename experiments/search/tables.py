@@ -12,6 +12,7 @@ from experiments import accuracy, memory
 from experiments.common.ledgers import Ledger, read_ledger
 from experiments.common.markdown import NOTHING, millions, table
 from experiments.common.packs import PACKS
+from experiments.search.bound import bounds
 from experiments.search.front import standing
 from experiments.search.wanted import (
     FISHER,
@@ -215,6 +216,15 @@ def fisher(ledger: Ledger) -> str:
     return table([*header, "accuracy", f"gain over {FISHER.model}/{FISHER.like}"], rows)
 
 
+def bound(ledger: Ledger) -> str:
+    """What was found, beside what test samples would have chosen."""
+    found = list(pairs(ledger))
+    searched = float(np.mean([pair.found - pair.published for pair in found]))
+    rows = [["as searched, by training samples", _signed(searched)]]
+    rows += [[name, _signed(gain)] for name, gain in bounds(ledger).items()]
+    return table(["choice", "mean gain over the nine published schemes"], rows)
+
+
 def layers(ledger: Ledger) -> str:
     """What the scheme for each published one's SRAM trains."""
     schemes = ledger.get("schemes", {})
@@ -231,5 +241,6 @@ TABLES = {
     "search_below": below,
     "search_front": front,
     "search_fisher": fisher,
+    "search_bound": bound,
     "search_layers": layers,
 }
