@@ -103,6 +103,19 @@ def _wavenet(x: Any) -> Any:
     return L.Flatten()(x)
 
 
+def _again(shape: tuple[int, ...], *layers: Any) -> Build:
+    """Layers that make the sample again."""
+    return lambda: K.Sequential([L.Input(shape, batch_size=1), *layers])
+
+
+def _unet() -> Any:
+    sample = L.Input((16, 16, 1), batch_size=1)
+    map_ = L.Conv2D(6, 3, padding="same", activation="relu")(sample)
+    half = L.Conv2D(8, 3, strides=2, padding="same", activation="relu")(map_)
+    whole = L.Conv2DTranspose(6, 2, strides=2, padding="same")(half)
+    return K.Model(sample, L.Conv2D(1, 1)(L.Concatenate()([map_, whole])))
+
+
 NETWORKS: Mapping[str, Build] = {
     "MobileNet": _application("MobileNet", alpha=0.25),
     "MobileNetV2": _application("MobileNetV2", alpha=0.35),
@@ -156,6 +169,35 @@ NETWORKS: Mapping[str, Build] = {
         L.Conv1D(8, 3, padding="causal", dilation_rate=2, activation="relu"),
         L.Conv1D(8, 3, padding="same", dilation_rate=4),
     ),
+    "autoencoder": _again(
+        (640,), *(L.Dense(n, activation="relu") for n in (32, 8, 32)), L.Dense(640)
+    ),
+    "autoencoder of flat pictures": _again(
+        (28, 28),
+        L.Flatten(),
+        L.Dense(32, activation="relu"),
+        L.Dense(784, activation="sigmoid"),
+        L.Reshape((28, 28)),
+    ),
+    "autoencoder of maps": _again(
+        (28, 28, 1),
+        *(L.Conv2D(n, 3, strides=2, padding="same", activation="relu") for n in (8, 4)),
+        *(L.Conv2DTranspose(n, 3, strides=2, padding="same", activation="relu") for n in (4, 8)),
+        L.Conv2D(1, 3, padding="same", activation="sigmoid"),
+    ),
+    "autoencoder by upsampling": _again(
+        (28, 28, 1),
+        *(L.Conv2D(8, 3, padding="same", activation="relu"), L.MaxPooling2D()),
+        *(L.Conv2D(8, 3, padding="same"), L.BatchNormalization(), L.ReLU(), L.UpSampling2D()),
+        L.Conv2D(1, 3, padding="same", activation="sigmoid"),
+    ),
+    "autoencoder of sequences": _again(
+        (64, 3),
+        *(L.Conv1D(n, 5, strides=2, padding="same", activation="relu") for n in (8, 4)),
+        L.Conv1DTranspose(8, 5, strides=2, padding="same", activation="relu"),
+        L.Conv1DTranspose(3, 5, strides=2, padding="same"),
+    ),
+    "U-Net": _unet,
     "simple RNN": _chain((8, 4), L.SimpleRNN(8, unroll=True)),
     "squeeze and excite": _of(_IMAGE, _squeeze_and_excite),
     "dense block": _of(_IMAGE, _dense_block),
