@@ -11,7 +11,7 @@ from kilograd.export.deployment import deployment_of
 from kilograd.frontend.builder import GraphBuilder, fresh_head
 from kilograd.frontend.constant_channels import Parameters
 from kilograd.frontend.open import load_model
-from kilograd.ir import Quantization
+from kilograd.ir import LabelKind, Quantization
 from kilograd.ops.common.window import Window
 from kilograd.scheme import load_scheme
 from kilograd.targets import get_target
@@ -76,6 +76,13 @@ def test_a_trained_head_lowers_the_rate_with_the_gradients_that_it_lets_through(
     assert weak == fresh
     assert strong < fresh / 20
     assert rate(network(0.3, trained_head(30.0)), "head") == rate(network(0.3), "head")
+
+
+def test_sets_of_classes_learn_at_the_rate_of_classes_from_a_trained_head():
+    """What gradients are divided by are errors of sigmoids here, and of a softmax there."""
+    graph = network(0.3, trained_head(100))
+    sets = rate(replace(graph, label_kind=LabelKind.SET))
+    assert sets == pytest.approx(rate(graph), rel=0.05)
 
 
 @pytest.mark.parametrize("target", ["host", "cortex-m7", "riscv32"])

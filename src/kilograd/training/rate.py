@@ -121,11 +121,17 @@ def _features_norm(graph: Graph) -> float:
 
 
 def _made_up_labels(program: Program) -> NDArray[np.int32]:
-    """Each class in turn; of values both ends of the range, from which most estimates are far."""
+    """Each class in turn; of values both ends of the range, from which most estimates are far.
+
+    Of sets, those with one class each.
+    """
     numbers = np.arange(_MANY, dtype=np.int32)
     if program.graph.label_kind is LabelKind.VALUE:
         return (2 * (numbers % 2) - 1) * np.int32(VALUE_END)
-    return numbers % program.class_count
+    classes = numbers % program.class_count
+    if program.graph.label_kind is LabelKind.SET:
+        return np.left_shift(1, classes, dtype=np.int32)
+    return classes
 
 
 def _squared_error(graph: Graph, result: NDArray[np.int32], label: int) -> float:
@@ -136,6 +142,9 @@ def _squared_error(graph: Graph, result: NDArray[np.int32], label: int) -> float
     logits = result.astype(np.float64) * 2.0**-16
     if graph.label_kind is LabelKind.VALUE:
         return float(np.clip(logits[0] - label / VALUE_END, -1.0, 1.0)) ** 2
+    if graph.label_kind is LabelKind.SET:
+        applies = label >> np.arange(logits.size) & 1
+        return float(np.square(np.exp(-np.logaddexp(0.0, -logits)) - applies).sum())
     shares = np.exp(logits - logits.max())
     error: NDArray[np.float64] = shares / shares.sum()
     error[label] -= 1
