@@ -10,6 +10,7 @@ from PIL import Image
 from kilograd.errors import DataError, ModelError
 from kilograd.frontend.onnx.maps import Map
 from kilograd.frontend.open import input_spec, load_model
+from kilograd.ir import LabelKind
 from kilograd.quantization import (
     PixelRange,
     quantize_network,
@@ -93,6 +94,24 @@ def test_classes_that_are_not_the_networks_have_no_accuracy(kilograd, images, tm
     found = kilograd("quantize", path, "--calibration", images, "-o", made, "--json").json
     assert "accuracy_before" not in found
     assert found["same_class"] > 0.5
+
+
+def test_samples_that_are_made_again_have_errors(kilograd, tmp_path):
+    """A network with as many outputs as a sample has elements, and a convolution at its end."""
+    draft = FloatDraft()
+    draft.conv("narrow", (4, 3, 3, 3))
+    draft.add("Relu")
+    draft.conv("wide", (3, 4, 3, 3))
+    path, made = draft.write(tmp_path / "float.onnx"), tmp_path / "int8.onnx"
+    pack = real_pack(tmp_path / "real.npz", labels=None)
+    arguments = ("quantize", path, "--calibration", pack, "-o", made)
+    found = kilograd(*arguments, "--json").json
+    before, after = (found[f"reconstruction_error_{when}"] for when in ("before", "after"))
+    assert before > 0.1
+    assert after == pytest.approx(before, rel=0.02)
+    assert "same_class" not in found
+    assert "mean error of what is made again, on 24 samples: " in kilograd(*arguments).err
+    assert load_model(str(made)).label_kind is LabelKind.ANOMALY
 
 
 def test_values_have_errors(kilograd, tmp_path):

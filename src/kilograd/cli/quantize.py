@@ -16,6 +16,7 @@ from kilograd.errors import ModelError, UserError
 from kilograd.files import write_atomically
 from kilograd.frontend.lowering import as_autoencoder, lower
 from kilograd.frontend.onnx import network_of
+from kilograd.ir import LabelKind
 from kilograd.quantization import (
     FloatNetwork,
     FloatSamples,
@@ -84,7 +85,11 @@ def quantize_model(console: Console, request: QuantizeRequest) -> dict[str, Any]
         "layers": len(graph.nodes),
         "calibration_samples": len(samples),
         "pixel_range": list(pixels.read) if samples.are_pixels else None,
-        **_compared(network, content, tested or samples, is_held_back=len(tested) > 0),
+        **(
+            _made_again(network, content, tested or samples)
+            if graph.label_kind is LabelKind.ANOMALY
+            else _compared(network, content, tested or samples, is_held_back=len(tested) > 0)
+        ),
     }
     write_atomically(request.output, content)
     _show(console, result)
@@ -106,25 +111,30 @@ def _readable(content: bytes, request: QuantizeRequest) -> Any:
         ) from error
 
 
+def _made_again(network: FloatNetwork, content: bytes, samples: FloatSamples) -> dict[str, Any]:
+    """How badly samples are made again before and after: the root mean square of the errors."""
+    given = samples.as_read(network.map)
+    quantized = run_network(content, network.input_name, given, network.where)
+    result: dict[str, Any] = {"compared_samples": len(samples)}
+    for when, made in (("before", network.predict(given)), ("after", quantized)):
+        differences = made.reshape(len(given), -1) - given.reshape(len(given), -1)
+        errors = np.sqrt(np.square(differences).mean(axis=1))
+        result[f"reconstruction_error_{when}"] = float(errors.mean())
+    return result
+
+
 def _compared(
     network: FloatNetwork, content: bytes, samples: FloatSamples, *, is_held_back: bool
 ) -> dict[str, Any]:
     """Predictions before and after; accuracies where there are labels that suit the network.
 
-    Of a network with one output, how far these are apart, or from the values that are right; of one
-    that makes its samples again, how badly it does so.
+    Of a network with one output, how far these are apart, or from the values that are right.
     """
     given = samples.as_read(network.map)
     outputs = network.predict(given)
     classes = outputs.shape[1]
     quantized = run_network(content, network.input_name, given, network.where)
     result: dict[str, Any] = {"compared_samples": len(samples)}
-    if classes > 1 and outputs.size == given.size:
-        for when, made in (("before", outputs), ("after", quantized)):
-            differences = made.reshape(len(given), -1) - given.reshape(len(given), -1)
-            errors = np.sqrt(np.square(differences).mean(axis=1))
-            result[f"reconstruction_error_{when}"] = float(errors.mean())
-        return result
     if classes == 1:
         result["mean_difference"] = float(np.abs(quantized - outputs).mean())
         result["output_range"] = [float(outputs.min()), float(outputs.max())]

@@ -237,7 +237,7 @@ class OpSpec(ABC, Generic[Attributes]):
         """Of a loss: what it reads in a forward graph, and its attributes.
 
         Args:
-            graph: whose first output says how good a network is, or what it is judged by.
+            graph: a forward graph.
             rng_stream: of its rounding.
 
         Returns:
