@@ -61,7 +61,8 @@ class NamedModel:
     def compile(self, target: Target) -> Program:
         """Load, select, compile."""
         graph = self.source.load(self.classes)
-        scheme = load_scheme(self.scheme or self.source.default_scheme, graph)
+        default = self.source.default_scheme
+        scheme = load_scheme(default if self.scheme is None else self.scheme, graph)
         program = compile_model(
             graph, scheme, target, row_input=self.row_input, recompute=self.recompute
         )

@@ -121,9 +121,8 @@ def new_setup(request: TrainRequest) -> Setup:
     if stream is not None:
         dataset = stream.dataset
     graph = request.source.load(len(dataset.class_names)) if own is None else own.graph
-    program = compile_model(
-        graph, load_scheme(request.scheme or source.default_scheme, graph), target
-    )
+    scheme = source.default_scheme if request.scheme is None else request.scheme
+    program = compile_model(graph, load_scheme(scheme, graph), target)
     if request.lr is None:
         options = replace(options, rate=default_rate(program))
     if stream is not None:
