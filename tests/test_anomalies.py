@@ -345,7 +345,7 @@ def threshold_program(tmp_path_factory):
     folder = tmp_path_factory.mktemp("threshold")
     (folder / "main.c").write_text(
         '#include <stdio.h>\n#include "kg_threshold.h"\nint main(void)\n{\n'
-        "    kg_threshold t = {0};\n    int error;\n"
+        "    kg_threshold t;\n    int error;\n    kg_threshold_begin(&t);\n"
         '    printf("%d\\n", (int)kg_threshold_get(&t));\n'
         '    while (scanf("%d", &error) == 1) {\n        kg_threshold_add(&t, error);\n'
         '        printf("%d\\n", (int)kg_threshold_get(&t));\n    }\n    return 0;\n}\n'

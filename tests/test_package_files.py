@@ -14,6 +14,7 @@ import pytest
 
 import packages
 from applications import run
+from autoencoders import autoencoder
 from kilograd import arch, export_c
 from kilograd.compiler import compile_model
 from kilograd.export.library import library_name
@@ -148,12 +149,16 @@ def test_the_readme_says_what_the_page_says(exported, target):
         (LabelKind.CLASS, False),
         (LabelKind.SET, False),
         (LabelKind.VALUE, False),
+        (LabelKind.ANOMALY, False),
         (LabelKind.CLASS, True),
     ],
 )
 def test_every_sketch_compiles(tmp_path, kind, rows):
-    path = native_model().write(tmp_path / "m.npz")
-    graph = load_model(str(path), 1 if kind is LabelKind.VALUE else 4, label_kind=kind)
+    if kind is LabelKind.ANOMALY:
+        graph = autoencoder()
+    else:
+        path = native_model().write(tmp_path / "m.npz")
+        graph = load_model(str(path), 1 if kind is LabelKind.VALUE else 4, label_kind=kind)
     scheme = load_scheme("head", graph)
     program = compile_model(graph, scheme, get_target("portable"), row_input=rows)
     export_c(program, tmp_path / "c")

@@ -80,16 +80,12 @@ def _with_labels(
         return graph
     count = graph.type_of(graph.outputs[0]).size
     if LabelKind.ANOMALY in {kind, graph.label_kind}:
-        is_made = graph.label_kind is LabelKind.ANOMALY
-        raise ModelError(
-            "this network makes its samples again"
-            if is_made
-            else "what is normal is learned by networks that make their samples again",
-            where=graph.name,
-            hint="give a number of classes, for which a new last layer is made"
-            if is_made
-            else "such a network comes from a .tflite or .onnx file, with its own last layer",
-        )
+        what = "what is normal is learned by networks that make their samples again"
+        hint = f"take such a network, or {AUTOENCODER}-64-32-8 for samples of 64 numbers"
+        if graph.label_kind is LabelKind.ANOMALY:
+            what = "this network makes its samples again"
+            hint = "give a number of classes, for which a new last layer is made"
+        raise ModelError(what, where=graph.name, hint=hint)
     if (kind is LabelKind.VALUE) != (count == 1):
         last = "estimates a value" if count == 1 else f"tells {count} classes apart"
         raise ModelError(

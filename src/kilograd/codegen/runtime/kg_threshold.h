@@ -3,17 +3,23 @@
 #define KG_THRESHOLD_H
 
 #include <stdint.h>
+#include <string.h>
 
 /* Errors that are kept: enough for a hundred times as many samples. */
 #ifndef KG_THRESHOLD_KEPT
 #define KG_THRESHOLD_KEPT 16u
 #endif
 
-/* Begin with {0}. */
 typedef struct {
     uint32_t count;
     int32_t largest[KG_THRESHOLD_KEPT]; /* from the largest on */
 } kg_threshold;
+
+/* First of all, and to begin anew; memory that is zero has begun. */
+static inline void kg_threshold_begin(kg_threshold *t)
+{
+    memset(t, 0, sizeof *t);
+}
 
 /* The error of a sample that is known to be normal: kg_predict()[0] after learning. */
 static inline void kg_threshold_add(kg_threshold *t, int32_t error)
