@@ -86,6 +86,17 @@ def kilograd(monkeypatch, capsys):
     return run
 
 
+@pytest.fixture
+def command(kilograd):
+    """The same: exit code, the JSON on standard output, and what is on standard error."""
+
+    def run(*arguments):
+        done = kilograd(*arguments)
+        return done.code, json.loads(done.out) if done.out else None, done.err
+
+    return run
+
+
 @pytest.fixture(scope="session")
 def published():
     """Path of a published checkpoint; skips where it is not at hand."""

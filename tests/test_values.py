@@ -2,7 +2,6 @@
 
 import json
 import re
-import subprocess
 from dataclasses import replace
 
 import numpy as np
@@ -11,8 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from applications import needs, run_here
-from command_line import command, kilograd
-from command_line import refused as command_refused
 from data_packs import SPEC, refused
 from kilograd import export_c
 from kilograd.compiler import compile_model
@@ -320,7 +317,7 @@ def test_a_run_goes_on_to_the_same_end(program, data, asked, tmp_path):
         assert one.estimates.tolist() == other.estimates.tolist()
 
 
-def test_the_command_learns_and_evaluates(model, pack, tmp_path):
+def test_the_command_learns_and_evaluates(command, kilograd, model, pack, tmp_path):
     state, log, report = (tmp_path / name for name in ("v.kgs", "v.jsonl", "v.html"))
     options = ["--scheme", "last:3", "--epochs", 20, "--lr", 0.03, "--json"]
     kept = ["--save", state, "--log", log, "--report", report]
@@ -342,8 +339,7 @@ def test_the_command_learns_and_evaluates(model, pack, tmp_path):
     assert told["error"] == pytest.approx(result["error_after"])
     assert "recall" not in told
     shown = kilograd("evaluate", model, "--data", pack, "--state", state)
-    printed = subprocess.run(shown, check=True, capture_output=True, text=True).stdout
-    assert "mean error on 75 samples of bars: " in printed
+    assert "mean error on 75 samples of bars: " in shown.out
 
     _, many, _ = command("train", model, "--data", pack, *options, "--folds", 2)
     assert many["error_mean"] < 1
@@ -356,7 +352,7 @@ def test_the_command_learns_and_evaluates(model, pack, tmp_path):
     assert "#define KG_VALUE_LOW 20.0f" in (out / "kg_model.h").read_text()
 
 
-def test_options_that_contradict(model, tmp_path):
+def test_options_that_contradict(kilograd, model, tmp_path):
     out = tmp_path / "c"
     for options, message in [
         (["--values", "1,0"], "--values: '1,0' is not a range of two numbers that rises"),
@@ -367,6 +363,6 @@ def test_options_that_contradict(model, tmp_path):
         (["--values", "0,1", "--keep-head"], "own last layer has a range of its own"),
         (["--values", "0,1", "--class-names", "a,b"], "2 class names for 1 classes"),
     ]:
-        said = command_refused("compile", model, "-o", out, *options)
+        said = kilograd("compile", model, "-o", out, *options).refused().err
         assert message in " ".join(said.split())
         assert not out.exists()

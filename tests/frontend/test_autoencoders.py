@@ -164,17 +164,6 @@ def test_an_onnx_file_against_onnxruntime():
 
 
 @pytest.fixture
-def command(kilograd):
-    """Exit code, the JSON on standard output, and what is on standard error."""
-
-    def run(*arguments):
-        done = kilograd(*arguments)
-        return done.code, json.loads(done.out) if done.out else None, done.err
-
-    return run
-
-
-@pytest.fixture
 def model(tmp_path):
     return numbers().write(tmp_path / "again.tflite")
 
