@@ -10,8 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from kilograd.data import Dataset, value_of
-from kilograd.ops.loss.reconstruction import ERROR_SCALE
-from kilograd.training.anomalies import Detection
+from kilograd.training.anomalies import Detection, root_mean_square
 from kilograd.training.answers import Evaluation
 
 #: A confusion matrix of more classes does not fit a screen.
@@ -98,11 +97,10 @@ def _anomaly_table(dataset: Dataset, evaluation: Detection, when: str) -> Table:
     table = Table(title=f"{when}: how badly samples are made again")
     for column in ("", "samples", "mean error", "AUC", "above the threshold"):
         table.add_column(column, justify="right" if column else "left", overflow="fold")
-    low, high = dataset.value_range
     for label, name in enumerate(dataset.class_names):
         errors = evaluation.of(label)
         if len(errors):
-            mean = float(np.sqrt(errors * ERROR_SCALE).mean()) * (high - low) / 2
+            mean = float(root_mean_square(errors, dataset.value_range).mean())
             area = evaluation.auc_of(label) if label else None
             above = evaluation.share_above(label)
             table.add_row(

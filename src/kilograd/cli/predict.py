@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,9 +21,9 @@ from kilograd.device.open import check_device, open_device
 from kilograd.export.deployment import named_classes
 from kilograd.frontend.open import class_names, input_spec
 from kilograd.ir import Graph, LabelKind
-from kilograd.ops.loss.reconstruction import ERROR_SCALE
 from kilograd.scheme import load_scheme
 from kilograd.targets import Target, get_target
+from kilograd.training.anomalies import root_mean_square
 from kilograd.training.state_file import SavedState, read_state_file
 
 
@@ -98,8 +97,7 @@ def _answer(
     graph: Graph, names: tuple[str, ...], logits: NDArray[np.int32], threshold: int | None
 ) -> dict[str, Any]:
     if graph.label_kind is LabelKind.ANOMALY:
-        low, high = graph.value_range
-        error = math.sqrt(int(logits[0]) * ERROR_SCALE) * (high - low) / 2
+        error = float(root_mean_square(logits.astype(np.int64), graph.value_range)[0])
         is_above = None if threshold is None else int(logits[0]) > threshold
         return {"error": error, "is_anomaly": is_above}
     if graph.label_kind is LabelKind.VALUE:

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 
 from kilograd.cli.blame import blame
 from kilograd.errors import ModelError, UserError
+from kilograd.frontend.fetch import MODELS
 from kilograd.frontend.made import is_made
-from kilograd.frontend.open import check_classes, load_model
+from kilograd.frontend.open import BACKBONES, check_classes, load_model
 from kilograd.ir import Graph, LabelKind, are_ranges, is_value_range
 
 _MOST_PIXELS = 4096
@@ -99,6 +100,8 @@ class ModelSource:
 
     def autoencoder(self) -> Graph | None:
         """The model as it came, where it makes its samples again; None of others."""
+        if self.model in (*BACKBONES, *MODELS):
+            return None  # these tell classes apart; nothing is fetched to find that out
         own = self.as_it_came()
         return own if own is not None and own.label_kind is LabelKind.ANOMALY else None
 

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from kilograd.ops.loss.reconstruction import ERROR_SCALE
 from kilograd.report.svg import drawing, label, line, rectangle, shortened
 from kilograd.report.templating import markup
 from kilograd.report.units import percent
-from kilograd.training.anomalies import Detection
+from kilograd.training.anomalies import Detection, root_mean_square
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,10 +78,9 @@ def detections(
     before, after = result.before, result.after
     if not isinstance(before, Detection) or not isinstance(after, Detection):
         return None
-    half = (value_range[1] - value_range[0]) / 2
     kinds = [(k, name) for k, name in enumerate(class_names) if len(after.of(k))]
     shown = kinds[:_MOST_KINDS]
-    scale = _Scale.over(before, after, half)
+    scale = _Scale.over(before, after, value_range)
     histograms = tuple(
         _histogram(one, when, shown, scale)
         for one, when in ((before, "before training"), (after, "after training"))
@@ -97,24 +95,26 @@ class _Scale:
     Attributes:
         low: Smallest error.
         high: Largest error.
-        half: Half the range of a sample's elements, in their unit.
+        value_range: Of a sample's elements.
     """
 
     low: float
     high: float
-    half: float
+    value_range: tuple[float, float]
 
     @classmethod
-    def over(cls, before: Detection, after: Detection, half: float) -> _Scale:
+    def over(cls, before: Detection, after: Detection, value_range: tuple[float, float]) -> _Scale:
         errors = np.concatenate([one.scores[:, 1] for one in (before, after)])
         stated = [one.threshold for one in (before, after) if one.threshold is not None]
-        real = np.sqrt(np.maximum(np.concatenate([errors, stated]), 1) * ERROR_SCALE) * half
-        low, high = (float(real.min()), float(real.max())) if len(real) else (half / 10, half)
+        known = np.concatenate([errors, np.array(stated, np.int64)])
+        real = root_mean_square(np.maximum(known, 1), value_range)
+        most = value_range[1] - value_range[0]
+        low, high = (float(real.min()), float(real.max())) if len(real) else (most / 10, most)
         # A single error gets some room, too.
-        return cls(low / 1.05, max(high * 1.05, low * 1.5), half)
+        return cls(low / 1.05, max(high * 1.05, low * 1.5), value_range)
 
-    def real(self, error: NDArray[np.int64] | int) -> NDArray[np.float64]:
-        return np.sqrt(np.maximum(error, 1) * ERROR_SCALE) * self.half
+    def real(self, errors: NDArray[np.int64]) -> NDArray[np.float64]:
+        return root_mean_square(np.maximum(errors, 1), self.value_range)
 
     def x(self, real: float) -> float:
         share = math.log(real / self.low) / math.log(self.high / self.low)
@@ -140,7 +140,7 @@ def _histogram(
     for place, (kind, name) in enumerate(kinds):
         parts += _band(found, kind, name, scale, _TOP + _BAND * place)
     if found.threshold is not None:
-        x = scale.x(float(scale.real(found.threshold)))
+        x = scale.x(float(scale.real(np.array([found.threshold]))[0]))
         floors = [_TOP + _BAND * place + _FLOOR for place in range(len(kinds))]
         parts += [line(x, floor - _BARS - 4, x, floor, "threshold") for floor in floors]
         is_right = x > (_LEFT + _RIGHT) / 2

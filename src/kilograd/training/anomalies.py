@@ -20,6 +20,19 @@ _NORMAL = 0
 _SPAN = 2.0
 
 
+def root_mean_square(
+    errors: NDArray[np.int64], value_range: tuple[float, float]
+) -> NDArray[np.float64]:
+    """Reconstruction errors, as a network gives them, in the unit of a sample's elements.
+
+    Args:
+        errors: [n].
+        value_range: of an element.
+    """
+    low, high = value_range
+    return np.sqrt(errors * ERROR_SCALE) * ((high - low) / _SPAN)
+
+
 @dataclass(frozen=True)
 class Detection(Evaluation):
     """What a network that makes samples again finds unusual.
