@@ -202,7 +202,7 @@ def test_thresholds_and_figures():
     assert Reconstructions().loss(np.array([1 << 26]), 0) == 0.125
     figures = found.figures(RANGE)
     assert figures["error"] == 1
-    assert figures["auc"] is figures["found"] is figures["threshold"] is None
+    assert figures["auc"] is figures["detection_rate"] is figures["threshold"] is None
     none = Reconstructions().evaluation([])
     assert (none.count, none.error, none.auc, none.share_above(0)) == (0, 0, None, None)
     assert none.has_errors

@@ -45,8 +45,8 @@ def figures(found: Detection) -> Row:
     return {
         "auc": found.auc,
         "auc_by_damage": [found.auc_of(1), found.auc_of(2)],
-        "false_alarms": found.share_above(0),
-        "found": found.share_above(),
+        "false_alarm_rate": found.share_above(0),
+        "detection_rate": found.share_above(),
     }
 
 

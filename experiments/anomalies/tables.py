@@ -11,7 +11,7 @@ _PLACE = "factory"
 def _shown(found: Row) -> list[str]:
     first, second = found["auc_by_damage"]
     areas = [f"{area:.3f}" for area in (first, second, found["auc"])]
-    return [*areas, f"{100 * found['false_alarms']:.1f}"]
+    return [*areas, f"{100 * found['false_alarm_rate']:.1f}"]
 
 
 def anomalies(ledger: Ledger) -> str:

@@ -192,8 +192,8 @@ def test_the_command_learns_what_is_normal(command, model, pack, tmp_path):
     assert result["error_after"] < result["error_before"] / 2
     assert result["auc_after"] > 0.99 > result["auc_before"]
     assert result["auc_by_class_after"] == [None, result["auc_after"]]
-    assert result["found_after"] > 0.9
-    assert result["above_by_class_after"][0] == result["false_alarms_after"]
+    assert result["detection_rate_after"] > 0.9
+    assert result["above_by_class_after"][0] == result["false_alarm_rate_after"]
     assert "mean error on 160 test samples: " in said
     assert "(AUC " in said
     assert "how badly samples are made again" in said
@@ -239,8 +239,8 @@ def test_normal_samples_alone_and_classes(command, kilograd, model, tmp_path):
     np.savez(path, inputs=samples.inputs, labels=np.zeros(40, int), class_names=np.array(["good"]))
     code, result, said = command("train", model, "--data", path, "--json")
     assert code == 0, said
-    assert result["auc_after"] is result["found_after"] is None
-    assert result["false_alarms_after"] is not None
+    assert result["auc_after"] is result["detection_rate_after"] is None
+    assert result["false_alarm_rate_after"] is not None
     said = kilograd("train", model, "--data", path, "--fresh-head", "--json").refused().err
     assert "the pack has 1 classes; at least two are needed" in said
 

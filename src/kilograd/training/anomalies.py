@@ -107,8 +107,8 @@ class Detection(Evaluation):
             "error": self.error * (high - low),
             "threshold": self.threshold,
             "auc": self.auc,
-            "false_alarms": self.share_above(_NORMAL),
-            "found": self.share_above(),
+            "false_alarm_rate": self.share_above(_NORMAL),
+            "detection_rate": self.share_above(),
             "auc_by_class": [None if k == _NORMAL else self.auc_of(k) for k in labels],
             "above_by_class": [self.share_above(k) for k in labels],
         }

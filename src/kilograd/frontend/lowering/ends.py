@@ -61,14 +61,10 @@ def body_of(network: Network, behind: frozenset[str]) -> Body | None:
     """
     producers = {output: n for n, layer in enumerate(network.layers) for output in layer.outputs}
     sample = _sample(network)
-    (result,) = network.outputs
-    for _ in network.layers:
-        layer = network.layers[producers[result]] if result in producers else None
-        if layer is None or layer.operator not in behind or not layer.inputs or result == sample:
-            break
-        result = layer.inputs[0]
-    if result not in producers or result == sample:
+    found = _in_front_of(network, producers, sample, behind)
+    if found is None:
         return None
+    result, _ = found
     needed = _needed(network, producers, producers[result], sample)
     return Body(sample, tuple(sorted(needed)), result)
 
@@ -135,21 +131,34 @@ def _head(
     network: Network, producers: dict[int, int], sample: int, refuser: Refuser
 ) -> tuple[int, bool]:
     """Number of the layer, and whether a sigmoid follows it."""
+    found = _in_front_of(network, producers, sample, _BEHIND)
+    if found is None:
+        raise refuser.network("no layer with weights makes the network's result")
+    result, behind = found
+    return producers[result], "logistic" in behind
+
+
+def _in_front_of(
+    network: Network, producers: dict[int, int], sample: int, behind: frozenset[str]
+) -> tuple[int, set[str]] | None:
+    """The tensor that is a network's result but for some operators, and which of these follow it.
+
+    None where no layer makes it, or they go in circles, as in a damaged file.
+    """
     (result,) = network.outputs
-    is_sigmoid = False
+    passed: set[str] = set()
     for _ in range(len(network.layers) + 1):
         if result not in producers or result == sample:
-            break
-        head = producers[result]
-        layer = network.layers[head]
-        is_behind = layer.operator in _BEHIND and bool(layer.inputs)
+            return None
+        layer = network.layers[producers[result]]
+        is_behind = layer.operator in behind and bool(layer.inputs)
         if layer.operator == "transpose" and layer.inputs:
             is_behind = is_trivial_transpose(network.tensors[layer.inputs[0]])
         if not is_behind:
-            return head, is_sigmoid
-        is_sigmoid |= layer.operator == "logistic"
+            return result, passed
+        passed.add(layer.operator)
         result = layer.inputs[0]
-    raise refuser.network("no layer with weights makes the network's result")
+    return None
 
 
 def _behind_average(
