@@ -15,7 +15,7 @@ from kilograd.frontend.lowering import Lowering
 from kilograd.frontend.lowering.autoencoders import as_autoencoder
 from kilograd.frontend.lowering.ends import find_ends
 from kilograd.frontend.lowering.refusals import Refuser
-from kilograd.frontend.onnx.reader import Reader
+from kilograd.frontend.onnx.reader import Reader, read_graph
 from kilograd.ir import Graph
 from kilograd.ops import REGISTRY
 
@@ -121,9 +121,11 @@ def compare(
         for name, number in reader.numbers.items()
         if number in lowering.values or number == head
     }
-    types: dict[str, int] = {t.name: t.data_type for t in model.graph.initializer}
-    zeros = {n.output[0]: n.input[2:] for n in model.graph.node if n.op_type == "QuantizeLinear"}
-    outputs = [(n, types[zeros[n][0]] if zeros[n] else onnx.TensorProto.UINT8) for n in numbers]
+    read = read_graph(content)
+    zeros = {n.outputs[0]: n.inputs[2:] for n in read.nodes if n.operator == "QuantizeLinear"}
+    signed = {name for name, data in read.constants.items() if data.dtype == np.int8}
+    kinds = onnx.TensorProto
+    outputs = [(n, kinds.INT8 if signed.intersection(zeros[n]) else kinds.UINT8) for n in numbers]
     runtime = session(model, outputs, optimized=optimized)
     result = Comparison(Difference(), Difference(), 0)
     for sample in samples:

@@ -56,9 +56,9 @@ def float_network(draft):
         draft.nodes.remove(entry)
 
 
-def qoperator(draft):
-    operands = ["sample_q", "a", "b", "w", "c", "d", "e", "f"]
-    draft.nodes.insert(1, helper.make_node("QLinearConv", operands, ["y"], "stem"))
+def dynamic(draft):
+    operands = ["sample_q", "w", "a", "b"]
+    draft.nodes.insert(1, helper.make_node("ConvInteger", operands, ["y"], "stem"))
 
 
 def external(draft):
@@ -167,13 +167,13 @@ REFUSED = {
         changed(float_network),
         ["this network is not quantized: its operators are of float32", "with kilograd quantize"],
     ),
-    "QOperator": (
-        changed(qoperator),
-        ["layer QLinearConv, stem, is of the QOperator format", "QuantFormat.QDQ"],
+    "dynamic": (
+        changed(dynamic),
+        ["layer ConvInteger, stem, is of dynamic quantization", "or with quantize_static"],
     ),
     "old": (
-        changed(lambda d: setattr(d, "opset", 12)),
-        ["version 12 of ONNX's operators, and versions 13 to 27 are read", "opset from 13 to 27"],
+        changed(lambda d: setattr(d, "opset", 9)),
+        ["version 9 of ONNX's operators, and versions 10 to 27 are read", "opset from 10 to 27"],
     ),
     "new": (changed(lambda d: setattr(d, "opset", 28)), ["version 28 of ONNX's operators"]),
     "external": (

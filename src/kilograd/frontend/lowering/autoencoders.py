@@ -34,6 +34,18 @@ class Autoencoder:
     unit: float
 
 
+def makes_sample_again(network: Network) -> Body | None:
+    """The layers of a network whose result has as many elements as its sample, and no softmax."""
+    if (len(network.inputs), len(network.outputs)) != (1, 1):
+        return None
+    body = body_of(network, _BEHIND)
+    if body is None or not body.layers:
+        return None
+    elements = math.prod(network.tensors[body.result].shape)
+    is_made = elements == math.prod(network.tensors[body.sample].shape)
+    return body if is_made and elements > 1 else None  # one element is a value
+
+
 def as_autoencoder(network: Network) -> Autoencoder | None:
     """The network as one that makes its sample again; None where it does something else.
 
@@ -41,15 +53,13 @@ def as_autoencoder(network: Network) -> Autoencoder | None:
     layer has weights, they are put into such units that the result is 1 at most: what a learning
     rate does is the same then for decibels and for millivolts. All int8 numbers stay as they are.
     """
-    if (len(network.inputs), len(network.outputs)) != (1, 1):
-        return None
-    body = body_of(network, _BEHIND)
-    if body is None or not body.layers:
+    body = makes_sample_again(network)
+    if body is None:
         return None
     last = max(number for number in body.layers if body.result in network.layers[number].outputs)
     layer, result = network.layers[last], network.tensors[body.result]
-    elements, found = math.prod(result.shape), quantization_of(result)
-    if found is None or elements != math.prod(network.tensors[body.sample].shape) or elements < 2:  # noqa: PLR2004 - one is a value
+    found = quantization_of(result)
+    if found is None:
         return None
     most = max(map(abs, int8_ends(found)))
     unit = 2.0 ** math.ceil(math.log2(most))

@@ -15,6 +15,8 @@ from kilograd.frontend.lowering.reading import LayerReader, quantization_of
 from kilograd.frontend.lowering.windows import NO_PADS
 from kilograd.frontend.network import Layer
 
+QUANTIZE_RESULT = "quantize the result of the last layer, too"
+
 _FRESH_HEAD = "give a number of classes, for which a new last layer is made"
 
 
@@ -71,7 +73,14 @@ class HeadBuilder(LayerReader):
     def _value(self, number: int, p: Parameters) -> tuple[Parameters, tuple[float, float]]:
         """The only logit in units of half the range that the file's int8 result has, around 0."""
         found = quantization_of(self._result(number))
-        most = 1.0 if found is None else max(map(abs, int8_ends(found)))
+        if found is None:
+            raise self._refuser.layer(
+                number,
+                "it estimates a value, and nothing says how large that can be: its result is not "
+                "quantized",
+                QUANTIZE_RESULT,
+            )
+        most = max(map(abs, int8_ends(found)))
         return Parameters(p.weight, p.bias, p.scales / most), (-most, most)
 
     def _dense_weight(self, number: int, layer: Layer) -> NDArray[np.int8]:

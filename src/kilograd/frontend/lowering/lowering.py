@@ -11,12 +11,16 @@ from numpy.typing import NDArray
 
 from kilograd.errors import ModelError
 from kilograd.frontend.builder import GraphBuilder
-from kilograd.frontend.lowering.autoencoders import Autoencoder, as_autoencoder
+from kilograd.frontend.lowering.autoencoders import (
+    Autoencoder,
+    as_autoencoder,
+    makes_sample_again,
+)
 from kilograd.frontend.lowering.dimensions import Dimensions, usual
 from kilograd.frontend.lowering.elementwise import ElementwiseBuilder
 from kilograd.frontend.lowering.ends import find_ends
 from kilograd.frontend.lowering.groups import copies, groups_of, spread
-from kilograd.frontend.lowering.head import HeadBuilder
+from kilograd.frontend.lowering.head import QUANTIZE_RESULT, HeadBuilder
 from kilograd.frontend.lowering.names import model_name
 from kilograd.frontend.lowering.quantization import INT8_RANGE, int8_ends
 from kilograd.frontend.lowering.reading import quantization_of
@@ -92,13 +96,21 @@ class Lowering(HeadBuilder, ElementwiseBuilder, ViewBuilder):
     def graph(self, classes: int | None) -> Graph:
         """The forward graph; see ``lower``."""
         ends = find_ends(self._network, self._refuser)
+        is_real = self._result(ends.head).dtype == "float32"
+        if classes is None and is_real and makes_sample_again(self._network):
+            raise self._refuser.layer(
+                ends.head,
+                "it makes the sample again, and nothing says in which unit: its result is not "
+                "quantized",
+                QUANTIZE_RESULT,
+            )
 
         def finish() -> Graph:
             logits, values = self._head(ends, classes)
             kind = LabelKind.CLASS if values is None else LabelKind.VALUE
             return self._finish(logits, kind, values or VALUE_RANGE)
 
-        return self._built(ends.sample, (*ends.body, ends.head), ends.body, finish)
+        return self._built(ends.sample, ends.body, finish, head=ends.head)
 
     def autoencoder(self, found: Autoencoder) -> Graph:
         """The graph of a network that makes its sample again: it ends with the error of that."""
@@ -112,18 +124,19 @@ class Lowering(HeadBuilder, ElementwiseBuilder, ViewBuilder):
             error = self._builder.append(name, "reconstruction_error", made, attributes)
             return self._finish(error, LabelKind.ANOMALY, (-found.unit, found.unit))
 
-        return self._built(body.sample, body.layers, body.layers, finish)
+        return self._built(body.sample, body.layers, finish)
 
     def _built(
         self,
         sample: int,
-        checked: Sequence[int],
         body: Sequence[int],
         finish: Callable[[], Graph],
+        *,
+        head: int | None = None,
     ) -> Graph:
-        """A graph of a sample, the layers of a body, and what ends it."""
-        for number in checked:
-            self._check_type(number)
+        """A graph of a sample, the layers of a body, and what ends it: a head, or another layer."""
+        for number in (*body, *(() if head is None else (head,))):
+            self._check_type(number, is_head=number == head)
             if self._network.layers[number].operator not in self._builders:
                 raise self._refuser.operator(number)
         name = model_name(self._network.name)

@@ -46,8 +46,12 @@ class LayerReader:
     def _result(self, number: int) -> Tensor:
         return self._network.tensors[self._network.layers[number].outputs[0]]
 
-    def _check_type(self, number: int) -> None:
-        """Refuse a layer that has no map, or one that is not int8."""
+    def _check_type(self, number: int, *, is_head: bool = False) -> None:
+        """Refuse a layer that has no map, or one that is not int8.
+
+        What the head makes may be float32: its logits are made in int32, whatever they are in the
+        file.
+        """
         layer = self._network.layers[number]
         if not layer.inputs or layer.inputs[0] < 0:
             raise self._refuser.layer(number, "its first input is left out")
@@ -56,9 +60,10 @@ class LayerReader:
                 number, f"it makes {len(layer.outputs)} tensors, and kilograd's layers make one"
             )
         for what, tensor in (("input", self._tensor(layer)), ("result", self._result(number))):
-            if tensor.dtype != "int8":
+            is_settled = is_head and (what, tensor.dtype) == ("result", "float32")
+            if tensor.dtype != "int8" and not is_settled:
                 weight = self._tensor(layer, 1).dtype if len(layer.inputs) > 1 else ""
-                is_hybrid = tensor.dtype == "float32" and weight == "int8"
+                is_hybrid = (what, tensor.dtype, weight) == ("input", "float32", "int8")
                 raise self._refuser.dtype(number, what, "hybrid" if is_hybrid else tensor.dtype)
 
     def _quantization(self, number: int) -> Quantization:

@@ -117,6 +117,18 @@ class Draft:
             "quantize the operators of all layers",
         )
 
+    def settled(self, node: Node) -> tuple[int, Map]:
+        """A map, which is one of real numbers if nothing quantizes it: tensor, and its shape.
+
+        What reads it is not carried, but for what stands behind a network's last layer.
+        """
+        value = self.value(node)
+        if isinstance(value, Pending):
+            made = self.emit(value, "float32", (), ())
+            return made.number, made.map
+        x = self.read(node)
+        return x.number, x.map
+
     def constant(self, node: Node, place: int, what: str) -> Constant | None:
         """An input that has to be a constant; None for one that is left out."""
         value = self.optional(node, place)

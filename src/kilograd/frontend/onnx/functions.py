@@ -139,6 +139,11 @@ def applied(draft: Draft, node: Node, place: int, known: Function) -> Traced | N
     return Traced(root, map_, made, node.operator, node.outputs[0])
 
 
+def is_function(value: Value) -> bool:
+    """Whether a result that is not quantized yet is a function of a map's elements, one by one."""
+    return _function_of(value) is not None
+
+
 def _function_of(value: Value) -> Function | None:
     """The function that a layer would be a table of; None for what is none."""
     if not isinstance(value, Pending) or len(value.steps) != 1:

@@ -17,9 +17,9 @@ from kilograd.ir import are_ranges
 
 Attribute = int | float | str | tuple[int, ...] | tuple[float, ...] | NDArray[Any]
 
-#: The versions of the operators that are read; below, quantization has no axis, and above,
+#: The versions of the operators that are read; below, there is no quantization, and above,
 #: QuantizeLinear is another.
-OLDEST_OPSET, NEWEST_OPSET = 13, 27
+OLDEST_OPSET, NEWEST_OPSET = 10, 27
 
 #: Of the note about what the darkest and the brightest pixel of an image stand for.
 PIXEL_RANGE_KEY = "kilograd.pixel_range"

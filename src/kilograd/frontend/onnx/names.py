@@ -7,8 +7,13 @@ import re
 #: Weights are named after their modules; exporters and onnxruntime hang more on that, at both ends.
 _WEIGHT = re.compile(r"(?:Conv\w+Fusion_W_)?(.+)[._/](?:weight|kernel)(?:[^A-Za-z].*)?")
 
+#: What is hung on the name of an integer result when it is that of real numbers.
+REAL = " (real)"
+
 #: What they hang on the name of a node's result.
-_BEHIND_RESULT = re.compile(r"(_output_\d+|_QuantizeLinear_Output|_DequantizeLinear_Output)+$")
+_BEHIND_RESULT = re.compile(
+    rf"(_output_\d+|_QuantizeLinear_Output|_DequantizeLinear_Output|(_quantized)?{re.escape(REAL)})+$"
+)
 
 #: Characters of a name that are looked at.
 _LONGEST = 200

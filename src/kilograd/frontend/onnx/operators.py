@@ -26,6 +26,7 @@ from kilograd.frontend.onnx.elementwise import (
     subtract,
 )
 from kilograd.frontend.onnx.errors import DamagedError, RefusedError, shown
+from kilograd.frontend.onnx.functions import is_function
 from kilograd.frontend.onnx.graph import Node
 from kilograd.frontend.onnx.maps import Map
 from kilograd.frontend.onnx.quantizing import dequantize, quantize
@@ -209,8 +210,8 @@ def _reduced(draft: Draft, node: Node, operator: str, does: str) -> Value:
 
 def _arg_max(draft: Draft, node: Node) -> Value:
     """Which logit is the largest: what reads it is no layer, and its shape does not matter."""
-    x = draft.read(node)
-    return pending(node, "arg_max", (x.number,), {}, Map((x.map.shape[0], 1)))
+    number, map_ = draft.settled(node)
+    return pending(node, "arg_max", (number,), {}, Map((map_.shape[0], 1)))
 
 
 def _pool_window(node: Node, x: Map) -> Geometry:
@@ -305,12 +306,22 @@ def _clamp(draft: Draft, node: Node, low: float, high: float) -> Value:
     return pending(node, "quantize", (x.number,), {}, x.map).clamped(low, high)
 
 
-def _of_same_shape(operator: str) -> Callable[[Draft, Node], Value]:
+def _of_logits(operator: str) -> Callable[[Draft, Node], Value]:
+    """What may stand behind the last layer, and has as many elements as it reads."""
+
     def build(draft: Draft, node: Node) -> Value:
-        x = draft.read(node)
-        return pending(node, operator, (x.number,), {}, x.map)
+        number, map_ = draft.settled(node)
+        return pending(node, operator, (number,), {}, map_)
 
     return build
+
+
+def _sigmoid(draft: Draft, node: Node) -> Value:
+    """A function of one number, or, behind what is not quantized, the end of the network."""
+    value = draft.value(node)
+    if isinstance(value, Pending) and not is_function(value):
+        return _of_logits("logistic")(draft, node)
+    return function("logistic")(draft, node)
 
 
 def _same(draft: Draft, node: Node) -> Value:
@@ -362,15 +373,15 @@ OPERATORS: Mapping[str, Callable[[Draft, Node], Value | tuple[Value, ...]]] = {
     "Split": split,
     "Slice": take,
     "Gather": gather,
-    "Softmax": _of_same_shape("softmax"),
-    "LogSoftmax": _of_same_shape("log_softmax"),
+    "Softmax": _of_logits("softmax"),
+    "LogSoftmax": _of_logits("log_softmax"),
     "ArgMax": _arg_max,
     "Mul": multiply,
     "Sub": subtract,
     "Div": divide,
     "Max": extremum("larger", "takes the larger elements"),
     "Min": extremum("smaller", "takes the smaller elements"),
-    "Sigmoid": function("logistic"),
+    "Sigmoid": _sigmoid,
     "Tanh": function("tanh"),
     "HardSwish": function("hard_swish"),
     "LeakyRelu": function("leaky_relu", ("alpha", 0.01)),

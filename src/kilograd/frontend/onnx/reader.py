@@ -20,8 +20,10 @@ from kilograd.frontend.onnx.functions import as_layer, traced
 from kilograd.frontend.onnx.graph import GraphInput, Node, OnnxGraph, parse
 from kilograd.frontend.onnx.maps import Map
 from kilograd.frontend.onnx.operators import OPERATORS
+from kilograd.frontend.onnx.qoperator import in_qdq
 from kilograd.frontend.onnx.refusals import refused_operator, refused_operators
 from kilograd.frontend.onnx.values import Constant, Dequantized, Pending, Stored, Traced, Value
+from kilograd.frontend.onnx.versions import as_newer
 
 #: Largest file; a microcontroller holds far less.
 _MAX_BYTES = 64 * 1024**2
@@ -90,6 +92,17 @@ def in_words(error: Exception, where: str, place: str = "") -> ModelError:
     )
 
 
+def read_graph(content: bytes) -> OnnxGraph:
+    """The graph in the bytes of a file: in the QDQ format, and of newer operators.
+
+    Raises:
+        DamagedError: when they contradict the format.
+        RefusedError: when they are sound, and cannot be read.
+        ImportError: when the package onnx is missing.
+    """
+    return in_qdq(as_newer(parse(content)))
+
+
 class Reader:
     """Reads one file.
 
@@ -114,7 +127,7 @@ class Reader:
             RefusedError: when they are sound, and cannot be read.
             ImportError: when the package onnx is missing.
         """
-        graph = parse(content)
+        graph = read_graph(content)
         refused_operators(graph)
         draft = Draft(graph.constants)
         inputs = tuple(self._input(draft, graph, entry) for entry in graph.inputs)

@@ -9,8 +9,8 @@ from kilograd.frontend.onnx.graph import OnnxGraph
 
 _QUANTIZE = "quantize it with kilograd quantize"
 
-#: Operators of the format in which integers are multiplied by operators of their own.
-_QOPERATOR = ("QLinear", "ConvInteger", "MatMulInteger", "DynamicQuantize")
+#: Operators of dynamic quantization.
+_DYNAMIC = ("ConvInteger", "MatMulInteger", "Dynamic")
 
 #: Reason and hint, by operator.
 _OPERATORS: Mapping[str, tuple[str, str | None]] = {
@@ -30,17 +30,16 @@ def refused_operators(graph: OnnxGraph) -> None:
     """Refuse a file that as a whole is of another format.
 
     Raises:
-        RefusedError: when it is not quantized, or in the QOperator format.
+        RefusedError: when it is not quantized, or only while it runs.
     """
     operators = {node.operator: node for node in reversed(graph.nodes)}
     for operator, node in operators.items():
         name = operator.rsplit(".", 1)[-1]
-        if name.startswith(_QOPERATOR):
+        if name.startswith(_DYNAMIC):
             raise RefusedError(
-                f"layer {shown(operator)}, {shown(node.name)}, is of the QOperator "
-                "format, in which the operators themselves are of integers, and the QDQ format is "
-                "read",
-                "quantize the network with kilograd quantize, or with quant_format=QuantFormat.QDQ",
+                f"layer {shown(operator)}, {shown(node.name)}, is of dynamic quantization, in "
+                "which a map's scale depends on the sample, and kilograd's scales are constants",
+                "quantize the network with kilograd quantize, or with quantize_static",
             )
     if operators and "DequantizeLinear" not in operators:
         raise RefusedError(
