@@ -195,7 +195,7 @@ REFUSED = {
     "variable weight": (changed(variable_weight), ["its weight is not a constant"]),
     "weights with a zero point": (
         changed(lambda d: constant(d, "weight.zero", np.ones(4, np.int8))),
-        ["layer 1 (Conv, layer_1): its weight has a zero point"],
+        ["layer 1 (Conv, layer_1): its weight has a zero point", "weight_type QuantType.QInt8"],
     ),
     "scales along the inputs": (
         changed(

@@ -236,8 +236,8 @@ def refused(path):
 
 
 def test_networks_that_are_not_quantized(network, tmp_path):
-    assert "it uses version 11 of ONNX's" in refused(
-        float_network().write(tmp_path / "old.onnx", opset=11)
+    assert "it uses version 28 of ONNX's" in refused(
+        float_network().write(tmp_path / "new.onnx", opset=28)
     )
     assert "the network has 1 inputs and 2 outputs" in refused(
         float_network().write(tmp_path / "two.onnx", outputs=2)
@@ -259,6 +259,34 @@ def test_the_batch_may_be_open(tmp_path):
     network = read_float_network(float_network(batch="batch").write(tmp_path / "open.onnx"))
     assert network.map == Map((1, 3, 8, 8))
     assert network.predict(np.zeros((3, 1, 3, 8, 8), np.float32)).shape == (3, 2)
+
+
+@pytest.mark.parametrize("opset", [9, 11, 12])
+def test_older_operators_become_newer_ones(opset, tmp_path):
+    draft = float_network()
+    if opset < 11:  # what later became inputs
+        for node in draft.nodes:
+            values = {"Pad": {"pads": [0, 0, 0, 0, 0, 0, 1, 1]}, "Clip": {"min": 0.0, "max": 6.0}}
+            if node.op_type in values:
+                del node.input[1:]
+                given = values[node.op_type].items()
+                node.attribute.extend(helper.make_attribute(*item) for item in given)
+    older = read_float_network(draft.write(tmp_path / "old.onnx", opset=opset))
+    newer = read_float_network(float_network().write(tmp_path / "new.onnx"))
+    samples = np.random.default_rng(1).uniform(-1, 1, (6, 1, 3, 8, 8)).astype(np.float32)
+    assert np.allclose(older.predict(samples), newer.predict(samples), atol=1e-5)
+    path = tmp_path / "int8.onnx"
+    path.write_bytes(quantize_network(older, samples))
+    assert load_model(str(path)).nodes[0].layer == "stem"
+
+
+def test_older_operators_that_onnx_does_not_know(tmp_path):
+    draft = float_network()
+    draft.add("Nonsense")
+    with pytest.raises(ModelError) as error:
+        read_float_network(draft.write(tmp_path / "old.onnx", opset=11))
+    assert "it uses version 11 of ONNX's operators, which onnx cannot turn" in error.value.what
+    assert error.value.hint == "export the network with an opset of 13 or more"
 
 
 def test_weights_may_lie_beside_the_file(tmp_path):

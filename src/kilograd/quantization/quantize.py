@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from kilograd.errors import ModelError
 from kilograd.frontend.malformed import MALFORMED
 from kilograd.frontend.onnx.errors import DamagedError, RefusedError
-from kilograd.frontend.onnx.graph import PIXEL_RANGE_KEY, parse
+from kilograd.frontend.onnx.graph import OWN_DOMAINS, PIXEL_RANGE_KEY, parse
 from kilograd.frontend.onnx.maps import Map
 from kilograd.frontend.onnx.reader import begins_with_channels_last, in_words
 from kilograd.quantization.normalization import replace_normalizations
@@ -35,6 +35,9 @@ _REDUCTIONS = ("GlobalMaxPool", "ReduceMax", "ReduceMean")
 #: Normalizations that become layers. onnxruntime cannot quantize some networks with others, which
 #: are refused by their names later.
 _CARRIED = ("BatchNormalization",)
+
+#: The first version of ONNX's operators in which DequantizeLinear has an axis.
+_FIRST_WITH_AXES = 13
 
 #: Largest extent of a sample.
 _MAX_EXTENT = 65536
@@ -122,6 +125,7 @@ def float_network(model: Any, where: str) -> FloatNetwork:
     Raises:
         ModelError: as for ``read_float_network``.
     """
+    model = _newer(model, where)
     for entry in (*model.graph.input[:1], *model.graph.output):
         dims = entry.type.tensor_type.shape.dim
         if dims and not dims[0].dim_value:
@@ -152,6 +156,23 @@ def float_network(model: Any, where: str) -> FloatNetwork:
         )
     map_ = Map(entry.shape, is_channels_last=begins_with_channels_last(graph, entry))
     return FloatNetwork(content, where, entry.name, map_)
+
+
+def _newer(model: Any, where: str) -> Any:
+    """The network in a version of ONNX's operators in which scales can lie along an axis."""
+    versions = [entry.version for entry in model.opset_import if entry.domain in OWN_DOMAINS]
+    if len(versions) != 1 or versions[0] >= _FIRST_WITH_AXES:
+        return model  # without one version, it is refused below
+    converter: Any = _package("onnx.version_converter", where)
+    try:
+        return converter.convert_version(model, _FIRST_WITH_AXES)
+    except Exception as error:  # onnx raises classes of its own
+        raise ModelError(
+            f"it uses version {versions[0]} of ONNX's operators, which onnx cannot turn into "
+            f"version {_FIRST_WITH_AXES}: {_first_line(error)}",
+            where=where,
+            hint=f"export the network with an opset of {_FIRST_WITH_AXES} or more",
+        ) from error
 
 
 def quantize_network(

@@ -40,7 +40,9 @@ class ParameterReader:
             raise self._refuser.dtype(number, "weight", tensor.dtype)
         if any(tensor.zero_points):
             raise self._refuser.layer(
-                number, "its weight has a zero point, and kilograd's weights are symmetric"
+                number,
+                "its weight has a zero point, and kilograd's weights are symmetric",
+                self._network.advice.unsigned,
             )
         if len(tensor.shape) != rank or not tensor.data.size:
             raise self._refuser.layer(number, f"its weight has the shape {list(tensor.shape)}")

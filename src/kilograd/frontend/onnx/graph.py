@@ -190,7 +190,7 @@ def _pixel_range(model: Any) -> tuple[float, ...] | None:
 
 
 def _opset(model: Any) -> int:
-    versions = [int(entry.version) for entry in model.opset_import if entry.domain in _OWN]
+    versions = [int(entry.version) for entry in model.opset_import if entry.domain in OWN_DOMAINS]
     if len(versions) != 1:
         msg = f"it names {len(versions)} versions of ONNX's operators instead of one"
         raise DamagedError(msg)
@@ -205,12 +205,12 @@ def _opset(model: Any) -> int:
 
 
 #: Names of ONNX's own domain.
-_OWN = ("", "ai.onnx")
+OWN_DOMAINS = ("", "ai.onnx")
 
 
 def _node(node: Any) -> Node:
     operator = _text(node.op_type)
-    if node.domain not in _OWN:
+    if node.domain not in OWN_DOMAINS:
         operator = f"{_text(node.domain)}.{operator}"
     attributes: dict[str, Attribute] = {}
     for attribute in node.attribute:
