@@ -88,6 +88,20 @@ def in_place(constant: NDArray[Any], dimensions: Dimensions) -> NDArray[Any]:
     return moved.reshape(shape)
 
 
+def flattened_in_place(
+    constant: NDArray[Any], dimensions: Dimensions, shape: tuple[int, int, int]
+) -> NDArray[Any]:
+    """A constant that meets the elements of a flattened map, by height, width and channels.
+
+    Args:
+        constant: of as many elements.
+        dimensions: of the map before it was flattened; of one that was in order, any.
+        shape: height, width and channels of the map.
+    """
+    order = dimensions if len(dimensions) == len(_ALL) else _ALL
+    return columns_in_order(constant.reshape(1, -1), order, shape).reshape(shape)
+
+
 def columns_in_order(
     weight: NDArray[Any], dimensions: Dimensions, shape: tuple[int, int, int]
 ) -> NDArray[Any]:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from kilograd.frontend.lowering.dimensions import in_place
+from kilograd.frontend.lowering.dimensions import flattened_in_place, in_place
 from kilograd.frontend.lowering.quantization import INT8_RANGE, clamp_function
 from kilograd.frontend.lowering.reading import quantization_of
 from kilograd.frontend.lowering.repeats import RepeatBuilder
@@ -172,6 +172,8 @@ class ElementwiseBuilder(RepeatBuilder):
                 continue
             tensors = self._tensor(layer, place), self._tensor(layer, 1 - place)
             stated, made = tensors[0].shape, self._shape(tensor)
+            if self._is_flattened(layer, place) and math.prod(tensors[1].shape) == stated[1]:
+                continue
             if len(stated) < len(tensors[1].shape):
                 lies = self._placed(number, layer, 1 - place, np.empty(stated, np.int8)).shape
                 is_as_stated = lies == made
@@ -185,15 +187,24 @@ class ElementwiseBuilder(RepeatBuilder):
         self, number: int, layer: Layer, place: int, constant: NDArray[np.int8]
     ) -> NDArray[np.int8]:
         """Numbers that meet an input's elements, by height, width and channels."""
-        dimensions = self._dimensions(layer, place)
+        dimensions, shape = self._dimensions(layer, place), self._shape(layer.inputs[place])
         rank = len(dimensions) + 1
+        if self._is_flattened(layer, place) and constant.size > 1:
+            if constant.size == math.prod(shape):
+                return flattened_in_place(constant, dimensions, shape)
+            rank = 0
         if constant.ndim > rank or (constant.ndim == rank and constant.shape[0] != 1):
             raise self._refuser.layer(
                 number,
                 f"its constant has the shape {list(constant.shape)}, which does not fit a map of "
-                f"{rank} dimensions",
+                f"the shape {list(self._tensor(layer, place).shape)}",
             )
         return in_place(constant, dimensions)
+
+    def _is_flattened(self, layer: Layer, place: int) -> bool:
+        """Whether an input is a vector that was a map of several positions."""
+        stated, shape = self._tensor(layer, place).shape, self._shape(layer.inputs[place])
+        return stated == (1, math.prod(shape)) != (1, shape[2])
 
     def _constant(
         self, number: int, layer: Layer
@@ -298,7 +309,7 @@ class ElementwiseBuilder(RepeatBuilder):
         return self._builder.lookup(name, x, stated.function, output, stated.table)
 
     def _prelu(self, number: int, layer: Layer) -> str:
-        """What is not negative requantized, and the rest times a slope for each channel.
+        """What is not negative requantized, and the rest times a slope for each channel or element.
 
         One of the two is zero everywhere, and their sum exact. With one slope, a table holds both.
         """
@@ -308,13 +319,6 @@ class ElementwiseBuilder(RepeatBuilder):
         _, slopes, given = found
         (x,), output = self._read_alike(number, layer, 0), self._quantization(number)
         type_ = self._builder.type_of(x)
-        placed = self._placed(number, layer, 0, slopes)
-        if placed.shape not in {(1, 1, type_.shape[2]), (1, 1, 1)}:
-            raise self._refuser.layer(
-                number,
-                f"its slopes have the shape {list(slopes.shape)}, and kilograd has one slope for "
-                "each channel",
-            )
         self._check_spread(number, layer)
         name, above = self._name(number), self._above_zero(x, output)
         if np.all(slopes == slopes.ravel()[0]):
@@ -327,7 +331,11 @@ class ElementwiseBuilder(RepeatBuilder):
         parts = [
             self._names.choose(f"{name}_{part}", name) for part in ("above", "below", "sloped")
         ]
-        factors = self._builder.constant(f"{name}.slopes", placed, given)
+        placed = self._placed(number, layer, 0, slopes)
+        if placed.shape == (1, 1, type_.shape[2]):
+            factors = self._builder.constant(f"{name}.slopes", placed, given)
+        else:
+            factors = self._constant_map(number, layer, found)
         function = Function("leaky_relu", (0.0,))
         positive = self._builder.lookup(parts[0], x, function, output, above)
         same = type_.quantized()

@@ -159,7 +159,8 @@ class LayerReader:
         if len(dimensions) > 1 or (moved and len(ranks) > 1):
             self._read(number, layer, moved[0])  # refuses
         (kept,) = dimensions or {self._dimensions(layer, places[0])}
-        if len(kept) + 1 == len(self._result(number).shape):
+        # A flattened map has more dimensions than its tensor.
+        if len(self._tensor(layer, places[0]).shape) == len(self._result(number).shape):
             self._hold(number, kept)
         return found
 

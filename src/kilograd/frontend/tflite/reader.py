@@ -12,6 +12,7 @@ import importlib
 import math
 import struct
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -28,6 +29,7 @@ from kilograd.frontend.tflite.identifier import IDENTIFIER, is_tflite
 from kilograd.frontend.tflite.islands import with_tables
 from kilograd.frontend.tflite.operators import OPERATORS, apart
 from kilograd.frontend.tflite.reads import DamagedError, Reads
+from kilograd.frontend.tflite.shapes import computed, options_of_computed, result_shape
 
 #: Largest file; a microcontroller holds far less.
 MOST_BYTES = 64 * 1024**2
@@ -133,6 +135,7 @@ class _Reader:
         self._name = name
         # Tables may share vectors, so it is not enough that each of them fits the file.
         self._unread = len(content)
+        self._settled: set[int] = set()
         self._operators = _names(schema.BuiltinOperator)
         self._types = _names(schema.TensorType)
         self._activations = _names(schema.ActivationFunctionType)
@@ -154,7 +157,7 @@ class _Reader:
         read = self._all(
             graph, "Operators", "operator", lambda o: self._layer(o, operators, tensors)
         )
-        parts = [part for layer in read for part in apart(layer)]
+        parts = [part for layer in read if layer is not None for part in apart(layer)]
         tensors, layers = with_dilations(tensors, with_tables(parts))
         self.place = "the list of inputs and outputs"
         ends = [
@@ -248,20 +251,29 @@ class _Reader:
         name = self._text(tensor.Name())
         return Tensor(name, shape, dtype, scales, zeros, axis, data, is_open)
 
-    def _layer(self, operator: Any, names: list[str], tensors: list[Tensor]) -> Layer:
+    def _layer(self, operator: Any, names: list[str], tensors: list[Tensor]) -> Layer | None:
+        """An operator; None for one that computes with shapes, whose result becomes a constant."""
         file_operator = names[int(operator.OpcodeIndex())]
         self.place = f"{self.place} ({file_operator})"
         inputs = self._tensor_numbers(operator, "Inputs", len(tensors), -1)
         outputs = self._tensor_numbers(operator, "Outputs", len(tensors), 0)
+        given = [tensors[number] if number >= 0 else None for number in inputs]
+        if len(outputs) == 1:
+            name = options_of_computed(file_operator, given, tensors[outputs[0]])
+            if name is not None:
+                reads = Reads(self._options(operator, name or None), given, ())
+                self._compute(file_operator, reads, outputs[0], tensors)
+                return None
         known = OPERATORS.get(file_operator)
         if known is None:
             return Layer(file_operator, inputs, outputs, "none", {}, file_operator)
         options = self._options(operator, known.options_class)
-        reads = Reads(
-            options,
-            [tensors[number] if number >= 0 else None for number in inputs],
-            [tensors[number] for number in outputs],
-        )
+        reads = Reads(options, given, [tensors[number] for number in outputs])
+        if any(tensors[number].is_open for number in outputs) or not self._settled.isdisjoint(
+            inputs
+        ):
+            self._settle(file_operator, reads, outputs, tensors)
+            reads = replace(reads, outputs=[tensors[number] for number in outputs])
         activation = known.activation
         if hasattr(options, "FusedActivationFunction"):
             code = int(options.FusedActivationFunction())
@@ -270,6 +282,24 @@ class _Reader:
         if known.places:
             inputs = tuple(inputs[place] for place in known.places if place < len(inputs))
         return Layer(known.name, inputs, outputs, activation, read, file_operator)
+
+    def _compute(self, operator: str, reads: Reads, number: int, tensors: list[Tensor]) -> None:
+        """Make a constant of what is computed with shapes."""
+        if tensors[number].data is not None:
+            msg = "its result is a constant"
+            raise DamagedError(msg)
+        data = computed(operator, reads)
+        tensors[number] = replace(tensors[number], shape=data.shape, data=data, is_open=False)
+
+    def _settle(
+        self, operator: str, reads: Reads, outputs: tuple[int, ...], tensors: list[Tensor]
+    ) -> None:
+        """Work out a shape that the file leaves open, or that follows from one."""
+        shape = result_shape(operator, reads)
+        if shape is not None and len(shape) <= _MAX_RANK:
+            (number,) = outputs
+            self._settled.add(number)
+            tensors[number] = replace(tensors[number], shape=shape, is_open=False)
 
     def _options(self, operator: Any, name: str | None) -> Any:
         table = operator.BuiltinOptions()
