@@ -75,7 +75,7 @@ _COMPUTED: Mapping[str, tuple[str | None, _Computed]] = {
     "FLOOR_DIV": (None, lambda arrays, _: arrays[0] // arrays[1]),
     "CAST": (None, _first),
     "RESHAPE": (None, lambda arrays, _: arrays[0].reshape(arrays[1].ravel().tolist())),
-    "SQUEEZE": (None, lambda arrays, _: np.squeeze(_first(arrays, _))),
+    "SQUEEZE": (None, lambda arrays, _: arrays[0].reshape([n for n in arrays[0].shape if n > 1])),
 }
 
 
