@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,8 @@ from kilograd.frontend.lowering import Lowering
 from kilograd.frontend.lowering.autoencoders import as_autoencoder
 from kilograd.frontend.lowering.ends import find_ends
 from kilograd.frontend.lowering.refusals import Refuser
+from kilograd.frontend.onnx.graph import OnnxGraph
+from kilograd.frontend.onnx.maps import Map
 from kilograd.frontend.onnx.reader import Reader, read_graph
 from kilograd.ir import Graph
 from kilograd.ops import REGISTRY
@@ -77,21 +79,27 @@ def session(model: Any, outputs: Iterable[tuple[str, int]] = (), *, optimized: b
     return ort.InferenceSession(copy.SerializeToString(), options)
 
 
-def stored(array: Array, shape: Sequence[int]) -> Array:
-    """A sample's array with its channels first as kilograd stores it."""
-    height, width, channels = shape
-    return np.ascontiguousarray(np.moveaxis(array.reshape(channels, height, width), 0, -1))
+def stored(array: Array, map_: Map, shape: Sequence[int]) -> Array:
+    """A tensor of the file as kilograd stores it."""
+    order = map_.order
+    moved = array if order is None else array.reshape(order).T
+    return np.ascontiguousarray(moved).reshape(shape)
 
 
 def _signed(array: Array) -> Array:
     return (array.astype(np.int16) - 128).astype(np.int8) if array.dtype == np.uint8 else array
 
 
+def _zero_points(graph: OnnxGraph) -> tuple[dict[str, tuple[str, ...]], set[str]]:
+    """Names of the zero points of quantized values, by theirs, and those of constants in int8."""
+    zeros = {n.outputs[0]: n.inputs[2:] for n in graph.nodes if n.operator == "QuantizeLinear"}
+    return zeros, {name for name, data in graph.constants.items() if data.dtype == np.int8}
+
+
 def compare(
     content: bytes,
     samples: Iterable[Array],
     *,
-    channels_last: Collection[str] = (),
     optimized: bool = False,
 ) -> Comparison:
     """Run a network on float samples, here and there.
@@ -99,13 +107,13 @@ def compare(
     Args:
         content: bytes of the file.
         samples: float32, in the shape of the file's input.
-        channels_last: names of tensors that have their channels last in the file.
         optimized: whether onnxruntime uses its integer kernels.
     """
     onnx: Any = importlib.import_module("onnx")
     model: Any = onnx.load_from_string(content)
     reader = Reader()
     network = reader.network(content, "net")
+    zeros, signed = _zero_points(read_graph(content))
     autoencoder = as_autoencoder(network)
     is_averaged, head = False, None
     if autoencoder is not None:
@@ -116,32 +124,36 @@ def compare(
         lowering = Lowering(network, "net")
         graph = lowering.graph(None)
         is_averaged, (head,) = ends.average is not None, network.layers[ends.head].outputs
-    numbers = {
+    quantized = {n: value.number for n, value in reader.stored.items() if n in zeros}
+    sample = next(iter(quantized))  # which the first layer may read in another shape
+    numbers = {sample: quantized[sample]} | {
         name: number
-        for name, number in reader.numbers.items()
+        for name, number in quantized.items()
         if number in lowering.values or number == head
     }
-    read = read_graph(content)
-    zeros = {n.outputs[0]: n.inputs[2:] for n in read.nodes if n.operator == "QuantizeLinear"}
-    signed = {name for name, data in read.constants.items() if data.dtype == np.int8}
     kinds = onnx.TensorProto
     outputs = [(n, kinds.INT8 if signed.intersection(zeros[n]) else kinds.UINT8) for n in numbers]
     runtime = session(model, outputs, optimized=optimized)
     result = Comparison(Difference(), Difference(), 0)
-    for sample in samples:
-        found = runtime.run([*numbers], {model.graph.input[0].name: sample})
+    (given, *_) = model.graph.input
+    for inputs in samples:
+        found = runtime.run([*numbers], {given.name: inputs})
         theirs: dict[str, Array] = {}
         for (name, number), array in zip(numbers.items(), found, strict=True):
             if number == head:
                 continue
-            value = lowering.values[number]
+            value = lowering.values.get(number, "input")
             shape = graph.type_of(value).shape
             if np.size(array) == np.prod(shape):  # less than that before it is padded
-                int8 = _signed(array)
-                theirs[value] = int8[0] if name in channels_last else stored(int8, shape)
+                theirs[value] = stored(_signed(array), reader.stored[name].map, shape)
         known = known_tensors(graph, theirs["input"])
         _add_layers(result, graph, known, theirs)
         if head is None or is_averaged:  # of what the head makes of each position
+            continue
+        best = known[graph.nodes[-1].outputs[0]].argmax()
+        if head not in numbers.values():  # its result is of real numbers
+            (real,) = runtime.run(None, {given.name: inputs})[:1]
+            result.same_class += int(best == (real.argmax() if real.size > 1 else real > 0))
             continue
         logits = _signed(found[list(numbers.values()).index(head)])
         ours = int8_logits(graph, known, network.tensors[head])
@@ -149,7 +161,6 @@ def compare(
         if values.size < ours.size:  # a sigmoid's, which is that of the second class of two
             values = np.array([network.tensors[head].zero_point, values[0]])
         result.chained.add(ours, values)
-        best = known[graph.nodes[-1].outputs[0]].argmax()
         # Logits of onnxruntime are int8, of which several can be the largest.
         result.same_class += int(values[best] == values.max())
     return result

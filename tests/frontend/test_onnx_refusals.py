@@ -247,7 +247,7 @@ REFUSED = {
     ),
     "maximum over channels": (
         of_map("ReduceMax", (1, 1, 8, 8), [[1]]),
-        ["it takes maxima over the dimensions [1] of 4", "or over one of them that stays"],
+        ["it takes maxima over the dimensions [1] of 4", "over height and width, or over one of"],
     ),
     "unknown": (of_map("Sinh"), ["kilograd has no such operator"]),
     "normalization of a sample": (
@@ -260,13 +260,9 @@ REFUSED = {
         ["it has for its slopes a constant of the shape [1, 8, 1], and kilograd has one number"],
     ),
     "softmax": (of_map("Softmax"), ["(Softmax, softmax_6): a softmax can only follow the last"]),
-    "mean over one dimension": (
-        of_map("ReduceMean", (1, 4, 8), [[2]], keepdims=0),
-        ["it averages over the dimensions [2] of 4, and kilograd averages over height and width"],
-    ),
     "mean over channels": (
         of_map("ReduceMean", (1, 1, 8, 8), [[1]]),
-        ["it averages over the dimensions [1] of 4", "or over one of them that stays"],
+        ["it averages over the dimensions [1] of 4", "over height and width, or over one of them"],
     ),
     "transposed": (
         of_map("Transpose", (1, 4, 8, 8), perm=(0, 1, 3, 2)),
@@ -299,7 +295,10 @@ REFUSED = {
     ),
     "constant added": (
         ending(added_constant),
-        ["it adds a constant of the shape [4], and kilograd has one number, or one", SIMPLIFY],
+        [
+            "it adds a constant of the shape [4], and kilograd has one number, or one for each",
+            "channel of a map or element of a vector",
+        ],
     ),
     "alpha": (
         changed(lambda d: attribute(d, "Gemm", alpha=0.5)),

@@ -16,8 +16,9 @@ from kilograd.errors import ModelError
 from kilograd.frontend.malformed import MALFORMED
 from kilograd.frontend.onnx.errors import DamagedError, RefusedError
 from kilograd.frontend.onnx.graph import OWN_DOMAINS, PIXEL_RANGE_KEY, parse
+from kilograd.frontend.onnx.layout import sample_map
 from kilograd.frontend.onnx.maps import Map
-from kilograd.frontend.onnx.reader import begins_with_channels_last, in_words
+from kilograd.frontend.onnx.reader import in_words
 from kilograd.quantization.normalization import replace_normalizations
 from kilograd.quantization.pixels import PixelRange
 from kilograd.version import VERSION
@@ -154,8 +155,7 @@ def float_network(model: Any, where: str) -> FloatNetwork:
             where=where,
             hint="export the network with an example of one sample, and no dynamic shapes",
         )
-    map_ = Map(entry.shape, is_channels_last=begins_with_channels_last(graph, entry))
-    return FloatNetwork(content, where, entry.name, map_)
+    return FloatNetwork(content, where, entry.name, sample_map(graph, entry))
 
 
 def _newer(model: Any, where: str) -> Any:

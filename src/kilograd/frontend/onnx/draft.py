@@ -93,6 +93,8 @@ class Draft:
             may_be_spread: whether one position may stand for all those of another map.
         """
         value = self.value(node, place)
+        if isinstance(value, Pending) and _keeps_range(value):
+            value = self.values[node.inputs[place]] = self.kept(value)
         if isinstance(value, Dequantized):
             if value.map.is_grouped:
                 raise RefusedError(
@@ -109,13 +111,46 @@ class Draft:
             raise RefusedError(
                 f"it reads the result of {value.file_operator} as float32: there is no "
                 "QuantizeLinear and DequantizeLinear between the two",
-                "quantize the operators of all layers",
+                "quantize the results of all layers, as kilograd quantize does; quantizers for "
+                "TensorRT and OpenVINO leave some in float32",
             )
         tensor = self.tensors[value.number]
         raise RefusedError(
             f"its input {place} is {tensor.dtype}, and no DequantizeLinear makes it",
             "quantize the operators of all layers",
         )
+
+    def kept(self, value: Pending) -> Dequantized:
+        """What moves the numbers of a map, or averages them, in the range of that map.
+
+        Quantizers need not quantize it again. Maps of several ranges get one that holds them all.
+        """
+        maps = [self.tensors[number] for number in value.steps[0].inputs]
+        scales, zeros = maps[0].scales, maps[0].zero_points
+        if any((x.scales, x.zero_points) != (scales, zeros) for x in maps):
+            low = min(-(128 + x.zero_point) * x.scales[0] for x in maps)
+            high = max((127 - x.zero_point) * x.scales[0] for x in maps)
+            scale = (high - low) / 255
+            scales, zeros = (scale,), (round(-128 - low / scale),)
+        made = self.emit(value, "int8", scales, zeros)
+        return Dequantized(made.number, made.map)
+
+    def stored_type(self, value: Stored) -> str:
+        """The element type that a tensor has in the file."""
+        return "uint8" if value.number in self.unsigned else self.tensors[value.number].dtype
+
+    def counted(self, value: Stored) -> Stored | Dequantized:
+        """A sample of integers as the real numbers that these are; one of real numbers as it is."""
+        tensor = self.tensors[value.number]
+        if tensor.scales or tensor.dtype not in {"int8", "uint8"}:
+            return value
+        if tensor.dtype == "uint8":
+            self.unsigned.add(value.number)
+        zero = -128 if tensor.dtype == "uint8" else 0
+        self.tensors[value.number] = replace(
+            tensor, dtype="int8", scales=(1.0,), zero_points=(zero,)
+        )
+        return Dequantized(value.number, value.map)
 
     def settled(self, node: Node) -> tuple[int, Map]:
         """A map, which is one of real numbers if nothing quantizes it: tensor, and its shape.
@@ -281,10 +316,16 @@ class Draft:
     def _mean(self, step: Step, given: int, result: Tensor) -> tuple[str, Any]:
         """A mean of the whole map that does not rescale is an average pool."""
         x = self.tensors[given]
-        if not _same_scale(x, result):
+        if not _same_scale(x, result) or step.options["axes"] != (1, 2):
             return step.operator, step.options
         window = x.shape[1:3]
         return "average_pool", {"window": window, "strides": window, "pads": (0, 0, 0, 0)}
+
+
+def _keeps_range(value: Pending) -> bool:
+    """Whether a value has no numbers beyond those of the maps that it is made of."""
+    known = _KEEPING | _OF_ONE_SCALE | {"mean", "quantize"}
+    return all(step.operator in known for step in value.steps)
 
 
 def _same_scale(a: Tensor, b: Tensor) -> bool:

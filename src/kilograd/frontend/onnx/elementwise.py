@@ -154,8 +154,6 @@ def normalize(draft: Draft, node: Node) -> Value:
             msg = f"its {what} is not one number for each of {map_.channels} channels"
             raise DamagedError(msg)
         given.append(values)
-    if not map_.is_map:
-        raise RefusedError("it normalizes a vector", SIMPLIFY)
     scale, shift, mean, variance = given
     epsilon = node.attributes.get("epsilon", 1e-5)
     if not isinstance(epsilon, float) or not np.all(variance + epsilon > 0):
@@ -176,7 +174,8 @@ def _constant(draft: Draft, node: Node, does: str) -> tuple[int, NDArray[np.floa
     """Of two operands, the place and the values of the one that is a constant.
 
     Returns:
-        One number, or one for each channel of the other operand; None where both are maps.
+        One number, or one for each channel or element of the other operand; None where both are
+        maps.
 
     Raises:
         RefusedError: when it has numbers for something else than channels.
@@ -189,12 +188,11 @@ def _constant(draft: Draft, node: Node, does: str) -> tuple[int, NDArray[np.floa
         if values.size == 1 and values.ndim <= len(map_.shape):
             return place, values.ravel()
         ones = map_.with_positions((1,) * len(map_.positions), map_.channels).shape
-        if map_.is_map and (*(1,) * (len(ones) - values.ndim), *values.shape) == ones:
+        if (*(1,) * (len(ones) - values.ndim), *values.shape) == ones:
             return place, values.ravel()
         raise RefusedError(
             f"it {does} a constant of the shape {list(values.shape)}, and kilograd has one number, "
-            "or one for each channel of a map",
-            SIMPLIFY,
+            "or one for each channel of a map or element of a vector"
         )
     return None
 
@@ -225,9 +223,15 @@ def _line(
     """
     if slopes.size == offsets.size == 1:
         return _function(draft, node, place, Function("linear", (slopes.item(), offsets.item())))
-    x = draft.read(node, place)
+    x, made = draft.read(node, place), None
     channels = x.map.channels
     slopes, offsets = (np.resize(values, channels) for values in (slopes, offsets))
+    if not x.map.is_map:  # a map of one position, with the elements as kilograd stores them
+        made, order = x.map, x.map.order or (channels, 1)
+        slopes, offsets = (
+            np.transpose(values.reshape(order)).ravel() for values in (slopes, offsets)
+        )
+        x = draft.kept(pending(node, "reshape", (x.number,), {}, Map((1, channels, 1, 1))))
     sizes = np.where(slopes == 0, 1.0, np.abs(slopes))
     data = (np.sign(slopes) * LARGEST_WEIGHT).astype(np.int8).reshape(channels, 1, 1, 1)
     scales = tuple((sizes / LARGEST_WEIGHT).tolist())
@@ -235,4 +239,5 @@ def _line(
     number = store_weight(draft, weight, (1, 2, 3, 0), 0)
     bias = store_bias(draft, x, number, Constant("", offsets), channels)
     options: dict[str, Option] = {"strides": (1, 1), "dilations": (1, 1), "pads": (0, 0, 0, 0)}
-    return pending(node, "depthwise", (x.number, number, bias), options, x.map)
+    line = pending(node, "depthwise", (x.number, number, bias), options, x.map)
+    return line if made is None else line.then("reshape", {}, made)

@@ -72,6 +72,13 @@ _OTHERS: Mapping[str, Callable[..., _Results]] = {
     "Clip": _clip,
 }
 
+#: Scale and zero point of functions by their names, where these follow from the function.
+_RANGES: Mapping[str, tuple[float, int]] = {
+    "tanh": (1 / 128, 0),
+    "logistic": (1 / 256, -128),
+    "hard_sigmoid": (1 / 256, -128),
+}
+
 #: Operators that a layer in front of them takes in.
 _CLAMPS = {"Relu", "Clip"}
 
@@ -142,6 +149,12 @@ def applied(draft: Draft, node: Node, place: int, known: Function) -> Traced | N
 def is_function(value: Value) -> bool:
     """Whether a result that is not quantized yet is a function of a map's elements, one by one."""
     return _function_of(value) is not None
+
+
+def known_range(value: Pending) -> tuple[float, int] | None:
+    """Scale and zero point of what a function makes whose range is known; None for others."""
+    known = _function_of(value)
+    return None if known is None else _RANGES.get(known.name)
 
 
 def _function_of(value: Value) -> Function | None:

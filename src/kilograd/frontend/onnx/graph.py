@@ -31,7 +31,7 @@ _MOST_CHANNELS = 64
 _MAX_ENTRIES = 20_000
 
 #: Most dimensions of a tensor.
-_MAX_RANK = 8
+MAX_RANK = 8
 
 #: Most characters of a name.
 _MAX_NAME = 4096
@@ -40,7 +40,7 @@ _MAX_NAME = 4096
 _MAX_NUMBERS = 64
 
 #: By the number of an element type: NumPy's name, and the field for what is not stored as bytes.
-_DTYPES: Mapping[int, tuple[str, str]] = {
+DTYPES: Mapping[int, tuple[str, str]] = {
     1: ("float32", "float_data"),
     2: ("uint8", "int32_data"),
     3: ("int8", "int32_data"),
@@ -69,6 +69,7 @@ class Node:
         inputs: names of values; empty for one that is left out.
         outputs: names of values.
         attributes: by name; graphs and lists of other things are left out.
+        number: its place in the file.
     """
 
     operator: str
@@ -76,6 +77,7 @@ class Node:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     attributes: Mapping[str, Attribute]
+    number: int
 
     def whole(self, name: str, default: int) -> int:
         """An attribute that is a whole number."""
@@ -168,7 +170,7 @@ def parse(content: bytes) -> OnnxGraph:
             msg = f"it has two constants of the name {shown(name)}"
             raise DamagedError(msg)
         constants[name] = array(tensor)
-    nodes = tuple(_node(node) for node in graph.node)
+    nodes = tuple(_node(node, number) for number, node in enumerate(graph.node))
     outputs = tuple(_text(entry.name) for entry in graph.output)
     inputs = tuple(_input(entry) for entry in graph.input if entry.name not in constants)
     return OnnxGraph(opset, nodes, constants, inputs, outputs, _pixel_range(model))
@@ -208,7 +210,7 @@ def _opset(model: Any) -> int:
 OWN_DOMAINS = ("", "ai.onnx")
 
 
-def _node(node: Any) -> Node:
+def _node(node: Any, number: int) -> Node:
     operator = _text(node.op_type)
     if node.domain not in OWN_DOMAINS:
         operator = f"{_text(node.domain)}.{operator}"
@@ -218,7 +220,7 @@ def _node(node: Any) -> Node:
         if value is not None:
             attributes[_text(attribute.name)] = value
     inputs, outputs = tuple(map(_text, node.input)), tuple(map(_text, node.output))
-    return Node(operator, _text(node.name), inputs, outputs, attributes)
+    return Node(operator, _text(node.name), inputs, outputs, attributes, number)
 
 
 def _text(name: Any) -> str:
@@ -250,12 +252,12 @@ def _attribute(attribute: Any) -> Attribute | None:
 
 def _input(entry: Any) -> GraphInput:
     tensor = entry.type.tensor_type
-    dtype, _ = _DTYPES.get(int(tensor.elem_type), (f"type {tensor.elem_type}", ""))
+    dtype, _ = DTYPES.get(int(tensor.elem_type), (f"type {tensor.elem_type}", ""))
     extents = [
         int(dim.dim_value) if dim.HasField("dim_value") else None for dim in tensor.shape.dim
     ]
-    if len(extents) > _MAX_RANK or any(extent is not None and extent < 1 for extent in extents):
-        msg = f"its input {shown(entry.name)} has the shape {extents[: _MAX_RANK + 1]}"
+    if len(extents) > MAX_RANK or any(extent is not None and extent < 1 for extent in extents):
+        msg = f"its input {shown(entry.name)} has the shape {extents[: MAX_RANK + 1]}"
         raise DamagedError(msg)
     shape = tuple(1 if extent is None else extent for extent in extents)
     is_open = None in extents[1:] or not tensor.HasField("shape")
@@ -277,15 +279,15 @@ def array(tensor: Any) -> NDArray[Any]:
             "save the network in one file: onnx.save(onnx.load(path), path)",
         )
     shape = tuple(int(extent) for extent in tensor.dims)
-    if len(shape) > _MAX_RANK or any(extent < 0 for extent in shape):
-        msg = f"the constant {name} has the shape {list(shape[: _MAX_RANK + 1])}"
+    if len(shape) > MAX_RANK or any(extent < 0 for extent in shape):
+        msg = f"the constant {name} has the shape {list(shape[: MAX_RANK + 1])}"
         raise DamagedError(msg)
-    if int(tensor.data_type) not in _DTYPES:
+    if int(tensor.data_type) not in DTYPES:
         raise RefusedError(
             f"the constant {name} has the element type {tensor.data_type}, which is not read",
             _QUANTIZE,
         )
-    dtype, field = _DTYPES[int(tensor.data_type)]
+    dtype, field = DTYPES[int(tensor.data_type)]
     element: Any = np.dtype(dtype)
     if tensor.HasField("raw_data"):
         values = np.frombuffer(tensor.raw_data, np.uint8)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 #: Batch, channels, and at least one more.
 _MAP_RANK = 3
@@ -23,6 +23,8 @@ class Map:
             and those in each. kilograd stores it as if they were one dimension.
         spread: of a map with one position: extents of the map that has it everywhere. kilograd
             stores it once.
+        has_one_channel: whether the file has no dimension for its only channel, as sequences of
+            features have it that a network reads as pictures.
     """
 
     shape: tuple[int, ...]
@@ -30,6 +32,7 @@ class Map:
     flattened: tuple[int, int] | None = None
     is_grouped: bool = False
     spread: tuple[int, ...] | None = None
+    has_one_channel: bool = False
 
     @property
     def is_map(self) -> bool:
@@ -41,11 +44,18 @@ class Map:
         """Of a map, or elements of a vector."""
         if self.is_grouped:
             return self.shape[1] * self.shape[2]
+        if self.has_one_channel:
+            return 1
         return self.shape[self.channel_axis]
 
     @property
     def channel_axis(self) -> int:
-        """Which dimension has the channels, or the elements of a vector."""
+        """Which dimension has the channels, or the elements of a vector.
+
+        One that it does not have, if it has none for its only channel.
+        """
+        if self.has_one_channel:
+            return len(self.shape)
         return len(self.shape) - 1 if self.is_channels_last or not self.is_map else 1
 
     @property
@@ -53,6 +63,8 @@ class Map:
         """Extents of a map beside its channels: height and width, or a length."""
         if self.is_grouped:
             return self.shape[3:]
+        if self.has_one_channel:
+            return self.shape[1:]
         return self.shape[1:-1] if self.is_channels_last else self.shape[2:]
 
     @property
@@ -73,6 +85,8 @@ class Map:
 
     def with_positions(self, positions: tuple[int, ...], channels: int) -> Map:
         """A map of other extents, stored the same way."""
+        if self.has_one_channel and channels == 1:
+            return replace(self, shape=(self.shape[0], *positions))
         if self.is_channels_last:
             return Map((self.shape[0], *positions, channels), is_channels_last=True)
         return Map((self.shape[0], channels, *positions))
@@ -109,7 +123,8 @@ class Map:
             return None
         if self.is_map and not self.is_channels_last and order == last:
             return Map(shape, is_channels_last=True)
-        if self.is_map and self.is_channels_last and order == first:
+        # A map of one channel or one position lies in memory as it stands in the file.
+        if self.is_map and order == first and (self.is_channels_last or self.order is None):
             return Map(shape)
         return None
 

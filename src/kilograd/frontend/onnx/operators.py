@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from kilograd.frontend.network import Option
 from kilograd.frontend.onnx.channels import concat, gather, split, take
+from kilograd.frontend.onnx.constants import element_type
 from kilograd.frontend.onnx.draft import Draft
 from kilograd.frontend.onnx.elementwise import (
     SIMPLIFY,
@@ -32,11 +33,29 @@ from kilograd.frontend.onnx.maps import Map
 from kilograd.frontend.onnx.quantizing import dequantize, quantize
 from kilograd.frontend.onnx.repeats import expand, resize
 from kilograd.frontend.onnx.shapes import flatten, reshape, squeeze, transpose, unsqueeze
-from kilograd.frontend.onnx.values import Constant, Dequantized, Pending, Step, Value, pending
+from kilograd.frontend.onnx.values import (
+    Constant,
+    Dequantized,
+    Pending,
+    Step,
+    Stored,
+    Value,
+    pending,
+)
 from kilograd.frontend.onnx.weights import store_bias, store_weight, weight
 from kilograd.frontend.onnx.windows import Geometry, geometry, transposed_geometry
 
 _NO_PADS = (0, 0, 0, 0)
+
+
+#: Attributes of Constant, and their element types; those of tensors are their own.
+_CONSTANT_VALUES: Mapping[str, type | None] = {
+    "value": None,
+    "value_int": np.int64,
+    "value_ints": np.int64,
+    "value_float": np.float32,
+    "value_floats": np.float32,
+}
 
 
 def _conv(draft: Draft, node: Node) -> Value:
@@ -193,19 +212,26 @@ def _reduced(draft: Draft, node: Node, operator: str, does: str) -> Value:
     places = [axis for axis in range(1, rank) if axis != x.map.channel_axis]
     keeps = bool(node.whole("keepdims", 1))
     is_whole = wanted == set(places)
-    if not x.map.is_map or not wanted or not (is_whole or (keeps and wanted <= set(places))):
+    if not x.map.is_map or not wanted or not wanted <= set(places):
         raise RefusedError(
             f"it {does} over the dimensions {sorted(wanted)} of {rank}, and kilograd {does} "
-            "over height and width, or over one of them that stays as a dimension"
+            "over height and width, or over one of them"
         )
     left = zip(places, x.map.positions, strict=True)
     made = x.map.with_positions(
         tuple(1 if axis in wanted else extent for axis, extent in left), x.map.channels
     )
-    if not keeps:
+    if not keeps and is_whole:
         made = Map((x.map.shape[0], x.map.channels))
     over = (1, 2) if is_whole else tuple(x.map.stored_axis(axis) for axis in sorted(wanted))
-    return pending(node, operator, (x.number,), {"axes": over}, made)
+    reduced = pending(node, operator, (x.number,), {"axes": over}, made)
+    if keeps or is_whole:
+        return reduced
+    left = tuple(extent for axis, extent in enumerate(x.map.shape) if axis not in wanted)
+    squeezed = made.reshaped(left)
+    if squeezed is None:
+        raise RefusedError(f"it {does} over one dimension of {list(x.map.shape)}, and drops it")
+    return reduced.then("reshape", {}, squeezed)
 
 
 def _arg_max(draft: Draft, node: Node) -> Value:
@@ -324,6 +350,16 @@ def _sigmoid(draft: Draft, node: Node) -> Value:
     return function("logistic")(draft, node)
 
 
+def _cast(draft: Draft, node: Node) -> Value:
+    """Cast between real numbers, of a sample of integers, and to the type that it has."""
+    value, made = draft.value(node), element_type(node)
+    if made.startswith("float"):
+        return draft.counted(value) if isinstance(value, Stored) else value
+    if isinstance(value, Stored) and made == draft.stored_type(value):
+        return value
+    raise RefusedError(f"it makes {made} numbers of a map", SIMPLIFY)
+
+
 def _same(draft: Draft, node: Node) -> Value:
     return draft.value(node)
 
@@ -336,16 +372,18 @@ def _dropout(draft: Draft, node: Node) -> Value:
 
 def _constant(draft: Draft, node: Node) -> Value:
     del draft
-    data = node.attributes.get("value")
-    if data is None or isinstance(data, (int, float, str, tuple)):
-        raise RefusedError("its value is not a tensor", SIMPLIFY)
-    return Constant(node.outputs[0], data)
+    for name, kind in _CONSTANT_VALUES.items():
+        stated = node.attributes.get(name)
+        if stated is not None and not isinstance(stated, str):
+            return Constant(node.outputs[0], np.asarray(stated, kind))
+    raise RefusedError("its value is not a tensor of numbers", SIMPLIFY)
 
 
 OPERATORS: Mapping[str, Callable[[Draft, Node], Value | tuple[Value, ...]]] = {
     "QuantizeLinear": quantize,
     "DequantizeLinear": dequantize,
     "Constant": _constant,
+    "Cast": _cast,
     "Identity": _same,
     "Dropout": _dropout,
     "Conv": _conv,

@@ -144,12 +144,12 @@ class _Rewriting:
         for place, operand in enumerate(made.operands):
             axis = 1 if place and is_dense else 0
             reads.append(f"{node.outputs[0]}, operand {place}")
-            yield _dequantize(operand, reads[-1], axis)
+            yield _dequantize(operand, reads[-1], axis, node.number)
         if made.bias:
             reads.append(f"{node.outputs[0]}, bias")
             scale = f"{reads[-1]} scale"
             self.constants[scale] = self._product(made.operands)
-            yield _dequantize((made.bias, scale, ""), reads[-1], 0)
+            yield _dequantize((made.bias, scale, ""), reads[-1], 0, node.number)
         yield from self._quantized(replace(node, operator=made.operator), reads, made.result)
 
     def _moved(self, node: Node) -> Iterator[Node]:
@@ -158,7 +158,8 @@ class _Rewriting:
         for place, name in enumerate(node.inputs):
             if name in self.quantized:
                 reads[place] = f"{node.outputs[0]}, operand {place}"
-                yield _dequantize((name, *_both(self.quantized[name])), reads[place], 0)
+                operand = (name, *_both(self.quantized[name]))
+                yield _dequantize(operand, reads[place], 0, node.number)
         yield from self._quantized(node, reads, self.quantized[node.inputs[0]])
 
     def _quantized(self, node: Node, reads: list[str], result: tuple[str, ...]) -> Iterator[Node]:
@@ -171,7 +172,7 @@ class _Rewriting:
         for name, real in zip(node.outputs, reals, strict=True):
             if name:
                 self.quantized[name] = result
-                yield Node("QuantizeLinear", node.name, (real, *result), (name,), {})
+                yield Node("QuantizeLinear", node.name, (real, *result), (name,), {}, node.number)
 
     def _real(self, name: str) -> str:
         """The name of a result before it is quantized; quantizers hang something on that."""
@@ -227,5 +228,5 @@ def _both(names: tuple[str, ...]) -> tuple[str, str]:
     return scale, zero
 
 
-def _dequantize(operand: _Operand, name: str, axis: int) -> Node:
-    return Node("DequantizeLinear", "", operand, (name,), {"axis": axis})
+def _dequantize(operand: _Operand, name: str, axis: int, number: int) -> Node:
+    return Node("DequantizeLinear", "", operand, (name,), {"axis": axis}, number)

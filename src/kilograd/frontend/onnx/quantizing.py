@@ -143,7 +143,8 @@ def _given(draft: Draft, node: Node, shape: tuple[int, ...], dtype: str) -> _Giv
         dtype = str(zero.data.dtype)
     axis = node.whole("axis", 1)
     rank = len(shape)
-    if len(scales) == 1:
+    # Of a bias, some files state the axis of its layer's weight.
+    if len(scales) == 1 or shape == (len(scales),):
         return _Given(scales, zeros, 0, dtype)
     axis += rank if axis < 0 else 0
     if not 0 <= axis < rank or shape[axis] != len(scales):

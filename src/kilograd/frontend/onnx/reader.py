@@ -14,12 +14,14 @@ from kilograd.errors import ModelError
 from kilograd.frontend.content import read_content
 from kilograd.frontend.malformed import MALFORMED
 from kilograd.frontend.network import Advice, Layer, Network, Tensor
+from kilograd.frontend.onnx.constants import folded
 from kilograd.frontend.onnx.draft import Draft
 from kilograd.frontend.onnx.errors import DamagedError, RefusedError, shown
-from kilograd.frontend.onnx.functions import as_layer, traced
+from kilograd.frontend.onnx.functions import as_layer, known_range, traced
 from kilograd.frontend.onnx.graph import GraphInput, Node, OnnxGraph, parse
-from kilograd.frontend.onnx.maps import Map
+from kilograd.frontend.onnx.layout import sample_map
 from kilograd.frontend.onnx.operators import OPERATORS
+from kilograd.frontend.onnx.order import in_order
 from kilograd.frontend.onnx.qoperator import in_qdq
 from kilograd.frontend.onnx.refusals import refused_operator, refused_operators
 from kilograd.frontend.onnx.values import Constant, Dequantized, Pending, Stored, Traced, Value
@@ -100,7 +102,7 @@ def read_graph(content: bytes) -> OnnxGraph:
         RefusedError: when they are sound, and cannot be read.
         ImportError: when the package onnx is missing.
     """
-    return in_qdq(as_newer(parse(content)))
+    return in_order(in_qdq(as_newer(parse(content))))
 
 
 class Reader:
@@ -108,12 +110,12 @@ class Reader:
 
     Attributes:
         place: which node is being read, for messages; empty before the first.
-        numbers: name of a value -> number of the network's tensor that holds it.
+        stored: name of a value -> the network's tensor that holds it.
     """
 
     def __init__(self) -> None:
         self.place = ""
-        self.numbers: dict[str, int] = {}
+        self.stored: dict[str, Stored] = {}
 
     def network(self, content: bytes, name: str) -> Network:
         """The network in the bytes of a file.
@@ -131,9 +133,9 @@ class Reader:
         refused_operators(graph)
         draft = Draft(graph.constants)
         inputs = tuple(self._input(draft, graph, entry) for entry in graph.inputs)
-        for number, node in enumerate(graph.nodes):
+        for node in graph.nodes:
             title = f"{node.operator}, {node.name}" if node.name else node.operator
-            self.place = f"node {number} ({shown(title)})"
+            self.place = f"node {node.number} ({shown(title)})"
             self._append(draft, node)
         self.place = ""
         outputs = tuple(self._output(draft, output) for output in graph.outputs)
@@ -153,10 +155,10 @@ class Reader:
             raise DamagedError(msg)
         draft.values[name] = value
         if isinstance(value, Stored):
-            self.numbers[name] = value.number
+            self.stored[name] = value
 
     def _input(self, draft: Draft, graph: OnnxGraph, entry: GraphInput) -> int:
-        map_ = Map(entry.shape, is_channels_last=begins_with_channels_last(graph, entry))
+        map_ = sample_map(graph, entry)
         number = draft.store(Tensor(entry.name, map_.stored, entry.dtype, is_open=entry.is_open))
         self._name(draft, entry.name, Stored(number, map_))
         return number
@@ -165,7 +167,7 @@ class Reader:
         if not node.outputs or not node.outputs[0]:
             msg = "it has no result"
             raise DamagedError(msg)
-        made = traced(draft, node)
+        made = folded(draft, node) or traced(draft, node)
         if made is None:
             build = OPERATORS.get(node.operator)
             if build is None:
@@ -195,7 +197,11 @@ class Reader:
         if isinstance(value, Traced):
             value = as_layer(draft, value)
         if isinstance(value, Pending):
-            return draft.emit(value, "float32", (), ()).number
+            known = known_range(value)
+            if known is None:
+                return draft.emit(value, "float32", (), ()).number
+            made = draft.emit(value, "int8", known[:1], known[1:])
+            value = Dequantized(made.number, made.map)
         if isinstance(value, Dequantized):
             tensor = draft.tensors[value.number]
             made = draft.store(replace(tensor, dtype="float32", scales=(), zero_points=()))
@@ -203,23 +209,3 @@ class Reader:
             draft.layers.append(layer)
             return made
         return value.number
-
-
-def begins_with_channels_last(graph: OnnxGraph, entry: GraphInput) -> bool:
-    """Whether the first thing that happens to a sample is that its channels are put first."""
-    readers: dict[str, list[Node]] = {}
-    for node in graph.nodes:
-        for given in node.inputs:
-            readers.setdefault(given, []).append(node)
-    name, rank = entry.name, len(entry.shape)
-    for _ in graph.nodes:
-        if len(readers.get(name, ())) != 1:
-            break
-        (reader,) = readers[name]
-        if reader.operator == "Transpose":
-            order = (0, rank - 1, *range(1, rank - 1))
-            return rank > 2 and reader.attributes.get("perm") == order  # noqa: PLR2004 - a map
-        if reader.operator not in {"QuantizeLinear", "DequantizeLinear"} or not reader.outputs:
-            break
-        name = reader.outputs[0]
-    return False

@@ -60,6 +60,15 @@ def _first(arrays: list[_Whole], _: Any) -> _Whole:
     return arrays[0]
 
 
+def _reshape(arrays: list[_Whole], _: Any) -> _Whole:
+    shape: list[int] = arrays[1].ravel().tolist()
+    return arrays[0].reshape(shape)
+
+
+def _squeezed(arrays: list[_Whole], _: Any) -> _Whole:
+    return arrays[0].reshape([extent for extent in arrays[0].shape if extent > 1])
+
+
 _Computed = Callable[[list[_Whole], Any], _Whole]
 
 #: What computes with whole numbers: the flatbuffer's table of its options, and the result.
@@ -72,10 +81,10 @@ _COMPUTED: Mapping[str, tuple[str | None, _Computed]] = {
     "ADD": (None, lambda arrays, _: arrays[0] + arrays[1]),
     "SUB": (None, lambda arrays, _: arrays[0] - arrays[1]),
     "MUL": (None, lambda arrays, _: arrays[0] * arrays[1]),
-    "FLOOR_DIV": (None, lambda arrays, _: arrays[0] // arrays[1]),
+    "FLOOR_DIV": (None, lambda arrays, _: np.floor_divide(arrays[0], arrays[1])),
     "CAST": (None, _first),
-    "RESHAPE": (None, lambda arrays, _: arrays[0].reshape(arrays[1].ravel().tolist())),
-    "SQUEEZE": (None, lambda arrays, _: arrays[0].reshape([n for n in arrays[0].shape if n > 1])),
+    "RESHAPE": (None, _reshape),
+    "SQUEEZE": (None, _squeezed),
 }
 
 
