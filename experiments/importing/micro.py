@@ -80,6 +80,8 @@ def compare_with_micro(
     else:
         ends = find_ends(network, Refuser(network, path.name))
         begin, (head,) = ends.sample, network.layers[ends.head].outputs
+        if ends.tail or network.layers[ends.head].activation != "none":
+            head = ends.result  # whose numbers the head takes over
         lowering = Lowering(network, path.name)
         graph = lowering.graph(classes)
     computed = {number for layer in network.layers for number in layer.outputs}

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from kilograd.frontend.lowering.ends import Body, body_of
 from kilograd.frontend.lowering.quantization import int8_ends
 from kilograd.frontend.lowering.reading import quantization_of
-from kilograd.frontend.network import Network
+from kilograd.frontend.network import Network, Tensor
 
 #: What may stand behind the layer that makes the sample again.
 _BEHIND = frozenset({"quantize", "dequantize", "reshape"})
@@ -56,32 +56,55 @@ def as_autoencoder(network: Network) -> Autoencoder | None:
     body = makes_sample_again(network)
     if body is None:
         return None
-    last = max(number for number in body.layers if body.result in network.layers[number].outputs)
-    layer, result = network.layers[last], network.tensors[body.result]
+    result = network.tensors[body.result]
     found = quantization_of(result)
     if found is None:
         return None
     most = max(map(abs, int8_ends(found)))
     unit = 2.0 ** math.ceil(math.log2(most))
-    if layer.operator in _BOUNDED and unit <= 1:
+    last = network.layers[_maker(network, body, body.result)]
+    if last.operator in _BOUNDED and unit <= 1:
         return Autoencoder(network, body, 1.0)
-    if layer.operator not in _WEIGHTED or layer.activation not in _ACTIVATIONS:
-        return None
-    return Autoencoder(_in_units(network, body.result, last, unit), body, unit)
+    scaled = _in_units(network, body, unit)
+    return None if scaled is None else Autoencoder(scaled, body, unit)
 
 
-def _in_units(network: Network, result: int, last: int, unit: float) -> Network:
-    """The network with a last layer whose results are in units of a power of two."""
-    layer, tensors = network.layers[last], [*network.tensors]
-    if len(layer.inputs) < 2 or layer.inputs[1] < 0:  # noqa: PLR2004 - map, weight
-        return network  # refused where the layer is built
-    weight = tensors[layer.inputs[1]]
-    tensors[result] = replace(
-        tensors[result], scales=tuple(scale / unit for scale in tensors[result].scales)
-    )
-    # Another layer may have the same weight.
-    tensors.append(replace(weight, scales=tuple(scale / unit for scale in weight.scales)))
-    inputs = (layer.inputs[0], len(tensors) - 1, *layer.inputs[2:])
-    layers = list(network.layers)
-    layers[last] = replace(layer, inputs=inputs)
-    return replace(network, tensors=tuple(tensors), layers=tuple(layers))
+def _maker(network: Network, body: Body, tensor: int) -> int:
+    """Number of the layer of a body that makes a tensor; negative where none does."""
+    return max((n for n in body.layers if tensor in network.layers[n].outputs), default=-1)
+
+
+def _in_units(network: Network, body: Body, unit: float) -> Network | None:
+    """The network with results in units of a power of two; None where its end has no weights.
+
+    The end is its last layer with weights, and what adds constants to that: biases that a converter
+    left outside.
+    """
+    tensors, layers, result = [*network.tensors], list(network.layers), body.result
+
+    def smaller(number: int) -> Tensor:
+        return replace(
+            tensors[number], scales=tuple(scale / unit for scale in tensors[number].scales)
+        )
+
+    for _ in body.layers:
+        last = _maker(network, body, result)
+        layer = layers[last]
+        tensors[result] = smaller(result)
+        if layer.operator == "reshape" and _maker(network, body, layer.inputs[0]) >= 0:
+            result = layer.inputs[0]
+            continue
+        is_sum = layer.operator == "add" and len(layer.inputs) == 2  # noqa: PLR2004 - of two
+        if layer.activation not in _ACTIVATIONS or not (is_sum or layer.operator in _WEIGHTED):
+            return None
+        if len(layer.inputs) < 2 or layer.inputs[1] < 0:  # noqa: PLR2004 - map, weight
+            return network  # refused where the layer is built
+        # Another layer may have the same weight, or add the same constants.
+        tensors.append(smaller(layer.inputs[1]))
+        layers[last] = replace(layer, inputs=(layer.inputs[0], len(tensors) - 1, *layer.inputs[2:]))
+        if not is_sum:
+            return replace(network, tensors=tuple(tensors), layers=tuple(layers))
+        if tensors[-1].data is None or _maker(network, body, layer.inputs[0]) < 0:
+            return None
+        result = layer.inputs[0]
+    return None

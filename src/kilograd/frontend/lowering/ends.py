@@ -17,6 +17,19 @@ _BEHIND = frozenset(
 )
 
 
+WEIGHTED = frozenset({"dense", "conv"})
+"""Layers that can be a head."""
+
+#: Layers that may stand between the last one with weights and the logits: of one map each.
+_LEADING = frozenset(
+    {
+        *("lookup", "activation", "quantize", "dequantize", "reshape", "prelu"),
+        *("mean", "average_pool", "maximum", "max_pool"),
+        *("add", "subtract", "multiply", "smaller", "larger"),
+    }
+)
+
+
 @dataclass(frozen=True)
 class Ends:
     """What is left of a network.
@@ -28,6 +41,11 @@ class Ends:
         average: number of the layer that averages what the head makes of each position; None where
             the head makes logits at once.
         is_sigmoid: whether a sigmoid follows it.
+        tail: numbers of the layers that make logits of what the head makes, in order: others than
+            an average of what is linear. The head is the last layer with weights, if there is one
+            from which one map leads to the logits.
+        whole: numbers of the layers that the logits need, in order.
+        result: number of the tensor that holds the logits.
     """
 
     sample: int
@@ -35,6 +53,9 @@ class Ends:
     head: int
     average: int | None
     is_sigmoid: bool
+    tail: tuple[int, ...]
+    whole: tuple[int, ...]
+    result: int
 
 
 @dataclass(frozen=True)
@@ -89,10 +110,15 @@ def find_ends(network: Network, refuser: Refuser) -> Ends:
                 raise refuser.layer(number, f"another layer makes tensor {output} as well")
             producers[output] = number
     sample = _sample(network)
-    head, is_sigmoid = _head(network, producers, sample, refuser)
-    average, head = _behind_average(network, producers, head)
-    needed = _needed(network, producers, head, sample)
-    return Ends(sample, tuple(sorted(needed - {head})), head, average, is_sigmoid)
+    last, is_sigmoid = _head(network, producers, sample, refuser)
+    whole = tuple(sorted(_needed(network, producers, last, sample)))
+    average, head = _behind_average(network, producers, last)
+    tail: list[int] = []
+    if average is None or network.layers[head].activation != "none":
+        average, (head, *tail) = None, _with_tail(network, producers, last)
+    body = tuple(sorted(_needed(network, producers, head, sample) - {head}))
+    (result,) = network.layers[last].outputs[:1]
+    return Ends(sample, body, head, average, is_sigmoid, tuple(tail), whole, result)
 
 
 def _sample(network: Network) -> int:
@@ -113,7 +139,11 @@ def _sample(network: Network) -> int:
 def _is_before(network: Network, layer: Layer, sample: int) -> bool:
     """Whether a layer does to a sample what is done before a network reads it."""
     if layer.operator != "transpose":
-        return layer.operator in _BEFORE
+        # What becomes rows in the place of the batch is one sample all the same.
+        keeps_batch = (
+            network.tensors[layer.outputs[0]].shape[:1] == network.tensors[sample].shape[:1]
+        )
+        return layer.operator in _BEFORE and keeps_batch
     order, rank = layer.options.get("order"), len(network.tensors[sample].shape)
     return (
         rank > 1
@@ -179,6 +209,20 @@ def _behind_average(
             return (head, maker) if _is_pointwise(network, network.layers[maker]) else (None, head)
         maker = producers.get(network.layers[maker].inputs[0])
     return None, head
+
+
+def _with_tail(network: Network, producers: dict[int, int], last: int) -> list[int]:
+    """The last layer with weights and what it leads to; the last layer alone without one."""
+    found = [last]
+    for _ in network.layers:  # a damaged file may go in circles
+        layer = network.layers[found[0]]
+        if layer.operator in WEIGHTED:
+            return found
+        maps = [tensor for tensor in layer.inputs if tensor in producers]
+        if layer.operator not in _LEADING or len(maps) != 1 or maps != [*layer.inputs[:1]]:
+            break
+        found.insert(0, producers[maps[0]])
+    return [last]
 
 
 def _is_whole(network: Network, layer: Layer) -> bool:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from kilograd.frontend.builder import Parameters, fresh_head
 from kilograd.frontend.lowering.dimensions import columns_in_order
-from kilograd.frontend.lowering.ends import Ends
+from kilograd.frontend.lowering.ends import WEIGHTED, Ends
 from kilograd.frontend.lowering.quantization import int8_ends
 from kilograd.frontend.lowering.reading import LayerReader, quantization_of
 from kilograd.frontend.lowering.windows import NO_PADS
@@ -17,14 +17,57 @@ from kilograd.frontend.network import Layer
 
 QUANTIZE_RESULT = "quantize the result of the last layer, too"
 
-_FRESH_HEAD = "give a number of classes, for which a new last layer is made"
+#: Of int8 weights, which are symmetric.
+_LARGEST = 127
+
+#: Most logits of a network for which a head of its own is made, of as many weights squared.
+_MOST_TAKEN_OVER = 256
 
 
 class HeadBuilder(LayerReader):
     """Builds the layer that makes the logits."""
 
+    def _takes_over(self, ends: Ends, classes: int | None) -> bool:
+        """Whether the head of the graph is a layer of its own behind all layers of the network.
+
+        So it is where the network's logits are not what its last layer with weights makes; another
+        head replaces that layer and all that is behind it, if there is one.
+        """
+        layer = self._network.layers[ends.head]
+        if layer.operator not in WEIGHTED:
+            return True
+        return classes is None and (bool(ends.tail) or layer.activation != "none")
+
+    def _taken_over(
+        self, ends: Ends, classes: int | None
+    ) -> tuple[str, tuple[float, float] | None]:
+        """As ``_head``: a head that makes logits of the network's own, the same ones at first."""
+        number, layer = ends.whole[-1], self._network.layers[ends.whole[-1]]
+        self._settle_border(ends.result)
+        x = self.values[ends.result]
+        height, width, count = self._builder.type_of(x).shape
+        if height * width > 1 or count > _MOST_TAKEN_OVER:
+            raise self._refuser.layer(
+                number,
+                f"the network ends with a map of {height}×{width}×{count}, and kilograd's networks "
+                f"end with one value for each class, up to {_MOST_TAKEN_OVER} of them if the last "
+                "layer has no weights",
+                "put an average pool over the whole map, or a dense layer, behind it",
+            )
+        del layer
+        if classes is not None:
+            return self._builder.dense("head", x, fresh_head(count, classes)), None
+        p, values = _same(count), None
+        if count == 1 and ends.is_sigmoid:
+            p = _two_classes(p)
+        elif count == 1:
+            p, values = self._value(number, p)
+        return self._builder.dense("head", x, p), values
+
     def _head(self, ends: Ends, classes: int | None) -> tuple[str, tuple[float, float] | None]:
         """The logits, and the range of values where they are one that estimates a value."""
+        if self._takes_over(ends, classes):
+            return self._taken_over(ends, classes)
         number, layer = ends.head, self._network.layers[ends.head]
         x = self._read(number, layer, dimensions=layer.operator == "dense")
         shape = self._shape(layer.inputs[0])
@@ -32,16 +75,13 @@ class HeadBuilder(LayerReader):
             # The mean of what a linear layer makes of each position is what it makes of their mean.
             x = self._builder.average_pool(self._name(ends.average), x)
             shape = (1, 1, shape[2])
+        elif ends.tail and layer.operator == "conv" and shape[:2] != (1, 1):
+            x = self._builder.average_pool(self._names.choose("head/average", "average"), x)
+            return self._builder.dense("head", x, fresh_head(shape[2], classes or 0)), None
         weight = self._head_weight(number, layer, shape)
         x = self._flattened(layer.inputs[0], x)
         if classes is not None:
             return self._builder.dense("head", x, fresh_head(math.prod(shape), classes)), None
-        if layer.activation != "none":
-            raise self._refuser.layer(
-                number,
-                f"the last layer must have no activation, and it has {layer.activation}",
-                _FRESH_HEAD,
-            )
         p = self._parameters.read(number, weight, 0)
         values = None
         if len(weight) == 1 and ends.is_sigmoid:
@@ -103,6 +143,12 @@ class HeadBuilder(LayerReader):
                 f"it reads {inputs} of {elements} elements at a time, and kilograd's dense layers "
                 "read all at once",
             )
+
+
+def _same(count: int) -> Parameters:
+    """A layer that makes of each number itself."""
+    weight = np.eye(count, dtype=np.int8) * np.int8(_LARGEST)
+    return Parameters(weight, np.zeros(count, np.int32), np.full(count, 1 / _LARGEST))
 
 
 def _two_classes(p: Parameters) -> Parameters:

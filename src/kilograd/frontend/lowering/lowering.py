@@ -110,6 +110,8 @@ class Lowering(HeadBuilder, ElementwiseBuilder, ViewBuilder):
             kind = LabelKind.CLASS if values is None else LabelKind.VALUE
             return self._finish(logits, kind, values or VALUE_RANGE)
 
+        if self._takes_over(ends, classes):
+            return self._built(ends.sample, ends.whole, finish)
         return self._built(ends.sample, ends.body, finish, head=ends.head)
 
     def autoencoder(self, found: Autoencoder) -> Graph:

@@ -17,6 +17,26 @@ _MAP_RANK = 4
 _CHANNELS_FIRST = (2, 0, 1)
 
 
+def _map_of(stated: tuple[int, ...], shape: tuple[int, int, int]) -> tuple[int, int, int]:
+    """The extents that a map gets by a reshape, to a map or to rows of channels.
+
+    Args:
+        stated: shape of the result, in which rows may stand in the place of the batch.
+        shape: of the map before, which stays where the elements are read as a vector, or in rows of
+            as many channels as it has.
+    """
+    match stated:
+        case (1, height, width, channels):
+            return height, width, channels
+        case (1, steps, channels):
+            same_rows = steps == shape[0] * shape[1] and 1 in shape[:2]
+            return shape if same_rows and channels == shape[2] else (1, steps, channels)
+        case (rows, channels) if rows > 1 and channels != shape[2]:
+            return 1, rows, channels
+        case _:
+            return shape
+
+
 class ViewBuilder(BorderBuilder, ChannelBuilder):
     """Notes which dimension is which, and what is padded, for the layers behind."""
 
@@ -41,10 +61,10 @@ class ViewBuilder(BorderBuilder, ChannelBuilder):
                 return self._read(number, layer)  # refuses
             self.dimensions[output] = after or before
             return x
-        is_map = len(stated) == _MAP_RANK and stated[0] == 1
-        if not is_map or stated[1:] == shape or math.prod(stated) != math.prod(shape):
+        made = _map_of(stated, shape)
+        if made == shape or math.prod(made) != math.prod(shape):
             return x
-        return self._builder.reshape(self._name(number), x, stated[1:])
+        return self._builder.reshape(self._name(number), x, made)
 
     def _with_groups(
         self, before: tuple[int, ...], shape: tuple[int, int, int], stated: tuple[int, ...]

@@ -93,7 +93,7 @@ class Draft:
             may_be_spread: whether one position may stand for all those of another map.
         """
         value = self.value(node, place)
-        if isinstance(value, Pending) and _keeps_range(value):
+        if isinstance(value, Pending) and keeps_range(value):
             value = self.values[node.inputs[place]] = self.kept(value)
         if isinstance(value, Dequantized):
             if value.map.is_grouped:
@@ -158,7 +158,7 @@ class Draft:
         What reads it is not carried, but for what stands behind a network's last layer.
         """
         value = self.value(node)
-        if isinstance(value, Pending):
+        if isinstance(value, Pending) and not keeps_range(value):
             made = self.emit(value, "float32", (), ())
             return made.number, made.map
         x = self.read(node)
@@ -322,7 +322,7 @@ class Draft:
         return "average_pool", {"window": window, "strides": window, "pads": (0, 0, 0, 0)}
 
 
-def _keeps_range(value: Pending) -> bool:
+def keeps_range(value: Pending) -> bool:
     """Whether a value has no numbers beyond those of the maps that it is made of."""
     known = _KEEPING | _OF_ONE_SCALE | {"mean", "quantize"}
     return all(step.operator in known for step in value.steps)

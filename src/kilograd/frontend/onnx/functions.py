@@ -15,11 +15,19 @@ from numpy.typing import NDArray
 
 from kilograd.frontend.builder import SMALLEST_SCALE
 from kilograd.frontend.network import Tabulated
-from kilograd.frontend.onnx.draft import Draft
+from kilograd.frontend.onnx.draft import Draft, keeps_range
 from kilograd.frontend.onnx.errors import RefusedError
 from kilograd.frontend.onnx.graph import Node
 from kilograd.frontend.onnx.maps import Map
-from kilograd.frontend.onnx.values import Constant, Pending, Step, Traced, Value
+from kilograd.frontend.onnx.values import (
+    Constant,
+    Dequantized,
+    Pending,
+    Step,
+    Stored,
+    Traced,
+    Value,
+)
 from kilograd.ir import Quantization
 from kilograd.ops.lookup.functions import Function
 from kilograd.ops.lookup.tables import INPUTS, rounded_table
@@ -151,10 +159,16 @@ def is_function(value: Value) -> bool:
     return _function_of(value) is not None
 
 
-def known_range(value: Pending) -> tuple[float, int] | None:
-    """Scale and zero point of what a function makes whose range is known; None for others."""
+def ended(draft: Draft, value: Pending) -> Stored | Dequantized:
+    """A network's result that nothing quantizes: of real numbers, unless its range is known."""
+    if keeps_range(value):
+        return draft.kept(value)
     known = _function_of(value)
-    return None if known is None else _RANGES.get(known.name)
+    scale, zero = _RANGES.get("" if known is None else known.name, (0.0, 0))
+    if not scale:
+        return draft.emit(value, "float32", (), ())
+    made = draft.emit(value, "int8", (scale,), (zero,))
+    return Dequantized(made.number, made.map)
 
 
 def _function_of(value: Value) -> Function | None:

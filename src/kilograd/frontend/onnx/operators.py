@@ -30,6 +30,14 @@ from kilograd.frontend.onnx.errors import DamagedError, RefusedError, shown
 from kilograd.frontend.onnx.functions import is_function
 from kilograd.frontend.onnx.graph import Node
 from kilograd.frontend.onnx.maps import Map
+from kilograd.frontend.onnx.pools import (
+    average_pool,
+    global_average_pool,
+    global_max_pool,
+    max_pool,
+    reduce_max,
+    reduce_mean,
+)
 from kilograd.frontend.onnx.quantizing import dequantize, quantize
 from kilograd.frontend.onnx.repeats import expand, resize
 from kilograd.frontend.onnx.shapes import flatten, reshape, squeeze, transpose, unsqueeze
@@ -37,16 +45,12 @@ from kilograd.frontend.onnx.values import (
     Constant,
     Dequantized,
     Pending,
-    Step,
     Stored,
     Value,
     pending,
 )
 from kilograd.frontend.onnx.weights import store_bias, store_weight, weight
-from kilograd.frontend.onnx.windows import Geometry, geometry, transposed_geometry
-
-_NO_PADS = (0, 0, 0, 0)
-
+from kilograd.frontend.onnx.windows import geometry, transposed_geometry
 
 #: Attributes of Constant, and their element types; those of tensors are their own.
 _CONSTANT_VALUES: Mapping[str, type | None] = {
@@ -177,114 +181,10 @@ def _with_bias(draft: Draft, value: Pending, constant: Constant) -> Value:
     return replace(value, steps=(replace(step, inputs=(x, number, bias)),))
 
 
-def _global_average_pool(draft: Draft, node: Node) -> Value:
-    return _of_all_positions(draft, node, "mean")
-
-
-def _global_max_pool(draft: Draft, node: Node) -> Value:
-    return _of_all_positions(draft, node, "maximum")
-
-
-def _of_all_positions(draft: Draft, node: Node, operator: str) -> Value:
-    x = draft.read(node)
-    if not x.map.is_map:
-        msg = f"it reduces the positions of a vector, {list(x.map.shape)}"
-        raise DamagedError(msg)
-    made = x.map.with_positions((1,) * len(x.map.positions), x.map.channels)
-    return pending(node, operator, (x.number,), {"axes": (1, 2)}, made)
-
-
-def _reduce_mean(draft: Draft, node: Node) -> Value:
-    return _reduced(draft, node, "mean", "averages")
-
-
-def _reduce_max(draft: Draft, node: Node) -> Value:
-    return _reduced(draft, node, "maximum", "takes maxima")
-
-
-def _reduced(draft: Draft, node: Node, operator: str, does: str) -> Value:
-    x = draft.read(node)
-    rank = len(x.map.shape)
-    axes = draft.numbers(node, 1, "list of axes")
-    if axes is None:
-        axes = node.numbers("axes", ())
-    wanted = {axis + rank if axis < 0 else axis for axis in axes}
-    places = [axis for axis in range(1, rank) if axis != x.map.channel_axis]
-    keeps = bool(node.whole("keepdims", 1))
-    is_whole = wanted == set(places)
-    if not x.map.is_map or not wanted or not wanted <= set(places):
-        raise RefusedError(
-            f"it {does} over the dimensions {sorted(wanted)} of {rank}, and kilograd {does} "
-            "over height and width, or over one of them"
-        )
-    left = zip(places, x.map.positions, strict=True)
-    made = x.map.with_positions(
-        tuple(1 if axis in wanted else extent for axis, extent in left), x.map.channels
-    )
-    if not keeps and is_whole:
-        made = Map((x.map.shape[0], x.map.channels))
-    over = (1, 2) if is_whole else tuple(x.map.stored_axis(axis) for axis in sorted(wanted))
-    reduced = pending(node, operator, (x.number,), {"axes": over}, made)
-    if keeps or is_whole:
-        return reduced
-    left = tuple(extent for axis, extent in enumerate(x.map.shape) if axis not in wanted)
-    squeezed = made.reshaped(left)
-    if squeezed is None:
-        raise RefusedError(f"it {does} over one dimension of {list(x.map.shape)}, and drops it")
-    return reduced.then("reshape", {}, squeezed)
-
-
 def _arg_max(draft: Draft, node: Node) -> Value:
     """Which logit is the largest: what reads it is no layer, and its shape does not matter."""
     number, map_ = draft.settled(node)
     return pending(node, "arg_max", (number,), {}, Map((map_.shape[0], 1)))
-
-
-def _pool_window(node: Node, x: Map) -> Geometry:
-    window = node.numbers("kernel_shape", ())
-    moves = geometry(node, x, window)
-    if any(
-        dilation > 1 and tap > 1
-        for dilation, tap in zip(moves.dilations, moves.window, strict=True)
-    ):
-        raise RefusedError("its window is dilated, and kilograd's are not dilated")
-    return moves
-
-
-def _average_pool(draft: Draft, node: Node) -> Value:
-    x = draft.read(node)
-    moves = _pool_window(node, x.map)
-    made = x.map.with_positions(moves.result, x.map.channels)
-    if moves.window == x.map.stored[1:3] and moves.pads == _NO_PADS:
-        return pending(node, "mean", (x.number,), {"axes": (1, 2)}, made)
-    options: dict[str, Option] = {"window": moves.window, "strides": moves.strides}
-    if not node.whole("count_include_pad", 0) or moves.pads == _NO_PADS:
-        return pending(node, "average_pool", (x.number,), options | {"pads": moves.pads}, made)
-    if node.whole("ceil_mode", 0):
-        raise RefusedError("its windows count the padding, and may reach beyond it (ceil_mode)")
-    top, bottom, left, right = moves.pads
-    height, width = x.map.stored[1:3]
-    # A row of positions stays one: its height has neither a window nor padding.
-    extents = (height + top + bottom, width + left + right)[-len(x.map.positions) :]
-    padded = x.map.with_positions(extents, x.map.channels)
-    pads: dict[str, Option] = {"pads": (0, 0, *moves.pads, 0, 0)}
-    padding = pending(node, "pad", (x.number,), pads, padded)
-    pool = Step("average_pool", (), options | {"pads": _NO_PADS}, made)
-    return replace(padding, steps=(*padding.steps, pool))
-
-
-def _max_pool(draft: Draft, node: Node) -> Value:
-    if any(node.outputs[1:]):
-        raise RefusedError("it also says where the largest elements are")
-    x = draft.read(node)
-    moves = _pool_window(node, x.map)
-    options: dict[str, Option] = {
-        "window": moves.window,
-        "strides": moves.strides,
-        "pads": moves.pads,
-    }
-    made = x.map.with_positions(moves.result, x.map.channels)
-    return pending(node, "max_pool", (x.number,), options, made)
 
 
 def _pad(draft: Draft, node: Node) -> Value:
@@ -391,12 +291,12 @@ OPERATORS: Mapping[str, Callable[[Draft, Node], Value | tuple[Value, ...]]] = {
     "Gemm": _gemm,
     "MatMul": _matmul,
     "Add": _add,
-    "GlobalAveragePool": _global_average_pool,
-    "ReduceMean": _reduce_mean,
-    "GlobalMaxPool": _global_max_pool,
-    "ReduceMax": _reduce_max,
-    "AveragePool": _average_pool,
-    "MaxPool": _max_pool,
+    "GlobalAveragePool": global_average_pool,
+    "ReduceMean": reduce_mean,
+    "GlobalMaxPool": global_max_pool,
+    "ReduceMax": reduce_max,
+    "AveragePool": average_pool,
+    "MaxPool": max_pool,
     "Pad": _pad,
     "Relu": _relu,
     "Clip": _clip,

@@ -17,7 +17,7 @@ from kilograd.frontend.network import Advice, Layer, Network, Tensor
 from kilograd.frontend.onnx.constants import folded
 from kilograd.frontend.onnx.draft import Draft
 from kilograd.frontend.onnx.errors import DamagedError, RefusedError, shown
-from kilograd.frontend.onnx.functions import as_layer, known_range, traced
+from kilograd.frontend.onnx.functions import as_layer, ended, traced
 from kilograd.frontend.onnx.graph import GraphInput, Node, OnnxGraph, parse
 from kilograd.frontend.onnx.layout import sample_map
 from kilograd.frontend.onnx.operators import OPERATORS
@@ -197,11 +197,7 @@ class Reader:
         if isinstance(value, Traced):
             value = as_layer(draft, value)
         if isinstance(value, Pending):
-            known = known_range(value)
-            if known is None:
-                return draft.emit(value, "float32", (), ()).number
-            made = draft.emit(value, "int8", known[:1], known[1:])
-            value = Dequantized(made.number, made.map)
+            value = ended(draft, value)
         if isinstance(value, Dequantized):
             tensor = draft.tensors[value.number]
             made = draft.store(replace(tensor, dtype="float32", scales=(), zero_points=()))

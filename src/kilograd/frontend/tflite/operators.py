@@ -357,6 +357,8 @@ OPERATORS: Mapping[str, Operator] = {
     "ABS": Operator("lookup", None, _function("absolute", tables.absolute)),
     "QUANTIZE": Operator("quantize"),
     "RELU": Operator("activation", activation="relu"),
+    "RELU_N1_TO_1": Operator("activation", activation="relu_n1_to_1"),
+    "RELU_0_TO_1": Operator("activation", activation="relu_0_to_1"),
     # Of these, the interpreter changes no scale.
     "RELU6": Operator("activation", None, _keeps_scale, "relu6"),
     "DEQUANTIZE": Operator("dequantize"),

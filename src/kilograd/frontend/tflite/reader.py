@@ -29,7 +29,12 @@ from kilograd.frontend.tflite.identifier import IDENTIFIER, is_tflite
 from kilograd.frontend.tflite.islands import with_tables
 from kilograd.frontend.tflite.operators import OPERATORS, apart
 from kilograd.frontend.tflite.reads import DamagedError, Reads
-from kilograd.frontend.tflite.shapes import computed, options_of_computed, result_shape
+from kilograd.frontend.tflite.shapes import (
+    computed,
+    options_of_computed,
+    puts_rows_in_batch,
+    result_shape,
+)
 
 #: Largest file; a microcontroller holds far less.
 MOST_BYTES = 64 * 1024**2
@@ -136,6 +141,7 @@ class _Reader:
         # Tables may share vectors, so it is not enough that each of them fits the file.
         self._unread = len(content)
         self._settled: set[int] = set()
+        self._is_for_any_batch = False
         self._operators = _names(schema.BuiltinOperator)
         self._types = _names(schema.TensorType)
         self._activations = _names(schema.ActivationFunctionType)
@@ -247,7 +253,9 @@ class _Reader:
         if len(scales) > 1 and shape[axis : axis + 1] != (len(scales),):
             msg = f"it has {len(scales)} scales along dimension {axis} of the shape {list(shape)}"
             raise DamagedError(msg)
-        is_open = any(extent < 0 for extent in self._numbers(tensor, "ShapeSignature")[1:])
+        signature = self._numbers(tensor, "ShapeSignature")
+        self._is_for_any_batch |= signature[:1] == (-1,)
+        is_open = any(extent < 0 for extent in signature[1:])
         name = self._text(tensor.Name())
         return Tensor(name, shape, dtype, scales, zeros, axis, data, is_open)
 
@@ -269,9 +277,9 @@ class _Reader:
             return Layer(file_operator, inputs, outputs, "none", {}, file_operator)
         options = self._options(operator, known.options_class)
         reads = Reads(options, given, [tensors[number] for number in outputs])
-        if any(tensors[number].is_open for number in outputs) or not self._settled.isdisjoint(
-            inputs
-        ):
+        moves_rows = self._is_for_any_batch and puts_rows_in_batch(file_operator, reads)
+        is_open = moves_rows or any(tensor.is_open for tensor in reads.outputs)
+        if is_open or not self._settled.isdisjoint(inputs):
             self._settle(file_operator, reads, outputs, tensors)
             reads = replace(reads, outputs=[tensors[number] for number in outputs])
         activation = known.activation

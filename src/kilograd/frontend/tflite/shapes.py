@@ -148,6 +148,14 @@ def _expanded(reads: Reads) -> Shape | None:
     return (*shape[:at], 1, *shape[at:])
 
 
+def _squeezed_shape(reads: Reads) -> Shape | None:
+    """Without as many extents of one as the result lacks, the first ones behind the batch."""
+    shape, rank = list(reads.tensor(0).shape), len(reads.outputs[0].shape)
+    while len(shape) > max(rank, 1) and 1 in shape[1:]:
+        shape.pop(1 + shape[1:].index(1))
+    return tuple(shape) if len(shape) == rank else None
+
+
 def _tiled(reads: Reads) -> Shape | None:
     counts, shape = numbers(reads, 1), reads.tensor(0).shape
     if counts is None or len(counts) != len(shape):
@@ -250,6 +258,7 @@ _RESULTS: Mapping[str, Callable[[Reads], Shape | None]] = {
     **dict.fromkeys(
         (
             *("QUANTIZE", "DEQUANTIZE", "RELU", "RELU6", "RELU_N1_TO_1", "LOGISTIC", "TANH"),
+            "RELU_0_TO_1",
             *("HARD_SWISH", "LEAKY_RELU", "ELU", "ABS", "GELU", "PRELU", "SOFTMAX", "LOG_SOFTMAX"),
         ),
         _same,
@@ -266,9 +275,17 @@ _RESULTS: Mapping[str, Callable[[Reads], Shape | None]] = {
     "CONCATENATION": _joined,
     "RESHAPE": _reshaped,
     "EXPAND_DIMS": _expanded,
+    "SQUEEZE": _squeezed_shape,
     "TILE": _tiled,
     "TRANSPOSE": _transposed,
 }
+
+
+def puts_rows_in_batch(operator: str, reads: Reads) -> bool:
+    """Whether a reshape in a network for any batch makes rows that the file takes for the batch."""
+    if operator != "RESHAPE" or len(reads.outputs) != 1:
+        return False
+    return math.prod(reads.outputs[0].shape) != math.prod(reads.tensor(0).shape)
 
 
 def result_shape(operator: str, reads: Reads) -> Shape | None:
