@@ -75,7 +75,6 @@ def constant(draft, place, number):
 
 DAMAGED = {
     "version": (lambda d: setattr(d, "version", 2), "version 2 of the schema, not 3"),
-    "subgraphs": (lambda d: setattr(d, "subgraphs", 2), "it has 2 subgraphs, and only files with"),
     "no subgraph": (lambda d: setattr(d, "subgraphs", 0), "it has 0 subgraphs"),
     "buffer": (lambda d: setattr(d.tensors[0], "buffer", 99), "tensor 0: IndexError"),
     "input": (lambda d: d.inputs.append(-1), "inputs and outputs: there is no tensor -1"),
@@ -104,10 +103,6 @@ DAMAGED = {
     "zero points": (
         lambda d: setattr(constant(d, 0, 1), "zeros", (0, 0)),
         "tensor 1: it has 4 scales and 2 zero points",
-    ),
-    "sparse": (
-        lambda d: setattr(d.tensors[1], "is_sparse", True),
-        "tensor 1: it is stored as a sparse tensor, which is not read",
     ),
     "contents elsewhere": (
         lambda d: setattr(d, "buffer_offset", 10**10),

@@ -57,6 +57,17 @@ REFUSED = {
         ["its weight is int4, and kilograd computes with int8"],
     ),
     "weights of uint8": (set_weight(0, dtype="uint8"), ["its weight is uint8, as networks"]),
+    "several subgraphs": (
+        changed(lambda d: setattr(d, "subgraphs", 2)),
+        ["its beginning: it has 2 subgraphs, as networks with recurrent", "in place of recurrent"],
+    ),
+    "sparse": (
+        changed(lambda d: setattr(d.tensors[1], "is_sparse", True)),
+        [
+            "tensor 1: it is stored as a sparse tensor, which is not read",
+            "without Optimize.EXPERIMENTAL_SPARSITY",
+        ],
+    ),
     "weights with a zero point": (
         set_weight(0, zeros=(0, 1, 0, 0)),
         ["its weight has a zero point, and kilograd's weights are symmetric"],

@@ -28,7 +28,7 @@ from kilograd.frontend.tflite.dilations import with_dilations
 from kilograd.frontend.tflite.identifier import IDENTIFIER, is_tflite
 from kilograd.frontend.tflite.islands import with_tables
 from kilograd.frontend.tflite.operators import OPERATORS, apart
-from kilograd.frontend.tflite.reads import DamagedError, Reads
+from kilograd.frontend.tflite.reads import DamagedError, Reads, UnreadError
 from kilograd.frontend.tflite.shapes import (
     computed,
     options_of_computed,
@@ -61,6 +61,12 @@ ADVICE = Advice(
 """What helps users of .tflite files."""
 
 _SCHEMA_VERSION = 3
+
+#: That networks have, for which each branch and each loop needs some.
+_MOST_SUBGRAPHS = 200
+
+_ONE_SUBGRAPH = "use convolutions over time in place of recurrent layers, and convert one signature"
+_NO_SPARSITY = "convert the network again without Optimize.EXPERIMENTAL_SPARSITY"
 
 #: Element types of NumPy by their names here; constants of others have no contents.
 _DTYPES: Mapping[str, Any] = {
@@ -108,6 +114,8 @@ def _network(content: bytes, path: Path) -> Network:
     reader = _Reader(_schema(path), content, path.stem)
     try:
         return reader.network()
+    except UnreadError as error:
+        raise ModelError(f"{reader.place}: {error}", where=str(path), hint=error.hint) from error
     except DamagedError as error:
         found = str(error)
     except (struct.error, *MALFORMED) as error:
@@ -153,6 +161,12 @@ class _Reader:
             msg = f"it has version {version} of the schema, not {_SCHEMA_VERSION}"
             raise DamagedError(msg)
         count = self._counted(model.SubgraphsLength())
+        if 1 < count <= _MOST_SUBGRAPHS:
+            msg = (
+                f"it has {count} subgraphs, as networks with recurrent layers or control flow "
+                "have, and only files with one are read"
+            )
+            raise UnreadError(msg, _ONE_SUBGRAPH)
         if count != 1:
             msg = f"it has {count} subgraphs, and only files with one are read"
             raise DamagedError(msg)
@@ -234,7 +248,7 @@ class _Reader:
             raise DamagedError(msg)
         if tensor.Sparsity() is not None:
             msg = "it is stored as a sparse tensor, which is not read"
-            raise DamagedError(msg)
+            raise UnreadError(msg, _NO_SPARSITY)
         number = int(tensor.Type())
         dtype = self._types.get(number, f"type {number}").lower()
         buffer = buffers[int(tensor.Buffer())]

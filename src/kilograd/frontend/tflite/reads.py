@@ -16,6 +16,19 @@ class DamagedError(Exception):
     """Something in a file that contradicts the format or the rest of the file."""
 
 
+class UnreadError(Exception):
+    """Something sound that is not read.
+
+    Args:
+        reason: a sentence.
+        hint: what helps.
+    """
+
+    def __init__(self, reason: str, hint: str) -> None:
+        super().__init__(reason)
+        self.hint = hint
+
+
 @dataclass(frozen=True)
 class Reads:
     """What the options of a layer are understood with.
