@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+import onnx
 import pytest
 from onnx import TensorProto, helper
 from onnx_drafts import data, ended
@@ -354,6 +355,40 @@ VECTORS = {
     "normalized and flat": normalized_flat,
 }
 
+# Weights that are not symmetric, or have their scales along the inputs: they are rounded once more.
+
+
+def with_zero_points(dtype):
+    def make():
+        draft = small_network()
+        for name, tensor in list(draft.constants.items()):
+            if name.endswith("weight_quantized"):
+                shift = 128 if dtype is np.uint8 else 0
+                weights = onnx.numpy_helper.to_array(tensor).astype(int) + shift
+                draft.constant(name, weights.astype(dtype))
+                zeros = name.replace("weight_quantized", "weight.zero")
+                count = len(data(draft, zeros))
+                draft.constant(zeros, (draft.rng.integers(-9, 10, count) + shift).astype(dtype))
+        return draft
+
+    return make
+
+
+def along_the_inputs():
+    draft = small_network()
+    node = next(n for n in draft.nodes if n.op_type == "DequantizeLinear" and n.attribute)
+    node.attribute[0].i = 1
+    draft.constant(node.input[1], np.float32([1e-3, 3e-3, 2e-3]))
+    draft.constant(node.input[2], np.zeros(3, np.int8))
+    return draft
+
+
+ROUNDED = {
+    "zero points": with_zero_points(np.int8),
+    "unsigned weights": with_zero_points(np.uint8),
+    "scales along the inputs": along_the_inputs,
+}
+
 NETWORKS = {**MOVING, **SAME, **{n: make for n, (make, _) in SAMPLES.items()}, **VECTORS}
 
 
@@ -371,6 +406,32 @@ def test_every_tensor_is_within_one_step_of_onnxruntime(what):
     assert found.alone.most <= 1
     assert found.alone.share < 0.01
     assert found.same_class >= 19
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize("what", ROUNDED)
+def test_weights_that_are_rounded_once_more_make_nearly_the_same(what):
+    found = compare(ROUNDED[what]().content(), list(samples((1, 3, 8, 8), 20)))
+    assert found.alone.elements > 0
+    assert found.alone.most <= 2
+    assert found.alone.share < 0.1
+    assert found.same_class >= 19
+
+
+@pytest.mark.parametrize("what", ROUNDED)
+def test_weights_become_symmetric(what, load):
+    graph = load(ROUNDED[what]())
+    weight = graph.values["layer_1.weight"]
+    stored = data(ROUNDED[what](), "layer_1.weight_quantized").astype(int)
+    assert np.abs(weight.array).reshape(len(weight.array), -1).max(axis=1).tolist() == [127] * 4
+    if what == "scales along the inputs":
+        reals = stored * np.array([1e-3, 3e-3, 2e-3]).reshape(1, 3, 1, 1)
+    else:
+        zeros, scales = (data(ROUNDED[what](), f"layer_1.weight.{n}") for n in ("zero", "scale"))
+        reals = (stored - zeros.astype(int).reshape(4, 1, 1, 1)) * scales.reshape(4, 1, 1, 1)
+    made = weight.array * np.array(weight.type.scales).reshape(4, 1, 1, 1)
+    steps = np.array(weight.type.scales).reshape(4, 1, 1, 1)
+    assert np.all(np.abs(made - reals.transpose(0, 2, 3, 1)) <= steps * 0.501)
 
 
 @pytest.mark.parametrize("what", SAME)

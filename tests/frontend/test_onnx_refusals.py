@@ -193,20 +193,6 @@ REFUSED = {
         ["layer 1 (Conv, conv_3): its weight is float32", "kilograd quantize"],
     ),
     "variable weight": (changed(variable_weight), ["its weight is not a constant"]),
-    "weights with a zero point": (
-        changed(lambda d: constant(d, "weight.zero", np.ones(4, np.int8))),
-        ["layer 1 (Conv, layer_1): its weight has a zero point", "weight_type QuantType.QInt8"],
-    ),
-    "scales along the inputs": (
-        changed(
-            lambda d: [
-                attribute(d, "DequantizeLinear", axis=1),
-                constant(d, "weight.scale", np.ones(3, np.float32)),
-                constant(d, "weight.zero", np.zeros(3, np.int8)),
-            ]
-        ),
-        ["(Conv, node_conv_3): its weight has 3 scales along dimension 1, and kilograd needs one"],
-    ),
     "scales of blocks": (
         changed(lambda d: attribute(d, "DequantizeLinear", block_size=2)),
         ["it has a scale for each block of elements, which is not read"],

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kilograd.frontend.network import Tensor
 from kilograd.frontend.onnx.draft import Draft
-from kilograd.frontend.onnx.errors import DamagedError, RefusedError
+from kilograd.frontend.onnx.errors import DamagedError
 from kilograd.frontend.onnx.graph import Node
 from kilograd.frontend.onnx.values import Constant, Dequantized
 
@@ -27,7 +28,7 @@ def weight(draft: Draft, node: Node, place: int, rank: int) -> Constant:
     """A node's weight in the file's order.
 
     Raises:
-        RefusedError: when it is not a constant, or has scales along something else than outputs.
+        RefusedError: when it is not a constant.
         DamagedError: when it has other than so many dimensions, or no elements.
     """
     constant = draft.constant(node, place, "weight")
@@ -43,20 +44,17 @@ def weight(draft: Draft, node: Node, place: int, rank: int) -> Constant:
 def store_weight(draft: Draft, constant: Constant, order: Sequence[int], outputs: int) -> int:
     """Number of a weight whose dimensions are put into another order.
 
+    One with zero points, or with several scales along another dimension than the outputs, is
+    rounded once more: it gets a scale for each output and no zero point.
+
     Args:
         draft: what it is added to.
         constant: with the file's dimensions.
         order: which of the file's dimensions each of kilograd's is.
         outputs: which of the file's dimensions are the channels of the result.
-
-    Raises:
-        RefusedError: when it has several scales that lie along another dimension.
     """
-    if len(constant.scales) > 1 and constant.axis != outputs:
-        raise RefusedError(
-            f"its weight has {len(constant.scales)} scales along dimension {constant.axis}, and "
-            "kilograd needs one, or one for each channel of the result"
-        )
+    if any(constant.zero_points) or (len(constant.scales) > 1 and constant.axis != outputs):
+        constant = _rounded(constant, outputs)
     data = np.ascontiguousarray(np.transpose(constant.data, order))
     return draft.store(
         Tensor(
@@ -68,6 +66,22 @@ def store_weight(draft: Draft, constant: Constant, order: Sequence[int], outputs
             list(order).index(outputs),
             data,
         )
+    )
+
+
+def _rounded(constant: Constant, outputs: int) -> Constant:
+    """A weight in int8 from -127 to 127, with a scale for each output."""
+    reals = np.moveaxis(constant.reals("weight"), outputs, 0)
+    largest = np.abs(reals).reshape(len(reals), -1).max(axis=1)
+    scales = np.where(largest > 0, largest, 1.0) / LARGEST_WEIGHT
+    steps = np.rint(reals / scales.reshape(-1, *(1,) * (reals.ndim - 1))).astype(np.int8)
+    data = np.moveaxis(steps, 0, outputs)
+    return replace(
+        constant,
+        data=data,
+        scales=tuple(scales.tolist()),
+        zero_points=(0,) * len(scales),
+        axis=outputs,
     )
 
 
