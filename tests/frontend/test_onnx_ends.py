@@ -86,7 +86,7 @@ def test_a_result_without_a_scale_is_refused_where_it_needs_one(what, load):
 
 def test_what_is_not_quantized_within_a_network_is_refused(load):
     draft = Draft((1, 3, 8, 8))
-    x = draft.activate(draft.conv("sample_q", 4), "Sigmoid")
+    x = draft.activate(draft.conv("sample_q", 4), "Softmax")
     x = draft.flatten(draft.pool(x))
     with pytest.raises(ModelError) as error:
         load(draft.finish(draft.gemm(x, 3)))

@@ -6,6 +6,7 @@ a batch of one.
 
 import numpy as np
 import pytest
+from alike import described
 from tflite_drafts import ended
 from tflite_files import RELU, SAME, VALID, Draft
 
@@ -143,12 +144,6 @@ def made(what, *, is_open):
     net = Open(is_open=is_open)
     NETWORKS[what](net)
     return net.draft
-
-
-def described(graph):
-    """What layers do; their names differ with the places of their operators."""
-    constants = [v.data.tobytes() for v in graph.values.values() if v.data is not None]
-    return [(node.operator, node.attributes) for node in graph.nodes], constants
 
 
 @pytest.mark.parametrize("what", NETWORKS)

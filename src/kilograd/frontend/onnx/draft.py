@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +14,7 @@ from kilograd.frontend.network import Layer, Option, Tabulated, Tensor
 from kilograd.frontend.onnx.errors import DamagedError, RefusedError, shown
 from kilograd.frontend.onnx.graph import Node
 from kilograd.frontend.onnx.maps import Map
+from kilograd.frontend.onnx.ranges import range_before
 from kilograd.frontend.onnx.values import Constant, Dequantized, Pending, Step, Stored, Value
 from kilograd.ops.lookup.functions import Function
 
@@ -270,11 +271,11 @@ class Draft:
         if _keeps_scale(value) and not _same_scale(first, final):
             # The result gets another scale behind what cannot change it.
             inner, steps = first, (*steps, Step("quantize", (), {}, value.map))
-        made = -1
+        made, read = -1, _read_by_function(steps, final)
         for place, step in enumerate(steps):
             is_last = place == len(steps) - 1
             given = step.inputs if place == 0 else (made, *step.inputs)
-            like = final if is_last else inner
+            like = final if is_last else read if place < read_before(steps) else inner
             result = replace(like, name=value.name, shape=step.map.stored, data=None)
             operator, options = step.operator, step.options
             if operator == "mean":
@@ -320,6 +321,33 @@ class Draft:
             return step.operator, step.options
         window = x.shape[1:3]
         return "average_pool", {"window": window, "strides": window, "pads": (0, 0, 0, 0)}
+
+
+def is_plain(value: Pending) -> bool:
+    """Whether a layer with weights, or one of two maps, makes a value: no function, no clamp."""
+    is_clamped = math.isfinite(value.low) or math.isfinite(value.high)
+    return (
+        not is_clamped
+        and not keeps_range(value)
+        and not read_before(value.steps)
+        and ("function" not in value.steps[0].options)
+    )
+
+
+def read_before(steps: Sequence[Step]) -> int:
+    """Which step is a function of what a step before it makes; 0 if none is."""
+    functions = [place for place, step in enumerate(steps) if "function" in step.options]
+    return functions[0] if functions else 0
+
+
+def _read_by_function(steps: Sequence[Step], final: Tensor) -> Tensor:
+    """Like a result, in the range in which the function reads that is one of the steps."""
+    place = read_before(steps)
+    known = steps[place].options.get("function")
+    if not place or not isinstance(known, Tabulated) or len(final.scales) != 1:
+        return final
+    scale, zero = range_before(known.function, final.scales[0], final.zero_point)
+    return replace(final, scales=(scale,), zero_points=(zero,))
 
 
 def keeps_range(value: Pending) -> bool:

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from kilograd.frontend.network import Option, Tabulated, Tensor
 from kilograd.frontend.onnx.broadcasting import of_maps
-from kilograd.frontend.onnx.draft import Draft
+from kilograd.frontend.onnx.draft import Draft, is_plain
 from kilograd.frontend.onnx.errors import DamagedError, RefusedError, shown
 from kilograd.frontend.onnx.functions import applied
 from kilograd.frontend.onnx.graph import Node
 from kilograd.frontend.onnx.maps import Map
-from kilograd.frontend.onnx.values import Constant, Value, pending
+from kilograd.frontend.onnx.values import Constant, Pending, Value, pending
 from kilograd.frontend.onnx.weights import LARGEST_WEIGHT, store_bias, store_weight, symmetric
 from kilograd.ops.lookup.functions import Function
 
@@ -73,10 +73,14 @@ def _function(draft: Draft, node: Node, place: int, known: Function) -> Value:
     made = applied(draft, node, place, known)
     if made is not None:
         return made
-    x = draft.read(node, place)
     # A sigmoid at the end belongs to the loss.
     operator = "logistic" if known.name == "logistic" else "lookup"
-    return pending(node, operator, (x.number,), {"function": Tabulated(known)}, x.map)
+    options = {"function": Tabulated(known)}
+    value = draft.value(node, place)
+    if isinstance(value, Pending) and is_plain(value):
+        return value.then(operator, options, value.map)
+    x = draft.read(node, place)
+    return pending(node, operator, (x.number,), options, x.map)
 
 
 def add(draft: Draft, node: Node) -> Value:

@@ -154,11 +154,6 @@ def applied(draft: Draft, node: Node, place: int, known: Function) -> Traced | N
     return Traced(root, map_, made, node.operator, node.outputs[0])
 
 
-def is_function(value: Value) -> bool:
-    """Whether a result that is not quantized yet is a function of a map's elements, one by one."""
-    return _function_of(value) is not None
-
-
 def ended(draft: Draft, value: Pending) -> Stored | Dequantized:
     """A network's result that nothing quantizes: of real numbers, unless its range is known."""
     if keeps_range(value):

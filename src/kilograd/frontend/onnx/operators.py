@@ -27,7 +27,6 @@ from kilograd.frontend.onnx.elementwise import (
     subtract,
 )
 from kilograd.frontend.onnx.errors import DamagedError, RefusedError, shown
-from kilograd.frontend.onnx.functions import is_function
 from kilograd.frontend.onnx.graph import Node
 from kilograd.frontend.onnx.maps import Map
 from kilograd.frontend.onnx.pools import (
@@ -242,14 +241,6 @@ def _of_logits(operator: str) -> Callable[[Draft, Node], Value]:
     return build
 
 
-def _sigmoid(draft: Draft, node: Node) -> Value:
-    """A function of one number, or, behind what is not quantized, the end of the network."""
-    value = draft.value(node)
-    if isinstance(value, Pending) and not is_function(value):
-        return _of_logits("logistic")(draft, node)
-    return function("logistic")(draft, node)
-
-
 def _cast(draft: Draft, node: Node) -> Value:
     """Cast between real numbers, of a sample of integers, and to the type that it has."""
     value, made = draft.value(node), element_type(node)
@@ -319,7 +310,7 @@ OPERATORS: Mapping[str, Callable[[Draft, Node], Value | tuple[Value, ...]]] = {
     "Div": divide,
     "Max": extremum("larger", "takes the larger elements"),
     "Min": extremum("smaller", "takes the smaller elements"),
-    "Sigmoid": _sigmoid,
+    "Sigmoid": function("logistic"),
     "Tanh": function("tanh"),
     "HardSwish": function("hard_swish"),
     "LeakyRelu": function("leaky_relu", ("alpha", 0.01)),

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from kilograd.frontend.network import Option
-from kilograd.frontend.onnx.draft import Draft
+from kilograd.frontend.onnx.draft import Draft, keeps_range
 from kilograd.frontend.onnx.errors import DamagedError, RefusedError
 from kilograd.frontend.onnx.graph import Node
 from kilograd.frontend.onnx.maps import Map
-from kilograd.frontend.onnx.values import Step, Value, pending
+from kilograd.frontend.onnx.values import Pending, Step, Value, pending
 from kilograd.frontend.onnx.windows import Geometry, geometry
 
 _NO_PADS = (0, 0, 0, 0)
@@ -114,12 +114,20 @@ def max_pool(draft: Draft, node: Node) -> Value:
     """MaxPool under windows."""
     if any(node.outputs[1:]):
         raise RefusedError("it also says where the largest elements are")
+    value = draft.value(node)
+    if isinstance(value, Pending) and not keeps_range(value):
+        # The largest of what is quantized is what the largest becomes.
+        return value.then("max_pool", *_largest(node, value.map))
     x = draft.read(node)
-    moves = _pool_window(node, x.map)
+    return pending(node, "max_pool", (x.number,), *_largest(node, x.map))
+
+
+def _largest(node: Node, map_: Map) -> tuple[dict[str, Option], Map]:
+    """Options of a max pool, and what it makes of a map."""
+    moves = _pool_window(node, map_)
     options: dict[str, Option] = {
         "window": moves.window,
         "strides": moves.strides,
         "pads": moves.pads,
     }
-    made = x.map.with_positions(moves.result, x.map.channels)
-    return pending(node, "max_pool", (x.number,), options, made)
+    return options, map_.with_positions(moves.result, map_.channels)
