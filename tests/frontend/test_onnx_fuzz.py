@@ -7,7 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 from onnx_files import small_network
+from onnx_integers import as_integers
 from test_onnx_damage import outcome, set_attribute
+from test_onnx_exporters import features, normalized_flat, view
+from test_onnx_quantizers import read_twice
 
 from kilograd.errors import ModelError
 from kilograd.ir import Graph
@@ -48,15 +51,28 @@ REALS = st.sampled_from([0.0, -1.0, 1e-45, 1e-30, 1e-9, 0.05, 1.0, 1e9, 3e38, np
 OPERATORS = st.sampled_from([
     *("Conv", "Gemm", "MatMul", "Add", "GlobalAveragePool", "ReduceMean", "AveragePool", "MaxPool"),
     *("Pad", "Relu", "Clip", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Concat"),
-    *("Split", "Slice"),
+    *("Split", "Slice", "Shape", "Cast", "ConstantOfShape", "Gather", "HardSwish", "Sigmoid"),
+    *("QLinearConv", "QGemm", "QLinearAdd", "QLinearConcat", "QLinearAveragePool"),
     *("Softmax", "Identity", "Dropout", "Constant", "QuantizeLinear", "DequantizeLinear"),
 ])  # fmt: skip
+
+
+#: In either format, as quantizers and as other exporters write it, and in an older version.
+DRAFTS = [
+    small_network,
+    lambda: as_integers(small_network()),
+    lambda: view(small_network()),
+    lambda: small_network(opset=10),
+    read_twice,
+    normalized_flat,
+    features,
+]
 
 
 @st.composite
 def mistakes(draw):
     """A network with one of every layer in which a few things are others."""
-    draft = small_network()
+    draft = draw(st.sampled_from(DRAFTS))()
     names = [*draft.constants, "sample", *(name for n in draft.nodes for name in n.output)]
     for _ in range(draw(st.integers(1, 3))):
         node = draw(st.sampled_from(draft.nodes))
@@ -87,7 +103,7 @@ def mistakes(draw):
 
 
 @pytest.mark.thorough
-@settings(max_examples=600)
+@settings(max_examples=1500)
 @given(mistakes(), st.sampled_from([None, 3]))
 def test_a_network_with_mistakes(tmp_path_factory, content, classes):
     path = tmp_path_factory.getbasetemp() / "mistakes.onnx"
