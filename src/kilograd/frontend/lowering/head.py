@@ -42,7 +42,7 @@ class HeadBuilder(LayerReader):
         self, ends: Ends, classes: int | None
     ) -> tuple[str, tuple[float, float] | None]:
         """As ``_head``: a head that makes logits of the network's own, the same ones at first."""
-        number, layer = ends.whole[-1], self._network.layers[ends.whole[-1]]
+        number = ends.whole[-1]
         self._settle_border(ends.result)
         x = self.values[ends.result]
         height, width, count = self._builder.type_of(x).shape
@@ -54,7 +54,6 @@ class HeadBuilder(LayerReader):
                 "layer has no weights",
                 "put an average pool over the whole map, or a dense layer, behind it",
             )
-        del layer
         if classes is not None:
             return self._builder.dense("head", x, fresh_head(count, classes)), None
         p, values = _same(count), None
