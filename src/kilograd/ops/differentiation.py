@@ -19,11 +19,14 @@ class Gradient:
         exponent: name of its exponent, in sixteenths of a power of two.
         magnitude: expected log2 of its root mean square relative to the gradient of the
             logits; only sets the exponent that training starts from.
+        is_masked: whether it is zero wherever the value is at an end of int8, so that a clamp
+            there needs no mask of its own.
     """
 
     value: str
     exponent: str
     magnitude: float
+    is_masked: bool = False
 
 
 class GradientBuilder(Protocol):

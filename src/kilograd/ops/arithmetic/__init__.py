@@ -15,7 +15,7 @@ from kilograd.ops.arithmetic.random import mix, numbers_of, random_bits, stochas
 from kilograd.ops.arithmetic.schedule import scheduled_rate
 
 #: Raised whenever any result changes by a bit; docs/numerics.md is its text.
-NUMERICS_VERSION = 2
+NUMERICS_VERSION = 3
 
 __all__ = [
     "ACCUMULATOR_LIMIT",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -40,11 +41,27 @@ def clamped_gradient(
     """The gradient of a node's clamped result, zero where the clamp acted."""
     (name,), layer = node.outputs, node.layer
     gradient = builder.gradient(name)
-    if not spec.may_clamp(node, graph):
+    if gradient.is_masked or not spec.may_clamp(node, graph):
         return gradient
     (mask,) = builder.emit(
         "clamp_mask", {"x": name}, NoAttributes(), layer=layer, task="clamp_mask"
     )
+    return _masked(gradient, mask, layer, builder)
+
+
+def bounded_gradient(node: Node, low: int, high: int, builder: GradientBuilder) -> Gradient:
+    """The gradient of a node's result, zero where that is not between two bounds.
+
+    It is zero as well wherever the clamp of the node's input acted, which lies outside of them.
+    """
+    (name,), layer = node.outputs, node.layer
+    attributes = BoundedMaskAttributes(low, high)
+    (mask,) = builder.emit("bounded_mask", {"x": name}, attributes, layer=layer, task="clamp_mask")
+    masked = _masked(builder.gradient(name), mask, layer, builder)
+    return replace(masked, is_masked=True)
+
+
+def _masked(gradient: Gradient, mask: str, layer: str, builder: GradientBuilder) -> Gradient:
     (masked,) = builder.emit(
         "mask_gradient",
         {"gradient": gradient.value, "mask": mask},
@@ -53,6 +70,19 @@ def clamped_gradient(
         task="masked_gradient",
     )
     return Gradient(masked, gradient.exponent, gradient.magnitude)
+
+
+@dataclass(frozen=True)
+class BoundedMaskAttributes:
+    """Attributes of ``bounded_mask``.
+
+    Attributes:
+        low: the gradient passes above it.
+        high: the gradient passes below it.
+    """
+
+    low: int
+    high: int
 
 
 class ClampMask(OpSpec[NoAttributes]):
@@ -97,6 +127,57 @@ class ClampMask(OpSpec[NoAttributes]):
     def cases(self) -> Sequence[Case]:
         """Counts that do and do not fill whole bytes."""
         return [Case(str(shape), NoAttributes(), (TensorType(shape),)) for shape in _SHAPES]
+
+
+class BoundedMask(OpSpec[BoundedMaskAttributes]):
+    """Bit i is set where low < y[i] < high. Output: uint8[⌈n/8⌉]."""
+
+    name = "bounded_mask"
+    attributes_type = BoundedMaskAttributes
+    operands = required("x")
+    results = ("mask",)
+
+    def infer(
+        self, attributes: BoundedMaskAttributes, inputs: Sequence[TensorType]
+    ) -> tuple[TensorType, ...]:
+        """A bit an element."""
+        return (mask_type(self.bind(attributes, inputs).x),)
+
+    def reference(
+        self,
+        attributes: BoundedMaskAttributes,
+        inputs: Sequence[TensorType],
+        arrays: Sequence[Array],
+        context: StepContext,
+    ) -> tuple[Array, ...]:
+        """Compare and pack."""
+        del inputs, context
+        x = self.bind(attributes, arrays).x
+        inside = (x > attributes.low) & (x < attributes.high)
+        return (np.packbits(inside.ravel(), bitorder="little"),)
+
+    def kernel(self, attributes: BoundedMaskAttributes, inputs: Sequence[TensorType]) -> Kernel:
+        """kg_bounded_mask."""
+        count = self.bind(attributes, inputs).x.size
+        fields = {"count": count, "low": attributes.low, "high": attributes.high}
+        return Kernel("bounded_mask", fields, (Input("x"), Output("mask")))
+
+    def by_rows(
+        self, attributes: BoundedMaskAttributes, inputs: Sequence[TensorType]
+    ) -> RowRule | None:
+        """Row by row, where a row fills whole bytes."""
+        x = self.bind(attributes, inputs).x
+        row = x.size // x.shape[0]
+        return RowRule(("x",), attributes) if row % 8 == 0 else None
+
+    def cases(self) -> Sequence[Case]:
+        """Bounds at both ends, at one, and at none; counts that do and do not fill whole bytes."""
+        bounds = ((-20, 127), (-128, 60), (-3, 4))
+        return [
+            Case(f"{low}to{high}{shape}", BoundedMaskAttributes(low, high), (TensorType(shape),))
+            for shape in _SHAPES
+            for low, high in bounds
+        ]
 
 
 class MaskGradient(OpSpec[NoAttributes]):

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kilograd.ir import DType, Graph, Node, Quantization, TensorType
+from kilograd.ops.clamp.op import bounded_gradient
 from kilograd.ops.gradient_scale import (
     EXPONENT,
     MAGNITUDE,
@@ -80,6 +81,15 @@ class LookupGradientAttributes:
     rng_stream: int
 
 
+def clamped_to(attributes: LookupAttributes, given: Quantization) -> tuple[int, int] | None:
+    """The bounds of a table that clamps its input and does nothing else; None for other tables."""
+    low, high = min(attributes.table), max(attributes.table)
+    if given != attributes.output or (low, high) == (INPUTS[0], INPUTS[-1]) or low == high:
+        return None
+    is_clamp = np.array_equal(np.clip(INPUTS, low, high), attributes.table)
+    return (low, high) if is_clamp else None
+
+
 class Lookup(OpSpec[LookupAttributes]):
     """A function of each element, read from a table (TensorFlow Lite's LOGISTIC, TANH and others).
 
@@ -133,11 +143,18 @@ class Lookup(OpSpec[LookupAttributes]):
         return RowRule(("x",), attributes)
 
     def gradient(self, node: Node, graph: Graph, builder: GradientBuilder) -> None:
-        """The gradient times the function's slope at each input, which is zero where it clamps."""
+        """The gradient times the function's slope at each input, which is zero where it clamps.
+
+        Of a clamp, the result tells where it acted, so that the input need not be kept.
+        """
         (name,) = node.inputs
         if not builder.wanted(name):
             return
         attributes, given = node.attributes, graph.type_of(name)
+        bounds = clamped_to(attributes, given.quantized())
+        if bounds is not None:
+            builder.contribute(name, bounded_gradient(node, *bounds, builder))
+            return
         slopes, exponent = slope_table(attributes.function, given.quantized(), attributes.output)
         gradient = builder.gradient(node.outputs[0])
         contribution = emit_gradient(

@@ -14,6 +14,15 @@ typedef struct {
 KG_CLAMP_MASK(kg_clamp_mask_plain);
 KG_CLAMP_MASK(kg_clamp_mask_dsp);
 
+typedef struct {
+    int32_t count, low, high;
+} kg_bounded_mask_parameters;
+
+#define KG_BOUNDED_MASK(variant)                                                                   \
+    void variant(const kg_bounded_mask_parameters *p, const int8_t *y, uint8_t *mask)
+
+KG_BOUNDED_MASK(kg_bounded_mask_plain);
+
 typedef kg_clamp_mask_parameters kg_mask_gradient_parameters;
 
 /* `result` may be `gradient`. */
