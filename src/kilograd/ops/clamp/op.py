@@ -15,6 +15,7 @@ from kilograd.ops.spec import (
     HOST,
     PLAIN,
     Array,
+    Attributes,
     Case,
     Gradient,
     GradientBuilder,
@@ -85,32 +86,44 @@ class BoundedMaskAttributes:
     high: int
 
 
-class ClampMask(OpSpec[NoAttributes]):
-    """Bit i is set where −128 < y[i] < 127. Output: uint8[⌈n/8⌉]."""
+class _Mask(OpSpec[Attributes]):
+    """What both masks share."""
 
-    name = "clamp_mask"
-    attributes_type = NoAttributes
     operands = required("x")
     results = ("mask",)
 
-    def infer(
-        self, attributes: NoAttributes, inputs: Sequence[TensorType]
-    ) -> tuple[TensorType, ...]:
+    def infer(self, attributes: Attributes, inputs: Sequence[TensorType]) -> tuple[TensorType, ...]:
         """A bit an element."""
         return (mask_type(self.bind(attributes, inputs).x),)
 
     def reference(
         self,
-        attributes: NoAttributes,
+        attributes: Attributes,
         inputs: Sequence[TensorType],
         arrays: Sequence[Array],
         context: StepContext,
     ) -> tuple[Array, ...]:
         """Compare and pack."""
         del inputs, context
-        x = self.bind(attributes, arrays).x
-        inside = (x > _INT8.min) & (x < _INT8.max)
-        return (np.packbits(inside.ravel(), bitorder="little"),)
+        x, (low, high) = self.bind(attributes, arrays).x, self._bounds(attributes)
+        return (np.packbits(((x > low) & (x < high)).ravel(), bitorder="little"),)
+
+    def by_rows(self, attributes: Attributes, inputs: Sequence[TensorType]) -> RowRule | None:
+        """Row by row, where a row fills whole bytes."""
+        x = self.bind(attributes, inputs).x
+        row = x.size // x.shape[0]
+        return RowRule(("x",), attributes) if row % 8 == 0 else None
+
+    def _bounds(self, attributes: Attributes) -> tuple[int, int]:
+        """Between which a gradient passes."""
+        raise NotImplementedError
+
+
+class ClampMask(_Mask[NoAttributes]):
+    """Bit i is set where −128 < y[i] < 127. Output: uint8[⌈n/8⌉]."""
+
+    name = "clamp_mask"
+    attributes_type = NoAttributes
 
     def kernel(self, attributes: NoAttributes, inputs: Sequence[TensorType]) -> Kernel:
         """kg_clamp_mask."""
@@ -118,57 +131,26 @@ class ClampMask(OpSpec[NoAttributes]):
         uses = {PLAIN: Use(), DSP: Use()}
         return Kernel("clamp_mask", fields, (Input("x"), Output("mask")), uses)
 
-    def by_rows(self, attributes: NoAttributes, inputs: Sequence[TensorType]) -> RowRule | None:
-        """Row by row, where a row fills whole bytes."""
-        x = self.bind(attributes, inputs).x
-        row = x.size // x.shape[0]
-        return RowRule(("x",), attributes) if row % 8 == 0 else None
-
     def cases(self) -> Sequence[Case]:
         """Counts that do and do not fill whole bytes."""
         return [Case(str(shape), NoAttributes(), (TensorType(shape),)) for shape in _SHAPES]
 
+    def _bounds(self, attributes: NoAttributes) -> tuple[int, int]:
+        del attributes
+        return -128, 127
 
-class BoundedMask(OpSpec[BoundedMaskAttributes]):
+
+class BoundedMask(_Mask[BoundedMaskAttributes]):
     """Bit i is set where low < y[i] < high. Output: uint8[⌈n/8⌉]."""
 
     name = "bounded_mask"
     attributes_type = BoundedMaskAttributes
-    operands = required("x")
-    results = ("mask",)
-
-    def infer(
-        self, attributes: BoundedMaskAttributes, inputs: Sequence[TensorType]
-    ) -> tuple[TensorType, ...]:
-        """A bit an element."""
-        return (mask_type(self.bind(attributes, inputs).x),)
-
-    def reference(
-        self,
-        attributes: BoundedMaskAttributes,
-        inputs: Sequence[TensorType],
-        arrays: Sequence[Array],
-        context: StepContext,
-    ) -> tuple[Array, ...]:
-        """Compare and pack."""
-        del inputs, context
-        x = self.bind(attributes, arrays).x
-        inside = (x > attributes.low) & (x < attributes.high)
-        return (np.packbits(inside.ravel(), bitorder="little"),)
 
     def kernel(self, attributes: BoundedMaskAttributes, inputs: Sequence[TensorType]) -> Kernel:
         """kg_bounded_mask."""
         count = self.bind(attributes, inputs).x.size
         fields = {"count": count, "low": attributes.low, "high": attributes.high}
         return Kernel("bounded_mask", fields, (Input("x"), Output("mask")))
-
-    def by_rows(
-        self, attributes: BoundedMaskAttributes, inputs: Sequence[TensorType]
-    ) -> RowRule | None:
-        """Row by row, where a row fills whole bytes."""
-        x = self.bind(attributes, inputs).x
-        row = x.size // x.shape[0]
-        return RowRule(("x",), attributes) if row % 8 == 0 else None
 
     def cases(self) -> Sequence[Case]:
         """Bounds at both ends, at one, and at none; counts that do and do not fill whole bytes."""
@@ -178,6 +160,9 @@ class BoundedMask(OpSpec[BoundedMaskAttributes]):
             for shape in _SHAPES
             for low, high in bounds
         ]
+
+    def _bounds(self, attributes: BoundedMaskAttributes) -> tuple[int, int]:
+        return attributes.low, attributes.high
 
 
 class MaskGradient(OpSpec[NoAttributes]):
@@ -228,5 +213,4 @@ class MaskGradient(OpSpec[NoAttributes]):
         ]
 
 
-_INT8 = np.iinfo(np.int8)
 _SHAPES = ((1, 1, 1), (3, 3, 5), (2, 4, 8), (5, 7, 3))
