@@ -337,7 +337,16 @@ def test_what_computes_a_shape_is_computed_once(what, load):
     assert described(load(FOLDED[what]())) == described(load(small_network()))
 
 
+def cast_steps():
+    """The steps of a quantized map as real numbers."""
+    draft = Draft()
+    x = draft.conv("sample_q", 4)
+    real = draft.node("Cast", [x], ["steps"], to=TensorProto.FLOAT)
+    return ended(draft, draft.quantize(real, draft.shapes[x], 1.0, 0, "again_q"))
+
+
 WRONG = {
+    "steps": (cast_steps, "it takes the int8 numbers of a map for real ones, and kilograd reads 8"),
     "out of range": (folding("Gather", [1, -1], [0, 7]), "IndexError"),
     "huge": (folding("ConstantOfShape", [2**20, 2**20]), "it makes a constant of the shape"),
     "huge sum": (

@@ -119,6 +119,7 @@ DRAFTS = {
     "erf": lambda: of_function("Erf", 1.6, 0),
     "gelu": lambda: of_function("Gelu", 1.6, -120, opset=20),
     "gelu by tanh": lambda: of_function("Gelu", 1.6, -120, opset=20, approximate="tanh"),
+    "swish": lambda: of_function("Swish", 1.6, -110, opset=24),
     "times a number": lambda: with_number("Mul", 0.75),
     "times a quantized number": lambda: with_number("Mul", 1.18, dtype=np.int8, is_first=True),
     "plus a number": lambda: with_number("Add", 0.4),
@@ -174,6 +175,7 @@ def test_functions_have_the_parameters_of_their_nodes(tmp_path):
         "selu": Function("selu", (1.6732632, 1.050701)),
         "gelu": Function("gelu"),
         "gelu by tanh": Function("gelu_tanh"),
+        "swish": Function("swish"),
         "a number minus": Function("linear", (-1.0, float(np.float32(0.4)))),
         "over a number": Function("linear", (0.8, 0.0)),
     }
@@ -237,6 +239,10 @@ REFUSED = {
     "a vector times several": (
         vector_times_numbers,
         "of the shape [4], and kilograd has one number, or one for each channel of a map or elem",
+    ),
+    "swish of another alpha": (
+        lambda: of_function("Swish", 1.0, opset=24, alpha=0.5),
+        "its attribute alpha is 0.5, not 1",
     ),
     "slope that is infinite": (
         lambda: of_function("LeakyRelu", 1.0, alpha=float("inf")),

@@ -141,9 +141,19 @@ class Draft:
         return "uint8" if value.number in self.unsigned else self.tensors[value.number].dtype
 
     def counted(self, value: Stored) -> Stored | Dequantized:
-        """A sample of integers as the real numbers that these are; one of real numbers as it is."""
+        """A sample of integers as the real numbers that these are; one of real numbers as it is.
+
+        Raises:
+            RefusedError: when they are steps of something else.
+        """
         tensor = self.tensors[value.number]
-        if tensor.scales or tensor.dtype not in {"int8", "uint8"}:
+        if tensor.scales or tensor.dtype.startswith(("int16", "uint16", "int32", "int64")):
+            raise RefusedError(
+                f"it takes the {self.stored_type(value)} numbers of a map for real ones, and "
+                "kilograd reads 8 bits of a sample so",
+                "dequantize the map with DequantizeLinear",
+            )
+        if tensor.dtype not in {"int8", "uint8"}:
             return value
         if tensor.dtype == "uint8":
             self.unsigned.add(value.number)

@@ -55,6 +55,13 @@ def gelu(draft: Draft, node: Node) -> Value:
     return _function(draft, node, 0, Function(known[stated]))
 
 
+def swish(draft: Draft, node: Node) -> Value:
+    """Swish, an operator since version 24 of ONNX's."""
+    if node.attributes.get("alpha", 1.0) != 1:
+        raise RefusedError(f"its attribute alpha is {shown(node.attributes['alpha'])}, not 1")
+    return _function(draft, node, 0, Function("swish"))
+
+
 def parametric_relu(draft: Draft, node: Node) -> Value:
     """PRelu with one slope for all channels, or one for each."""
     found = _constant(draft, node, "has for its slopes")

@@ -25,6 +25,7 @@ from kilograd.frontend.onnx.elementwise import (
     normalize,
     parametric_relu,
     subtract,
+    swish,
 )
 from kilograd.frontend.onnx.errors import DamagedError, RefusedError, shown
 from kilograd.frontend.onnx.graph import Node
@@ -324,6 +325,7 @@ OPERATORS: Mapping[str, Callable[[Draft, Node], Value | tuple[Value, ...]]] = {
     "Mish": function("mish"),
     "Erf": function("erf"),
     "Gelu": gelu,
+    "Swish": swish,
     "PRelu": parametric_relu,
     "BatchNormalization": normalize,
 }
