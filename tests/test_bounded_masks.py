@@ -96,7 +96,7 @@ def test_a_clamp_takes_the_memory_of_a_layer_that_clamps_itself():
 
 @pytest.mark.parametrize(
     ("low", "high", "found"),
-    [(-20, 127, (-20, 127)), (-128, 60, (-128, 60)), (-128, 127, None), (5, 5, None)],
+    [(-20, 127, (-20, 127)), (-128, 60, (-128, 60)), (-128, 127, None), (5, 5, None), (5, 6, None)],
 )
 def test_what_is_a_clamp(low, high, found):
     given = Quantization((0.05,), 3)

@@ -216,7 +216,21 @@ def along_the_inputs():
     return draft
 
 
+def of_real_numbers():
+    """As if the author had told a quantizer to leave all weights alone."""
+    draft = small_network()
+    for node in [n for n in draft.nodes if n.op_type in {"Conv", "Gemm"}]:
+        for place, given in enumerate(node.input[1:], 1):
+            (source,) = [n for n in draft.nodes if given in n.output]
+            stored, scale, _ = (data(draft, name) for name in source.input)
+            shape = (-1, *(1,) * (stored.ndim - 1))
+            reals = stored.astype(np.float32) * scale.reshape(shape)
+            node.input[place] = draft.constant(f"{given}_plain", reals)
+    return draft
+
+
 ROUNDED = {
+    "real numbers": of_real_numbers,
     "zero points": with_zero_points(np.int8),
     "unsigned weights": with_zero_points(np.uint8),
     "scales along the inputs": along_the_inputs,
@@ -251,7 +265,9 @@ def test_weights_become_symmetric(what, load):
     weight = graph.values["layer_1.weight"]
     stored = data(ROUNDED[what](), "layer_1.weight_quantized").astype(int)
     assert np.abs(weight.array).reshape(len(weight.array), -1).max(axis=1).tolist() == [127] * 4
-    if what == "scales along the inputs":
+    if what == "real numbers":
+        reals = stored * data(ROUNDED[what](), "layer_1.weight.scale").reshape(4, 1, 1, 1)
+    elif what == "scales along the inputs":
         reals = stored * np.array([1e-3, 3e-3, 2e-3]).reshape(1, 3, 1, 1)
     else:
         zeros, scales = (data(ROUNDED[what](), f"layer_1.weight.{n}") for n in ("zero", "scale"))

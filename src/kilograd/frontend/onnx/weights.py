@@ -45,7 +45,8 @@ def store_weight(draft: Draft, constant: Constant, order: Sequence[int], outputs
     """Number of a weight whose dimensions are put into another order.
 
     One with zero points, or with several scales along another dimension than the outputs, is
-    rounded once more: it gets a scale for each output and no zero point.
+    rounded once more: it gets a scale for each output and no zero point. One of real numbers, as
+    quantizers leave a last layer that they are told to, is rounded as they would.
 
     Args:
         draft: what it is added to.
@@ -53,7 +54,9 @@ def store_weight(draft: Draft, constant: Constant, order: Sequence[int], outputs
         order: which of the file's dimensions each of kilograd's is.
         outputs: which of the file's dimensions are the channels of the result.
     """
-    if any(constant.zero_points) or (len(constant.scales) > 1 and constant.axis != outputs):
+    is_real = constant.data.dtype.kind == "f" and not constant.scales
+    is_across = len(constant.scales) > 1 and constant.axis != outputs
+    if is_real or is_across or any(constant.zero_points):
         constant = _rounded(constant, outputs)
     data = np.ascontiguousarray(np.transpose(constant.data, order))
     return draft.store(
@@ -72,6 +75,9 @@ def store_weight(draft: Draft, constant: Constant, order: Sequence[int], outputs
 def _rounded(constant: Constant, outputs: int) -> Constant:
     """A weight in int8 from -127 to 127, with a scale for each output."""
     reals = np.moveaxis(constant.reals("weight"), outputs, 0)
+    if not np.isfinite(reals).all():
+        msg = "its weight has numbers that are not finite"
+        raise DamagedError(msg)
     largest = np.abs(reals).reshape(len(reals), -1).max(axis=1)
     scales = np.where(largest > 0, largest, 1.0) / LARGEST_WEIGHT
     steps = np.rint(reals / scales.reshape(-1, *(1,) * (reals.ndim - 1))).astype(np.int8)

@@ -150,11 +150,12 @@ class BoundedMask(_Mask[BoundedMaskAttributes]):
         """kg_bounded_mask."""
         count = self.bind(attributes, inputs).x.size
         fields = {"count": count, "low": attributes.low, "high": attributes.high}
-        return Kernel("bounded_mask", fields, (Input("x"), Output("mask")))
+        uses = {PLAIN: Use(), DSP: Use()}
+        return Kernel("bounded_mask", fields, (Input("x"), Output("mask")), uses)
 
     def cases(self) -> Sequence[Case]:
         """Bounds at both ends, at one, and at none; counts that do and do not fill whole bytes."""
-        bounds = ((-20, 127), (-128, 60), (-3, 4))
+        bounds = ((-20, 127), (-128, 60), (-3, 4), (-1, 1))
         return [
             Case(f"{low}to{high}{shape}", BoundedMaskAttributes(low, high), (TensorType(shape),))
             for shape in _SHAPES

@@ -84,7 +84,7 @@ class LookupGradientAttributes:
 def clamped_to(attributes: LookupAttributes, given: Quantization) -> tuple[int, int] | None:
     """The bounds of a table that clamps its input and does nothing else; None for other tables."""
     low, high = min(attributes.table), max(attributes.table)
-    if given != attributes.output or (low, high) == (INPUTS[0], INPUTS[-1]) or low == high:
+    if given != attributes.output or (low, high) == (INPUTS[0], INPUTS[-1]) or high < low + 2:
         return None
     is_clamp = np.array_equal(np.clip(INPUTS, low, high), attributes.table)
     return (low, high) if is_clamp else None

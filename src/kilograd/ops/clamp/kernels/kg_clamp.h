@@ -14,6 +14,7 @@ typedef struct {
 KG_CLAMP_MASK(kg_clamp_mask_plain);
 KG_CLAMP_MASK(kg_clamp_mask_dsp);
 
+/* `high` is at least `low` + 2. */
 typedef struct {
     int32_t count, low, high;
 } kg_bounded_mask_parameters;
@@ -22,6 +23,7 @@ typedef struct {
     void variant(const kg_bounded_mask_parameters *p, const int8_t *y, uint8_t *mask)
 
 KG_BOUNDED_MASK(kg_bounded_mask_plain);
+KG_BOUNDED_MASK(kg_bounded_mask_dsp);
 
 typedef kg_clamp_mask_parameters kg_mask_gradient_parameters;
 
@@ -34,12 +36,12 @@ KG_MASK_GRADIENT(kg_mask_gradient_plain);
 KG_MASK_GRADIENT(kg_mask_gradient_dsp);
 KG_MASK_GRADIENT(kg_mask_gradient_host);
 
-/* The bits of up to eight elements that lie between -128 and 127. */
-static inline uint8_t kg_bits_inside(const int8_t *y, int32_t count)
+/* The bits of up to eight elements that lie between two bounds. */
+static inline uint8_t kg_bits_between(const int8_t *y, int32_t count, int32_t low, int32_t high)
 {
     uint32_t bits = 0;
     for (int32_t b = 0; b < count; b++)
-        bits |= (uint32_t)(y[b] > -128 && y[b] < 127) << b;
+        bits |= (uint32_t)(y[b] > low && y[b] < high) << b;
     return (uint8_t)bits;
 }
 

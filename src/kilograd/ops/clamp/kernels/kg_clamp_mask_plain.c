@@ -4,7 +4,7 @@ void kg_clamp_mask_plain(const kg_clamp_mask_parameters *p, const int8_t *y, uin
 {
     int32_t left = p->count;
     for (; left >= 8; left -= 8, y += 8)
-        *mask++ = kg_bits_inside(y, 8);
+        *mask++ = kg_bits_between(y, 8, -128, 127);
     if (left > 0)
-        *mask = kg_bits_inside(y, left);
+        *mask = kg_bits_between(y, left, -128, 127);
 }
