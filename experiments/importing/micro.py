@@ -80,7 +80,7 @@ def compare_with_micro(
     else:
         ends = find_ends(network, Refuser(network, path.name))
         begin, (head,) = ends.sample, network.layers[ends.head].outputs
-        if ends.tail or network.layers[ends.head].activation != "none":
+        if not ends.makes_logits:
             head = ends.result  # whose numbers the head takes over
         lowering = Lowering(network, path.name)
         graph = lowering.graph(classes)

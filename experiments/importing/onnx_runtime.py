@@ -124,7 +124,7 @@ def compare(
         lowering = Lowering(network, "net")
         graph = lowering.graph(None)
         is_averaged, (head,) = ends.average is not None, network.layers[ends.head].outputs
-        if ends.tail or network.layers[ends.head].activation != "none":
+        if not ends.makes_logits:
             head = ends.result  # whose numbers the head takes over
     quantized = {n: value.number for n, value in reader.stored.items() if n in zeros}
     sample = next(iter(quantized))  # which the first layer may read in another shape

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from micro import assert_same_bytes
-from tflite_files import RELU, Draft
+from tflite_files import RELU, VALID, Draft
 from tflite_products import SIGNED_GATE, constant, function, multiply
 
 from kilograd.errors import ModelError
@@ -68,6 +68,14 @@ def one_sigmoid():
     return draft
 
 
+def whole_window():
+    """A convolution as large as its map, and a function of what it makes."""
+    draft = Draft()
+    x = draft.conv(draft.conv(0, (1, 6, 6), 4), (1, 1, 1), 3, (6, 6), padding=VALID)
+    function(draft, "TANH", draft.reshape(x, (1, 3)), **SIGNED_GATE)
+    return draft
+
+
 #: By what it is: the network, how many logits, and the operators of another head's network.
 ENDS = {
     "average behind an activation": (
@@ -80,6 +88,7 @@ ENDS = {
         3,
         ["conv", "average_pool", "dense"],
     ),
+    "whole window": (whole_window, 3, ["conv", "reshape", "dense"]),
     "normalized": (normalized, 3, ["conv", "reshape", "dense"]),
     "two branches": (
         two_branches,
@@ -117,6 +126,8 @@ def test_another_head_replaces_the_last_layer_with_weights(what, load):
     graph = load(make(), 5)
     assert [node.operator for node in graph.nodes] == operators
     assert graph.type_of(graph.outputs[0]).shape == (5,)
+    if what == "whole window":  # of which nothing is averaged
+        assert graph.type_of("head.weight").shape == (5, 6 * 6 * 4)
 
 
 @pytest.mark.parametrize("what", ["normalized", "two branches", "average of another window"])

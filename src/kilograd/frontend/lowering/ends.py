@@ -46,6 +46,7 @@ class Ends:
             from which one map leads to the logits.
         whole: numbers of the layers that the logits need, in order.
         result: number of the tensor that holds the logits.
+        makes_logits: whether the head has weights and makes them, at once or before their average.
     """
 
     sample: int
@@ -56,6 +57,7 @@ class Ends:
     tail: tuple[int, ...]
     whole: tuple[int, ...]
     result: int
+    makes_logits: bool
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,9 @@ def find_ends(network: Network, refuser: Refuser) -> Ends:
         average, (head, *tail) = None, _with_tail(network, producers, last)
     body = tuple(sorted(_needed(network, producers, head, sample) - {head}))
     (result,) = network.layers[last].outputs[:1]
-    return Ends(sample, body, head, average, is_sigmoid, tuple(tail), whole, result)
+    layer = network.layers[head]
+    makes_logits = layer.operator in WEIGHTED and not tail and layer.activation == "none"
+    return Ends(sample, body, head, average, is_sigmoid, tuple(tail), whole, result, makes_logits)
 
 
 def _sample(network: Network) -> int:

@@ -17,6 +17,9 @@ from kilograd.frontend.network import Layer
 
 QUANTIZE_RESULT = "quantize the result of the last layer, too"
 
+#: What makes one number of those of several positions.
+_OVER_POSITIONS = frozenset({"mean", "average_pool", "maximum", "max_pool"})
+
 #: Of int8 weights, which are symmetric.
 _LARGEST = 127
 
@@ -33,10 +36,14 @@ class HeadBuilder(LayerReader):
         So it is where the network's logits are not what its last layer with weights makes; another
         head replaces that layer and all that is behind it, if there is one.
         """
-        layer = self._network.layers[ends.head]
-        if layer.operator not in WEIGHTED:
-            return True
-        return classes is None and (bool(ends.tail) or layer.activation != "none")
+        is_replaced = classes is not None and self._operator(ends.head) in WEIGHTED
+        return not ends.makes_logits and not is_replaced
+
+    def _is_pooled(self, ends: Ends) -> bool:
+        return any(self._operator(number) in _OVER_POSITIONS for number in ends.tail)
+
+    def _operator(self, number: int) -> str:
+        return self._network.layers[number].operator
 
     def _taken_over(
         self, ends: Ends, classes: int | None
@@ -74,9 +81,9 @@ class HeadBuilder(LayerReader):
             # The mean of what a linear layer makes of each position is what it makes of their mean.
             x = self._builder.average_pool(self._name(ends.average), x)
             shape = (1, 1, shape[2])
-        elif ends.tail and layer.operator == "conv" and shape[:2] != (1, 1):
+        elif classes is not None and shape[:2] != (1, 1) and self._is_pooled(ends):
             x = self._builder.average_pool(self._names.choose("head/average", "average"), x)
-            return self._builder.dense("head", x, fresh_head(shape[2], classes or 0)), None
+            return self._builder.dense("head", x, fresh_head(shape[2], classes)), None
         weight = self._head_weight(number, layer, shape)
         x = self._flattened(layer.inputs[0], x)
         if classes is not None:

@@ -147,14 +147,14 @@ class Draft:
             RefusedError: when they are steps of something else.
         """
         tensor = self.tensors[value.number]
-        if tensor.scales or tensor.dtype.startswith(("int16", "uint16", "int32", "int64")):
+        if tensor.dtype.startswith("float"):
+            return value
+        if tensor.scales or tensor.dtype not in {"int8", "uint8"}:
             raise RefusedError(
                 f"it takes the {self.stored_type(value)} numbers of a map for real ones, and "
                 "kilograd reads 8 bits of a sample so",
                 "dequantize the map with DequantizeLinear",
             )
-        if tensor.dtype not in {"int8", "uint8"}:
-            return value
         if tensor.dtype == "uint8":
             self.unsigned.add(value.number)
         zero = -128 if tensor.dtype == "uint8" else 0

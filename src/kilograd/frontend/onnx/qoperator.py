@@ -23,25 +23,26 @@ _MICROSOFT = "com.microsoft."
 #: Those that ONNX has as well.
 _SAME = ("QuantizeLinear", "DequantizeLinear")
 
-_ONE = 1
-_TWO = 2
+#: Operator -> that of real numbers; of one map, with its scale and zero point.
+_OF_MAP: Mapping[str, str] = {
+    "QLinearAveragePool": "AveragePool",
+    "QLinearGlobalAveragePool": "GlobalAveragePool",
+    "QLinearReduceMean": "ReduceMean",
+    "QLinearSigmoid": "Sigmoid",
+    "QLinearLeakyRelu": "LeakyRelu",
+    "QLinearSoftmax": "Softmax",
+}
 
-#: Operator -> that of real numbers, and how many maps and weights it reads, each with its scale and
-#: zero point.
-_OPERATORS: Mapping[str, tuple[str, int]] = {
-    "QLinearConv": ("Conv", _TWO),
-    "QLinearMatMul": ("MatMul", _TWO),
-    "QGemm": ("Gemm", _TWO),
-    "QLinearAdd": ("Add", _TWO),
-    "QLinearMul": ("Mul", _TWO),
-    "QLinearAveragePool": ("AveragePool", _ONE),
-    "QLinearGlobalAveragePool": ("GlobalAveragePool", _ONE),
-    "QLinearReduceMean": ("ReduceMean", _ONE),
-    "QLinearSigmoid": ("Sigmoid", _ONE),
-    "QLinearLeakyRelu": ("LeakyRelu", _ONE),
-    "QLinearSoftmax": ("Softmax", _ONE),
+#: Of a map and a weight, or of two maps.
+_OF_TWO: Mapping[str, str] = {
+    "QLinearConv": "Conv",
+    "QLinearMatMul": "MatMul",
+    "QGemm": "Gemm",
+    "QLinearAdd": "Add",
+    "QLinearMul": "Mul",
 }
 _CONCAT = "QLinearConcat"
+_INTEGER = {*_OF_MAP, *_OF_TWO, _CONCAT}
 
 #: What quantizers hang on the names of results.
 _QUANTIZED = "_quantized"
@@ -85,7 +86,7 @@ def in_qdq(graph: OnnxGraph) -> OnnxGraph:
             constants.
     """
     nodes = tuple(replace(node, operator=_own(node.operator)) for node in graph.nodes)
-    if not any(node.operator in _OPERATORS or node.operator == _CONCAT for node in nodes):
+    if not any(node.operator in _INTEGER for node in nodes):
         return replace(graph, nodes=nodes)
     known = {name for node in nodes for name in node.outputs} | {*graph.constants}
     rewriting = _Rewriting(dict(graph.constants), known | {entry.name for entry in graph.inputs})
@@ -96,7 +97,7 @@ def in_qdq(graph: OnnxGraph) -> OnnxGraph:
 def _own(operator: str) -> str:
     """The name without onnxruntime's domain, if ONNX or this module knows what it is."""
     name = operator.removeprefix(_MICROSOFT)
-    return name if name in _OPERATORS or name in {_CONCAT, *_SAME} else operator
+    return name if name in {*_INTEGER, *_SAME} else operator
 
 
 class _Rewriting:
@@ -115,14 +116,15 @@ class _Rewriting:
 
     def rewritten(self, node: Node) -> Iterator[Node]:
         """The nodes in place of one."""
-        if node.operator in _OPERATORS or node.operator == _CONCAT:
+        if node.operator in _INTEGER:
             yield from self._spelled_out(node, _taken_apart(node))
             return
         if node.operator in _MOVING and node.inputs and node.inputs[0] in self.quantized:
             yield from self._moved(node)
             return
         if node.operator == "QuantizeLinear" and node.outputs:
-            self.quantized[node.outputs[0]] = node.inputs[1:3]
+            _, *given = _operand(node.inputs, 0)
+            self.quantized[node.outputs[0]] = tuple(given)
         if node.operator == "Constant" and node.outputs:
             data = node.attributes.get("value")
             if isinstance(data, np.ndarray) and node.outputs[0] not in self.constants:
@@ -158,8 +160,8 @@ class _Rewriting:
         for place, name in enumerate(node.inputs):
             if name in self.quantized:
                 reads[place] = f"{node.outputs[0]}, operand {place}"
-                operand = (name, *_both(self.quantized[name]))
-                yield _dequantize(operand, reads[place], 0, node.number)
+                scale, zero = self.quantized[name]
+                yield _dequantize((name, scale, zero), reads[place], 0, node.number)
         yield from self._quantized(node, reads, self.quantized[node.inputs[0]])
 
     def _quantized(self, node: Node, reads: list[str], result: tuple[str, ...]) -> Iterator[Node]:
@@ -201,7 +203,9 @@ def _taken_apart(node: Node) -> _Integer:
             raise DamagedError(msg)
         operands = tuple(_operand(inputs, 2 + 3 * place) for place in range(maps))
         return _Integer("Concat", operands, "", inputs[:2])
-    operator, count = _OPERATORS[node.operator]
+    operator, count = _OF_MAP.get(node.operator), 1
+    if operator is None:
+        operator, count = _OF_TWO[node.operator], 2
     operands = tuple(_operand(inputs, 3 * place) for place in range(count))
     rest = (*inputs[3 * count :], "", "", "")
     if operator == "Gemm":
@@ -220,12 +224,6 @@ def _taken_apart(node: Node) -> _Integer:
 def _operand(inputs: tuple[str, ...], first: int) -> _Operand:
     name, scale, zero = (*inputs[first : first + 3], "", "", "")[:3]
     return name, scale, zero
-
-
-def _both(names: tuple[str, ...]) -> tuple[str, str]:
-    """Names of a scale and a zero point, of which the latter may be left out."""
-    scale, zero = (*names, "", "")[:2]
-    return scale, zero
 
 
 def _dequantize(operand: _Operand, name: str, axis: int, number: int) -> Node:

@@ -28,7 +28,7 @@ from kilograd.frontend.tflite.dilations import with_dilations
 from kilograd.frontend.tflite.identifier import IDENTIFIER, is_tflite
 from kilograd.frontend.tflite.islands import with_tables
 from kilograd.frontend.tflite.operators import OPERATORS, apart
-from kilograd.frontend.tflite.reads import DamagedError, Reads, UnreadError
+from kilograd.frontend.tflite.reads import DamagedError, Reads, RefusedError
 from kilograd.frontend.tflite.shapes import (
     computed,
     options_of_computed,
@@ -114,7 +114,7 @@ def _network(content: bytes, path: Path) -> Network:
     reader = _Reader(_schema(path), content, path.stem)
     try:
         return reader.network()
-    except UnreadError as error:
+    except RefusedError as error:
         raise ModelError(f"{reader.place}: {error}", where=str(path), hint=error.hint) from error
     except DamagedError as error:
         found = str(error)
@@ -166,7 +166,7 @@ class _Reader:
                 f"it has {count} subgraphs, as networks with recurrent layers or control flow "
                 "have, and only files with one are read"
             )
-            raise UnreadError(msg, _ONE_SUBGRAPH)
+            raise RefusedError(msg, _ONE_SUBGRAPH)
         if count != 1:
             msg = f"it has {count} subgraphs, and only files with one are read"
             raise DamagedError(msg)
@@ -248,7 +248,7 @@ class _Reader:
             raise DamagedError(msg)
         if tensor.Sparsity() is not None:
             msg = "it is stored as a sparse tensor, which is not read"
-            raise UnreadError(msg, _NO_SPARSITY)
+            raise RefusedError(msg, _NO_SPARSITY)
         number = int(tensor.Type())
         dtype = self._types.get(number, f"type {number}").lower()
         buffer = buffers[int(tensor.Buffer())]

@@ -16,7 +16,7 @@ class DamagedError(Exception):
     """Something in a file that contradicts the format or the rest of the file."""
 
 
-class UnreadError(Exception):
+class RefusedError(Exception):
     """Something sound that is not read.
 
     Args:

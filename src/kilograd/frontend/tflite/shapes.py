@@ -95,9 +95,10 @@ def options_of_computed(operator: str, inputs: list[Tensor | None], result: Tens
     """
     if result.dtype not in _WHOLE or operator not in {*_COMPUTED, "SHAPE"}:
         return None
-    if operator != "SHAPE" and not all(_is_known(tensor) for tensor in inputs):
-        return None
-    return "" if operator == "SHAPE" else _COMPUTED[operator][0] or ""
+    if operator == "SHAPE":
+        is_open = not inputs or inputs[0] is None or inputs[0].is_open
+        return None if is_open else ""
+    return _COMPUTED[operator][0] or "" if all(_is_known(tensor) for tensor in inputs) else None
 
 
 def _is_known(tensor: Tensor | None) -> bool:
