@@ -53,6 +53,15 @@ DTYPES: Mapping[int, tuple[str, str]] = {
     11: ("float64", "double_data"),
 }
 
+#: Attributes of Constant, and their element types; those of tensors are their own.
+_CONSTANT_VALUES: Mapping[str, type | None] = {
+    "value": None,
+    "value_int": np.int64,
+    "value_ints": np.int64,
+    "value_float": np.float32,
+    "value_floats": np.float32,
+}
+
 #: Of a tensor whose contents lie in another file.
 _EXTERNAL = 1
 
@@ -122,7 +131,7 @@ class OnnxGraph:
     Attributes:
         opset: version of ONNX's operators.
         nodes: in the file's order.
-        constants: initializers, by name.
+        constants: initializers, and what nodes hold that are constants, by name.
         inputs: without the initializers.
         outputs: names of values.
         pixel_range: what kilograd noted about the pixels of images, if it did.
@@ -170,10 +179,23 @@ def parse(content: bytes) -> OnnxGraph:
             msg = f"it has two constants of the name {shown(name)}"
             raise DamagedError(msg)
         constants[name] = array(tensor)
-    nodes = tuple(_node(node, number) for number, node in enumerate(graph.node))
+    read = [_node(node, number) for number, node in enumerate(graph.node)]
+    nodes = tuple(node for node in read if not _is_constant(node, constants))
     outputs = tuple(_text(entry.name) for entry in graph.output)
     inputs = tuple(_input(entry) for entry in graph.input if entry.name not in constants)
     return OnnxGraph(opset, nodes, constants, inputs, outputs, _pixel_range(model))
+
+
+def _is_constant(node: Node, constants: dict[str, NDArray[Any]]) -> bool:
+    """Whether a node is a constant of numbers, which is added to those of the file."""
+    if node.operator != "Constant" or not node.outputs or node.outputs[0] in constants:
+        return False
+    for name, kind in _CONSTANT_VALUES.items():
+        stated = node.attributes.get(name)
+        if stated is not None and not isinstance(stated, str):
+            constants[node.outputs[0]] = np.asarray(stated, kind)
+            return True
+    return False
 
 
 def _pixel_range(model: Any) -> tuple[float, ...] | None:

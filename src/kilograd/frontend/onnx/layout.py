@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
 from kilograd.frontend.onnx.graph import MAX_RANK, GraphInput, Node, OnnxGraph
 from kilograd.frontend.onnx.maps import Map
 
@@ -48,7 +46,9 @@ def sample_map(graph: OnnxGraph, entry: GraphInput) -> Map:
 
 def _shape(graph: OnnxGraph, node: Node, shape: tuple[int, ...]) -> tuple[int, ...]:
     """What a node makes of a shape; empty where it does not tell."""
-    stated = _constants(graph).get(node.inputs[1] if len(node.inputs) > 1 else "", ())
+    data = graph.constants.get(node.inputs[1] if len(node.inputs) > 1 else "")
+    is_known = data is not None and data.dtype.kind == "i" and data.size <= MAX_RANK
+    stated: list[int] = data.ravel().tolist() if data is not None and is_known else []
     if node.operator == "Reshape":
         extents = [
             shape[place] if extent == 0 and place < len(shape) else extent
@@ -61,17 +61,3 @@ def _shape(graph: OnnxGraph, node: Node, shape: tuple[int, ...]) -> tuple[int, .
     places = {axis + rank if axis < 0 else axis for axis in stated}
     left = iter(shape)
     return tuple(1 if place in places else next(left, 1) for place in range(rank))
-
-
-def _constants(graph: OnnxGraph) -> dict[str, tuple[int, ...]]:
-    """Lists of whole numbers, by name."""
-    found = dict(graph.constants)
-    for node in graph.nodes:
-        value = node.attributes.get("value")
-        if node.operator == "Constant" and node.outputs and value is not None:
-            found.setdefault(node.outputs[0], np.asarray(value))
-    return {
-        name: tuple(data.ravel().tolist())
-        for name, data in found.items()
-        if data.dtype.kind == "i" and data.size <= MAX_RANK
-    }

@@ -52,15 +52,6 @@ from kilograd.frontend.onnx.values import (
 from kilograd.frontend.onnx.weights import store_bias, store_weight, weight
 from kilograd.frontend.onnx.windows import geometry, transposed_geometry
 
-#: Attributes of Constant, and their element types; those of tensors are their own.
-_CONSTANT_VALUES: Mapping[str, type | None] = {
-    "value": None,
-    "value_int": np.int64,
-    "value_ints": np.int64,
-    "value_float": np.float32,
-    "value_floats": np.float32,
-}
-
 
 def _conv(draft: Draft, node: Node) -> Value:
     x = draft.read(node)
@@ -262,19 +253,9 @@ def _dropout(draft: Draft, node: Node) -> Value:
     return draft.value(node)
 
 
-def _constant(draft: Draft, node: Node) -> Value:
-    del draft
-    for name, kind in _CONSTANT_VALUES.items():
-        stated = node.attributes.get(name)
-        if stated is not None and not isinstance(stated, str):
-            return Constant(node.outputs[0], np.asarray(stated, kind))
-    raise RefusedError("its value is not a tensor of numbers", SIMPLIFY)
-
-
 OPERATORS: Mapping[str, Callable[[Draft, Node], Value | tuple[Value, ...]]] = {
     "QuantizeLinear": quantize,
     "DequantizeLinear": dequantize,
-    "Constant": _constant,
     "Cast": _cast,
     "Identity": _same,
     "Dropout": _dropout,

@@ -125,11 +125,6 @@ class _Rewriting:
         if node.operator == "QuantizeLinear" and node.outputs:
             _, *given = _operand(node.inputs, 0)
             self.quantized[node.outputs[0]] = tuple(given)
-        if node.operator == "Constant" and node.outputs:
-            data = node.attributes.get("value")
-            if isinstance(data, np.ndarray) and node.outputs[0] not in self.constants:
-                self.constants[node.outputs[0]] = data
-                return
         yield node
 
     def _spelled_out(self, node: Node, made: _Integer) -> Iterator[Node]:

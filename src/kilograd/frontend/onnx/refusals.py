@@ -22,6 +22,10 @@ _OPERATORS: Mapping[str, tuple[str, str | None]] = {
         ),
     ),
     **dict.fromkeys(("LSTM", "GRU", "RNN"), ("kilograd has no recurrent layers", None)),
+    "Constant": (
+        "its value is not a tensor of numbers",
+        "let quant_pre_process simplify the network before it is quantized",
+    ),
     **dict.fromkeys(("If", "Loop", "Scan"), ("kilograd's networks have no control flow", None)),
 }
 
