@@ -29,7 +29,10 @@ Array = NDArray[Any]
 _ARENA_BYTES = 1 << 20
 
 #: Operators that may be a step within a layer of the file.
-_STEPS = {"reshape", "concatenate"}
+_STEPS = {"reshape", "transpose", "concatenate"}
+
+#: Operators that compute nothing: what they make tells of what they read.
+_MOVES = {"reshape", "transpose"}
 
 #: How layers end that are a part of a layer of the file; what they make is in what follows them.
 _PARTS = ("_copies", "_spread", "_above", "_below", "_sloped", "_border")
@@ -124,7 +127,11 @@ def _uncovered(graph: Graph, compared: set[str]) -> set[str]:
     covered = {graph.nodes[-1].layer, *compared}
     steps = {node.layer for node in graph.nodes if node.operator in _STEPS}
     parts = {node.layer for node in graph.nodes if node.layer.endswith(_PARTS)}
-    parts |= {node.inputs[0] for node in graph.nodes if node.layer.endswith(_COMPLETED)}
+    parts |= {
+        node.inputs[0]
+        for node in graph.nodes
+        if node.layer.endswith(_COMPLETED) or (node.operator in _MOVES and node.layer in compared)
+    }
     return {node.layer for node in graph.nodes} - covered - steps - parts
 
 

@@ -200,6 +200,15 @@ def relu_of_its_own():
     return ended(draft, draft.append("Relu", [x], draft.shapes[x], 25 * scale, -128))
 
 
+def joined_along(axis):
+    """One behind the other in their rows or columns."""
+    draft = Draft()
+    x = draft.conv("sample_q", 4)
+    shape = [*draft.shapes[x]]
+    shape[axis] *= 2
+    return ended(draft, draft.conv(draft.append("Concat", [x, x], shape, axis=axis), 4))
+
+
 def joined():
     """Maps of different scales side by side, one of them twice."""
     draft = Draft()
@@ -360,6 +369,8 @@ DRAFTS = {
     "rescaled flattened": rescaled("Flatten", (1, 320)),
     "relu of its own": relu_of_its_own,
     "joined": joined,
+    "joined by rows": lambda: joined_along(2),
+    "joined by columns": lambda: joined_along(-1),
     "largest": windowed("MaxPool"),
     "average under windows": windowed("AveragePool"),
     "head on a map": head_on_a_map,

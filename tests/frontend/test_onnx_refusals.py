@@ -131,11 +131,6 @@ def joined(axis):
     return append
 
 
-def joined_maps(draft, axis):
-    x = draft.conv("sample_q", 4)
-    return draft.append("Concat", [x, x], (1, 4, 8, 16), axis=axis)
-
-
 def broadcast(draft):
     """Of maps one of which has half as many rows as the other."""
     x, y = draft.conv("sample_q", 4), draft.conv("sample_q", 4, strides=(2, 1))
@@ -258,10 +253,6 @@ REFUSED = {
     "channels last": (
         ending(transposed_map),
         ["it reads a map that was transposed to have its channels last"],
-    ),
-    "joined along the width": (
-        ending(lambda d: joined_maps(d, -1)),
-        ["it joins its maps along dimension 2, and kilograd does so along the last"],
     ),
     "joined vectors": (ending(joined(1)), ["it joins flattened maps", "join the maps, then"]),
     "dilated pool": (

@@ -42,6 +42,7 @@ from kilograd.ops.requantize.op import RequantizeAttributes
 from kilograd.ops.reshape.op import ReshapeAttributes
 from kilograd.ops.spaced import SpacedAttributes, SpacedWindow
 from kilograd.ops.spec import NoAttributes
+from kilograd.ops.transpose.op import TransposeAttributes
 from kilograd.ops.upsample.op import UpsampleAttributes
 
 #: Scale of logits: Q16.
@@ -177,6 +178,17 @@ class GraphBuilder:
     def reshape(self, layer: str, x: str, shape: tuple[int, ...]) -> str:
         """The same elements in another shape."""
         return self.append(layer, "reshape", [x], ReshapeAttributes(shape))
+
+    def transpose(
+        self,
+        layer: str,
+        x: str,
+        extents: tuple[int, ...],
+        order: tuple[int, ...],
+        shape: tuple[int, ...],
+    ) -> str:
+        """Elements of a map, read as one of these extents, in another order of dimensions."""
+        return self.append(layer, "transpose", [x], TransposeAttributes(extents, order, shape))
 
     def dense(self, layer: str, x: str, p: Parameters) -> str:
         """Dense layer with int32 logits."""

@@ -27,6 +27,7 @@ from kilograd.ops import (
     requantize,
     reshape,
     spaced,
+    transpose,
     upsample,
 )
 from kilograd.ops.spec import KernelCall, OpSpec, Role
@@ -46,6 +47,7 @@ _ROOMS = (
     upsample,
     requantize,
     reshape,
+    transpose,
     lookup,
     loss,
     bias,

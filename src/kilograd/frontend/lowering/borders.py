@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kilograd.frontend.lowering.groups import copies
 from kilograd.frontend.lowering.reading import LayerReader
 from kilograd.frontend.lowering.windows import NO_PADS, Pads, padded, sum_of_pads
 from kilograd.frontend.network import MOST_EXTENT, Layer
@@ -15,21 +16,33 @@ class BorderBuilder(LayerReader):
 
     def _pad(self, number: int, layer: Layer) -> str:
         pads, channels = self._along_map(number, layer, "pads")
-        if any(channels):
-            raise self._refuser.layer(number, "kilograd pads height and width only")
         zero = self._tensor(layer).zero_point
         fill = layer.options.get("fill", zero)
         if fill not in {zero, _LOWEST}:
             raise self._refuser.layer(
                 number, f"it pads with {fill}, and kilograd pads with the zero point, {zero}"
             )
+        if any(channels) and fill != zero:
+            raise self._refuser.layer(
+                number, f"it pads channels with {fill}, and kilograd does so with the zero point"
+            )
+        if max(channels) > MOST_EXTENT:
+            raise self._refuser.layer(number, f"its padding is more than {MOST_EXTENT}")
         (tensor, *_), is_lowest = layer.inputs, fill != zero and pads != NO_PADS
         if is_lowest and tensor not in self.lowest:
             self._read(number, layer, dimensions=True)  # a copy that has other padding
         x = self._bordered(number, layer, "padding", pads, is_lowest=is_lowest)
         if is_lowest or tensor in self.lowest:
             self.lowest.add(layer.outputs[0])
-        return x
+        return self._with_more_channels(number, x, *channels) if any(channels) else x
+
+    def _with_more_channels(self, number: int, x: str, before: int, behind: int) -> str:
+        """A copy of a map with channels of zero in front of its own, and behind them."""
+        type_ = self._builder.type_of(x)
+        count = before + type_.shape[2] + behind
+        self._parameters.count(number, count * type_.shape[2])
+        p = copies(type_.shape[2], 1, before, behind)
+        return self._builder.pointwise(self._name(number), x, p, type_.quantized())
 
     def _crop(self, number: int, layer: Layer) -> str:
         """A part of the map: of its channels at once, of height and width as windows behind do."""

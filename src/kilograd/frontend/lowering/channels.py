@@ -17,16 +17,51 @@ class ChannelBuilder(LayerReader):
     def _concatenate(self, number: int, layer: Layer) -> str:
         """Two at a time."""
         axis, rank = layer.options["axis"], len(self._result(number).shape)
-        if axis not in {rank - 1, -1}:
+        if not isinstance(axis, int) or not -rank < axis < rank or axis == 0:
             raise self._refuser.layer(
                 number,
-                f"it joins its maps along dimension {axis}, and kilograd does so along the last, "
-                "their channels",
+                f"it joins its maps along dimension {axis} of {rank}, and the first is the batch",
             )
+        if axis not in {rank - 1, -1} or any(map(self._is_moved, layer.inputs)):
+            return self._joined(number, layer, axis % rank)
         joined = ""
         for place in range(len(layer.inputs)):
             x = self._with_channels_last(number, layer, place)
             joined = self._builder.concatenate(self._name(number), joined, x) if place else x
+        return joined
+
+    def _is_moved(self, tensor: int) -> bool:
+        return tensor in self.values and not self._is_in_order(tensor)
+
+    def _joined(self, number: int, layer: Layer, axis: int) -> str:
+        """Maps one behind the other along any of their dimensions.
+
+        What lies behind each element of the dimensions in front of that is joined as channels are.
+        """
+        places = range(len(layer.inputs))
+        for place in places:
+            self._check_same_scale(number, layer, place)
+            self._read(number, layer, place, dimensions=True)
+        known = {self._dimensions(layer, place) for place in places}
+        if len(known) > 1 or not all(self._is_as_stated(tensor) for tensor in layer.inputs):
+            for tensor in layer.inputs:
+                self._put_in_order(tensor)
+        dimensions = self._dimensions(layer)
+        if not all(self._is_as_stated(tensor) for tensor in layer.inputs):
+            raise self._refuser.layer(number, "it joins tensors of more dimensions than a map has")
+        along, joined = dimensions[axis - 1], ""
+        shapes = [self._shape(tensor) for tensor in layer.inputs]
+        made = [*shapes[0]]
+        made[along] = sum(shape[along] for shape in shapes)
+        for place, tensor in enumerate(layer.inputs):
+            x, ahead = self.values[tensor], math.prod(shapes[place][:along])
+            if along < 2:  # noqa: PLR2004 - the channels
+                rows = self._names.choose(f"{x}_rows", "rows")
+                x = self._builder.reshape(rows, x, (1, ahead, math.prod(shapes[place][along:])))
+            joined = self._builder.concatenate(self._name(number), joined, x) if place else x
+        if along < 2:  # noqa: PLR2004 - the channels
+            joined = self._builder.reshape(self._name(number), joined, tuple(made))
+        self._hold(number, dimensions)
         return joined
 
     def _channel_slice(self, number: int, layer: Layer) -> str:

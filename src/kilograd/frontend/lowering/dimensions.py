@@ -6,6 +6,7 @@ is moved: what reads the result is told which dimension is which.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -26,15 +27,35 @@ def usual(rank: int) -> Dimensions:
     return _ALL[len(_ALL) + 1 - rank :]
 
 
-def reordered(dimensions: Dimensions, order: tuple[int, ...]) -> Dimensions | None:
-    """Those of a transposed tensor; None where the order is none, or moves the batch.
+def completed(dimensions: Dimensions) -> Dimensions:
+    """All three, those that a tensor does not have behind the others."""
+    own = (*dict.fromkeys(dimensions),)
+    return (*own, *(axis for axis in _ALL if axis not in own))
+
+
+def as_map(stated: tuple[int, ...]) -> tuple[int, int, int]:
+    """Height, width and channels for a tensor's elements in the order of the file.
+
+    Args:
+        stated: its shape, with the batch, in whose place rows may stand.
+    """
+    extents = stated[1:] if stated[:1] == (1,) else stated
+    match extents:
+        case (height, width, channels):
+            return height, width, channels
+        case (first, *between, last):
+            return (first, math.prod(between), last) if between else (1, first, last)
+        case _:
+            return 1, 1, math.prod(extents)
+
+
+def reordered(dimensions: Dimensions, order: tuple[int, ...]) -> Dimensions:
+    """Those of a transposed tensor.
 
     Args:
         dimensions: of the tensor that is transposed.
-        order: number of the dimension that comes to each place, with the batch.
+        order: number of the dimension that comes to each place, with the batch, which stays.
     """
-    if sorted(order) != list(range(len(dimensions) + 1)) or order[0] != 0:
-        return None
     return tuple(dimensions[number - 1] for number in order[1:])
 
 
@@ -112,7 +133,7 @@ def columns_in_order(
         dimensions: of that tensor.
         shape: height, width and channels of its map.
     """
-    order = (*dimensions, *(axis for axis in _ALL if axis not in dimensions))
+    order = completed(dimensions)
     parts = weight.reshape(len(weight), *(shape[axis] for axis in order))
     moved = np.transpose(parts, (0, *(1 + order.index(axis) for axis in _ALL)))
     return np.ascontiguousarray(moved.reshape(len(weight), -1))

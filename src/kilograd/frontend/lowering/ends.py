@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kilograd.frontend.lowering.dimensions import reordered
 from kilograd.frontend.lowering.refusals import Refuser
 from kilograd.frontend.network import Layer, Network, Tensor
 
@@ -149,11 +148,7 @@ def _is_before(network: Network, layer: Layer, sample: int) -> bool:
         )
         return layer.operator in _BEFORE and keeps_batch
     order, rank = layer.options.get("order"), len(network.tensors[sample].shape)
-    return (
-        rank > 1
-        and isinstance(order, tuple)
-        and reordered(tuple(range(rank - 1)), order) is not None
-    )
+    return isinstance(order, tuple) and order[:1] == (0,) and sorted(order) == [*range(rank)]
 
 
 def is_trivial_transpose(tensor: Tensor) -> bool:

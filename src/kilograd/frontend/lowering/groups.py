@@ -33,9 +33,17 @@ def spread(weight: NDArray[np.int8], channels: int) -> NDArray[np.int8]:
     return result
 
 
-def copies(channels: int, each: int) -> Parameters:
-    """A pointwise layer that makes ``each`` channels of every one, all with its bytes."""
-    outputs = channels * each
-    weight = np.zeros((outputs, channels), np.int8)
-    weight[np.arange(outputs), np.arange(outputs) // each] = COPY
+def copies(channels: int, each: int, before: int = 0, behind: int = 0) -> Parameters:
+    """A pointwise layer that makes ``each`` channels of every one, all with its bytes.
+
+    Args:
+        channels: of the map.
+        each: number of copies.
+        before: channels of zero in front of them.
+        behind: channels of zero behind them.
+    """
+    made = channels * each
+    weight = np.zeros((before + made + behind, channels), np.int8)
+    weight[before + np.arange(made), np.arange(made) // each] = COPY
+    outputs = len(weight)
     return Parameters(weight, np.zeros(outputs, np.int32), np.full(outputs, COPY_SCALE))

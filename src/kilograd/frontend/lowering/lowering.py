@@ -24,6 +24,7 @@ from kilograd.frontend.lowering.head import QUANTIZE_RESULT, HeadBuilder
 from kilograd.frontend.lowering.names import model_name
 from kilograd.frontend.lowering.quantization import INT8_RANGE, int8_ends
 from kilograd.frontend.lowering.reading import quantization_of
+from kilograd.frontend.lowering.reductions import ReductionBuilder
 from kilograd.frontend.lowering.samples import sample_dimensions
 from kilograd.frontend.lowering.views import ViewBuilder
 from kilograd.frontend.lowering.windows import (
@@ -37,7 +38,6 @@ from kilograd.frontend.network import MOST_EXTENT, Layer, Network
 from kilograd.ir import VALUE_RANGE, Graph, LabelKind, Quantization
 from kilograd.ops.common.window import Window
 from kilograd.ops.loss.reconstruction import ReconstructionAttributes
-from kilograd.ops.pool.window import PoolWindow
 from kilograd.ops.upsample.op import MOST_COPIES
 
 
@@ -58,7 +58,7 @@ def lower(network: Network, where: str, classes: int | None = None) -> Graph:
     return Lowering(network, where).graph(classes)
 
 
-class Lowering(HeadBuilder, ElementwiseBuilder, ViewBuilder):
+class Lowering(HeadBuilder, ElementwiseBuilder, ReductionBuilder, ViewBuilder):
     """Builds the graph of one network."""
 
     def __init__(self, network: Network, where: str) -> None:
@@ -311,6 +311,8 @@ class Lowering(HeadBuilder, ElementwiseBuilder, ViewBuilder):
     def _dense(self, number: int, layer: Layer) -> str:
         """A convolution with a window as large as the map, or what reads each position alone."""
         x = self._read(number, layer, dimensions=True)
+        if not self._is_in_order(layer.inputs[0]) and self._reads_part(layer):
+            x = self._read(number, layer)
         if self._reads_positions(layer, x):
             weight = self._parameters.weight(number, rank=2)
             p = self._parameters.read(number, weight, 0)
@@ -323,6 +325,12 @@ class Lowering(HeadBuilder, ElementwiseBuilder, ViewBuilder):
             return self._builder.pointwise(self._name(number), x, p, output)
         p = self._parameters.read(number, weight.reshape(-1, height, width, channels), 0)
         return self._builder.conv(self._name(number), x, p, Window(height, width), output)
+
+    def _reads_part(self, layer: Layer) -> bool:
+        """Whether a dense layer reads some of its map's elements at a time."""
+        if len(layer.inputs) < 2 or layer.inputs[1] < 0:  # noqa: PLR2004 - map, weight
+            return False
+        return self._tensor(layer, 1).shape[1:] != (math.prod(self._shape(layer.inputs[0])),)
 
     def _reads_positions(self, layer: Layer, x: str) -> bool:
         """Whether a dense layer is applied to the channels of one position after the other."""
@@ -353,43 +361,3 @@ class Lowering(HeadBuilder, ElementwiseBuilder, ViewBuilder):
         before = self.pads.get(layer.inputs[0], NO_PADS)
         window = pool_window(self._refuser, number, layer, before)
         return self._builder.max_pool(self._name(number), x, window)
-
-    def _mean(self, number: int, layer: Layer) -> str:
-        """Over height, width or both, wherever these are among the dimensions."""
-        x, spread = self._reduced(number, layer, "a mean")
-        height, width, _ = self._builder.type_of(x).shape
-        kept = {axis for axis, extent in ((0, height), (1, width)) if extent > 1} - spread
-        axes = tuple(sorted(spread)) if kept and spread else (0, 1)
-        return self._builder.mean(self._name(number), x, self._quantization(number), axes)
-
-    def _maximum(self, number: int, layer: Layer) -> str:
-        """Likewise: a window as long as what it is over."""
-        x, spread = self._reduced(number, layer, "a maximum")
-        self._check_same_scale(number, layer)
-        shape = self._builder.type_of(x).shape
-        height, width = (shape[axis] if axis in spread else 1 for axis in (0, 1))
-        window = PoolWindow(height, width, height, width)
-        return self._builder.max_pool(self._name(number), x, window)
-
-    def _reduced(self, number: int, layer: Layer, what: str) -> tuple[str, set[int]]:
-        """A map, and which of height and width its positions become one along; no extent of one."""
-        x = self._read(number, layer, dimensions=True)
-        axes = layer.options.get("axes")
-        if not isinstance(axes, tuple):
-            raise self._refuser.layer(number, "its axes are not a constant")
-        dimensions, shape = self._dimensions(layer), self._shape(layer.inputs[0])
-        stated, rank = self._tensor(layer).shape, len(dimensions) + 1
-        if stated != (1, *(shape[axis] for axis in dimensions)):
-            raise self._refuser.reshaped(number, shape, stated)
-        places = {axis + rank if -rank <= axis < 0 else axis for axis in axes}
-        over = {dimensions[place - 1] for place in places if 0 < place < rank}
-        spread = {axis for axis in over if shape[axis] > 1}
-        if not places <= set(range(1, rank)) or not over or spread - {0, 1}:
-            raise self._refuser.layer(
-                number,
-                f"it is {what} over the dimensions {list(axes)}, and kilograd's is over height and "
-                "width",
-            )
-        has_all = len(self._result(number).shape) == rank
-        self._hold(number, tuple(axis for axis in dimensions if has_all or axis not in over))
-        return x, spread

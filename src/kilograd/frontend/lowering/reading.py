@@ -5,7 +5,13 @@ from __future__ import annotations
 import math
 
 from kilograd.frontend.builder import SMALLEST_SCALE, GraphBuilder
-from kilograd.frontend.lowering.dimensions import Dimensions, is_in_order, usual
+from kilograd.frontend.lowering.dimensions import (
+    Dimensions,
+    as_map,
+    completed,
+    is_in_order,
+    usual,
+)
 from kilograd.frontend.lowering.names import LayerNames
 from kilograd.frontend.lowering.parameters import ParameterReader
 from kilograd.frontend.lowering.quantization import int8_range
@@ -142,27 +148,44 @@ class LayerReader:
         if settles:
             self._settle_border(tensor)
         if not dimensions and not self._is_in_order(tensor):
-            raise self._refuser.layer(
-                number,
-                "it reads a map with its dimensions in another order, and kilograd does not "
-                "reorder the dimensions of a map",
-                "export the network with its channels last",
-            )
+            self._put_in_order(tensor)
         return self.values[tensor]
 
     def _read_alike(self, number: int, layer: Layer, *places: int) -> list[str]:
         """Inputs whose elements meet one by one; the result has their dimensions."""
-        found = [self._read(number, layer, place, dimensions=True) for place in places]
-        moved = [place for place in places if not self._is_in_order(layer.inputs[place])]
-        dimensions = {self.dimensions[layer.inputs[place]] for place in moved}
-        ranks = {len(self._tensor(layer, place).shape) for place in places}
-        if len(dimensions) > 1 or (moved and len(ranks) > 1):
-            self._read(number, layer, moved[0])  # refuses
-        (kept,) = dimensions or {self._dimensions(layer, places[0])}
+        for place in places:
+            self._read(number, layer, place, dimensions=True)
+        kept = self._shared_dimensions(layer, places)
+        if kept is None:
+            self._put_all_in_order(layer, *places)
+            kept = self._dimensions(layer, places[0])
         # A flattened map has more dimensions than its tensor.
-        if len(self._tensor(layer, places[0]).shape) == len(self._result(number).shape):
+        ranks = {len(self._tensor(layer, place).shape) for place in places}
+        if max(ranks) == len(self._result(number).shape):
             self._hold(number, kept)
-        return found
+        return [self.values[layer.inputs[place]] for place in places]
+
+    def _shared_dimensions(self, layer: Layer, places: tuple[int, ...]) -> Dimensions | None:
+        """Dimensions that inputs have in common; None where their elements would not meet.
+
+        Which one a dimension of one is does not matter.
+        """
+        known = [self._dimensions(layer, place) for place in places]
+        stated = [self._tensor(layer, place).shape[1:] for place in places]
+        rank = max(map(len, stated))
+        if any(len(pair[0]) != len(pair[1]) for pair in zip(known, stated, strict=True)):
+            is_same = len({*known}) == len({*stated}) == 1  # vectors that were maps
+            return known[0] if is_same else None
+        for kept in known:
+            if len(kept) == rank and all(
+                extent == 1 or axis == wanted
+                for dimensions, extents in zip(known, stated, strict=True)
+                for axis, extent, wanted in zip(
+                    dimensions, extents, kept[rank - len(dimensions) :], strict=True
+                )
+            ):
+                return kept
+        return None
 
     def _read_map(
         self, number: int, layer: Layer, *, pads: bool = False, lowest: bool = False
@@ -187,6 +210,30 @@ class LayerReader:
             self.values[tensor] = self._builder.reshape(name, value, shape)
         return self.values[tensor]
 
+    def _put_in_order(self, tensor: int) -> None:
+        """Make a map that has a tensor's extents, and its elements in the order of the file."""
+        self._settle_border(tensor)
+        x, shape = self.values[tensor], self._shape(tensor)
+        stated = self._network.tensors[tensor]
+        dimensions = self.dimensions.pop(tensor, usual(len(stated.shape)))
+        made = as_map(stated.shape)
+        if not is_in_order(dimensions, shape):
+            name = self._names.choose(f"{x}_transposed", "transposed")
+            order = completed(dimensions)
+            self.values[tensor] = self._builder.transpose(name, x, shape, order, made)
+        elif made[:2] == (1, 1):
+            self.values[tensor] = self._flattened(tensor, x)
+        elif made != shape:
+            name = self._names.choose(f"{stated.name}/map", "map")
+            self.values[tensor] = self._builder.reshape(name, x, made)
+
+    def _put_all_in_order(self, layer: Layer, *places: int) -> list[str]:
+        """The same for inputs whose elements meet, so that the result is in order, too."""
+        self.dimensions.pop(layer.outputs[0], None)
+        for place in places:
+            self._put_in_order(layer.inputs[place])
+        return [self.values[layer.inputs[place]] for place in places]
+
     def _settle_border(self, tensor: int) -> None:
         """Make a copy of a map that has its padding, or lacks what is cropped, if it has any."""
         pads = self.pads.pop(tensor, NO_PADS)
@@ -202,6 +249,12 @@ class LayerReader:
         """Whether a tensor has its elements as they lie in memory."""
         dimensions = self.dimensions.get(tensor)
         return dimensions is None or is_in_order(dimensions, self._shape(tensor))
+
+    def _is_as_stated(self, tensor: int) -> bool:
+        """Whether a map has the extents of its tensor, each where its dimensions say."""
+        stated, shape = self._network.tensors[tensor].shape, self._shape(tensor)
+        dimensions = self.dimensions.get(tensor, usual(len(stated)))
+        return stated == (1, *(shape[axis] for axis in dimensions))
 
     def _dimensions(self, layer: Layer, place: int = 0) -> Dimensions:
         """Of an input."""

@@ -37,8 +37,7 @@ _OPERATORS: Mapping[str, Refusal] = {
         "put together again, they become dilated ones"
     ),
     "transpose": Refusal(
-        "kilograd does not reorder the dimensions of a map",
-        "export the network with its channels last",
+        "kilograd reorders the dimensions of a map in a constant order, and never the batch"
     ),
     "SVDF": Refusal("kilograd has no recurrent layers, and this one keeps a state"),
     **dict.fromkeys(

@@ -61,7 +61,9 @@ class RepeatBuilder(LayerReader):
             stated = self._tensor(layer, place).shape
             is_aligned = (*(1,) * (4 - len(stated)), *stated) == (1, *made)
             if not is_aligned or not self._is_in_order(layer.inputs[place]):
-                raise self._refuser.reshaped(number, made, stated)
+                a, b = self._put_all_in_order(layer, 0, 1)
+                break
+        shapes = [self._builder.type_of(x).shape for x in (a, b)]
         shape = tuple(max(extents) for extents in zip(*shapes, strict=True))
         if any(
             1 < extent < most for made in shapes for extent, most in zip(made, shape, strict=True)

@@ -6,7 +6,7 @@ import math
 
 from kilograd.frontend.lowering.borders import BorderBuilder
 from kilograd.frontend.lowering.channels import GROUPED, ChannelBuilder
-from kilograd.frontend.lowering.dimensions import regrouped, reordered
+from kilograd.frontend.lowering.dimensions import as_map, regrouped, reordered
 from kilograd.frontend.lowering.ends import is_trivial_transpose
 from kilograd.frontend.lowering.windows import NO_PADS, padded
 from kilograd.frontend.network import Layer
@@ -57,10 +57,11 @@ class ViewBuilder(BorderBuilder, ChannelBuilder):
         shape = self._shape(tensor)
         if not self._is_in_order(tensor):
             after = self._with_groups(before, shape, stated)
-            if after is None and math.prod(stated) != max(stated, default=0):
-                return self._read(number, layer)  # refuses
-            self.dimensions[output] = after or before
-            return x
+            if after is not None or math.prod(stated) == max(stated, default=0):
+                self.dimensions[output] = after or before
+                return x
+            x = self._read(number, layer)
+            shape = self._shape(tensor)
         made = _map_of(stated, shape)
         if made == shape or math.prod(made) != math.prod(shape):
             return x
@@ -77,24 +78,39 @@ class ViewBuilder(BorderBuilder, ChannelBuilder):
         is_joined = before == GROUPED and stated == (1, channels, height, width)
         return _CHANNELS_FIRST if is_joined else None
 
+    def _moved(self, number: int, layer: Layer, x: str, order: tuple[int, ...]) -> str:
+        """Elements of a tensor of more dimensions than a map has, in another order of these."""
+        made, extents = as_map(self._result(number).shape), self._tensor(layer).shape[1:]
+        return self._builder.transpose(self._name(number), x, extents, order, made)
+
     def _transpose(self, number: int, layer: Layer) -> str:
         """Nothing happens in memory: what reads the result is told which dimension is which."""
         groups = self._exchanged_groups(layer)
         if groups is not None:
             return self._shuffled(number, layer, groups)
+        (tensor, *_), stated = layer.inputs, self._tensor(layer).shape
         x = self._read(number, layer, pads=True, dimensions=True)
-        pads = self.pads.get(layer.inputs[0], NO_PADS)
-        order, shape = layer.options.get("order"), padded(self._shape(layer.inputs[0]), pads)
-        before, stated = self._dimensions(layer), self._tensor(layer).shape
-        after = reordered(before, order) if isinstance(order, tuple) else None
-        is_known = after is not None and stated == (1, *(shape[axis] for axis in before))
+        pads = self.pads.get(tensor, NO_PADS)
+        order, shape = layer.options.get("order"), padded(self._shape(tensor), pads)
+        before = self._dimensions(layer)
+        is_known = stated == (1, *(shape[axis] for axis in before))
         if not is_known and is_trivial_transpose(self._tensor(layer)):
             return self._reshape(number, layer)
-        if after is None or not is_known:
+        is_order = isinstance(order, tuple) and sorted(order) == [*range(len(stated))]
+        if not isinstance(order, tuple) or not is_order or order[0] != 0 or stated[0] != 1:
             raise self._refuser.operator(number)
         self._check_same_scale(number, layer)
-        if self._result(number).shape != (1, *(shape[axis] for axis in after)):
-            raise self._refuser.reshaped(number, shape, self._result(number).shape)
-        self._hold(number, after)
+        if self._result(number).shape != tuple(stated[place] for place in order):
+            raise self._refuser.layer(
+                number,
+                f"the file says that its result has the shape {list(self._result(number).shape)}, "
+                f"and it reorders {list(stated)} by {list(order)}",
+            )
+        if not is_known or len(stated) > _MAP_RANK:
+            self._put_in_order(tensor)
+            x, pads = self.values[tensor], NO_PADS
+        if len(stated) > _MAP_RANK:
+            return self._moved(number, layer, x, tuple(place - 1 for place in order[1:]))
+        self._hold(number, reordered(self._dimensions(layer), order))
         self.pads.update({layer.outputs[0]: pads} if pads != NO_PADS else {})
         return x
