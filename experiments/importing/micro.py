@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from kilograd.frontend.lowering import Lowering
 from kilograd.frontend.lowering.autoencoders import as_autoencoder
-from kilograd.frontend.lowering.dimensions import in_place, usual
+from kilograd.frontend.lowering.dimensions import in_place
 from kilograd.frontend.lowering.ends import find_ends
 from kilograd.frontend.lowering.refusals import Refuser
+from kilograd.frontend.lowering.samples import sample_dimensions
 from kilograd.frontend.network import Network, Tensor
 from kilograd.frontend.tflite import read_tflite
 from kilograd.ir import Graph, Quantization, TensorType
@@ -104,7 +105,7 @@ def compare_with_micro(
             for number in numbers | ({head} - {None})
         }
         given = expected.get(begin, sample).reshape(network.tensors[begin].shape)
-        order = lowering.dimensions.get(begin, usual(given.ndim))
+        order = sample_dimensions(network, begin)
         known = known_tensors(graph, in_place(given, order))
         pairs = {
             lowering.values[number]: (_as_stored(lowering, known, number), expected[number])

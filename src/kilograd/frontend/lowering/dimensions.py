@@ -119,7 +119,7 @@ def flattened_in_place(
         dimensions: of the map before it was flattened; of one that was in order, any.
         shape: height, width and channels of the map.
     """
-    order = dimensions if len(dimensions) == len(_ALL) else _ALL
+    order = _ALL if dimensions == usual(2) else completed(dimensions)
     return columns_in_order(constant.reshape(1, -1), order, shape).reshape(shape)
 
 
