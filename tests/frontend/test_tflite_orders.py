@@ -93,10 +93,19 @@ def shuffled_pixels():
 def flattened_sequence():
     """Features first, as one vector, and a constant for each element of it."""
     draft = Draft((1, 7, 3))
-    x = draft.append("QUANTIZE", [0], (1, 7, 3), scale=0.06, zero=11)
-    x = draft.reshape(draft.transpose(x, (0, 2, 1)), (1, 21))
-    factors = constant(draft, draft.rng.integers(-128, 128, 21))
+    x = draft.concatenate([0, 0], 2, (1, 7, 6))
+    x = draft.reshape(draft.transpose(x, (0, 2, 1)), (1, 42))
+    factors = constant(draft, draft.rng.integers(-128, 128, 42))
     draft.dense(multiply(draft, x, factors, scale=0.1), 3)
+    return draft
+
+
+def square_sequence():
+    """As many steps as features, which change places, as a map of one row and as a vector."""
+    draft = Draft((1, 4, 2))
+    x = draft.concatenate([0, 0], 2, (1, 4, 4))
+    x = draft.reshape(draft.transpose(x, (0, 2, 1)), (1, 1, 4, 4))
+    draft.dense(draft.reshape(x, (1, 16)), 3)
     return draft
 
 
@@ -125,6 +134,7 @@ DRAFTS = {
     "mean over all": lambda: mean_over((1, 2, 3), (1, 1), transposed=(0, 3, 1, 2)),
     "attended": attended,
     "flattened sequence": flattened_sequence,
+    "square sequence": square_sequence,
 }
 
 

@@ -88,7 +88,7 @@ def regrouped(
     if len(extents) > len(moving) + len(fixed):
         return None
     same = usual(len(stated))
-    if extents == [shape[axis] for axis in same]:
+    if moving == sorted(moving) and extents == [shape[axis] for axis in same]:
         return same
     left, ones = iter(moving), iter(fixed)
     return tuple(next(left if extent > 1 else ones) for extent in extents)
