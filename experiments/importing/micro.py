@@ -29,11 +29,11 @@ Array = NDArray[Any]
 #: For every tensor of a small file, which the interpreter keeps.
 _ARENA_BYTES = 1 << 20
 
-#: Operators that may be a step within a layer of the file.
-_STEPS = {"reshape", "transpose", "concatenate"}
-
 #: Operators that compute nothing: what they make tells of what they read.
 _MOVES = {"reshape", "transpose"}
+
+#: Operators that may be a step within a layer of the file.
+_STEPS = {*_MOVES, "concatenate"}
 
 #: How layers end that are a part of a layer of the file; what they make is in what follows them.
 _PARTS = ("_copies", "_spread", "_above", "_below", "_sloped", "_border")

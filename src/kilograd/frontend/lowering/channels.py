@@ -44,13 +44,17 @@ class ChannelBuilder(LayerReader):
             self._read(number, layer, place, dimensions=True)
         known = {self._dimensions(layer, place) for place in places}
         if len(known) > 1 or not all(self._is_as_stated(tensor) for tensor in layer.inputs):
-            for tensor in layer.inputs:
-                self._put_in_order(tensor)
+            self._put_all_in_order(layer, *places)
         dimensions = self._dimensions(layer)
         if not all(self._is_as_stated(tensor) for tensor in layer.inputs):
             raise self._refuser.layer(number, "it joins tensors of more dimensions than a map has")
         along, joined = dimensions[axis - 1], ""
         shapes = [self._shape(tensor) for tensor in layer.inputs]
+        others = {(*shape[:along], *shape[along + 1 :]) for shape in shapes}
+        if len(others) > 1:
+            raise self._refuser.layer(
+                number, f"it joins maps of {' and '.join(map(str, map(list, shapes)))} along {axis}"
+            )
         made = [*shapes[0]]
         made[along] = sum(shape[along] for shape in shapes)
         for place, tensor in enumerate(layer.inputs):
@@ -107,7 +111,7 @@ class ChannelBuilder(LayerReader):
         tensor, stated = layer.inputs[place], self._tensor(layer, place).shape
         x = self._read(number, layer, place)
         if tensor in self.dimensions:
-            return self._as_stated(tensor)
+            return self._put_in_order(tensor)
         made = self._shape(tensor)
         if stated[1:] == made or (len(stated) <= len(made) and stated[-1] == made[2]):
             return x

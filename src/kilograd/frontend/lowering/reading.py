@@ -45,6 +45,7 @@ class LayerReader:
         self._refuser = Refuser(network, where)
         self._parameters = ParameterReader(network, self._refuser)
         self._names = LayerNames()
+        self._copies: dict[tuple[str, Dimensions, tuple[int, int, int]], str] = {}
 
     def _tensor(self, layer: Layer, place: int = 0) -> Tensor:
         return self._network.tensors[layer.inputs[place]]
@@ -173,7 +174,7 @@ class LayerReader:
         known = [self._dimensions(layer, place) for place in places]
         stated = [self._tensor(layer, place).shape[1:] for place in places]
         rank = max(map(len, stated))
-        if any(len(pair[0]) != len(pair[1]) for pair in zip(known, stated, strict=True)):
+        if any(len(one) != len(other) for one, other in zip(known, stated, strict=True)):
             is_same = len({*known}) == len({*stated}) == 1  # vectors that were maps
             return known[0] if is_same else None
         for kept in known:
@@ -194,23 +195,13 @@ class LayerReader:
         value = self._read(number, layer, pads=pads, lowest=lowest)
         tensor = layer.inputs[0]
         if tensor in self.dimensions and tensor not in self.pads:
-            return self._as_stated(tensor)
+            return self._put_in_order(tensor)
         made = padded(self._shape(tensor), self.pads.get(tensor, NO_PADS))
         if self._network.tensors[tensor].shape != (1, *made):
             raise self._refuser.reshaped(number, made, self._network.tensors[tensor].shape)
         return value
 
-    def _as_stated(self, tensor: int) -> str:
-        """A map whose elements are in order, with its extents where the file has them."""
-        value, stated = self.values[tensor], self._network.tensors[tensor]
-        shape = (*(1,) * (4 - len(stated.shape)), *stated.shape[1:])
-        self.dimensions.pop(tensor)
-        if shape != self._shape(tensor):
-            name = self._names.choose(f"{stated.name}/map", "map")
-            self.values[tensor] = self._builder.reshape(name, value, shape)
-        return self.values[tensor]
-
-    def _put_in_order(self, tensor: int) -> None:
+    def _put_in_order(self, tensor: int) -> str:
         """Make a map that has a tensor's extents, and its elements in the order of the file."""
         self._settle_border(tensor)
         x, shape = self.values[tensor], self._shape(tensor)
@@ -218,21 +209,25 @@ class LayerReader:
         dimensions = self.dimensions.pop(tensor, usual(len(stated.shape)))
         made = as_map(stated.shape)
         if not is_in_order(dimensions, shape):
-            name = self._names.choose(f"{x}_transposed", "transposed")
-            order = completed(dimensions)
-            self.values[tensor] = self._builder.transpose(name, x, shape, order, made)
-        elif made[:2] == (1, 1):
-            self.values[tensor] = self._flattened(tensor, x)
+            self.values[tensor] = self._reordered(x, completed(dimensions), made)
         elif made != shape:
             name = self._names.choose(f"{stated.name}/map", "map")
             self.values[tensor] = self._builder.reshape(name, x, made)
+        return self.values[tensor]
+
+    def _reordered(self, x: str, order: Dimensions, made: tuple[int, int, int]) -> str:
+        """A copy of a map with its elements in another order; the same for all that read it so."""
+        key = x, order, made
+        if key not in self._copies:
+            name = self._names.choose(f"{x}_transposed", "transposed")
+            extents = self._builder.type_of(x).shape
+            self._copies[key] = self._builder.transpose(name, x, extents, order, made)
+        return self._copies[key]
 
     def _put_all_in_order(self, layer: Layer, *places: int) -> list[str]:
         """The same for inputs whose elements meet, so that the result is in order, too."""
         self.dimensions.pop(layer.outputs[0], None)
-        for place in places:
-            self._put_in_order(layer.inputs[place])
-        return [self.values[layer.inputs[place]] for place in places]
+        return [self._put_in_order(layer.inputs[place]) for place in places]
 
     def _settle_border(self, tensor: int) -> None:
         """Make a copy of a map that has its padding, or lacks what is cropped, if it has any."""

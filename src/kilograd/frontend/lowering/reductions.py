@@ -36,9 +36,8 @@ class ReductionBuilder(LayerReader):
         if len(axes) == len(shape):  # one position of one channel is left of it
             name = self._names.choose(f"{x}_rows", "rows")
             return self._builder.reshape(name, x, (shape[0], math.prod(shape[1:]), 1)), order
-        made = tuple(shape[axis] for axis in order)
-        name = self._names.choose(f"{x}_transposed", "transposed")
-        return self._builder.transpose(name, x, shape, order, made), order
+        height, width, channels = (shape[axis] for axis in order)
+        return self._reordered(x, order, (height, width, channels)), order
 
     def _reduced(self, number: int, layer: Layer, what: str) -> tuple[str, set[int]]:
         """A map, and which of height and width its positions become one along; no extent of one."""
@@ -48,8 +47,7 @@ class ReductionBuilder(LayerReader):
             raise self._refuser.layer(number, "its axes are not a constant")
         (tensor, *_), stated = layer.inputs, self._tensor(layer).shape
         if not self._is_as_stated(tensor):
-            self._put_in_order(tensor)
-            x = self.values[tensor]
+            x = self._put_in_order(tensor)
         dimensions, shape = self._dimensions(layer), self._shape(tensor)
         rank = len(stated)
         places = {axis + rank if -rank <= axis < 0 else axis for axis in axes}

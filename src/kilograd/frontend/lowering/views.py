@@ -1,4 +1,4 @@
-"""Layers that move nothing in memory: they say how the same elements are read."""
+"""Layers that say how the same elements are read, and move them only where that cannot be said."""
 
 from __future__ import annotations
 
@@ -84,7 +84,10 @@ class ViewBuilder(BorderBuilder, ChannelBuilder):
         return self._builder.transpose(self._name(number), x, extents, order, made)
 
     def _transpose(self, number: int, layer: Layer) -> str:
-        """Nothing happens in memory: what reads the result is told which dimension is which."""
+        """What reads the result is told which dimension is which; nothing moves in memory.
+
+        In more dimensions than a map has, elements are moved at once.
+        """
         groups = self._exchanged_groups(layer)
         if groups is not None:
             return self._shuffled(number, layer, groups)
@@ -107,8 +110,7 @@ class ViewBuilder(BorderBuilder, ChannelBuilder):
                 f"and it reorders {list(stated)} by {list(order)}",
             )
         if not is_known or len(stated) > _MAP_RANK:
-            self._put_in_order(tensor)
-            x, pads = self.values[tensor], NO_PADS
+            x, pads = self._put_in_order(tensor), NO_PADS
         if len(stated) > _MAP_RANK:
             return self._moved(number, layer, x, tuple(place - 1 for place in order[1:]))
         self._hold(number, reordered(self._dimensions(layer), order))
