@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from experiments.importing.micro import int8_logits, known_tensors, run
 from kilograd.frontend.lowering import Lowering
 from kilograd.frontend.lowering.autoencoders import as_autoencoder
+from kilograd.frontend.lowering.dimensions import order_in_memory
 from kilograd.frontend.lowering.ends import find_ends
 from kilograd.frontend.lowering.refusals import Refuser
 from kilograd.frontend.onnx.graph import OnnxGraph
@@ -22,6 +23,11 @@ from kilograd.ir import Graph
 from kilograd.ops import REGISTRY
 
 Array = NDArray[Any]
+
+#: Operators that compute nothing, and of which a layer of the file may need one more.
+_MOVING = {
+    *("insert_zeros", "reshape", "transpose", "concatenate", "channel_shuffle", "channel_slice"),
+}
 
 
 @dataclass
@@ -81,9 +87,7 @@ def session(model: Any, outputs: Iterable[tuple[str, int]] = (), *, optimized: b
 
 def stored(array: Array, map_: Map, shape: Sequence[int]) -> Array:
     """A tensor of the file as kilograd stores it."""
-    order = map_.order
-    moved = array if order is None else array.reshape(order).T
-    return np.ascontiguousarray(moved).reshape(shape)
+    return np.ascontiguousarray(map_.lies.in_memory(array.ravel())).reshape(shape)
 
 
 def _signed(array: Array) -> Array:
@@ -145,9 +149,12 @@ def compare(
             if number == head:
                 continue
             value = lowering.values.get(number, "input")
-            shape = graph.type_of(value).shape
-            if np.size(array) == np.prod(shape):  # less than that before it is padded
-                theirs[value] = stored(_signed(array), reader.stored[name].map, shape)
+            height, width, channels = shape = graph.type_of(value).shape
+            # A map is less before it is padded, and as much where it is cropped at once.
+            if np.size(array) == np.prod(shape) and number not in lowering.pads:
+                lies = order_in_memory((height, width, channels), lowering.dimensions.get(number))
+                put = stored(_signed(array), reader.stored[name].map, shape)
+                theirs[value] = lies.in_memory(put.ravel()).reshape(shape)
         known = known_tensors(graph, theirs["input"])
         _add_layers(result, graph, known, theirs)
         if head is None or is_averaged:  # of what the head makes of each position
@@ -186,8 +193,10 @@ def _add_layers(
         if node.layer.endswith("_copies") and node.inputs[0] in theirs:
             each = graph.type_of(made).shape[2] // theirs[node.inputs[0]].shape[2]
             theirs[made] = theirs[node.inputs[0]].repeat(each, axis=2)
-        if node.operator == "insert_zeros" and node.inputs[0] in theirs:  # a layer's first step
-            given = [theirs[node.inputs[0]]]
+        is_moved = node.operator in _MOVING or node.layer.endswith("_border")
+        is_known = all(name in theirs or name in constants for name in node.inputs)
+        if made not in theirs and is_moved and is_known:
+            given = [theirs[n] if n in theirs else constants[n] for n in node.inputs]
             spec = REGISTRY[node.operator]
             theirs[made] = run(spec, node.attributes, graph.types(node.inputs), given)
             continue

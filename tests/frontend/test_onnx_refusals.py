@@ -123,14 +123,6 @@ def of_map(operator, shape=None, more=(), **attributes):
     return ending(append)
 
 
-def joined(axis):
-    def append(draft):
-        x = draft.flatten(draft.conv("sample_q", 4))
-        return draft.append("Concat", [x, x], (1, 512), axis=axis)
-
-    return append
-
-
 def broadcast(draft):
     """Of maps one of which has half as many rows as the other."""
     x, y = draft.conv("sample_q", 4), draft.conv("sample_q", 4, strides=(2, 1))
@@ -145,12 +137,6 @@ def added_constant(draft):
 
 def last_layer(draft):
     return draft.finish(draft.conv("sample_q", 4))
-
-
-def transposed_map(draft):
-    x = draft.conv("sample_q", 8)
-    x = draft.like("Transpose", x, (1, 8, 8, 8), perm=(0, 2, 3, 1))
-    return draft.conv(x, 3)
 
 
 def three_directions(draft):
@@ -223,38 +209,13 @@ REFUSED = {
         of_map("Gelu", approximate="sigmoid"),
         ["its attribute approximate is sigmoid"],
     ),
-    "maximum over channels": (
-        of_map("ReduceMax", (1, 1, 8, 8), [[1]]),
-        ["it takes maxima over the dimensions [1] of 4", "over height and width, or over one of"],
-    ),
     "unknown": (of_map("Sinh"), ["kilograd has no such operator"]),
     "normalization of a sample": (
         of_map("LayerNormalization", more=[np.ones((1, 4, 8, 8), np.float32)]),
         ["it normalizes by a sample's own numbers", "train the network with batch normalization"],
     ),
     "domain": (of_map("FusedConv", domain="com.microsoft"), ["(com.microsoft.FusedConv, "]),
-    "slopes of rows": (
-        of_map("PRelu", more=[np.ones((1, 8, 1), np.float32)]),
-        ["it has for its slopes a constant of the shape [1, 8, 1], and kilograd has one number"],
-    ),
     "softmax": (of_map("Softmax"), ["(Softmax, softmax_6): a softmax can only follow the last"]),
-    "mean over channels": (
-        of_map("ReduceMean", (1, 1, 8, 8), [[1]]),
-        ["it averages over the dimensions [1] of 4", "over height and width, or over one of them"],
-    ),
-    "transposed": (
-        of_map("Transpose", (1, 4, 8, 8), perm=(0, 1, 3, 2)),
-        ["it puts the dimensions in the order [0, 1, 3, 2], and kilograd does not move"],
-    ),
-    "reshaped": (
-        of_map("Reshape", (1, 8, 4, 8), [[1, 8, 4, 8]]),
-        ["it makes a map of the shape [1, 8, 4, 8] of [1, 4, 8, 8], for which elements would"],
-    ),
-    "channels last": (
-        ending(transposed_map),
-        ["it reads a map that was transposed to have its channels last"],
-    ),
-    "joined vectors": (ending(joined(1)), ["it joins flattened maps", "join the maps, then"]),
     "dilated pool": (
         of_map("MaxPool", (1, 4, 6, 6), kernel_shape=(2, 2), dilations=(2, 2)),
         ["its window is dilated, and kilograd's are not dilated"],
@@ -281,10 +242,6 @@ REFUSED = {
     "transposed input": (
         changed(lambda d: attribute(d, "Gemm", transA=1)),
         ["it transposes its input", SIMPLIFY],
-    ),
-    "dense layer on a map": (
-        of_map("MatMul", more=[np.ones((8, 8), np.float32)]),
-        ["it reads a map of the shape [1, 4, 8, 8], and kilograd's dense layers read vectors"],
     ),
     "reflected": (
         of_map("Pad", (1, 4, 10, 8), [[0, 0, 1, 0, 0, 0, 1, 0]], mode="reflect"),

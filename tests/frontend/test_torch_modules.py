@@ -188,7 +188,8 @@ def test_channels_that_are_split_and_shuffled():
     graph = kilograd.from_torch(module, samples(100, 1)[0])
     of_channels = [n.operator for n in graph.nodes if n.operator.startswith("channel_")]
     block = ("channel_slice", "channel_slice", "channel_shuffle")
-    assert of_channels == [*block * 2, "channel_shuffle", "channel_slice"]
+    # Two shuffles that follow each other are one.
+    assert of_channels == [*block * 2, "channel_slice"]
     assert_learned_and_trains(module, graph, least=0.6)
 
 

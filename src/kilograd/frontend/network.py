@@ -39,7 +39,8 @@ of one axis after the other: for windows those of height and width, so top, bott
 ``crops`` are likewise how much is taken off, and ``dropped`` counts axes with the batch.
 ``has_float32_product`` says that the scale of a dense layer's accumulator is the product of the
 scales of map and weight rounded to float32. ``weights_format`` is absent for the plain order.
-``function`` is a ``Tabulated``.
+``function`` is a ``Tabulated``. ``is_kept`` of what moves elements or changes a shape says that
+samples come without it, even where it is the first layer.
 
 Other operators have neutral names too where several formats know them, or lowering knows more of
 them than that they cannot be carried: reshape, softmax, log_softmax, arg_max, quantize, dequantize,

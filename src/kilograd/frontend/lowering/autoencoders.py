@@ -13,6 +13,7 @@ from kilograd.frontend.network import Network, Tensor
 #: What may stand behind the layer that makes the sample again.
 _BEHIND = frozenset({"quantize", "dequantize", "reshape"})
 _WEIGHTED = frozenset({"conv", "transpose_conv", "depthwise", "dense"})
+_MOVING = frozenset({"reshape", "transpose"})
 #: Functions whose results are at most 1.
 _BOUNDED = frozenset({"logistic", "lookup"})
 #: Clamps that are the same in every unit.
@@ -91,7 +92,7 @@ def _in_units(network: Network, body: Body, unit: float) -> Network | None:
         last = _maker(network, body, result)
         layer = layers[last]
         tensors[result] = smaller(result)
-        if layer.operator == "reshape" and _maker(network, body, layer.inputs[0]) >= 0:
+        if layer.operator in _MOVING and _maker(network, body, layer.inputs[0]) >= 0:
             result = layer.inputs[0]
             continue
         is_sum = layer.operator == "add" and len(layer.inputs) == 2  # noqa: PLR2004 - of two

@@ -67,6 +67,10 @@ class BorderBuilder(LayerReader):
 
     def _along_map(self, number: int, layer: Layer, option: str) -> tuple[Pads, tuple[int, int]]:
         """Of an option with two numbers for each dimension of a tensor, the map's and channels'."""
+        self._read(number, layer, pads=True, lowest=True, dimensions=True)
+        (tensor, *_) = layer.inputs
+        if not self._is_as_stated(tensor) and tensor not in self.lowest:
+            self._put_in_order(tensor)
         found, dimensions = layer.options.get(option), self._dimensions(layer)
         what = "padding" if option == "pads" else "cropping"
         if not isinstance(found, tuple):

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kilograd.frontend.pieces import Pieces
+
 #: Of the dimensions behind the batch: 0 is the height, 1 the width, 2 the channels.
 Dimensions = tuple[int, ...]
 
@@ -57,6 +59,17 @@ def reordered(dimensions: Dimensions, order: tuple[int, ...]) -> Dimensions:
         order: number of the dimension that comes to each place, with the batch, which stays.
     """
     return tuple(dimensions[number - 1] for number in order[1:])
+
+
+def order_in_memory(shape: tuple[int, int, int], dimensions: Dimensions | None) -> Pieces:
+    """How the elements of a tensor lie in its map.
+
+    Args:
+        shape: height, width and channels of the map.
+        dimensions: of the tensor; None where it has its elements as they lie in memory.
+    """
+    order = _ALL if dimensions is None else completed(dimensions)
+    return Pieces.of([shape[axis] for axis in order], [order.index(axis) for axis in _ALL])
 
 
 def is_in_order(dimensions: Dimensions, shape: tuple[int, int, int]) -> bool:

@@ -16,6 +16,9 @@ _BEHIND = frozenset(
 )
 
 
+#: Batch, height, width, channels.
+_MAP_RANK = 4
+
 WEIGHTED = frozenset({"dense", "conv"})
 """Layers that can be a head."""
 
@@ -91,8 +94,13 @@ def body_of(network: Network, behind: frozenset[str]) -> Body | None:
     return Body(sample, tuple(sorted(needed)), result)
 
 
-def find_ends(network: Network, refuser: Refuser) -> Ends:
+def find_ends(network: Network, refuser: Refuser, *, is_kept: bool = True) -> Ends:
     """The ends of a network; layers that the head does not depend on are left out.
+
+    Args:
+        network: with any layers.
+        refuser: for what cannot be.
+        is_kept: whether the network keeps its own logits, whose order matters then.
 
     Raises:
         ModelError: when it has other than one input and one result, or its layers do not connect
@@ -111,7 +119,8 @@ def find_ends(network: Network, refuser: Refuser) -> Ends:
                 raise refuser.layer(number, f"another layer makes tensor {output} as well")
             producers[output] = number
     sample = _sample(network)
-    last, is_sigmoid = _head(network, producers, sample, refuser)
+    behind = _BEHIND if is_kept else _BEHIND | {"transpose"}
+    last, is_sigmoid = _head(network, producers, sample, refuser, behind)
     whole = tuple(sorted(_needed(network, producers, last, sample)))
     average, head = _behind_average(network, producers, last)
     tail: list[int] = []
@@ -141,6 +150,10 @@ def _sample(network: Network) -> int:
 
 def _is_before(network: Network, layer: Layer, sample: int) -> bool:
     """Whether a layer does to a sample what is done before a network reads it."""
+    is_view = layer.operator in {"reshape", "transpose"}
+    is_large = is_view and len(network.tensors[layer.outputs[0]].shape) > _MAP_RANK
+    if layer.options.get("is_kept") or layer.activation != "none" or is_large:
+        return False
     if layer.operator != "transpose":
         # What becomes rows in the place of the batch is one sample all the same.
         keeps_batch = (
@@ -157,10 +170,14 @@ def is_trivial_transpose(tensor: Tensor) -> bool:
 
 
 def _head(
-    network: Network, producers: dict[int, int], sample: int, refuser: Refuser
+    network: Network,
+    producers: dict[int, int],
+    sample: int,
+    refuser: Refuser,
+    operators: frozenset[str],
 ) -> tuple[int, bool]:
     """Number of the layer, and whether a sigmoid follows it."""
-    found = _in_front_of(network, producers, sample, _BEHIND)
+    found = _in_front_of(network, producers, sample, operators)
     if found is None:
         raise refuser.network("no layer with weights makes the network's result")
     result, behind = found
@@ -182,7 +199,7 @@ def _in_front_of(
         layer = network.layers[producers[result]]
         is_behind = layer.operator in behind and bool(layer.inputs)
         if layer.operator == "transpose" and layer.inputs:
-            is_behind = is_trivial_transpose(network.tensors[layer.inputs[0]])
+            is_behind |= is_trivial_transpose(network.tensors[layer.inputs[0]])
         if not is_behind:
             return result, passed
         passed.add(layer.operator)

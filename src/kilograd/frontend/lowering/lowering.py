@@ -16,16 +16,16 @@ from kilograd.frontend.lowering.autoencoders import (
     as_autoencoder,
     makes_sample_again,
 )
-from kilograd.frontend.lowering.dimensions import Dimensions, usual
+from kilograd.frontend.lowering.dimensions import Dimensions, order_in_memory, usual
 from kilograd.frontend.lowering.elementwise import ElementwiseBuilder
-from kilograd.frontend.lowering.ends import find_ends
+from kilograd.frontend.lowering.ends import Body, find_ends
 from kilograd.frontend.lowering.groups import copies, groups_of, spread
 from kilograd.frontend.lowering.head import QUANTIZE_RESULT, HeadBuilder
 from kilograd.frontend.lowering.names import model_name
 from kilograd.frontend.lowering.quantization import INT8_RANGE, int8_ends
 from kilograd.frontend.lowering.reading import quantization_of
 from kilograd.frontend.lowering.reductions import ReductionBuilder
-from kilograd.frontend.lowering.samples import sample_dimensions
+from kilograd.frontend.lowering.samples import order_as_given, sample_dimensions
 from kilograd.frontend.lowering.views import ViewBuilder
 from kilograd.frontend.lowering.windows import (
     NO_PADS,
@@ -35,6 +35,7 @@ from kilograd.frontend.lowering.windows import (
     takes_in,
 )
 from kilograd.frontend.network import MOST_EXTENT, Layer, Network
+from kilograd.frontend.pieces import is_in_order
 from kilograd.ir import VALUE_RANGE, Graph, LabelKind, Quantization
 from kilograd.ops.common.window import Window
 from kilograd.ops.loss.reconstruction import ReconstructionAttributes
@@ -95,7 +96,7 @@ class Lowering(HeadBuilder, ElementwiseBuilder, ReductionBuilder, ViewBuilder):
 
     def graph(self, classes: int | None) -> Graph:
         """The forward graph; see ``lower``."""
-        ends = find_ends(self._network, self._refuser)
+        ends = find_ends(self._network, self._refuser, is_kept=classes is None)
         is_real = self._result(ends.head).dtype == "float32"
         if classes is None and is_real and makes_sample_again(self._network):
             raise self._refuser.layer(
@@ -120,13 +121,27 @@ class Lowering(HeadBuilder, ElementwiseBuilder, ReductionBuilder, ViewBuilder):
 
         def finish() -> Graph:
             attributes = ReconstructionAttributes(found.unit)
-            self._settle_border(body.result)
-            made = [self.values[body.result], "input"]
+            made = [self._as_given(body), "input"]
             name = self._names.choose("reconstruction_error", "error")
             error = self._builder.append(name, "reconstruction_error", made, attributes)
             return self._finish(error, LabelKind.ANOMALY, (-found.unit, found.unit))
 
         return self._built(body.sample, body.layers, finish)
+
+    def _as_given(self, body: Body) -> str:
+        """The result of a body, with its elements where the graph's input has its own."""
+        self._settle_border(body.result)
+        height, width, channels = self._builder.type_of("input").shape
+        given = order_as_given(self._network, body.sample, (height, width, channels))
+        made = order_in_memory(self._shape(body.result), self.dimensions.get(body.result))
+        moves, x = made.moves_to(given), self.values[body.result]
+        if moves is None:
+            raise self._refuser.network("the network makes its sample again in another order")
+        extents, order = moves
+        if is_in_order(order):
+            return x
+        name = self._names.choose(f"{x}_transposed", "transposed")
+        return self._builder.transpose(name, x, extents, order, (height, width, channels))
 
     def _built(
         self,
@@ -311,8 +326,8 @@ class Lowering(HeadBuilder, ElementwiseBuilder, ReductionBuilder, ViewBuilder):
     def _dense(self, number: int, layer: Layer) -> str:
         """A convolution with a window as large as the map, or what reads each position alone."""
         x = self._read(number, layer, dimensions=True)
-        if not self._is_in_order(layer.inputs[0]) and self._reads_part(layer):
-            x = self._read(number, layer)
+        if layer.inputs[0] in self.dimensions and self._reads_part(layer):
+            x = self._put_in_order(layer.inputs[0])
         if self._reads_positions(layer, x):
             weight = self._parameters.weight(number, rank=2)
             p = self._parameters.read(number, weight, 0)

@@ -247,7 +247,8 @@ class LayerReader:
 
     def _is_as_stated(self, tensor: int) -> bool:
         """Whether a map has the extents of its tensor, each where its dimensions say."""
-        stated, shape = self._network.tensors[tensor].shape, self._shape(tensor)
+        stated = self._network.tensors[tensor].shape
+        shape = padded(self._shape(tensor), self.pads.get(tensor, NO_PADS))
         dimensions = self.dimensions.get(tensor, usual(len(stated)))
         return stated == (1, *(shape[axis] for axis in dimensions))
 

@@ -15,10 +15,17 @@ class ReductionBuilder(LayerReader):
     def _mean(self, number: int, layer: Layer) -> str:
         """Over height, width or both, wherever these are among the dimensions."""
         x, spread = self._reduced(number, layer, "a mean")
-        height, width, _ = self._builder.type_of(x).shape
+        height, width, channels = self._builder.type_of(x).shape
         kept = {axis for axis, extent in ((0, height), (1, width)) if extent > 1} - spread
-        axes = tuple(sorted(spread)) if kept and spread else (0, 1)
-        return self._builder.mean(self._name(number), x, self._quantization(number), axes)
+        axes = tuple(sorted({0, 1} - kept))
+        if axes:
+            return self._builder.mean(self._name(number), x, self._quantization(number), axes)
+        # Of one channel each, which may get another scale: as of rows, of which there is one.
+        rows = self._builder.reshape(
+            self._names.choose(f"{x}_rows", "rows"), x, (1, height * width, channels)
+        )
+        made = self._builder.mean(self._name(number), rows, self._quantization(number), (0,))
+        return self._builder.reshape(self._name(number), made, (height, width, channels))
 
     def _maximum(self, number: int, layer: Layer) -> str:
         """Likewise: a window as long as what it is over."""

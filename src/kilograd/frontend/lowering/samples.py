@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kilograd.frontend.lowering.dimensions import Dimensions, usual
+from kilograd.frontend.lowering.dimensions import Dimensions, order_in_memory, usual
 from kilograd.frontend.network import Layer, Network
+from kilograd.frontend.pieces import Pieces
 
 #: Layers to which it does not matter which dimension is which.
 _INDIFFERENT = frozenset(
@@ -45,6 +46,8 @@ def sample_dimensions(network: Network, sample: int) -> Dimensions:
                 continue
             (output,) = layer.outputs
             found = _behind(network, layer, tensor, places)
+            if layer.options.get("is_kept"):
+                continue
             if layer.operator == "transpose" and found is not None:
                 dimensions = _dimensions(layer, found, rank)
                 if dimensions is not None:
@@ -53,6 +56,26 @@ def sample_dimensions(network: Network, sample: int) -> Dimensions:
                 seen.add(output)
                 ahead.append((output, found))
     return usual(rank)
+
+
+def order_as_given(network: Network, sample: int, shape: tuple[int, int, int]) -> Pieces:
+    """How the elements of what a file takes lie in a graph's input.
+
+    Args:
+        network: with one sample.
+        sample: number of the tensor that is the input.
+        shape: of the input: height, width and channels.
+    """
+    makers = {output: layer for layer in network.layers for output in layer.outputs}
+    lies = order_in_memory(shape, sample_dimensions(network, sample))
+    while sample in makers and makers[sample].operator != "resize":
+        layer = makers[sample]
+        if layer.operator == "transpose":
+            order = layer.numbers("order")
+            before = [order.index(axis) - 1 for axis in range(1, len(order))]
+            lies = lies.transposed(network.tensors[sample].shape[1:], before)
+        (sample, *_) = layer.inputs
+    return lies
 
 
 def _behind(network: Network, layer: Layer, tensor: int, places: _Places) -> _Places | None:

@@ -13,7 +13,7 @@ from kilograd.frontend.onnx.draft import Draft
 from kilograd.frontend.onnx.errors import RefusedError
 from kilograd.frontend.onnx.graph import Node
 from kilograd.frontend.onnx.maps import Map
-from kilograd.frontend.onnx.values import Constant, Value, pending
+from kilograd.frontend.onnx.values import Constant, Dequantized, Value, pending
 from kilograd.frontend.onnx.weights import symmetric
 
 
@@ -33,27 +33,36 @@ def of_maps(draft: Draft, node: Node, operator: str, does: str) -> Value | None:
         RefusedError: when the maps do not fit each other.
     """
     operands = [draft.value(node, place) for place in (0, 1)]
-    numbers: list[int] = []
-    maps: list[Map] = []
-    for place, value in enumerate(operands):
-        other = operands[1 - place]
-        if not isinstance(value, Constant):
-            x = draft.read(node, place)
-            numbers.append(x.number)
-            maps.append(x.map)
-            continue
-        if isinstance(other, Constant) or not _is_map(value.data, other.map):
+    constants = [place for place, value in enumerate(operands) if isinstance(value, Constant)]
+    if constants:
+        made = _with_constant(draft, node, constants[-1])
+        if made is None:
             return None
-        numbers.append(_store(draft, value, other.map))
-        maps.append(other.map)
-    a, b = maps
-    made = _common(a, b)
+        x, number = made
+        numbers = (number, x.number) if constants[-1] == 0 else (x.number, number)
+        return pending(node, operator, numbers, {}, x.map)
+    a, b = (draft.read(node, place, may_be_loose=True, may_lack_batch=True) for place in (0, 1))
+    if a.map != b.map:
+        a, b = draft.alike([draft.read(node, place, may_lack_batch=True) for place in (0, 1)])
+    made = _common(a.map, b.map)
     if made is None:
         raise RefusedError(
-            f"it {does} maps of the shapes {list(a.shape)} and {list(b.shape)}, and kilograd "
-            f"{does} two of the same shape, or with one row, column or channel in place of several"
+            f"it {does} maps of the shapes {list(a.map.shape)} and {list(b.map.shape)}, and "
+            f"kilograd {does} two of the same shape, or with one row, column or channel in place "
+            "of several"
         )
-    return pending(node, operator, tuple(numbers), {}, made)
+    return pending(node, operator, (a.number, b.number), {}, made)
+
+
+def _with_constant(draft: Draft, node: Node, place: int) -> tuple[Dequantized, int] | None:
+    """A map and the number of constants that meet its elements; None if these are no map."""
+    constant, other = draft.value(node, place), draft.value(node, 1 - place)
+    if isinstance(other, Constant) or not isinstance(constant, Constant):
+        return None
+    if not meets(constant.data, other.map):
+        return None
+    x = draft.read(node, 1 - place, may_lack_batch=True)
+    return x, store_constants(draft, constant, x.map)
 
 
 def _common(a: Map, b: Map) -> Map | None:
@@ -62,7 +71,7 @@ def _common(a: Map, b: Map) -> Map | None:
         return a
     shape = tuple(max(extents) for extents in zip(a.shape, b.shape, strict=False))
     made = replace(a, shape=shape)
-    is_alike = len(a.shape) == len(b.shape) and a.is_map and replace(b, shape=shape) == made
+    is_alike = len(a.shape) == len(b.shape) and replace(b, shape=shape) == made
     fits = all(
         extent in {1, most}
         for map_ in (a, b)
@@ -71,30 +80,29 @@ def _common(a: Map, b: Map) -> Map | None:
     return made if is_alike and fits else None
 
 
-def _is_map(data: NDArray[Any], map_: Map) -> bool:
+def meets(data: NDArray[Any], map_: Map) -> bool:
     """Whether constants fit a map, and are more than one number or one for each channel.
 
     For those that do not fit there are other words.
     """
-    shape = _with_rank(data, map_).shape
-    if len(shape) != len(map_.shape) or not map_.is_map or map_.is_grouped or data.size == 1:
+    if data.ndim > len(map_.shape) or not map_.is_map or data.size == 1:
         return False
+    shape = _with_rank(data, map_).shape
     fits = all(extent in {1, most} for extent, most in zip(shape, map_.shape, strict=True))
-    return fits and not data.size == shape[map_.channel_axis] == map_.channels
+    of_channels = map_.with_positions((1,) * len(map_.positions), map_.channels)
+    return fits and shape != of_channels.shape
 
 
 def _with_rank(data: NDArray[Any], map_: Map) -> NDArray[Any]:
     return data.reshape((*(1,) * (len(map_.shape) - data.ndim), *data.shape))
 
 
-def _store(draft: Draft, constant: Constant, map_: Map) -> int:
-    """Constants in int8, with their dimensions in the order in which kilograd has a map's."""
+def store_constants(draft: Draft, constant: Constant, map_: Map) -> int:
+    """Number of constants in int8, which lie as kilograd has a map's elements."""
     scales, zeros, steps = constant.scales, constant.zero_points, constant.data
     if len(scales) != 1 or steps.dtype != np.int8:
         scale, steps = symmetric(constant.reals("constant"))
         scales, zeros = (scale,), (0,)
-    steps = _with_rank(steps, map_)
-    shape = replace(map_, shape=steps.shape).stored
-    if not map_.is_channels_last:
-        steps = np.moveaxis(steps, 1, -1)
-    return draft.store(Tensor(constant.name, shape, "int8", scales, zeros, 0, steps.reshape(shape)))
+    lies = replace(map_, shape=_with_rank(steps, map_).shape)
+    data = lies.lies.in_memory(steps.ravel()).reshape(lies.stored)
+    return draft.store(Tensor(constant.name, data.shape, "int8", scales, zeros, 0, data))

@@ -15,7 +15,7 @@ from kilograd.frontend.onnx.values import Dequantized, Pending, Value, pending
 
 def concat(draft: Draft, node: Node) -> Value:
     """Concat, along any dimension; the graph has it along the channels alone."""
-    maps = [draft.read(node, place) for place in range(len(node.inputs))]
+    maps = draft.alike([draft.read(node, place) for place in range(len(node.inputs))])
     if not maps:
         msg = "it has no inputs"
         raise DamagedError(msg)
@@ -27,8 +27,6 @@ def concat(draft: Draft, node: Node) -> Value:
         if alike != replace(first, shape=(*first.shape[:axis], 0, *first.shape[axis + 1 :])):
             msg = f"it joins {list(first.shape)} and {list(x.map.shape)} along dimension {axis}"
             raise DamagedError(msg)
-        if x.map.flattened is not None:
-            raise RefusedError("it joins flattened maps", "join the maps, then flatten them")
     made = replace(first, shape=(*first.shape[:axis], total, *first.shape[axis + 1 :]))
     reads = tuple(x.number for x in maps)
     return pending(node, "concatenate", reads, {"axis": first.stored_axis(axis)}, made)
@@ -36,7 +34,7 @@ def concat(draft: Draft, node: Node) -> Value:
 
 def split(draft: Draft, node: Node) -> tuple[Value, ...]:
     """Split: the channels in several parts, one a result."""
-    x = draft.read(node)
+    x = whole(draft, node)
     axis = _axis(node.whole("axis", 0), x.map, "splits")
     extent, count = x.map.shape[axis], len(node.outputs)
     sizes = draft.numbers(node, 1, "list of sizes")
@@ -57,7 +55,7 @@ def split(draft: Draft, node: Node) -> tuple[Value, ...]:
 
 def take(draft: Draft, node: Node) -> Value:
     """Slice: a part of the channels, of height and width; of the latter also every so many."""
-    x = draft.read(node)
+    x = whole(draft, node)
     starts, ends = (
         draft.numbers(node, place, what) or ()
         for place, what in ((1, "list of starts"), (2, "list of ends"))
@@ -76,6 +74,10 @@ def take(draft: Draft, node: Node) -> Value:
         msg = f"it takes every {list(steps)} elements of the dimensions {list(axes)}"
         raise DamagedError(msg)
     if set(steps) != {1}:
+        if any(
+            step > 1 for axis, step in zip(axes, steps, strict=True) if axis == x.map.channel_axis
+        ):
+            x = draft.arranged(x, x.map.turned())
         return _sampled(node, x, [*zip(axes, starts, ends, steps, strict=True)])
     wanted = {
         axis: found
@@ -128,7 +130,7 @@ def _sampled(node: Node, x: Dequantized, parts: Sequence[tuple[int, int, int, in
 
 def gather(draft: Draft, node: Node) -> Value:
     """Gather: one of the positions along a dimension, such as the last step of a sequence."""
-    x = draft.read(node)
+    x = whole(draft, node)
     axis = _axis(node.whole("axis", 0), x.map, "takes a part of")
     index = draft.constant(node, 1, "index")
     if index is None or index.data.size != 1 or index.data.dtype.kind != "i":
@@ -141,16 +143,13 @@ def gather(draft: Draft, node: Node) -> Value:
     part = _cropped(node, x, {axis: (place, place + 1)})
     if index.data.ndim:
         return part
-    made = part.map.reshaped((*x.map.shape[:axis], *x.map.shape[axis + 1 :]))
-    if made is None:
-        raise RefusedError(f"it drops dimension {axis} of the shape {list(x.map.shape)}")
-    return draft.reshaped(node, part, made)
+    return draft.reshaped(node, part, part.map.without({axis}))
 
 
 def _cropped(node: Node, x: Dequantized, wanted: Mapping[int, tuple[int, int]]) -> Pending:
     """A part of each of some dimensions: from where, and up to where."""
     map_ = x.map
-    if not map_.is_map or map_.is_grouped or 0 in wanted:
+    if not map_.is_map or 0 in wanted:
         raise RefusedError(
             f"it takes a part of the dimensions {sorted(wanted)} of the shape {list(map_.shape)}, "
             "and kilograd of a map's channels, height and width"
@@ -164,15 +163,16 @@ def _cropped(node: Node, x: Dequantized, wanted: Mapping[int, tuple[int, int]]) 
     return pending(node, "crop", (x.number,), options, replace(map_, shape=tuple(shape)))
 
 
+def whole(draft: Draft, node: Node) -> Dequantized:
+    """What a node takes a part of: a map, or a vector in the order of the file."""
+    x = draft.read(node)
+    return x if x.map.is_map else draft.in_file_order(x)
+
+
 def _part(node: Node, x: Dequantized, axis: int, first: int, count: int) -> Value:
-    """So many channels, as the result of a node."""
+    """So many channels, rows or columns, as the result of a node."""
     if axis != x.map.channel_axis:
-        raise RefusedError(
-            f"it splits dimension {axis} of the shape {list(x.map.shape)}, and kilograd splits "
-            "channels"
-        )
-    if x.map.flattened is not None:
-        raise RefusedError("it takes a part of a flattened map", "take it before it is flattened")
+        return _cropped(node, x, {axis: (first, first + count)})
     made = replace(x.map, shape=(*x.map.shape[:axis], count, *x.map.shape[axis + 1 :]))
     return pending(node, "channel_slice", (x.number,), {"first": first, "count": count}, made)
 

@@ -11,11 +11,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kilograd.frontend.network import Layer, Option, Tabulated, Tensor
+from kilograd.frontend.onnx.arranging import Arranging, relabelled
 from kilograd.frontend.onnx.errors import DamagedError, RefusedError, shown
 from kilograd.frontend.onnx.graph import Node
 from kilograd.frontend.onnx.maps import Map
 from kilograd.frontend.onnx.ranges import range_before
-from kilograd.frontend.onnx.values import Constant, Dequantized, Pending, Step, Stored, Value
+from kilograd.frontend.onnx.values import (
+    Constant,
+    Dequantized,
+    Mapped,
+    Pending,
+    Step,
+    Stored,
+    Value,
+)
 from kilograd.ops.lookup.functions import Function
 
 #: Clamps that have names in a network.
@@ -39,12 +48,10 @@ _OF_ONE_SCALE = {"concatenate", "larger", "smaller"}
 _MOST_NUMBERS = 32
 
 
-class Draft:
+class Draft(Arranging):
     """Tensors and layers so far, and what the names of the graph stand for.
 
     Attributes:
-        tensors: of the network.
-        layers: of the network.
         values: by name.
         unsigned: numbers of the tensors that are uint8 in the file.
         functions: number of a tensor that is a function of another -> that one's, and the function.
@@ -53,19 +60,13 @@ class Draft:
     """
 
     def __init__(self, constants: Mapping[str, NDArray[Any]]) -> None:
-        self.tensors: list[Tensor] = []
-        self.layers: list[Layer] = []
+        super().__init__()
         self.unsigned: set[int] = set()
         self.functions: dict[int, tuple[int, Function]] = {}
         self.tables: dict[int, tuple[int, NDArray[np.int64]]] = {}
         self.values: dict[str, Value] = {
             name: Constant(name, data) for name, data in constants.items()
         }
-
-    def store(self, tensor: Tensor) -> int:
-        """Number of a tensor that is added."""
-        self.tensors.append(tensor)
-        return len(self.tensors) - 1
 
     def optional(self, node: Node, place: int) -> Value | None:
         """An input of a node; None for one that is left out."""
@@ -85,24 +86,41 @@ class Draft:
             raise DamagedError(msg)
         return value
 
-    def read(self, node: Node, place: int = 0, *, may_be_spread: bool = False) -> Dequantized:
+    def read(
+        self,
+        node: Node,
+        place: int = 0,
+        *,
+        may_be_spread: bool = False,
+        may_be_loose: bool = False,
+        may_lack_batch: bool = False,
+        may_be_stored_as_map: bool = False,
+    ) -> Dequantized:
         """A quantized map, as every layer reads it.
 
         Args:
             node: of the layer.
             place: of the map among its inputs.
             may_be_spread: whether one position may stand for all those of another map.
+            may_be_loose: whether its channels may lie anywhere.
+            may_lack_batch: whether it may have no dimension for the batch, or not as the first one.
+            may_be_stored_as_map: whether a vector may be, as it was before it was flattened.
         """
         value = self.value(node, place)
         if isinstance(value, Pending) and keeps_range(value):
             value = self.values[node.inputs[place]] = self.kept(value)
         if isinstance(value, Dequantized):
-            if value.map.is_grouped:
+            if value.map.lacks_batch and not may_lack_batch:
                 raise RefusedError(
-                    f"its input {place} has the shape {list(value.map.shape)}, and kilograd's maps "
-                    "have one dimension of channels"
+                    f"its input {place} has the shape {list(value.map.in_file)}, of which the "
+                    "first dimension is not that of the batch"
                 )
-            return value if value.map.spread is None or may_be_spread else self._expanded(value)
+            if value.map.spread is not None and not may_be_spread:
+                value = self.expanded(value)
+            if value.map.is_loose and not may_be_loose:
+                return self.arranged(value, value.map.channels_first())
+            is_flat = not value.map.is_map and not may_be_stored_as_map
+            return self.arranged(value, value.map) if is_flat else value
         if isinstance(value, Constant):
             raise RefusedError(
                 f"its input {place} is a constant, and kilograd's layers read maps",
@@ -172,7 +190,7 @@ class Draft:
         if isinstance(value, Pending) and not keeps_range(value):
             made = self.emit(value, "float32", (), ())
             return made.number, made.map
-        x = self.read(node)
+        x = self.read(node, may_lack_batch=True)
         return x.number, x.map
 
     def constant(self, node: Node, place: int, what: str) -> Constant | None:
@@ -203,37 +221,26 @@ class Draft:
             raise DamagedError(msg)
         return float(constant.reals(what).ravel()[0])
 
-    def reshaped(self, node: Node, value: Value, map_: Map) -> Value:
+    def reshaped(self, node: Node, value: Mapped, map_: Map) -> Mapped:
         """A value in another shape, for which no element moves."""
+        if map_.is_loose:
+            return relabelled(value, map_)
         if isinstance(value, Stored) and not map_.is_map:
             return Stored(value.number, map_)  # all layers that read vectors also read maps
         return self.moved(node, value, "reshape", {}, map_)
 
-    def _expanded(self, value: Dequantized) -> Dequantized:
-        """A map of one position with as many as it stands for."""
-        x, map_ = self.tensors[value.number], value.map
-        made = map_.with_positions(map_.spread or (), map_.channels)
-        number = self.store(replace(x, shape=made.stored))
-        options: Mapping[str, Option] = {"repeats": made.stored[1:3]}
-        self.layers.append(Layer("resize", (value.number,), (number,), "none", options, "Expand"))
-        return Dequantized(number, made)
-
-    def spread(self, value: Pending | Dequantized | Stored, positions: tuple[int, ...]) -> Value:
+    def spread(self, value: Mapped, positions: tuple[int, ...]) -> Mapped:
         """A map of one position as one that has it everywhere."""
-        made = replace(value.map, spread=positions)
-        if isinstance(value, Pending):
-            *steps, last = value.steps
-            return replace(value, steps=(*steps, replace(last, map=made)))
-        return replace(value, map=made)
+        return relabelled(value, replace(value.map, spread=positions))
 
     def moved(
         self,
         node: Node,
-        value: Value,
+        value: Mapped,
         operator: str,
         options: Mapping[str, Option],
         map_: Map,
-    ) -> Value:
+    ) -> Mapped:
         """A value whose elements come to other places.
 
         Args:
@@ -257,10 +264,8 @@ class Draft:
                 Layer(operator, (value.number,), (made,), "none", options, node.operator)
             )
             return Stored(made, map_)
-        raise RefusedError(
-            "it changes the shape of a constant while the network runs",
-            "let quant_pre_process simplify the network before it is quantized",
-        )
+        msg = f"{value.file_operator} is not a layer yet"
+        raise TypeError(msg)
 
     def emit(
         self, value: Pending, dtype: str, scales: tuple[float, ...], zero_points: tuple[int, ...]

@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kilograd.frontend.network import Option, Tabulated, Tensor
-from kilograd.frontend.onnx.broadcasting import of_maps
+from kilograd.frontend.onnx.broadcasting import meets, of_maps, store_constants
 from kilograd.frontend.onnx.draft import Draft, is_plain
 from kilograd.frontend.onnx.errors import DamagedError, RefusedError, shown
 from kilograd.frontend.onnx.functions import applied
 from kilograd.frontend.onnx.graph import Node
 from kilograd.frontend.onnx.maps import Map
-from kilograd.frontend.onnx.values import Constant, Pending, Value, pending
+from kilograd.frontend.onnx.values import Constant, Dequantized, Pending, Value, pending
 from kilograd.frontend.onnx.weights import LARGEST_WEIGHT, store_bias, store_weight, symmetric
 from kilograd.ops.lookup.functions import Function
 
@@ -63,15 +63,19 @@ def swish(draft: Draft, node: Node) -> Value:
 
 
 def parametric_relu(draft: Draft, node: Node) -> Value:
-    """PRelu with one slope for all channels, or one for each."""
+    """PRelu with one slope for all elements, or with several for rows, columns or channels."""
+    x, constant = draft.read(node), draft.constant(node, 1, "slopes")
+    if constant is not None and meets(constant.data, x.map):
+        number = store_constants(draft, constant, x.map)
+        return pending(node, "prelu", (x.number, number), {}, x.map)
     found = _constant(draft, node, "has for its slopes")
     if found is None or found[0] != 1:
         raise RefusedError("its slopes are not a constant")
     slopes = found[1]
     if slopes.size == 1:
         return _function(draft, node, 0, Function("leaky_relu", (slopes.item(),)))
-    x = draft.read(node)
-    scale, steps = symmetric(slopes.reshape(1, 1, -1))
+    slopes = slopes.reshape(1, 1, -1) if x.map.is_map else x.map.lies.in_memory(slopes)
+    scale, steps = symmetric(slopes)
     number = draft.store(Tensor(node.inputs[1], steps.shape, "int8", (scale,), (0,), 0, steps))
     return pending(node, "prelu", (x.number, number), {}, x.map)
 
@@ -86,7 +90,7 @@ def _function(draft: Draft, node: Node, place: int, known: Function) -> Value:
     value = draft.value(node, place)
     if isinstance(value, Pending) and is_plain(value):
         return value.then(operator, options, value.map)
-    x = draft.read(node, place)
+    x = draft.read(node, place, may_be_loose=True, may_lack_batch=True)
     return pending(node, operator, (x.number,), options, x.map)
 
 
@@ -156,7 +160,8 @@ def normalize(draft: Draft, node: Node) -> Value:
     """BatchNormalization of constants: a factor and an offset for each channel."""
     if node.whole("training_mode", 0) or any(node.outputs[1:]):
         raise RefusedError("it normalizes by the batch, as in training", SIMPLIFY)
-    map_ = draft.read(node).map
+    x = draft.channels_first(draft.read(node))
+    map_ = x.map
     given: list[NDArray[np.float64]] = []
     for place, what in enumerate(("scale", "shift", "mean", "variance"), 1):
         constant = draft.constant(node, place, what)
@@ -171,7 +176,7 @@ def normalize(draft: Draft, node: Node) -> Value:
         msg = "its variance is not above zero"
         raise DamagedError(msg)
     slopes = scale / np.sqrt(variance + epsilon)
-    return _line(draft, node, 0, slopes, shift - slopes * mean)
+    return _line(draft, node, x, slopes, shift - slopes * mean)
 
 
 def _is_spread(x: Map, factors: Map) -> bool:
@@ -219,7 +224,7 @@ def _needed_constant(draft: Draft, node: Node, does: str) -> tuple[int, NDArray[
 def _line(
     draft: Draft,
     node: Node,
-    place: int,
+    x: int | Dequantized,
     slopes: NDArray[np.float64],
     offsets: NDArray[np.float64],
 ) -> Value:
@@ -228,20 +233,18 @@ def _line(
     Args:
         draft: what it is added to.
         node: with the map as one of its operands.
-        place: of the map.
+        x: the map, or the place of the operand that it is.
         slopes: one, or one for each channel.
         offsets: likewise.
     """
-    if slopes.size == offsets.size == 1:
-        return _function(draft, node, place, Function("linear", (slopes.item(), offsets.item())))
-    x, made = draft.read(node, place), None
+    if slopes.size == offsets.size == 1 and isinstance(x, int):
+        return _function(draft, node, x, Function("linear", (slopes.item(), offsets.item())))
+    x, made = draft.read(node, x) if isinstance(x, int) else x, None
     channels = x.map.channels
     slopes, offsets = (np.resize(values, channels) for values in (slopes, offsets))
     if not x.map.is_map:  # a map of one position, with the elements as kilograd stores them
-        made, order = x.map, x.map.order or (channels, 1)
-        slopes, offsets = (
-            np.transpose(values.reshape(order)).ravel() for values in (slopes, offsets)
-        )
+        made, lies = x.map, x.map.lies
+        slopes, offsets = (lies.in_memory(values) for values in (slopes, offsets))
         x = draft.kept(pending(node, "reshape", (x.number,), {}, Map((1, channels, 1, 1))))
     sizes = np.where(slopes == 0, 1.0, np.abs(slopes))
     data = (np.sign(slopes) * LARGEST_WEIGHT).astype(np.int8).reshape(channels, 1, 1, 1)

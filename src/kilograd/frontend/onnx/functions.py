@@ -183,7 +183,7 @@ def _of_root(draft: Draft, node: Node, place: int, value: Value) -> tuple[int, _
         (step,) = value.steps
         root, reals = _results(draft, step.inputs[0])
         return root, _clip(function.value(reals), value.low, value.high), value.map
-    x = draft.read(node, place, may_be_spread=True)
+    x = draft.read(node, place, may_be_spread=True, may_be_loose=True, may_lack_batch=True)
     return *_results(draft, x.number), x.map
 
 

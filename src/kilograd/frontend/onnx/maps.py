@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
+
+from kilograd.frontend.pieces import Pieces, is_in_order
 
 #: Batch, channels, and at least one more.
 _MAP_RANK = 3
@@ -14,25 +15,32 @@ class Map:
     """A tensor of the file, and how kilograd stores it.
 
     Attributes:
-        shape: as the file has it, with the batch.
+        shape: as the file has it, with the batch; see ``lacks_batch``.
         is_channels_last: whether the file has the channels last, too.
-        flattened: of a vector that was a map with its channels first: how many channels, and how
-            many positions. The file has its elements channel by channel; kilograd stores them
-            position by position.
-        is_grouped: whether its channels are the second and the third dimension: groups of them,
-            and those in each. kilograd stores it as if they were one dimension.
+        pieces: how the elements lie in memory where that is neither of both; for vectors, where it
+            is not the order of the file.
+        held: of a map with pieces: the shape in which kilograd stores it, as it was before the file
+            reshaped and reordered it.
         spread: of a map with one position: extents of the map that has it everywhere. kilograd
             stores it once.
         has_one_channel: whether the file has no dimension for its only channel, as sequences of
             features have it that a network reads as pictures.
+        lacks_batch: whether the file has no dimension for the batch, or not as the first one:
+            ``shape`` has one of one in front of the file's dimensions.
     """
 
     shape: tuple[int, ...]
     is_channels_last: bool = False
-    flattened: tuple[int, int] | None = None
-    is_grouped: bool = False
+    pieces: Pieces | None = None
+    held: tuple[int, ...] = ()
     spread: tuple[int, ...] | None = None
     has_one_channel: bool = False
+    lacks_batch: bool = False
+
+    @property
+    def in_file(self) -> tuple[int, ...]:
+        """The shape as the file has it."""
+        return self.shape[1:] if self.lacks_batch else self.shape
 
     @property
     def is_map(self) -> bool:
@@ -40,10 +48,13 @@ class Map:
         return len(self.shape) >= _MAP_RANK
 
     @property
+    def is_loose(self) -> bool:
+        """Whether it is a map whose channels lie neither first nor last in the file."""
+        return self.is_map and self.pieces is not None
+
+    @property
     def channels(self) -> int:
-        """Of a map, or elements of a vector."""
-        if self.is_grouped:
-            return self.shape[1] * self.shape[2]
+        """Of a map that is not loose, or elements of a vector."""
         if self.has_one_channel:
             return 1
         return self.shape[self.channel_axis]
@@ -61,8 +72,6 @@ class Map:
     @property
     def positions(self) -> tuple[int, ...]:
         """Extents of a map beside its channels: height and width, or a length."""
-        if self.is_grouped:
-            return self.shape[3:]
         if self.has_one_channel:
             return self.shape[1:]
         return self.shape[1:-1] if self.is_channels_last else self.shape[2:]
@@ -72,16 +81,20 @@ class Map:
         """The shape in kilograd: [batch, height, width, channels], or that of a vector."""
         if not self.is_map:
             return self.shape
+        if self.pieces is not None:
+            return self.held
         rows = (1,) * (_MAP_RANK - 1 - len(self.positions))
         return (self.shape[0], *rows, *self.positions, self.channels)
 
     @property
-    def order(self) -> tuple[int, int] | None:
-        """Channels and positions, or None where kilograd has the elements in the file's order."""
-        if not self.is_map or self.is_channels_last:
-            return self.flattened
-        channels, positions = self.channels, math.prod(self.positions)
-        return None if 1 in {channels, positions} else (channels, positions)
+    def lies(self) -> Pieces:
+        """How the elements lie in memory."""
+        if self.pieces is not None:
+            return self.pieces
+        rank = len(self.shape) - 1
+        is_first = self.is_map and not self.is_channels_last and not self.has_one_channel
+        memory = (*range(1, rank), 0) if is_first else range(rank)
+        return Pieces.of(self.shape[1:], memory)
 
     def with_positions(self, positions: tuple[int, ...], channels: int) -> Map:
         """A map of other extents, stored the same way."""
@@ -92,41 +105,82 @@ class Map:
         return Map((self.shape[0], channels, *positions))
 
     def reshaped(self, shape: tuple[int, ...]) -> Map | None:
-        """The same elements in another shape; None if kilograd would have to move them."""
-        if math.prod(shape) != math.prod(self.shape) or shape[:1] != self.shape[:1] or self.spread:
-            return None
-        if len(shape) < _MAP_RANK:
-            return Map(shape, flattened=self.order)
-        made = Map(shape)
-        return made if made.order == self.order else self._grouped(shape)
+        """The same elements in another shape; None if they have to be in the file's order first.
 
-    def _grouped(self, shape: tuple[int, ...]) -> Map | None:
-        """The same with its channels in groups, if that is what a shape says."""
-        if not self.is_map or self.is_channels_last or shape[3:] != self.positions:
+        Args:
+            shape: of the file, with or without the batch.
+        """
+        lacks_batch = shape[:1] != self.shape[:1]
+        shape = (*self.shape[:1], *shape) if lacks_batch else shape
+        pieces = self.lies.cut(shape[1:])
+        if pieces is None:
             return None
-        return Map(shape, is_grouped=True)
+        return self._of(shape, pieces, lacks_batch=lacks_batch)
 
-    def shuffled(self, order: tuple[int, ...]) -> Map | None:
-        """The map with groups and what is in them exchanged, if an order of dimensions says so."""
-        if not self.is_grouped or order != (0, 2, 1, *range(3, len(self.shape))):
-            return None
-        return Map(tuple(self.shape[axis] for axis in order), is_grouped=True)
+    def without(self, axes: set[int]) -> Map:
+        """The map without some dimensions, of which each has an extent of one."""
+        shape = tuple(extent for axis, extent in enumerate(self.shape) if axis not in axes)
+        return self._of(shape, self.lies, lacks_batch=self.lacks_batch)
 
-    def transposed(self, order: tuple[int, ...]) -> Map | None:
-        """The map with its dimensions in another order; None if elements would have to move."""
-        rank = len(self.shape)
-        shape = tuple(self.shape[axis] for axis in order)
+    def transposed(self, order: tuple[int, ...]) -> Map:
+        """The map with its dimensions in another order.
+
+        Args:
+            order: of the file's dimensions; the batch may not be the first if it is one.
+        """
+        rank = len(order)
         if order == tuple(range(rank)):
             return self
-        last, first = (0, *range(2, rank), 1), (0, rank - 1, *range(1, rank - 1))
-        if self.is_grouped or self.spread:
-            return None
-        if self.is_map and not self.is_channels_last and order == last:
-            return Map(shape, is_channels_last=True)
-        # A map of one channel or one position lies in memory as it stands in the file.
-        if self.is_map and order == first and (self.is_channels_last or self.order is None):
-            return Map(shape)
-        return None
+        has_last = order == (0, *range(2, rank), 1)
+        has_last |= self.is_channels_last and order != (0, rank - 1, *range(1, rank - 1))
+        shape, lacks_batch = self.shape, self.lacks_batch
+        if order[0] != 0 and not lacks_batch:
+            shape, lacks_batch = (1, *shape), True
+        if lacks_batch:
+            order = (0, *(axis + 1 for axis in order))
+        pieces = self.lies.transposed(shape[1:], [axis - 1 for axis in order[1:]])
+        shape = tuple(shape[axis] for axis in order)
+        return self._of(shape, pieces, has_last=has_last, lacks_batch=lacks_batch)
+
+    def _of(
+        self,
+        shape: tuple[int, ...],
+        pieces: Pieces,
+        *,
+        has_last: bool = False,
+        lacks_batch: bool,
+    ) -> Map:
+        """The same elements as another map: with its channels first or last, if they are.
+
+        Args:
+            shape: of the result.
+            pieces: how the elements lie.
+            has_last: what it is where it may be either.
+            lacks_batch: whether the first dimension of the shape is none of the file's.
+        """
+        if lacks_batch and shape[1:2] == (1,):
+            shape, lacks_batch = shape[1:], False
+        if len(shape) < _MAP_RANK:
+            left = None if pieces.is_in_order else pieces.merged
+            return Map(shape, pieces=left, lacks_batch=lacks_batch)
+        for is_last in (has_last, not has_last):
+            made = Map(shape, is_channels_last=is_last, lacks_batch=lacks_batch)
+            moves = pieces.moves_to(made.lies)
+            if moves is not None and is_in_order(moves[1]):
+                return made
+        return Map(shape, pieces=pieces.merged, held=self.stored, lacks_batch=lacks_batch)
+
+    def in_file_order(self) -> Map:
+        """The map as it is once its elements lie in memory in the order of the file."""
+        return Map(self.shape, is_channels_last=self.is_map, lacks_batch=self.lacks_batch)
+
+    def channels_first(self) -> Map:
+        """The map as it is once its elements lie with its channels, the second dimension, last."""
+        return Map(self.shape, lacks_batch=self.lacks_batch)
+
+    def turned(self) -> Map:
+        """The map with its channels last if they are first, and the other way round."""
+        return self.channels_first() if self.is_channels_last else self.in_file_order()
 
     def stored_axis(self, axis: int) -> int:
         """Which dimension of ``stored`` is one of the file's; the batch and vectors have the same.

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kilograd.frontend.network import Option
-from kilograd.frontend.onnx.channels import concat, gather, split, take
+from kilograd.frontend.onnx.channels import concat, gather, split, take, whole
 from kilograd.frontend.onnx.constants import element_type
 from kilograd.frontend.onnx.draft import Draft
 from kilograd.frontend.onnx.elementwise import (
@@ -40,7 +40,15 @@ from kilograd.frontend.onnx.pools import (
 )
 from kilograd.frontend.onnx.quantizing import dequantize, quantize
 from kilograd.frontend.onnx.repeats import expand, resize
-from kilograd.frontend.onnx.shapes import flatten, reshape, squeeze, transpose, unsqueeze
+from kilograd.frontend.onnx.shapes import (
+    depth_to_space,
+    flatten,
+    reshape,
+    space_to_depth,
+    squeeze,
+    transpose,
+    unsqueeze,
+)
 from kilograd.frontend.onnx.values import (
     Constant,
     Dequantized,
@@ -54,7 +62,7 @@ from kilograd.frontend.onnx.windows import geometry, transposed_geometry
 
 
 def _conv(draft: Draft, node: Node) -> Value:
-    x = draft.read(node)
+    x = draft.channels_first(draft.read(node))
     w = weight(draft, node, 1, len(x.map.shape))
     outputs, inputs, *window = w.data.shape
     moves = geometry(node, x.map, tuple(window))
@@ -83,7 +91,7 @@ def _conv(draft: Draft, node: Node) -> Value:
 
 
 def _transposed(draft: Draft, node: Node) -> Value:
-    x = draft.read(node)
+    x = draft.channels_first(draft.read(node))
     w = weight(draft, node, 1, len(x.map.shape))
     inputs, outputs, *window = w.data.shape
     moves = transposed_geometry(node, x.map, tuple(window))
@@ -117,34 +125,30 @@ def _gemm(draft: Draft, node: Node) -> Value:
 
 
 def _dense(draft: Draft, node: Node, *, is_transposed: bool) -> Value:
-    """A dense layer; its weight is [outputs, inputs] if it is transposed, else the other way."""
-    x = draft.read(node)
-    if x.map.is_map or len(x.map.shape) < 2:  # noqa: PLR2004 - batch and elements
-        raise RefusedError(
-            f"it reads a map of the shape {list(x.map.shape)}, and kilograd's dense layers read "
-            "vectors",
-            "flatten the map before the layer",
-        )
+    """A dense layer, of a vector or of each position of a map.
+
+    Its weight is [outputs, inputs] if it is transposed, else the other way.
+    """
+    x = draft.read(node, may_be_loose=True, may_lack_batch=True, may_be_stored_as_map=True)
+    if x.map.is_map:
+        x = draft.in_file_order(x)
     w = weight(draft, node, 1, 2)
     outputs = 0 if is_transposed else 1
     count, elements = w.data.shape[outputs], w.data.shape[1 - outputs]
-    if elements != x.map.channels:
+    if len(x.map.shape) < 2 or elements != x.map.shape[-1]:  # noqa: PLR2004 - batch and elements
         msg = f"its weight has the shape {list(w.data.shape)}, and reads {list(x.map.shape)}"
         raise DamagedError(msg)
     number = store_weight(draft, _by_position(w, x.map, outputs), (outputs, 1 - outputs), outputs)
     reads = (x.number, number, *_bias(draft, node, x, number, count))
-    made = Map((x.map.shape[0], count))
+    made = replace(x.map, shape=(*x.map.shape[:-1], count), pieces=None)
     return pending(node, "dense", reads, {"has_float32_product": False}, made, w.name)
 
 
 def _by_position(w: Constant, x: Map, outputs: int) -> Constant:
     """A dense weight that reads a flattened map in the order in which kilograd stores it."""
-    if x.order is None:
+    if x.pieces is None:
         return w
-    channels, positions = x.order
-    count = w.data.shape[outputs]
-    data: NDArray[Any] = np.moveaxis(w.data, outputs, 0).reshape(count, channels, positions)
-    stored: NDArray[Any] = np.transpose(data, (0, 2, 1)).reshape(count, -1)
+    stored: NDArray[Any] = x.pieces.in_memory(np.moveaxis(w.data, outputs, 0))
     return replace(w, data=np.moveaxis(stored, 0, outputs))
 
 
@@ -155,14 +159,16 @@ def _matmul(draft: Draft, node: Node) -> Value:
 def _add(draft: Draft, node: Node) -> Value:
     operands = draft.value(node, 0), draft.value(node, 1)
     for value, other in (operands, operands[::-1]):
-        if isinstance(value, Pending) and isinstance(other, Constant) and _lacks_bias(value):
+        if isinstance(value, Pending) and isinstance(other, Constant) and _is_bias(other, value):
             return _with_bias(draft, value, other)
     return add(draft, node)
 
 
-def _lacks_bias(value: Pending) -> bool:
+def _is_bias(constant: Constant, value: Pending) -> bool:
+    """Whether a value lacks a bias, and a constant has one number for each of its outputs."""
     (step, *more) = value.steps
-    return not more and step.operator == "dense" and len(step.inputs) == 2  # noqa: PLR2004 - no bias
+    lacks_bias = not more and step.operator == "dense" and len(step.inputs) == 2  # noqa: PLR2004 - no bias
+    return lacks_bias and constant.data.shape[-1:] == (constant.data.size,) == step.map.shape[-1:]
 
 
 def _with_bias(draft: Draft, value: Pending, constant: Constant) -> Value:
@@ -179,7 +185,7 @@ def _arg_max(draft: Draft, node: Node) -> Value:
 
 
 def _pad(draft: Draft, node: Node) -> Value:
-    x = draft.read(node)
+    x = whole(draft, node)
     mode = node.attributes.get("mode", "constant")
     if mode != "constant":
         raise RefusedError(f"it pads by {shown(mode)}, and kilograd pads with zeros")
@@ -219,7 +225,7 @@ def _clamp(draft: Draft, node: Node, low: float, high: float) -> Value:
     value = draft.value(node)
     if isinstance(value, Pending):
         return value.clamped(low, high)
-    x = draft.read(node)
+    x = draft.read(node, may_be_loose=True, may_lack_batch=True)
     return pending(node, "quantize", (x.number,), {}, x.map).clamped(low, high)
 
 
@@ -278,6 +284,8 @@ OPERATORS: Mapping[str, Callable[[Draft, Node], Value | tuple[Value, ...]]] = {
     "Squeeze": squeeze,
     "Unsqueeze": unsqueeze,
     "Transpose": transpose,
+    "DepthToSpace": depth_to_space,
+    "SpaceToDepth": space_to_depth,
     "Resize": resize,
     "Expand": expand,
     "Concat": concat,

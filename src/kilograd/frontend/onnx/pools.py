@@ -1,4 +1,4 @@
-"""Pools under windows, and reductions of a map's height and width."""
+"""Pools under windows, and reductions of a map's dimensions."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ from kilograd.frontend.onnx.draft import Draft, keeps_range
 from kilograd.frontend.onnx.errors import DamagedError, RefusedError
 from kilograd.frontend.onnx.graph import Node
 from kilograd.frontend.onnx.maps import Map
-from kilograd.frontend.onnx.values import Pending, Step, Value, pending
+from kilograd.frontend.onnx.values import Constant, Pending, Step, Value, pending
 from kilograd.frontend.onnx.windows import Geometry, geometry
 
 _NO_PADS = (0, 0, 0, 0)
+
+#: Of what kilograd stores: batch, height, width, channels.
+_MAP_RANK = 4
 
 
 def global_average_pool(draft: Draft, node: Node) -> Value:
@@ -26,7 +29,7 @@ def global_max_pool(draft: Draft, node: Node) -> Value:
 
 
 def _of_all_positions(draft: Draft, node: Node, operator: str) -> Value:
-    x = draft.read(node)
+    x = draft.channels_first(draft.read(node))
     if not x.map.is_map:
         msg = f"it reduces the positions of a vector, {list(x.map.shape)}"
         raise DamagedError(msg)
@@ -35,12 +38,12 @@ def _of_all_positions(draft: Draft, node: Node, operator: str) -> Value:
 
 
 def reduce_mean(draft: Draft, node: Node) -> Value:
-    """ReduceMean, over height, width or both."""
+    """ReduceMean, over any dimensions but the batch."""
     return _reduced(draft, node, "mean", "averages")
 
 
 def reduce_max(draft: Draft, node: Node) -> Value:
-    """ReduceMax, over height, width or both."""
+    """ReduceMax, over any dimensions but the batch."""
     return _reduced(draft, node, "maximum", "takes maxima")
 
 
@@ -51,29 +54,21 @@ def _reduced(draft: Draft, node: Node, operator: str, does: str) -> Value:
     if axes is None:
         axes = node.numbers("axes", ())
     wanted = {axis + rank if axis < 0 else axis for axis in axes}
-    places = [axis for axis in range(1, rank) if axis != x.map.channel_axis]
     keeps = bool(node.whole("keepdims", 1))
-    is_whole = wanted == set(places)
-    if not x.map.is_map or not wanted or not wanted <= set(places):
+    if not wanted or not wanted <= set(range(1, rank)) or (not keeps and rank - len(wanted) == 1):
         raise RefusedError(
             f"it {does} over the dimensions {sorted(wanted)} of {rank}, and kilograd {does} "
-            "over height and width, or over one of them"
+            "over some of those of a map or vector"
         )
-    left = zip(places, x.map.positions, strict=True)
-    made = x.map.with_positions(
-        tuple(1 if axis in wanted else extent for axis, extent in left), x.map.channels
-    )
-    if not keeps and is_whole:
-        made = Map((x.map.shape[0], x.map.channels))
+    shape = tuple(1 if axis in wanted else extent for axis, extent in enumerate(x.map.shape))
+    made = replace(x.map, shape=shape, pieces=None)
+    places = {axis for axis in range(1, rank) if axis != x.map.channel_axis}
+    is_whole = wanted == places and len(x.map.stored) == _MAP_RANK
     over = (1, 2) if is_whole else tuple(x.map.stored_axis(axis) for axis in sorted(wanted))
+    if is_whole and not keeps:
+        return pending(node, operator, (x.number,), {"axes": over}, made.without(wanted))
     reduced = pending(node, operator, (x.number,), {"axes": over}, made)
-    if keeps or is_whole:
-        return reduced
-    left = tuple(extent for axis, extent in enumerate(x.map.shape) if axis not in wanted)
-    squeezed = made.reshaped(left)
-    if squeezed is None:
-        raise RefusedError(f"it {does} over one dimension of {list(x.map.shape)}, and drops it")
-    return reduced.then("reshape", {}, squeezed)
+    return reduced if keeps else draft.reshaped(node, reduced, made.without(wanted))
 
 
 def _pool_window(node: Node, x: Map) -> Geometry:
@@ -89,7 +84,7 @@ def _pool_window(node: Node, x: Map) -> Geometry:
 
 def average_pool(draft: Draft, node: Node) -> Value:
     """AveragePool under windows, of which those beyond the map count or do not."""
-    x = draft.read(node)
+    x = draft.channels_first(draft.read(node))
     moves = _pool_window(node, x.map)
     made = x.map.with_positions(moves.result, x.map.channels)
     if moves.window == x.map.stored[1:3] and moves.pads == _NO_PADS:
@@ -115,10 +110,11 @@ def max_pool(draft: Draft, node: Node) -> Value:
     if any(node.outputs[1:]):
         raise RefusedError("it also says where the largest elements are")
     value = draft.value(node)
-    if isinstance(value, Pending) and not keeps_range(value):
+    is_first = not isinstance(value, Constant) and not value.map.is_channels_last
+    if isinstance(value, Pending) and not keeps_range(value) and is_first:
         # The largest of what is quantized is what the largest becomes.
         return value.then("max_pool", *_largest(node, value.map))
-    x = draft.read(node)
+    x = draft.channels_first(draft.read(node))
     return pending(node, "max_pool", (x.number,), *_largest(node, x.map))
 
 

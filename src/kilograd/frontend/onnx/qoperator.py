@@ -50,7 +50,7 @@ _QUANTIZED = "_quantized"
 #: Operators that ONNX also has for integers, and that compute nothing.
 _MOVING = {
     *("MaxPool", "Concat", "Split", "Slice", "Gather", "Resize", "Pad", "Expand", "Identity"),
-    *("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose"),
+    *("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "DepthToSpace", "SpaceToDepth"),
 }
 
 _Operand = tuple[str, str, str]

@@ -57,7 +57,7 @@ def quantize(draft: Draft, node: Node) -> Value:
     value = draft.value(node)
     if isinstance(value, Constant):
         return _quantized_constant(value, _given(draft, node, value.data.shape, ""))
-    stated = _given(draft, node, value.map.shape, "")
+    stated = _given(draft, node, value.map.in_file, "")
     given = stated.as_signed
     if isinstance(value, Traced):
         value = as_layer(draft, value, given.scales, given.zero_points)
@@ -68,9 +68,11 @@ def quantize(draft: Draft, node: Node) -> Value:
         result = Tensor(
             tensor.name, tensor.shape, given.dtype, given.scales, given.zero_points, given.axis
         )
-        made = Stored(draft.store(result), value.map)
-        layer = Layer("quantize", (value.number,), (made.number,), "none", {}, node.operator)
-        draft.layers.append(layer)
+        made = Stored(value.number, value.map)
+        if result != replace(tensor, is_open=False):
+            made = Stored(draft.store(result), value.map)
+            layer = Layer("quantize", (value.number,), (made.number,), "none", {}, node.operator)
+            draft.layers.append(layer)
     if stated.dtype == "uint8":
         draft.unsigned.add(made.number)
     return made
@@ -88,7 +90,7 @@ def dequantize(draft: Draft, node: Node) -> Value:
     dtype = "uint8" if value.number in draft.unsigned else tensor.dtype
     if dtype not in {"int8", "uint8"}:
         raise RefusedError(f"its input is {dtype}, and kilograd computes with int8")
-    given = _given(draft, node, value.map.shape, dtype).as_signed
+    given = _given(draft, node, value.map.in_file, dtype).as_signed
     if not tensor.scales:  # the network's input, given as integers
         tensor = replace(
             tensor, dtype=given.dtype, scales=given.scales, zero_points=given.zero_points

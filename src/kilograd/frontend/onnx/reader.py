@@ -7,6 +7,7 @@ input, and whatever goes wrong on the way becomes one ``ModelError``.
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,12 +21,16 @@ from kilograd.frontend.onnx.errors import DamagedError, RefusedError, shown
 from kilograd.frontend.onnx.functions import as_layer, ended, traced
 from kilograd.frontend.onnx.graph import GraphInput, Node, OnnxGraph, parse
 from kilograd.frontend.onnx.layout import sample_map
+from kilograd.frontend.onnx.maps import Map
 from kilograd.frontend.onnx.operators import OPERATORS
 from kilograd.frontend.onnx.order import in_order
 from kilograd.frontend.onnx.qoperator import in_qdq
 from kilograd.frontend.onnx.refusals import refused_operator, refused_operators
 from kilograd.frontend.onnx.values import Constant, Dequantized, Pending, Stored, Traced, Value
 from kilograd.frontend.onnx.versions import as_newer
+
+#: Operators whose results are of classes, so that they are not the sample again.
+_OF_CLASSES = {"softmax", "log_softmax", "arg_max"}
 
 #: Largest file; a microcontroller holds far less.
 _MAX_BYTES = 64 * 1024**2
@@ -138,7 +143,8 @@ class Reader:
             self.place = f"node {node.number} ({shown(title)})"
             self._append(draft, node)
         self.place = ""
-        outputs = tuple(self._output(draft, output) for output in graph.outputs)
+        sample = sample_map(graph, graph.inputs[0])
+        outputs = tuple(self._output(draft, output, sample) for output in graph.outputs)
         return Network(
             name,
             tuple(draft.tensors),
@@ -186,7 +192,7 @@ class Reader:
             if isinstance(value, Traced) and node.operator != "QuantizeLinear":
                 draft.values[name] = as_layer(draft, value)
 
-    def _output(self, draft: Draft, name: str) -> int:
+    def _output(self, draft: Draft, name: str, sample: Map) -> int:
         """Number of the tensor that holds a result."""
         value = draft.values.get(name)
         if value is None:
@@ -198,10 +204,27 @@ class Reader:
             value = as_layer(draft, value)
         if isinstance(value, Pending):
             value = ended(draft, value)
-        if isinstance(value, Dequantized):
+        is_stored = isinstance(value, Stored)
+        makers = {number: layer.operator for layer in draft.layers for number in layer.outputs}
+        may_be_sample = draft.tensors[value.number].scales and (
+            makers.get(value.number) not in _OF_CLASSES
+        )
+        made = _as_sample(value.map, sample) if may_be_sample else value.map
+        value = draft.arranged(Dequantized(value.number, value.map), made)
+        if not is_stored:
             tensor = draft.tensors[value.number]
             made = draft.store(replace(tensor, dtype="float32", scales=(), zero_points=()))
             layer = Layer("dequantize", (value.number,), (made,), "none", {}, "DequantizeLinear")
             draft.layers.append(layer)
             return made
         return value.number
+
+
+def _as_sample(made: Map, sample: Map) -> Map:
+    """How a network's result has to lie: as its sample, if it has as many elements."""
+    if made.shape == sample.shape:
+        return sample
+    same = sample.reshaped(made.shape) if math.prod(made.shape) == math.prod(sample.shape) else None
+    if same is not None:
+        return same
+    return made if made.pieces is None else made.in_file_order()

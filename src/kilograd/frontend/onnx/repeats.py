@@ -40,7 +40,7 @@ _NEAREST: Mapping[str, Callable[[_Places], _Places]] = {
 
 def resize(draft: Draft, node: Node) -> Value:
     """Resize to the nearest position, by whole factors."""
-    x = draft.read(node)
+    x = draft.channels_first(draft.read(node))
     mode = node.attributes.get("mode", "nearest")
     if mode != "nearest":
         raise RefusedError(f"it resizes by {shown(mode)}, and kilograd to the nearest position")

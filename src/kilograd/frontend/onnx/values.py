@@ -144,7 +144,10 @@ class Traced:
     name: str
 
 
-Value = Constant | Stored | Dequantized | Pending | Traced
+Mapped = Stored | Dequantized | Pending | Traced
+"""What is no constant."""
+
+Value = Constant | Mapped
 
 
 def pending(

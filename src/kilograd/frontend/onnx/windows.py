@@ -76,8 +76,6 @@ def _steps(node: Node, x: Map, window: tuple[int, ...]) -> tuple[tuple[int, ...]
         raise DamagedError(msg)
     if directions > _MOST_DIRECTIONS:
         raise RefusedError(f"its window moves in {directions} directions, and kilograd's in two")
-    if x.is_channels_last:
-        raise RefusedError("it reads a map that was transposed to have its channels last")
     ones = (1,) * directions
     strides, dilations = node.numbers("strides", ones), node.numbers("dilations", ones)
     for what, numbers in (("window", window), ("strides", strides), ("dilations", dilations)):
