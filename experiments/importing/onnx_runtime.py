@@ -90,6 +90,23 @@ def stored(array: Array, map_: Map, shape: Sequence[int]) -> Array:
     return np.ascontiguousarray(map_.lies.in_memory(array.ravel())).reshape(shape)
 
 
+def _in_graph(
+    graph: Graph, lowering: Lowering, reader: Reader, arrays: Mapping[str, Array]
+) -> dict[str, Array]:
+    """Tensors of a file, by their names, as the values of its graph."""
+    result: dict[str, Array] = {}
+    for name, array in arrays.items():
+        number = reader.stored[name].number
+        value = lowering.values.get(number, "input")
+        height, width, channels = shape = graph.type_of(value).shape
+        # A map is less before it is padded, and as much where it is cropped at once.
+        if np.size(array) == np.prod(shape) and number not in lowering.pads:
+            lies = order_in_memory((height, width, channels), lowering.dimensions.get(number))
+            put = stored(_signed(array), reader.stored[name].map, shape)
+            result[value] = lies.in_memory(put.ravel()).reshape(shape)
+    return result
+
+
 def _signed(array: Array) -> Array:
     return (array.astype(np.int16) - 128).astype(np.int8) if array.dtype == np.uint8 else array
 
@@ -144,17 +161,8 @@ def compare(
     (given, *_) = model.graph.input
     for inputs in samples:
         found = runtime.run([*numbers], {given.name: inputs})
-        theirs: dict[str, Array] = {}
-        for (name, number), array in zip(numbers.items(), found, strict=True):
-            if number == head:
-                continue
-            value = lowering.values.get(number, "input")
-            height, width, channels = shape = graph.type_of(value).shape
-            # A map is less before it is padded, and as much where it is cropped at once.
-            if np.size(array) == np.prod(shape) and number not in lowering.pads:
-                lies = order_in_memory((height, width, channels), lowering.dimensions.get(number))
-                put = stored(_signed(array), reader.stored[name].map, shape)
-                theirs[value] = lies.in_memory(put.ravel()).reshape(shape)
+        read = {n: array for n, array in zip(numbers, found, strict=True) if numbers[n] != head}
+        theirs = _in_graph(graph, lowering, reader, read)
         known = known_tensors(graph, theirs["input"])
         _add_layers(result, graph, known, theirs)
         if head is None or is_averaged:  # of what the head makes of each position

@@ -4,7 +4,7 @@ import math
 from random import Random
 
 import numpy as np
-from tflite_files import RELU, RELU6, SAME, VALID, Draft
+from tflite_files import RELU, RELU6, SAME, VALID, Draft, DraftOperator
 from tflite_products import GATE, SIGNED_GATE, constant, function, multiply
 
 #: The most elements of a map.
@@ -114,6 +114,54 @@ class RandomNetwork:
         ]
         numbers = [self.draft.constant("n", np.array(part, np.int32)) for part in (begin, size)]
         self.x = self.draft.like("SLICE", self.x, tuple(size), *numbers)
+
+    def blocks(self) -> None:
+        _, height, width, channels = self.shape
+        if channels % 4 == 0 and self._chance():
+            shape = (1, height * 2, width * 2, channels // 4)
+            name, table = "DEPTH_TO_SPACE", "DepthToSpaceOptions"
+        elif height % 2 == width % 2 == 0:
+            shape = (1, height // 2, width // 2, channels * 4)
+            name, table = "SPACE_TO_DEPTH", "SpaceToDepthOptions"
+        else:
+            return
+        self.x = self.draft.like(name, self.x, shape, table=table, BlockSize=2)
+
+    def split(self) -> None:
+        """In two parts, of which one is left, or both are joined the other way round."""
+        axis = self.random.randint(1, len(self.shape) - 1)
+        extent, given = self.shape[axis], self.draft.tensors[self.x]
+        if extent == 1:
+            return
+        first = self.random.randint(1, extent - 1)
+        parts = []
+        for size in (first, extent - first):
+            shape = (*self.shape[:axis], size, *self.shape[axis + 1 :])
+            parts.append(self.draft.tensor("part", shape, "int8", given.scales, given.zeros))
+        more = [
+            self.draft.constant("n", np.array(numbers, np.int32))
+            for numbers in ([first, extent - first], [axis])
+        ]
+        options = {"NumSplits": 2}
+        self.draft.operators.append(
+            DraftOperator("SPLIT_V", [self.x, *more], parts, "SplitVOptions", options)
+        )
+        if self._chance():
+            self.x = self.random.choice(parts)
+        else:
+            self.x = self.draft.concatenate(parts[::-1], axis, self.shape)
+
+    def thin(self) -> None:
+        """Every so many places along each dimension but the last."""
+        steps = [1, *(self.random.choice([1, 2, 3]) for _ in self.shape[1:-1]), 1]
+        begin = [self.random.randint(0, (extent - 1) // 2) for extent in self.shape]
+        end = [
+            self.random.randint(first + 1, extent)
+            for first, extent in zip(begin, self.shape, strict=True)
+        ]
+        shape = tuple(len(range(*part)) for part in zip(begin, end, steps, strict=True))
+        more = [self.draft.constant("n", np.array(part, np.int32)) for part in (begin, end, steps)]
+        self.x = self.draft.like("STRIDED_SLICE", self.x, shape, *more, table="StridedSliceOptions")
 
     def upsample(self) -> None:
         _, height, width, channels = self.shape
@@ -309,6 +357,8 @@ _EVERYWHERE = [
     RandomNetwork.branch,
     RandomNetwork.crop,
     RandomNetwork.pad,
+    RandomNetwork.split,
+    RandomNetwork.thin,
 ]
 _OF_VECTORS = [*_EVERYWHERE, RandomNetwork.dense, RandomNetwork.reshape]
 _OF_SEQUENCES = [*_EVERYWHERE, RandomNetwork.reshape]
@@ -319,4 +369,5 @@ _OF_MAPS = [
     RandomNetwork.convolution,
     RandomNetwork.pool,
     RandomNetwork.upsample,
+    RandomNetwork.blocks,
 ]

@@ -16,7 +16,8 @@ max_pool
 pad             what a format has                pads, of every axis; absent if not constant;
                                                  fill, a stored number; absent for zero points
 crop            what a format has                crops, of every axis; absent if not constant;
-                                                 dropped, axes that are no longer there
+                                                 dropped, axes that are no longer there; steps, of
+                                                 every axis, where not every element is taken
 resize          what a format has                repeats, of rows and columns; absent where these
                                                  are not repeated a whole number of times
 tile            what a format has                counts, of every axis; absent if not constant
@@ -24,6 +25,8 @@ mean, maximum   what a format has                axes; absent if not constant
 transpose       what a format has                order; absent if not constant
 reshape         what a format has                none: the shapes of the tensors say it
 concatenate     further maps                     axis
+depth_to_space, none                             block
+space_to_depth
 channel_slice   what a format has                first, count
 channel_shuffle none                             groups
 add, multiply,  another map, or a constant       none

@@ -57,11 +57,14 @@ class Pieces:
         """The same elements, with axes that end where the dimensions of a shape end.
 
         Args:
-            shape: behind the batch, of as many elements.
+            shape: behind the batch.
 
         Returns:
-            None where a dimension has a part of an axis that is no box.
+            None where a dimension has a part of an axis that is no box, or where the shape has
+            another number of elements.
         """
+        if math.prod(shape) != math.prod(self.extents):
+            return None
         whole = self.merged
         wanted = iter(shape)
         left = 1

@@ -6,6 +6,7 @@ from kilograd.frontend.lowering.groups import copies
 from kilograd.frontend.lowering.reading import LayerReader
 from kilograd.frontend.lowering.windows import NO_PADS, Pads, padded, sum_of_pads
 from kilograd.frontend.network import MOST_EXTENT, Layer
+from kilograd.ops.pool.window import PoolWindow
 
 #: Padding with it never is the largest number under a window.
 _LOWEST = -128
@@ -57,6 +58,7 @@ class BorderBuilder(LayerReader):
             if count < 1:
                 raise self._refuser.layer(number, "it leaves nothing of its map")
             x = self._builder.channel_slice(self._name(number), x, first, count)
+        x = self._every_so_many(number, layer, x)
         dropped = layer.options.get("dropped", ())
         if isinstance(dropped, tuple) and dropped:
             if 0 in dropped:
@@ -64,6 +66,22 @@ class BorderBuilder(LayerReader):
             kept = enumerate(self._dimensions(layer), 1)
             self._hold(number, tuple(axis for place, axis in kept if place not in dropped))
         return x
+
+    def _every_so_many(self, number: int, layer: Layer, x: str) -> str:
+        """Rows and columns of what is cropped that are so many apart, where a layer says so."""
+        steps, dimensions = layer.options.get("steps"), self._dimensions(layer)
+        if not isinstance(steps, tuple):
+            return x
+        along = dict(zip((-1, *dimensions), steps, strict=True))
+        rows, columns = along.get(0, 1), along.get(1, 1)
+        if along.get(2, 1) > 1 or along[-1] > 1:
+            raise self._refuser.layer(
+                number, f"it takes every {list(steps)} elements, and kilograd rows and columns"
+            )
+        self.values[layer.outputs[0]] = x
+        self._settle_border(layer.outputs[0])
+        window = PoolWindow(1, 1, rows, columns)
+        return self._builder.max_pool(self._name(number), self.values[layer.outputs[0]], window)
 
     def _along_map(self, number: int, layer: Layer, option: str) -> tuple[Pads, tuple[int, int]]:
         """Of an option with two numbers for each dimension of a tensor, the map's and channels'."""

@@ -90,6 +90,8 @@ class Lowering(HeadBuilder, ElementwiseBuilder, ReductionBuilder, ViewBuilder):
             "activation": self._activation,
             "reshape": self._reshape,
             "transpose": self._transpose,
+            "depth_to_space": self._depth_to_space,
+            "space_to_depth": self._space_to_depth,
             "pad": self._pad,
             "crop": self._crop,
         }

@@ -116,3 +116,47 @@ class ViewBuilder(BorderBuilder, ChannelBuilder):
         self._hold(number, reordered(self._dimensions(layer), order))
         self.pads.update({layer.outputs[0]: pads} if pads != NO_PADS else {})
         return x
+
+    def _depth_to_space(self, number: int, layer: Layer) -> str:
+        """Channels as blocks of rows and columns."""
+        x, block = self._read_map(number, layer), self._block(layer)
+        height, width, channels = self._builder.type_of(x).shape
+        left = channels // block**2
+        if left * block**2 != channels:
+            raise self._refuser.layer(
+                number, f"it makes blocks of {block} by {block} of {channels} channels"
+            )
+        made = height * block, width * block, left
+        return self._blocks_moved(number, layer, x, (height, width, block, block, left), made)
+
+    def _space_to_depth(self, number: int, layer: Layer) -> str:
+        """Blocks of rows and columns as channels."""
+        x, block = self._read_map(number, layer), self._block(layer)
+        height, width, channels = self._builder.type_of(x).shape
+        rows, columns = height // block, width // block
+        if (rows * block, columns * block) != (height, width):
+            raise self._refuser.layer(
+                number, f"it takes blocks of {block} by {block} off a map of {height}×{width}"
+            )
+        made = rows, columns, block**2 * channels
+        return self._blocks_moved(number, layer, x, (rows, block, columns, block, channels), made)
+
+    @staticmethod
+    def _block(layer: Layer) -> int:
+        block = layer.options["block"]
+        if not isinstance(block, int):
+            msg = f"the block of {layer.file_operator} is {block!r}, not a number"
+            raise TypeError(msg)
+        return block
+
+    def _blocks_moved(
+        self,
+        number: int,
+        layer: Layer,
+        x: str,
+        extents: tuple[int, ...],
+        made: tuple[int, int, int],
+    ) -> str:
+        """A map whose second dimension of these and the third one have changed places."""
+        self._check_same_scale(number, layer)
+        return self._builder.transpose(self._name(number), x, extents, (0, 2, 1, 3, 4), made)

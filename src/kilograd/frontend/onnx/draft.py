@@ -44,6 +44,9 @@ _KEEPING = {
 #: Layers that take numbers over from several maps of one scale.
 _OF_ONE_SCALE = {"concatenate", "larger", "smaller"}
 
+#: Batch, height, width, channels.
+_MAP_RANK = 4
+
 #: Most numbers of a constant that says how a node works: a shape, pads, axes.
 _MOST_NUMBERS = 32
 
@@ -119,8 +122,8 @@ class Draft(Arranging):
                 value = self.expanded(value)
             if value.map.is_loose and not may_be_loose:
                 return self.arranged(value, value.map.channels_first())
-            is_flat = not value.map.is_map and not may_be_stored_as_map
-            return self.arranged(value, value.map) if is_flat else value
+            is_left = not value.map.is_map and may_be_stored_as_map
+            return value if is_left else self.arranged(value, value.map)
         if isinstance(value, Constant):
             raise RefusedError(
                 f"its input {place} is a constant, and kilograd's layers read maps",
@@ -223,7 +226,8 @@ class Draft(Arranging):
 
     def reshaped(self, node: Node, value: Mapped, map_: Map) -> Mapped:
         """A value in another shape, for which no element moves."""
-        if map_.is_loose:
+        is_sample = isinstance(value, Stored) and not self.tensors[value.number].scales
+        if map_.is_loose or (is_sample and len(map_.shape) > _MAP_RANK):
             return relabelled(value, map_)
         if isinstance(value, Stored) and not map_.is_map:
             return Stored(value.number, map_)  # all layers that read vectors also read maps

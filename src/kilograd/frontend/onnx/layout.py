@@ -41,7 +41,8 @@ def sample_map(graph: OnnxGraph, entry: GraphInput) -> Map:
     if not is_alone:
         return Map(entry.shape)
     has_one = entry.shape[-1] == 1
-    return Map(entry.shape, is_channels_last=has_one, has_one_channel=not has_one)
+    is_flat = not has_one and len(entry.shape) == _MAP_RANK
+    return Map(entry.shape, is_channels_last=has_one, has_one_channel=is_flat)
 
 
 def _shape(graph: OnnxGraph, node: Node, shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -153,6 +153,10 @@ def _by_position(w: Constant, x: Map, outputs: int) -> Constant:
 
 
 def _matmul(draft: Draft, node: Node) -> Value:
+    if not isinstance(draft.value(node, 1), Constant):
+        raise RefusedError(
+            "it multiplies two maps, as attention does, and kilograd's layers have constant weights"
+        )
     return _dense(draft, node, is_transposed=False)
 
 

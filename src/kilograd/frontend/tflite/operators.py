@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from kilograd.frontend.builder import SMALLEST_SCALE
-from kilograd.frontend.network import MOST_EXTENT, Layer, Option, Tabulated, Tensor
-from kilograd.frontend.tflite import tables
+from kilograd.frontend.network import MOST_EXTENT, Option, Tabulated, Tensor
+from kilograd.frontend.tflite import parts, tables
 from kilograd.frontend.tflite.reads import DamagedError, Reads, numbers
 from kilograd.ir import Quantization
 from kilograd.ops.lookup.functions import Function
@@ -33,23 +33,6 @@ class Operator:
     read: Callable[[Reads], Mapping[str, Option]] = lambda _: {}
     activation: str = "none"
     places: tuple[int, ...] = ()
-
-
-def apart(layer: Layer) -> list[Layer]:
-    """A layer, or what makes each result of one that splits channels."""
-    sizes = layer.options.get("sizes")
-    if not isinstance(sizes, tuple):
-        return [layer]
-    firsts = [sum(sizes[:place]) for place in range(len(sizes))]
-    return [
-        replace(
-            layer,
-            operator="channel_slice",
-            outputs=(output,),
-            options={"first": first, "count": size},
-        )
-        for output, first, size in zip(layer.outputs, firsts, sizes, strict=True)
-    ]
 
 
 def _pads(
@@ -154,55 +137,6 @@ def _filled(reads: Reads) -> Mapping[str, Option]:
     return {"pads": pads, "fill": fill[0]}
 
 
-def _slice(reads: Reads) -> Mapping[str, Option]:
-    """From where, and how many; -1 for all that are left."""
-    shape = reads.tensor(0).shape
-    begin, size = numbers(reads, 1), numbers(reads, 2)
-    if begin is None or size is None:
-        return {}
-    if not len(begin) == len(size) == len(shape):
-        msg = f"it takes {list(size)} from {list(begin)} on, of the shape {list(shape)}"
-        raise DamagedError(msg)
-    ends = [
-        extent if count == -1 else first + count
-        for first, count, extent in zip(begin, size, shape, strict=True)
-    ]
-    return _part(shape, begin, ends)
-
-
-def _strided_slice(reads: Reads) -> Mapping[str, Option]:
-    options, shape = reads.needed_options(), reads.tensor(0).shape
-    begin, end, strides = (numbers(reads, place) for place in (1, 2, 3))
-    others = (options.EllipsisMask(), options.NewAxisMask())
-    if begin is None or end is None or strides is None or any(others) or set(strides) - {1}:
-        return {}
-    if not len(begin) == len(end) == len(strides) <= len(shape):
-        msg = f"it takes {list(begin)} to {list(end)} of the shape {list(shape)}"
-        raise DamagedError(msg)
-    whole = slice(None).indices
-    found = [whole(extent)[:2] for extent in shape]
-    dropped = [axis for axis in range(len(begin)) if options.ShrinkAxisMask() >> axis & 1]
-    for axis, (first, last) in enumerate(zip(begin, end, strict=True)):
-        start = None if options.BeginMask() >> axis & 1 else first
-        stop = None if options.EndMask() >> axis & 1 else last
-        if axis in dropped:  # one number, whatever the end is
-            start, stop = first, first + 1 or None
-        found[axis] = slice(start, stop).indices(shape[axis])[:2]
-    begins, ends = ([part[end] for part in found] for end in (0, 1))
-    return _part(shape, begins, ends, tuple(dropped))
-
-
-def _part(
-    shape: Sequence[int], begin: Sequence[int], end: Sequence[int], dropped: tuple[int, ...] = ()
-) -> Mapping[str, Option]:
-    """What is cropped of each dimension, at both ends, and which of them are dropped."""
-    crops = [(first, extent - last) for first, last, extent in zip(begin, end, shape, strict=True)]
-    if min(map(min, crops), default=0) < 0:
-        msg = f"it takes {list(begin)} up to {list(end)} of the shape {list(shape)}"
-        raise DamagedError(msg)
-    return {"crops": tuple(count for pair in crops for count in pair), "dropped": dropped}
-
-
 def _blocks(reads: Reads) -> Mapping[str, Option]:
     """Extents of a block, and what is padded or cropped: two numbers for each of them."""
     blocks, borders = numbers(reads, 1), numbers(reads, 2)
@@ -212,6 +146,15 @@ def _blocks(reads: Reads) -> Mapping[str, Option]:
         msg = f"it has blocks of {list(blocks)} and a border of {list(borders)}"
         raise DamagedError(msg)
     return {"blocks": blocks, "borders": borders}
+
+
+def _block(reads: Reads) -> Mapping[str, Option]:
+    """The extent of a block of rows and columns."""
+    block = int(reads.needed_options().BlockSize())
+    if block < 1:
+        msg = f"it has blocks of {block} by {block}"
+        raise DamagedError(msg)
+    return {"block": block}
 
 
 def _nearest(reads: Reads) -> Mapping[str, Option]:
@@ -239,30 +182,6 @@ def _tile(reads: Reads) -> Mapping[str, Option]:
         msg = f"it repeats the shape {list(shape)} {list(counts)} times"
         raise DamagedError(msg)
     return {"counts": counts}
-
-
-def _split(reads: Reads) -> Mapping[str, Option]:
-    """Into as many parts as there are results; the axis comes first."""
-    axis, shape = numbers(reads, 0), reads.tensor(1).shape
-    return _parts(axis, shape, [tensor.shape for tensor in reads.outputs])
-
-
-def _split_in_sizes(reads: Reads) -> Mapping[str, Option]:
-    axis, shape = numbers(reads, 2), reads.tensor(0).shape
-    return _parts(axis, shape, [tensor.shape for tensor in reads.outputs])
-
-
-def _parts(
-    axis: tuple[int, ...] | None, shape: tuple[int, ...], results: Sequence[tuple[int, ...]]
-) -> Mapping[str, Option]:
-    """How many channels each result has; nothing where it is not channels that are split."""
-    if axis not in {(-1,), (len(shape) - 1,)} or not shape or not all(results):
-        return {}
-    sizes = tuple(result[-1] for result in results)
-    if sum(sizes) != shape[-1] or min(sizes) < 1:
-        msg = f"it splits {shape[-1]} channels into {list(sizes)}"
-        raise DamagedError(msg)
-    return {"sizes": sizes}
 
 
 def _function(
@@ -321,12 +240,15 @@ OPERATORS: Mapping[str, Operator] = {
     "FULLY_CONNECTED": Operator("dense", "FullyConnectedOptions", _dense),
     "ADD": Operator("add", "AddOptions"),
     "CONCATENATION": Operator("concatenate", "ConcatenationOptions", _concatenation),
-    "SLICE": Operator("crop", None, _slice),
-    "STRIDED_SLICE": Operator("crop", "StridedSliceOptions", _strided_slice),
+    "SLICE": Operator("crop", None, parts.part),
+    "STRIDED_SLICE": Operator("crop", "StridedSliceOptions", parts.strided_part),
     "SPACE_TO_BATCH_ND": Operator("space_to_batch", None, _blocks),
     "BATCH_TO_SPACE_ND": Operator("batch_to_space", None, _blocks),
-    "SPLIT": Operator("split", None, _split, places=(1, 0)),
-    "SPLIT_V": Operator("split", None, _split_in_sizes),
+    "SPLIT": Operator("split", None, parts.split, places=(1, 0)),
+    "SPLIT_V": Operator("split", None, parts.split_in_sizes),
+    "UNPACK": Operator("split", "UnpackOptions", parts.unpack),
+    "DEPTH_TO_SPACE": Operator("depth_to_space", "DepthToSpaceOptions", _block),
+    "SPACE_TO_DEPTH": Operator("space_to_depth", "SpaceToDepthOptions", _block),
     "AVERAGE_POOL_2D": Operator("average_pool", "Pool2DOptions", _pool),
     "MAX_POOL_2D": Operator("max_pool", "Pool2DOptions", _pool),
     "MEAN": Operator("mean", None, lambda reads: _constant_numbers(reads, "axes")),

@@ -27,7 +27,8 @@ from kilograd.frontend.tflite.c_array import tflite_of
 from kilograd.frontend.tflite.dilations import with_dilations
 from kilograd.frontend.tflite.identifier import IDENTIFIER, is_tflite
 from kilograd.frontend.tflite.islands import with_tables
-from kilograd.frontend.tflite.operators import OPERATORS, apart
+from kilograd.frontend.tflite.operators import OPERATORS
+from kilograd.frontend.tflite.parts import apart
 from kilograd.frontend.tflite.reads import DamagedError, Reads, RefusedError
 from kilograd.frontend.tflite.shapes import (
     computed,
