@@ -26,17 +26,16 @@ _MOST_ELEMENTS = 1 << 24
 
 def _axes(arrays: list[_Array]) -> tuple[int, ...] | None:
     """Of Squeeze and Unsqueeze."""
-    return tuple(arrays[1].ravel().tolist()) if len(arrays) > 1 else None
+    return tuple(arrays[1].ravel().tolist()) if len(arrays) > 1 and arrays[1].size else None
 
 
 def _cast(node: Node, arrays: list[_Array]) -> _Array:
     return arrays[0].astype(element_type(node))
 
 
-def _clip(node: Node, arrays: list[_Array]) -> _Array:
-    low, high = (
-        arrays[place] if place < len(arrays) and node.inputs[place] else None for place in (1, 2)
-    )
+def _clip(_: Node, arrays: list[_Array]) -> _Array:
+    low, high = (arrays[place] if place < len(arrays) else None for place in (1, 2))
+    low, high = (None if bound is None or not bound.size else bound for bound in (low, high))
     return arrays[0] if low is None and high is None else np.clip(arrays[0], low, high)
 
 
@@ -59,9 +58,9 @@ def _concat(node: Node, arrays: list[_Array]) -> _Array:
 
 
 def _slice(_: Node, arrays: list[_Array]) -> _Array:
-    starts, ends, *more = (array.ravel().tolist() for array in arrays[1:])
-    axes = more[0] if more else range(len(starts))
-    steps = more[1] if more[1:] else [1] * len(starts)
+    given: list[list[int]] = [array.ravel().tolist() for array in arrays[1:]]
+    starts, ends, axes, steps = (*given, [], [])[:4]
+    axes, steps = axes or [*range(len(starts))], steps or [1] * len(starts)
     index = [slice(None)] * arrays[0].ndim
     for axis, start, end, step in zip(axes, starts, ends, steps, strict=True):
         index[axis] = slice(start, end, step)
@@ -76,8 +75,14 @@ def _squeeze(_: Node, arrays: list[_Array]) -> _Array:
     return np.squeeze(arrays[0], _axes(arrays))
 
 
-def _reshape(_: Node, arrays: list[_Array]) -> _Array:
+def _reshape(node: Node, arrays: list[_Array]) -> _Array:
     shape: list[int] = arrays[1].ravel().tolist()
+    if not node.whole("allowzero", 0):
+        before = arrays[0].shape
+        shape = [
+            before[place] if extent == 0 and place < len(before) else extent
+            for place, extent in enumerate(shape)
+        ]
     return arrays[0].reshape(shape)
 
 
@@ -101,6 +106,9 @@ def _divided(a: _Array, b: _Array) -> _Array:
     """Of whole numbers, as in C."""
     return np.trunc(a / b) if a.dtype.kind in "iu" else a / b
 
+
+#: An input that a node does without, which stands for its default.
+_LEFT_OUT = Constant("", np.zeros(0, np.int64))
 
 #: What becomes of constants.
 _COMPUTED: Mapping[str, Callable[[Node, list[_Array]], _Array]] = {
@@ -132,7 +140,8 @@ def folded(draft: Draft, node: Node) -> Constant | None:
     compute = _COMPUTED.get(node.operator)
     if compute is None or not node.inputs:
         return None
-    operands = [draft.value(node, place) for place, name in enumerate(node.inputs) if name]
+    draft.value(node)
+    operands = [draft.optional(node, place) or _LEFT_OUT for place in range(len(node.inputs))]
     constants = [value for value in operands if isinstance(value, Constant)]
     if len(constants) != len(operands):
         return None
@@ -147,8 +156,12 @@ def folded(draft: Draft, node: Node) -> Constant | None:
     ):
         msg = f"it makes a constant of {' and '.join(str([*shape]) for shape in shapes)}"
         raise DamagedError(msg)
-    with np.errstate(all="ignore"):
-        made = compute(node, [constant.data for constant in constants])
+    try:
+        with np.errstate(all="ignore"):
+            made = compute(node, [constant.data for constant in constants])
+    except (IndexError, TypeError, ValueError) as error:
+        msg = f"it computes with constants of {' and '.join(str([*shape]) for shape in shapes)}"
+        raise DamagedError(msg) from error
     # The author's name of a weight stays with it.
     return Constant(first.name or node.outputs[0], made)
 
@@ -156,7 +169,7 @@ def folded(draft: Draft, node: Node) -> Constant | None:
 def _shape(draft: Draft, node: Node) -> Constant:
     """The shape of a value, for a batch of one."""
     value: Value = draft.value(node)
-    shape = value.data.shape if isinstance(value, Constant) else value.map.shape
+    shape = value.data.shape if isinstance(value, Constant) else value.map.in_file
     first, last = node.whole("start", 0), node.whole("end", len(shape))
     return Constant("", np.array(shape[first:last], np.int64))
 
