@@ -148,11 +148,14 @@ def test_what_is_split_and_shuffled_trains(what, tmp_path):
             lambda: sliced([0, 0], [6, 5], (1, 12, 3, 5), [2, 3], [2]),
             "is damaged: node 7 (Slice, node_slice_10): it takes every [2] elements of the dimen",
         ),
-        (lambda: gathered([0, 1], made=(1, 12, 2)), "it takes other than one place along a dimen"),
+        (
+            lambda: gathered([0, 2], made=(1, 12, 2)),
+            "it takes places along a dimension that do not",
+        ),
         (lambda: gathered(16), "it takes place 16 of 16"),
         (
             lambda: gathered(0, 0, made=(12, 16)),
-            "it takes a part of the dimensions [0] of the shape",
+            "it reads 16 of 192 elements at a time",
         ),
         (
             lambda: sliced([2, 5], [9, 9], (1, 7, 6, 5), [1, -3]),

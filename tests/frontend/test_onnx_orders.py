@@ -127,6 +127,17 @@ def reduced(operator, axes, shape, keepdims=1):
     return make
 
 
+def summed(axes, shape, keepdims=1):
+    def make():
+        draft, x = begun()
+        spread = 5 * 40 * draft.quantizations[x][0]
+        more = [numbers(draft, *axes)]
+        x = draft.append("ReduceSum", [x], shape, spread, -20, more, keepdims=keepdims)
+        return draft.finish(draft.gemm(draft.flatten(x), 3))
+
+    return make
+
+
 def joined_vectors():
     """Flattened maps of two sizes, one behind the other."""
     draft, x = begun()
@@ -189,6 +200,16 @@ def split_rows():
     return ended(draft, draft.conv(draft.add(*parts), 4))
 
 
+def windows_of_places():
+    """As PyTorch exports a signal that is unfolded, and a part of it."""
+    draft, x = begun(5, (1, 3, 12))
+    index = draft.constant("index", np.arange(12).reshape(3, 4))
+    x = draft.like("Gather", x, (1, 5, 3, 4), [index], axis=2)
+    index = draft.constant("some", np.array([1, 2, -1]))
+    x = draft.like("Gather", x, (1, 5, 3, 3), [index], axis=3)
+    return ended(draft, draft.conv(transposed(draft, x, 0, 2, 1, 3), 4))
+
+
 def every_other_channel():
     draft, x = begun(8)
     more = [numbers(draft, number) for number in (1, 8, 1, 2)]
@@ -235,6 +256,8 @@ DRAFTS = {
     "mean over channels": reduced("ReduceMean", [1], (1, 1, 8, 6)),
     "mean over channels, without them": reduced("ReduceMean", [-3], (1, 8, 6), 0),
     "maximum over channels and rows": reduced("ReduceMax", [1, 2], (1, 6), 0),
+    "sum over positions": summed([2, 3], (1, 4), 0),
+    "sum over channels": summed([1], (1, 1, 8, 6)),
     "mean over all": reduced("ReduceMean", [1, 2, 3], (1, 1, 1, 1)),
     "joined vectors": joined_vectors,
     "part of a vector": part_of_a_vector,
@@ -248,6 +271,7 @@ DRAFTS = {
     "windows": windows,
     "split rows": split_rows,
     "every other channel": every_other_channel,
+    "windows of places": windows_of_places,
     "normalized columns": normalized_columns,
     "pooled columns": pooled_columns,
     "groups apart": groups_apart,

@@ -81,6 +81,29 @@ class Patches(nn.Module):
         return self.head(torch.relu(self.first(x.reshape(x.shape[0], 16, 48))).mean(1))
 
 
+class Differences(nn.Module):
+    """What changes from one column of a sample to the next, and every other row of it."""
+
+    def __init__(self):
+        super().__init__()
+        self.first = nn.Conv2d(3, 8, 3, 2, 1)
+        self.second = nn.Conv2d(3, 8, 3, 1, 1)
+        self.head = nn.Linear(16, CLASSES)
+
+    def forward(self, x):
+        a = torch.relu(self.first(x[:, :, :, 1:] - x[:, :, :, :-1])).amax((2, 3))
+        b = torch.relu(self.second(x[:, :, ::2])).amax((2, 3))
+        return self.head(torch.cat([a, b], 1))
+
+
+class Unfolded(Patches):
+    """The same, unfolded."""
+
+    def forward(self, x):
+        x = x.unfold(2, 4, 4).unfold(3, 4, 4).permute(0, 2, 3, 4, 5, 1)
+        return self.head(torch.relu(self.first(x.reshape(x.shape[0], 16, 48))).mean(1))
+
+
 #: Module, and how many copies of maps in another order it has.
 MODULES = {
     "mixer": (Mixer, 2),
@@ -88,6 +111,8 @@ MODULES = {
     "blocks": (Blocks, 2),
     "joined": (Joined, 2),
     "patches": (Patches, 1),
+    "differences": (Differences, 0),
+    "unfolded": (Unfolded, 2),
 }
 
 

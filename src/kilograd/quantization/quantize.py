@@ -20,6 +20,7 @@ from kilograd.frontend.onnx.layout import sample_map
 from kilograd.frontend.onnx.maps import Map
 from kilograd.frontend.onnx.reader import in_words
 from kilograd.quantization.normalization import replace_normalizations
+from kilograd.quantization.parts import quantize_parts
 from kilograd.quantization.pixels import PixelRange
 from kilograd.version import VERSION
 
@@ -31,7 +32,7 @@ _FUNCTIONS = (
 )
 
 #: Layers that onnxruntime leaves in float32 unless it is told otherwise.
-_REDUCTIONS = ("GlobalMaxPool", "ReduceMax", "ReduceMean")
+_REDUCTIONS = ("GlobalMaxPool", "ReduceMax", "ReduceMean", "ReduceSum")
 
 #: Normalizations that become layers. onnxruntime cannot quantize some networks with others, which
 #: are refused by their names later.
@@ -226,6 +227,7 @@ def quantize_network(
                 extra_options={"WeightSymmetric": True, "ActivationSymmetric": False},
             )
             model = onnx.load(str(made))
+            quantize_parts(model, network.input_name, samples)
         except Exception as error:  # onnxruntime raises classes of its own
             raise ModelError(
                 f"onnxruntime cannot quantize this network: {_first_line(error)}",

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from kilograd.frontend.network import Option
 from kilograd.frontend.onnx.draft import Draft
 from kilograd.frontend.onnx.errors import DamagedError, RefusedError
 from kilograd.frontend.onnx.graph import Node
 from kilograd.frontend.onnx.maps import Map
-from kilograd.frontend.onnx.values import Dequantized, Pending, Value, pending
+from kilograd.frontend.onnx.values import Dequantized, Mapped, Pending, Value, pending
 
 
 def concat(draft: Draft, node: Node) -> Value:
@@ -129,21 +131,33 @@ def _sampled(node: Node, x: Dequantized, parts: Sequence[tuple[int, int, int, in
 
 
 def gather(draft: Draft, node: Node) -> Value:
-    """Gather: one of the positions along a dimension, such as the last step of a sequence."""
+    """Gather: places along a dimension that follow each other, often one of them.
+
+    Several rows of places, as windows that do not overlap are, make one more dimension of it.
+    """
     x = whole(draft, node)
     axis = _axis(node.whole("axis", 0), x.map, "takes a part of")
-    index = draft.constant(node, 1, "index")
-    if index is None or index.data.size != 1 or index.data.dtype.kind != "i":
-        raise RefusedError("it takes other than one place along a dimension")
-    extent, place = x.map.shape[axis], int(index.data.ravel()[0])
-    place += extent if place < 0 else 0
-    if not 0 <= place < extent:
-        msg = f"it takes place {place} of {extent}"
+    index, extent = draft.constant(node, 1, "index"), x.map.shape[axis]
+    if index is None or index.data.dtype.kind != "i" or not index.data.size:
+        raise RefusedError("the places that it takes are not a constant")
+    places = index.data.ravel().astype(np.int64)
+    places = np.where(places < 0, places + extent, places)
+    if places.min() < 0 or places.max() >= extent:
+        msg = f"it takes place {max(places, key=abs)} of {extent}"
         raise DamagedError(msg)
-    part = _cropped(node, x, {axis: (place, place + 1)})
-    if index.data.ndim:
+    first, end = int(places[0]), int(places[0]) + len(places)
+    if not np.array_equal(places, np.arange(first, end)):
+        raise RefusedError(
+            "it takes places along a dimension that do not follow each other, or overlap"
+        )
+    part: Mapped = x if (first, end) == (0, extent) else _cropped(node, x, {axis: (first, end)})
+    if index.data.ndim == 1:
         return part
-    return draft.reshaped(node, part, part.map.without({axis}))
+    made = (*x.map.shape[:axis], *index.data.shape, *x.map.shape[axis + 1 :])
+    map_ = part.map.reshaped(made)
+    if map_ is None:
+        raise RefusedError(f"it makes the shape {list(made)} of {list(x.map.shape)}")
+    return draft.reshaped(node, part, map_)
 
 
 def _cropped(node: Node, x: Dequantized, wanted: Mapping[int, tuple[int, int]]) -> Pending:

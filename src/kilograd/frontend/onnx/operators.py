@@ -37,6 +37,7 @@ from kilograd.frontend.onnx.pools import (
     max_pool,
     reduce_max,
     reduce_mean,
+    reduce_sum,
 )
 from kilograd.frontend.onnx.quantizing import dequantize, quantize
 from kilograd.frontend.onnx.repeats import expand, resize
@@ -276,6 +277,7 @@ OPERATORS: Mapping[str, Callable[[Draft, Node], Value | tuple[Value, ...]]] = {
     "Add": _add,
     "GlobalAveragePool": global_average_pool,
     "ReduceMean": reduce_mean,
+    "ReduceSum": reduce_sum,
     "GlobalMaxPool": global_max_pool,
     "ReduceMax": reduce_max,
     "AveragePool": average_pool,

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
-from kilograd.frontend.network import Option
+from kilograd.frontend.network import Option, Tabulated
 from kilograd.frontend.onnx.draft import Draft, keeps_range
 from kilograd.frontend.onnx.errors import DamagedError, RefusedError
 from kilograd.frontend.onnx.graph import Node
 from kilograd.frontend.onnx.maps import Map
-from kilograd.frontend.onnx.values import Constant, Pending, Step, Value, pending
+from kilograd.frontend.onnx.values import Constant, Mapped, Pending, Step, Value, pending
 from kilograd.frontend.onnx.windows import Geometry, geometry
+from kilograd.ops.lookup.functions import Function
 
 _NO_PADS = (0, 0, 0, 0)
 
@@ -47,7 +49,16 @@ def reduce_max(draft: Draft, node: Node) -> Value:
     return _reduced(draft, node, "maximum", "takes maxima")
 
 
-def _reduced(draft: Draft, node: Node, operator: str, does: str) -> Value:
+def reduce_sum(draft: Draft, node: Node) -> Value:
+    """ReduceSum, over any dimensions but the batch: a mean, and as much of it as there were."""
+    mean = _reduced(draft, node, "mean", "sums")
+    before, after = draft.read(node).map.shape, mean.map.shape
+    factor = float(math.prod(before) // math.prod(after))
+    options = {"function": Tabulated(Function("linear", (factor, 0.0)))}
+    return draft.moved(node, mean, "lookup", options, mean.map)
+
+
+def _reduced(draft: Draft, node: Node, operator: str, does: str) -> Mapped:
     x = draft.read(node)
     rank = len(x.map.shape)
     axes = draft.numbers(node, 1, "list of axes")

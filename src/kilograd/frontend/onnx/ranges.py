@@ -28,6 +28,8 @@ def range_before(known: Function, scale: float, zero: int) -> tuple[float, int]:
         scale: of the function's result.
         zero: likewise.
     """
+    if known.name == "linear" and known.parameters[0] > 0 and not known.parameters[1]:
+        return scale / known.parameters[0], zero
     low, high = scale * (_LOWEST - zero), scale * (_LOWEST + _STEPS - zero)
     most = _SATURATED + 2 * max(abs(low), abs(high))
     at = np.linspace(-most, most, 2 * _POINTS + 1)
