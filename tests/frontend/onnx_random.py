@@ -26,7 +26,7 @@ class RandomNetwork:
         self.steps = []
 
     def make(self) -> Draft:
-        kinds = {2: _OF_VECTORS, 3: _OF_SEQUENCES, 4: _OF_MAPS, 5: _OF_BLOCKS}
+        kinds = {2: _OF_VECTORS, 3: _OF_SEQUENCES, 4: _OF_MAPS, 5: _EVERYWHERE}
         for _ in range(self.random.randint(1, _MOST_LAYERS)):
             kind = self.random.choice(kinds[len(self.shape)])
             self.steps.append(kind.__name__)
@@ -387,8 +387,6 @@ _EVERYWHERE = [
     RandomNetwork.pad,
     RandomNetwork.pick,
 ]
-#: Five dimensions are what networks have on the way to others.
-_OF_BLOCKS = [RandomNetwork.transpose, RandomNetwork.reshape, RandomNetwork.function]
 _OF_VECTORS = [*_EVERYWHERE, RandomNetwork.reshape, RandomNetwork.reshape]
 _OF_SEQUENCES = [
     *_EVERYWHERE,

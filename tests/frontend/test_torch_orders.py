@@ -96,6 +96,19 @@ class Differences(nn.Module):
         return self.head(torch.cat([a, b], 1))
 
 
+class Stacked(nn.Module):
+    """The mean and the sum of two branches that are stacked."""
+
+    def __init__(self):
+        super().__init__()
+        self.fine, self.coarse = nn.Conv2d(3, 6, 3, 2, 1), nn.Conv2d(3, 6, 5, 2, 2)
+        self.head = nn.Linear(12, CLASSES)
+
+    def forward(self, x):
+        x = torch.relu(torch.stack([self.fine(x), self.coarse(x)], 1))
+        return self.head(torch.cat([x.mean(1).amax((2, 3)), x.sum(1).mean((2, 3))], 1))
+
+
 class Unfolded(Patches):
     """The same, unfolded."""
 
@@ -113,6 +126,7 @@ MODULES = {
     "patches": (Patches, 1),
     "differences": (Differences, 0),
     "unfolded": (Unfolded, 2),
+    "stacked": (Stacked, 5),
 }
 
 

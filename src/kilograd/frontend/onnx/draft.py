@@ -231,11 +231,9 @@ class Draft(Arranging):
             return relabelled(value, map_)
         if isinstance(value, Stored) and not map_.is_map:
             return Stored(value.number, map_)  # all layers that read vectors also read maps
-        return self.moved(node, value, "reshape", {}, map_)
-
-    def spread(self, value: Mapped, positions: tuple[int, ...]) -> Mapped:
-        """A map of one position as one that has it everywhere."""
-        return relabelled(value, replace(value.map, spread=positions))
+        # What has more dimensions than a map is on its way to another shape.
+        is_kept = {"is_kept": True} if len(map_.shape) > _MAP_RANK else {}
+        return self.moved(node, value, "reshape", is_kept, map_)
 
     def moved(
         self,

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
+from kilograd.frontend.onnx.errors import RefusedError
 from kilograd.frontend.pieces import Pieces, is_in_order
 
 #: Batch, channels, and at least one more.
 _MAP_RANK = 3
+
+#: Height and width; further positions are columns, too.
+_DIRECTIONS = 2
+
+#: Batch, height, width, channels.
+_STORED_RANK = 4
 
 
 @dataclass(frozen=True)
@@ -83,8 +91,9 @@ class Map:
             return self.shape
         if self.pieces is not None:
             return self.held
-        rows = (1,) * (_MAP_RANK - 1 - len(self.positions))
-        return (self.shape[0], *rows, *self.positions, self.channels)
+        ones = (1,) * (_DIRECTIONS - len(self.positions))
+        first, *others = (*ones, *self.positions)
+        return (self.shape[0], first, math.prod(others), self.channels)
 
     @property
     def lies(self) -> Pieces:
@@ -187,11 +196,21 @@ class Map:
 
         Args:
             axis: of ``shape``, not negative.
+
+        Raises:
+            RefusedError: when it is stored as one with others.
         """
         if axis == 0 or not self.is_map:
             return axis
-        rank = len(self.stored)
         if axis == self.channel_axis:
-            return rank - 1
-        from_end = len(self.shape) - axis + (0 if self.is_channels_last else 1)
-        return rank - from_end
+            return _STORED_RANK - 1
+        place = axis - (1 if self.is_channels_last or self.has_one_channel else _DIRECTIONS)
+        if len(self.positions) < _DIRECTIONS:
+            return _DIRECTIONS
+        if place == 0:
+            return 1
+        if math.prod(self.positions[1:]) != self.positions[place]:
+            raise RefusedError(
+                f"dimension {axis} of the shape {list(self.in_file)} is one of more than a map has"
+            )
+        return _DIRECTIONS

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kilograd.frontend.network import MOST_EXTENT
+from kilograd.frontend.onnx.arranging import relabelled
 from kilograd.frontend.onnx.draft import Draft
 from kilograd.frontend.onnx.errors import DamagedError, RefusedError, shown
 from kilograd.frontend.onnx.graph import Node
@@ -117,4 +118,4 @@ def expand(draft: Draft, node: Node) -> Value:
             f"it expands {list(map_.shape)} to {list(stated)}, and kilograd expands one position "
             "to a whole map"
         )
-    return draft.spread(value, positions)
+    return relabelled(value, replace(map_, spread=positions))
