@@ -361,7 +361,8 @@ class RandomNetwork:
         shape = tuple(extent + sum(pair) for extent, pair in zip(self.shape, pads, strict=True))
         if math.prod(shape) <= _LARGEST:
             numbers = [pair[0] for pair in pads] + [pair[1] for pair in pads]
-            self._moved("Pad", shape, [self._numbers(numbers)])
+            mode = self.random.choice(["constant", "edge"]) if pads[1] == (0, 0) else "constant"
+            self._moved("Pad", shape, [self._numbers(numbers)], mode=mode)
 
 
 _ANY = [

@@ -22,7 +22,7 @@ from kilograd.targets import get_target
 
 
 def begun(outputs=4, shape=(1, 3, 8, 6)):
-    draft = Draft(shape)
+    draft = Draft(shape, opset=19)
     return draft, draft.conv("sample_q", outputs, (3,) * (len(shape) - 2))
 
 
@@ -244,7 +244,26 @@ def groups_apart():
     return ended(draft, draft.conv(x, 4))
 
 
+def bordered(mode, *, is_turned=False):
+    """Padding with positions of the map itself, more on some sides than on others."""
+
+    def make():
+        draft, x = begun()
+        x = transposed(draft, x, 0, 2, 1, 3) if is_turned else x
+        pads = np.array([0, 0, 2, 1, 0, 0, 1, 3])
+        extents = zip(draft.shapes[x], pads[:4], pads[4:], strict=True)
+        shape = tuple(int(extent + before + after) for extent, before, after in extents)
+        x = draft.like("Pad", x, shape, [draft.constant("pads", pads)], mode=mode)
+        return ended(draft, draft.conv(x, 4, pads=(0, 0, 0, 0)))
+
+    return make
+
+
 DRAFTS = {
+    "reflected": bordered("reflect"),
+    "repeated edges": bordered("edge"),
+    "from the other side": bordered("wrap"),
+    "reflected channels": bordered("reflect", is_turned=True),
     "convolved": convolved,
     "other extents": other_extents,
     "by its transpose": by_its_transpose,
@@ -288,7 +307,10 @@ def test_numbers_of_moved_elements(what):
     assert found.same_class >= 19
 
 
-TRAINED = ["mixed by rows", "attended", "windows", "depth to space", "steps first"]
+TRAINED = [
+    *("reflected", "repeated edges", "from the other side", "mixed by rows", "attended"),
+    *("windows", "depth to space", "steps first"),
+]
 
 
 @pytest.mark.parametrize("what", TRAINED)

@@ -244,8 +244,16 @@ REFUSED = {
         ["it transposes its input", SIMPLIFY],
     ),
     "reflected": (
-        of_map("Pad", (1, 4, 10, 8), [[0, 0, 1, 0, 0, 0, 1, 0]], mode="reflect"),
-        ["it pads by reflect, and kilograd pads with zeros"],
+        of_map("Pad", (1, 4, 24, 8), [[0, 0, 8, 0, 0, 0, 8, 0]], mode="reflect"),
+        ["8 and 8 positions are put around 8, and a border by reflect has at most 7"],
+    ),
+    "reflected channels": (
+        of_map("Pad", (1, 6, 10, 10), [[0, 1, 1, 1, 0, 1, 1, 1]], mode="reflect"),
+        ["it pads channels with others of them"],
+    ),
+    "padded in no way": (
+        of_map("Pad", (1, 4, 10, 8), [[0, 0, 1, 0, 0, 0, 1, 0]], mode="around"),
+        ["its mode is around"],
     ),
     "padded with ones": (
         of_map("Pad", (1, 4, 10, 8), [[0, 0, 1, 0, 0, 0, 1, 0], np.float32(1)]),

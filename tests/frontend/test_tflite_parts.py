@@ -88,7 +88,27 @@ def thinned():
     return ended(draft, draft.conv(x, (1, 2, 1), 4))
 
 
+def mirrored(mode, *, is_turned=False):
+    """Padding with positions of the map itself."""
+
+    def make():
+        draft, x = begun()
+        x = draft.transpose(x, (0, 2, 1, 3)) if is_turned else x
+        pads = ((0, 0), (2, 1), (3, 0), (0, 0))
+        shape = tuple(
+            extent + sum(pair) for extent, pair in zip(draft.tensors[x].shape, pads, strict=True)
+        )
+        numbers = draft.constant("pads", np.array(pads, np.int32))
+        x = draft.like("MIRROR_PAD", x, shape, numbers, table="MirrorPadOptions", Mode=mode)
+        return ended(draft, draft.conv(x, shape[:3], 4))
+
+    return make
+
+
 DRAFTS = {
+    "reflected": mirrored(0),
+    "symmetric": mirrored(1),
+    "symmetric, turned": mirrored(1, is_turned=True),
     "depth to space": blocks("DEPTH_TO_SPACE", (1, 12, 8, 2)),
     "space to depth": blocks("SPACE_TO_DEPTH", (1, 3, 2, 32)),
     "space to depth at first": blocks("SPACE_TO_DEPTH", (1, 3, 2, 12), first=True),
@@ -111,7 +131,9 @@ def test_bytes_of_parts_and_blocks(what, tmp_path):
     assert_same_bytes(DRAFTS[what]().write(tmp_path / "net.tflite"), is_random=what == "focused")
 
 
-@pytest.mark.parametrize("what", ["depth to space", "space to depth", "focused", "steps of rows"])
+@pytest.mark.parametrize(
+    "what", ["symmetric", "depth to space", "space to depth", "focused", "steps of rows"]
+)
 def test_parts_and_blocks_train(what, load, learns_alike):
     assert learns_alike(load(DRAFTS[what]()))
 
@@ -144,6 +166,7 @@ def of_another_count():
 
 
 WRONG = {
+    "of another mode": (mirrored(2), "its mode has the unknown code 2"),
     "every other channel": (every_other_channel, "it takes every [1, 1, 1, 2] elements, and kil"),
     "backwards": (backwards, "what it takes is not a constant part of its map"),
     "of no dimension": (of_no_dimension, "it splits dimension 4 of 4"),

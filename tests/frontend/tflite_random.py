@@ -106,6 +106,19 @@ class RandomNetwork:
             pads[-1] = (0, 0)
         self.x = self.draft.pad(self.x, ((0, 0), *pads))
 
+    def mirror(self) -> None:
+        mode = self.random.randint(0, 1)
+        pads = [
+            [self.random.randint(0, min(2, extent - 1 + mode)) for _ in range(2)]
+            for extent in self.shape[1:]
+        ]
+        if len(self.shape) == 4:
+            pads[-1] = [0, 0]
+        shape = (1, *(n + sum(pair) for n, pair in zip(self.shape[1:], pads, strict=True)))
+        more = self.draft.constant("pads", np.array([[0, 0], *pads], np.int32))
+        table = "MirrorPadOptions"
+        self.x = self.draft.like("MIRROR_PAD", self.x, shape, more, table=table, Mode=mode)
+
     def crop(self) -> None:
         begin = [0, *(self.random.randint(0, (extent - 1) // 2) for extent in self.shape[1:])]
         size = [
@@ -370,4 +383,5 @@ _OF_MAPS = [
     RandomNetwork.pool,
     RandomNetwork.upsample,
     RandomNetwork.blocks,
+    RandomNetwork.mirror,
 ]

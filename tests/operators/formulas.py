@@ -249,6 +249,14 @@ def _upsample_input_gradient(item, arrays, rng):
     )
 
 
+def _border_input_gradient(item, arrays, rng):
+    a, gradient = item.case.attributes.border, _gradient(arrays[0], arrays[1])
+    rows, columns, channels = gradient.shape
+    shape = (rows - a.top - a.bottom, columns - a.left - a.right, channels)
+    pads = ((a.top, a.bottom), (a.left, a.right), (0, 0))
+    return Exact(*_transposed(lambda x: np.pad(x, pads, a.kind), gradient, shape, rng))
+
+
 def _lookup_input_gradient(item, arrays, rng):
     """By differences of the function, where they are the same to both sides."""
     a, type_ = item.case.attributes, item.case.inputs[2]
@@ -295,6 +303,7 @@ BACKWARD = {
     "windowed_average_pool_input_gradient": _windowed_average_input_gradient,
     "max_pool_input_gradient": _max_pool_input_gradient,
     "upsample_input_gradient": _upsample_input_gradient,
+    "border_input_gradient": _border_input_gradient,
     "lookup_input_gradient": _lookup_input_gradient,
     "multiply_input_gradient": _multiply_input_gradient,
     "multiply_factor_gradient": _multiply_factor_gradient,

@@ -25,6 +25,7 @@ from kilograd.ir import (
 )
 from kilograd.ops import REGISTRY
 from kilograd.ops.add.op import AddAttributes
+from kilograd.ops.border.op import BorderAttributes
 from kilograd.ops.channels.part import ChannelSliceAttributes
 from kilograd.ops.channels.shuffle import ChannelShuffleAttributes
 from kilograd.ops.common.window import Window
@@ -166,6 +167,10 @@ class GraphBuilder:
     def upsample(self, layer: str, x: str, rows: int, columns: int) -> str:
         """Each row and each column several times."""
         return self.append(layer, "upsample", [x], UpsampleAttributes(rows, columns))
+
+    def border(self, layer: str, x: str, kind: str, pads: tuple[int, int, int, int]) -> str:
+        """The map with its own positions around it: at the top, bottom, left and right."""
+        return self.append(layer, "border", [x], BorderAttributes(kind, *pads))
 
     def insert_zeros(self, layer: str, x: str, rows: int, columns: int) -> str:
         """Zeros behind each row and each column, up to the next."""

@@ -15,6 +15,7 @@ average_pool,   none                             strides, pads, window
 max_pool
 pad             what a format has                pads, of every axis; absent if not constant;
                                                  fill, a stored number; absent for zero points
+border          what a format has                pads, of every axis; kind, as of the operator
 crop            what a format has                crops, of every axis; absent if not constant;
                                                  dropped, axes that are no longer there; steps, of
                                                  every axis, where not every element is taken

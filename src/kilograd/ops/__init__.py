@@ -10,6 +10,7 @@ from kilograd.ir import Graph, Node
 from kilograd.ops import (
     add,
     bias,
+    border,
     channels,
     clamp,
     concatenate,
@@ -45,6 +46,7 @@ _ROOMS = (
     channels,
     pool,
     upsample,
+    border,
     requantize,
     reshape,
     transpose,

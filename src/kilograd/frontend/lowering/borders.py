@@ -37,6 +37,23 @@ class BorderBuilder(LayerReader):
             self.lowest.add(layer.outputs[0])
         return self._with_more_channels(number, x, *channels) if any(channels) else x
 
+    def _border(self, number: int, layer: Layer) -> str:
+        """Padding with positions of the map itself."""
+        (top, bottom, left, right), channels = self._along_map(number, layer, "pads")
+        if any(channels) and layer.inputs[0] in self.dimensions:
+            self._put_in_order(layer.inputs[0])
+            (top, bottom, left, right), channels = self._along_map(number, layer, "pads")
+        if any(channels):
+            raise self._refuser.layer(number, "it pads channels with others of them")
+        kind = layer.options["kind"]
+        if not isinstance(kind, str):
+            msg = f"the kind of {layer.file_operator} is {kind!r}, not a name"
+            raise TypeError(msg)
+        self._check_same_scale(number, layer)
+        x = self._read(number, layer, dimensions=True)
+        self._hold(number, self._dimensions(layer))
+        return self._builder.border(self._name(number), x, kind, (top, bottom, left, right))
+
     def _with_more_channels(self, number: int, x: str, before: int, behind: int) -> str:
         """A copy of a map with channels of zero in front of its own, and behind them."""
         type_ = self._builder.type_of(x)

@@ -93,6 +93,7 @@ class Lowering(HeadBuilder, ElementwiseBuilder, ReductionBuilder, ViewBuilder):
             "depth_to_space": self._depth_to_space,
             "space_to_depth": self._space_to_depth,
             "pad": self._pad,
+            "border": self._border,
             "crop": self._crop,
         }
 

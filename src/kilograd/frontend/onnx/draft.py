@@ -37,8 +37,8 @@ _ACTIVATIONS: Mapping[tuple[float, float], str] = {
 
 #: Layers that cannot change a scale: they leave numbers as they are, or average them.
 _KEEPING = {
-    *("reshape", "max_pool", "maximum", "pad", "crop", "channel_slice", "channel_shuffle"),
-    *("resize", "average_pool"),
+    *("reshape", "channel_slice", "channel_shuffle", "resize", "pad", "border", "crop"),
+    *("max_pool", "maximum", "average_pool"),
 }
 
 #: Layers that take numbers over from several maps of one scale.

@@ -61,6 +61,9 @@ from kilograd.frontend.onnx.values import (
 from kilograd.frontend.onnx.weights import store_bias, store_weight, weight
 from kilograd.frontend.onnx.windows import geometry, transposed_geometry
 
+#: Ways of padding with positions of the map itself.
+_BORDERS = {"reflect", "edge", "wrap"}
+
 
 def _conv(draft: Draft, node: Node) -> Value:
     x = draft.channels_first(draft.read(node))
@@ -192,9 +195,10 @@ def _arg_max(draft: Draft, node: Node) -> Value:
 def _pad(draft: Draft, node: Node) -> Value:
     x = whole(draft, node)
     mode = node.attributes.get("mode", "constant")
-    if mode != "constant":
-        raise RefusedError(f"it pads by {shown(mode)}, and kilograd pads with zeros")
-    if draft.scalar(node, 2, "padding", 0.0) != 0:
+    if mode not in {"constant", *_BORDERS}:
+        msg = f"its mode is {shown(mode)}"
+        raise DamagedError(msg)
+    if mode == "constant" and draft.scalar(node, 2, "padding", 0.0) != 0:
         raise RefusedError("it pads with a number that is not 0")
     rank = len(x.map.shape)
     pads = draft.numbers(node, 1, "list of pads")
@@ -203,16 +207,22 @@ def _pad(draft: Draft, node: Node) -> Value:
     if pads is None or len(pads) != 2 * len(axes) or len(set(axes) & set(range(rank))) != len(axes):
         msg = f"its pads are {pads} of the dimensions {list(axes)}"
         raise DamagedError(msg)
+    along = {axis: (pads[place], pads[place + len(axes)]) for place, axis in enumerate(axes)}
+    if mode in _BORDERS and any(along.get(x.map.channel_axis, ())):
+        x = draft.arranged(x, x.map.turned())
     stored = [0] * (2 * len(x.map.stored))
     shape = list(x.map.shape)
-    for place, axis in enumerate(axes):
-        before, after = pads[place], pads[place + len(axes)]
+    for axis, (before, after) in along.items():
         if min(before, after) < 0:
             raise RefusedError(f"its pads {list(pads)} cut the map")
         shape[axis] += before + after
-        at = 2 * x.map.stored_axis(axis)
-        stored[at], stored[at + 1] = before, after
+        if before or after:
+            at = 2 * x.map.stored_axis(axis)
+            stored[at], stored[at + 1] = before, after
     made = replace(x.map, shape=tuple(shape))
+    if mode in _BORDERS:
+        options: dict[str, Option] = {"pads": tuple(stored), "kind": str(mode)}
+        return pending(node, "border", (x.number,), options, made)
     return pending(node, "pad", (x.number,), {"pads": tuple(stored)}, made)
 
 

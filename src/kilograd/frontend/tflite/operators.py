@@ -126,6 +126,15 @@ def _constant_numbers(reads: Reads, name: str) -> Mapping[str, Option]:
     return {} if found is None else {name: found}
 
 
+def _mirrored(reads: Reads) -> Mapping[str, Option]:
+    """Padding with the map's own positions, with the first and last of them or without."""
+    mode = int(reads.needed_options().Mode())
+    if mode not in {0, 1}:
+        msg = f"its mode has the unknown code {mode}"
+        raise DamagedError(msg)
+    return {**_constant_numbers(reads, "pads"), "kind": "symmetric" if mode else "reflect"}
+
+
 def _filled(reads: Reads) -> Mapping[str, Option]:
     """Padding with a number of its own, in the scale of the map."""
     pads, fill = numbers(reads, 1), numbers(reads, 2)
@@ -254,6 +263,7 @@ OPERATORS: Mapping[str, Operator] = {
     "MEAN": Operator("mean", None, lambda reads: _constant_numbers(reads, "axes")),
     "REDUCE_MAX": Operator("maximum", None, lambda reads: _constant_numbers(reads, "axes")),
     "PAD": Operator("pad", None, lambda reads: _constant_numbers(reads, "pads")),
+    "MIRROR_PAD": Operator("border", "MirrorPadOptions", _mirrored),
     "PADV2": Operator("pad", None, _filled),
     "RESHAPE": Operator("reshape"),
     "SQUEEZE": Operator("reshape"),
