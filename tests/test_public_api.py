@@ -57,3 +57,26 @@ def test_errors_of_the_library_name_no_option_of_the_command_line():
             if named:
                 options[path.name] = named
     assert options == {}
+
+
+@pytest.mark.parametrize("kind", [str, Path])
+def test_a_path_is_a_text_or_a_path(kind, tmp_path):
+    """Nothing ends in a traceback because of which of the two it is."""
+    model = kilograd.load_model("kilograd-motion", classes=2)
+    program = kilograd.compile_model(model, kilograd.load_scheme("head", model))
+    kilograd.export_c(program, kind(tmp_path / "library"))
+    board = kilograd.compile_model(
+        model, kilograd.load_scheme("head", model), kilograd.get_target("cortex-m4")
+    )
+    kilograd.export_zip(board, kind(tmp_path / "library.zip"))
+    kilograd.export_weights(program, kind(tmp_path / "weights.npz"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        *("library", "library.zip", "weights.npz")
+    ]
+    for load in (
+        kilograd.load_model,
+        lambda path: kilograd.load_scheme(path, model),
+        lambda path: kilograd.load_dataset(path, kilograd.input_spec(model)),
+    ):
+        with pytest.raises(kilograd.KilogradError, match=r"nothing\.toml"):
+            load(kind(tmp_path / "nothing.toml"))

@@ -64,13 +64,14 @@ def published_schemes() -> list[str]:
     )
 
 
-def load_scheme(text: str, graph: Graph) -> Scheme:
+def load_scheme(text: str | Path, graph: Graph) -> Scheme:
     """A scheme by generator, published name or file, resolved against a model's layers.
 
     Raises:
         SchemeError: for an unknown name, a file that cannot be read, or one that does not fit
             the model; names the line.
     """
+    text = str(text)
     # Tables name the schemes of a model with the model in front, generated ones as well.
     if generated := _generate(text.removeprefix(f"{graph.name}/"), layers(graph)):
         return generated

@@ -138,3 +138,10 @@ def test_it_learns_and_trains(what):
     assert kilograd.input_spec(graph).shape == (16, 16, 3)
     assert sum(node.operator == "transpose" for node in graph.nodes) == copies
     assert_learned_and_trains(module, graph, least=0.6)
+
+
+def test_layers_along_positions_have_their_names():
+    """Though the exporter transposes their weights, which lose theirs."""
+    graph = kilograd.from_torch(fitted(Mixer), samples(20, 1)[0])
+    layers = [node.layer for node in graph.nodes if node.operator == "pointwise"]
+    assert layers == ["along.0", "along.2", "across.0", "across.2"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +18,6 @@ from kilograd.ir import LabelKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def load_dataset(
-    path: Path,
+    path: str | Path,
     spec: InputSpec,
     *,
     limit: int | None = None,
@@ -53,6 +53,7 @@ def load_dataset(
     Raises:
         DataError: names what cannot be read, and where; all samples at once.
     """
+    path = Path(path)
     for name, value in (("limit", limit), ("test_limit", test_limit)):
         if value is not None and value < 0:
             raise DataError(f"{name} is {value}; it cannot be negative")

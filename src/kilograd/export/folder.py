@@ -45,7 +45,7 @@ _ONLY_IN_FOLDERS = (
 
 def export_c(
     program: Program,
-    folder: Path,
+    folder: str | Path,
     *,
     prefix: str = DEFAULT_PREFIX,
     class_names: Sequence[str] = (),
@@ -71,13 +71,13 @@ def export_c(
         UserError: the prefix, the class names or the folder will not do.
     """
     _, texts = _library(program, prefix, class_names, threshold)
-    write_folder(folder, texts, written_by=_WRITER)
+    write_folder(Path(folder), texts, written_by=_WRITER)
     return sorted(texts)
 
 
 def export_zip(
     program: Program,
-    path: Path,
+    path: str | Path,
     *,
     prefix: str = DEFAULT_PREFIX,
     class_names: Sequence[str] = (),
@@ -102,7 +102,7 @@ def export_zip(
     """
     check_archivable(program.target)
     library, texts = _library(program, prefix, class_names, threshold)
-    write_zip(path, library, texts, written_by=_WRITER)
+    write_zip(Path(path), library, texts, written_by=_WRITER)
     return sorted(texts)
 
 

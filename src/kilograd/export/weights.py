@@ -157,7 +157,11 @@ class NetworkWeights:
 
 
 def export_weights(
-    program: Program, path: Path, *, state: bytes | None = None, class_names: Sequence[str] = ()
+    program: Program,
+    path: str | Path,
+    *,
+    state: bytes | None = None,
+    class_names: Sequence[str] = (),
 ) -> None:
     """Write the weights that a program computes with to an .npz file, whole or not at all.
 
@@ -172,7 +176,7 @@ def export_weights(
             be written.
     """
     weights = NetworkWeights.of_program(program, state, class_names)
-    write_atomically(path, weights.encode())
+    write_atomically(Path(path), weights.encode())
 
 
 def is_weights_file(path: Path) -> bool:

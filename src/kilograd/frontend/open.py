@@ -26,7 +26,7 @@ _MAX_CLASSES = 65536
 
 
 def load_model(
-    text: str,
+    text: str | Path,
     classes: int | None = None,
     *,
     pixel_range: tuple[float, ...] | None = None,
@@ -54,7 +54,7 @@ def load_model(
         ModelError: when there is no such model, or it cannot be used.
     """
     check_classes(classes, label_kind)
-    graph = _load(text, classes)
+    graph = _load(str(text), classes)
     if resolution is not None:
         graph = at_resolution(graph, *resolution)
     graph = _with_labels(graph, label_kind, value_range)

@@ -26,7 +26,7 @@ def from_torch(
     *,
     pixel_range: tuple[float, float] | None = None,
     name: str | None = None,
-    save: Path | None = None,
+    save: str | Path | None = None,
 ) -> Graph:
     """The forward graph of a float PyTorch module, quantized to int8.
 
@@ -74,7 +74,7 @@ def from_torch(
     content = quantize_network(network, samples, pixel_range)
     graph = lower(network_of(content, title, title), title, classes)
     if save is not None:
-        write_atomically(save, content)
+        write_atomically(Path(save), content)
     return graph
 
 

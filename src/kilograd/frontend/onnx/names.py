@@ -7,6 +7,9 @@ import re
 #: Weights are named after their modules; exporters and onnxruntime hang more on that, at both ends.
 _WEIGHT = re.compile(r"(?:Conv\w+Fusion_W_)?(.+)[._/](?:weight|kernel)(?:[^A-Za-z].*)?")
 
+#: Of a layer whose weight has lost its name, as those that an exporter transposes do.
+_BIAS = re.compile(r"(.+)\.bias(?:[^A-Za-z].*)?")
+
 #: What is hung on the name of an integer result when it is that of real numbers.
 REAL = " (real)"
 
@@ -19,7 +22,7 @@ _BEHIND_RESULT = re.compile(
 _LONGEST = 200
 
 
-def author_name(result: str, weight: str = "") -> str:
+def author_name(result: str, weight: str = "", bias: str = "") -> str:
     """A name for a layer.
 
     Args:
@@ -27,7 +30,8 @@ def author_name(result: str, weight: str = "") -> str:
             ``/features/0/Conv_output_0``.
         weight: name of the initializer that it reads, which PyTorch names after the module:
             ``features.0.weight``.
+        bias: likewise, for where the weight's tells nothing.
     """
-    named = _WEIGHT.fullmatch(weight[:_LONGEST])
+    named = _WEIGHT.fullmatch(weight[:_LONGEST]) or _BIAS.fullmatch(bias[:_LONGEST])
     stem = named[1] if named else _BEHIND_RESULT.sub("", result[:_LONGEST])
     return stem.strip("/.").replace("/", ".")

@@ -30,6 +30,7 @@ from kilograd.frontend.onnx.elementwise import (
 from kilograd.frontend.onnx.errors import DamagedError, RefusedError, shown
 from kilograd.frontend.onnx.graph import Node
 from kilograd.frontend.onnx.maps import Map
+from kilograd.frontend.onnx.names import author_name
 from kilograd.frontend.onnx.pools import (
     average_pool,
     global_average_pool,
@@ -91,7 +92,8 @@ def _conv(draft: Draft, node: Node) -> Value:
     }
     reads = (x.number, number, *_bias(draft, node, x, number, outputs))
     made = x.map.with_positions(moves.result, outputs)
-    return pending(node, "depthwise" if is_depthwise else "conv", reads, options, made, w.name)
+    names = w.name, _bias_name(draft, node)
+    return pending(node, "depthwise" if is_depthwise else "conv", reads, options, made, *names)
 
 
 def _transposed(draft: Draft, node: Node) -> Value:
@@ -110,12 +112,17 @@ def _transposed(draft: Draft, node: Node) -> Value:
     options: dict[str, Option] = {"strides": moves.strides, "pads": moves.pads}
     reads = (x.number, number, *_bias(draft, node, x, number, outputs))
     made = x.map.with_positions(moves.result, outputs)
-    return pending(node, "transpose_conv", reads, options, made, w.name)
+    return pending(node, "transpose_conv", reads, options, made, w.name, _bias_name(draft, node))
 
 
 def _bias(draft: Draft, node: Node, x: Dequantized, number: int, outputs: int) -> tuple[int, ...]:
     constant = draft.constant(node, 2, "bias")
     return () if constant is None else (store_bias(draft, x, number, constant, outputs),)
+
+
+def _bias_name(draft: Draft, node: Node) -> str:
+    constant = draft.constant(node, 2, "bias")
+    return "" if constant is None else constant.name
 
 
 def _gemm(draft: Draft, node: Node) -> Value:
@@ -145,7 +152,8 @@ def _dense(draft: Draft, node: Node, *, is_transposed: bool) -> Value:
     number = store_weight(draft, _by_position(w, x.map, outputs), (outputs, 1 - outputs), outputs)
     reads = (x.number, number, *_bias(draft, node, x, number, count))
     made = replace(x.map, shape=(*x.map.shape[:-1], count), pieces=None)
-    return pending(node, "dense", reads, {"has_float32_product": False}, made, w.name)
+    names = w.name, _bias_name(draft, node)
+    return pending(node, "dense", reads, {"has_float32_product": False}, made, *names)
 
 
 def _by_position(w: Constant, x: Map, outputs: int) -> Constant:
@@ -183,7 +191,8 @@ def _with_bias(draft: Draft, value: Pending, constant: Constant) -> Value:
     (step,) = value.steps
     x, number = step.inputs
     bias = store_bias(draft, Dequantized(x, step.map), number, constant, step.map.channels)
-    return replace(value, steps=(replace(step, inputs=(x, number, bias)),))
+    steps = (replace(step, inputs=(x, number, bias)),)
+    return replace(value, steps=steps, name=author_name(value.name, "", constant.name))
 
 
 def _arg_max(draft: Draft, node: Node) -> Value:

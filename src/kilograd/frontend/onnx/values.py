@@ -157,7 +157,8 @@ def pending(
     options: Mapping[str, Option],
     map_: Map,
     weight_name: str = "",
+    bias_name: str = "",
 ) -> Pending:
     """What one node makes of quantized maps."""
     step = Step(operator, inputs, options, map_)
-    return Pending((step,), node.operator, author_name(node.outputs[0], weight_name))
+    return Pending((step,), node.operator, author_name(node.outputs[0], weight_name, bias_name))
