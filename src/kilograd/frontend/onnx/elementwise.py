@@ -117,7 +117,9 @@ def subtract(draft: Draft, node: Node) -> Value:
 def multiply(draft: Draft, node: Node) -> Value:
     """Mul of two maps, of which one may be expanded, or of a map by numbers."""
     if not any(isinstance(draft.value(node, place), Constant) for place in (0, 1)):
-        a, b = (draft.read(node, place, may_be_spread=True) for place in (0, 1))
+        a, b = (
+            draft.read(node, place, may_be_spread=True, may_lack_batch=True) for place in (0, 1)
+        )
         for x, factors in ((a, b), (b, a)):
             if x.map == factors.map or _is_spread(x.map, factors.map):
                 return pending(node, "multiply", (x.number, factors.number), {}, x.map)
@@ -239,7 +241,8 @@ def _line(
     """
     if slopes.size == offsets.size == 1 and isinstance(x, int):
         return _function(draft, node, x, Function("linear", (slopes.item(), offsets.item())))
-    x, made = draft.read(node, x) if isinstance(x, int) else x, None
+    x = draft.read(node, x, may_lack_batch=True) if isinstance(x, int) else x
+    made = None
     channels = x.map.channels
     slopes, offsets = (np.resize(values, channels) for values in (slopes, offsets))
     if not x.map.is_map:  # a map of one position, with the elements as kilograd stores them
