@@ -247,6 +247,10 @@ REFUSED = {
         of_map("Pad", (1, 4, 24, 8), [[0, 0, 8, 0, 0, 0, 8, 0]], mode="reflect"),
         ["8 and 8 positions are put around 8, and a border by reflect has at most 7"],
     ),
+    "corners without end": (
+        of_map("Pad", (1, 4, 308, 308), [[0, 0, 300, 300, 0, 0, 0, 0]], mode="edge"),
+        ["a position becomes more than 65,536 of a border by edge"],
+    ),
     "reflected channels": (
         of_map("Pad", (1, 6, 10, 10), [[0, 1, 1, 1, 0, 1, 1, 1]], mode="reflect"),
         ["it pads channels with others of them"],

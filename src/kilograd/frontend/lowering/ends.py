@@ -94,13 +94,13 @@ def body_of(network: Network, behind: frozenset[str]) -> Body | None:
     return Body(sample, tuple(sorted(needed)), result)
 
 
-def find_ends(network: Network, refuser: Refuser, *, is_kept: bool = True) -> Ends:
+def find_ends(network: Network, refuser: Refuser, *, keeps_logits: bool = True) -> Ends:
     """The ends of a network; layers that the head does not depend on are left out.
 
     Args:
         network: with any layers.
         refuser: for what cannot be.
-        is_kept: whether the network keeps its own logits, whose order matters then.
+        keeps_logits: whether the network keeps its own, whose order matters then.
 
     Raises:
         ModelError: when it has other than one input and one result, or its layers do not connect
@@ -119,7 +119,7 @@ def find_ends(network: Network, refuser: Refuser, *, is_kept: bool = True) -> En
                 raise refuser.layer(number, f"another layer makes tensor {output} as well")
             producers[output] = number
     sample = _sample(network)
-    behind = _BEHIND if is_kept else _BEHIND | {"transpose"}
+    behind = _BEHIND if keeps_logits else _BEHIND | {"transpose"}
     last, is_sigmoid = _head(network, producers, sample, refuser, behind)
     whole = tuple(sorted(_needed(network, producers, last, sample)))
     average, head = _behind_average(network, producers, last)

@@ -99,7 +99,7 @@ class Lowering(HeadBuilder, ElementwiseBuilder, ReductionBuilder, ViewBuilder):
 
     def graph(self, classes: int | None) -> Graph:
         """The forward graph; see ``lower``."""
-        ends = find_ends(self._network, self._refuser, is_kept=classes is None)
+        ends = find_ends(self._network, self._refuser, keeps_logits=classes is None)
         is_real = self._result(ends.head).dtype == "float32"
         if classes is None and is_real and makes_sample_again(self._network):
             raise self._refuser.layer(

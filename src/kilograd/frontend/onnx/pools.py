@@ -16,9 +16,6 @@ from kilograd.ops.lookup.functions import Function
 
 _NO_PADS = (0, 0, 0, 0)
 
-#: Of what kilograd stores: batch, height, width, channels.
-_MAP_RANK = 4
-
 
 def global_average_pool(draft: Draft, node: Node) -> Value:
     """GlobalAveragePool."""
@@ -74,7 +71,7 @@ def _reduced(draft: Draft, node: Node, operator: str, does: str) -> Mapped:
     shape = tuple(1 if axis in wanted else extent for axis, extent in enumerate(x.map.shape))
     made = replace(x.map, shape=shape, pieces=None)
     places = {axis for axis in range(1, rank) if axis != x.map.channel_axis}
-    is_whole = wanted == places and len(x.map.stored) == _MAP_RANK
+    is_whole = wanted == places
     over = (1, 2) if is_whole else tuple(x.map.stored_axis(axis) for axis in sorted(wanted))
     if is_whole and not keeps:
         return pending(node, operator, (x.number,), {"axes": over}, made.without(wanted))

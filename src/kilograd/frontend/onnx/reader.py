@@ -7,7 +7,7 @@ input, and whatever goes wrong on the way becomes one ``ModelError``.
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -143,8 +143,8 @@ class Reader:
             self.place = f"node {node.number} ({shown(title)})"
             self._append(draft, node)
         self.place = ""
-        sample = sample_map(graph, graph.inputs[0])
-        outputs = tuple(self._output(draft, output, sample) for output in graph.outputs)
+        samples = [self.stored[entry.name].map for entry in graph.inputs]
+        outputs = tuple(self._output(draft, output, samples) for output in graph.outputs)
         return Network(
             name,
             tuple(draft.tensors),
@@ -192,7 +192,7 @@ class Reader:
             if isinstance(value, Traced) and node.operator != "QuantizeLinear":
                 draft.values[name] = as_layer(draft, value)
 
-    def _output(self, draft: Draft, name: str, sample: Map) -> int:
+    def _output(self, draft: Draft, name: str, samples: Sequence[Map]) -> int:
         """Number of the tensor that holds a result."""
         value = draft.values.get(name)
         if value is None:
@@ -209,7 +209,7 @@ class Reader:
         may_be_sample = draft.tensors[value.number].scales and (
             makers.get(value.number) not in _OF_CLASSES
         )
-        made = _as_sample(value.map, sample) if may_be_sample else value.map
+        made = _as_sample(value.map, samples) if may_be_sample else value.map
         value = draft.arranged(Dequantized(value.number, value.map), made)
         if not is_stored:
             tensor = draft.tensors[value.number]
@@ -220,11 +220,10 @@ class Reader:
         return value.number
 
 
-def _as_sample(made: Map, sample: Map) -> Map:
+def _as_sample(made: Map, samples: Sequence[Map]) -> Map:
     """How a network's result has to lie: as its sample, if it has as many elements."""
-    if made.shape == sample.shape:
-        return sample
-    same = sample.reshaped(made.shape) if math.prod(made.shape) == math.prod(sample.shape) else None
-    if same is not None:
-        return same
+    for sample in samples:
+        same = sample if made.shape == sample.shape else sample.reshaped(made.shape)
+        if same is not None:
+            return same
     return made if made.pieces is None else made.in_file_order()

@@ -37,8 +37,9 @@ def _viewed(draft: Draft, node: Node, value: Mapped, shape: tuple[int, ...]) -> 
         )
     made = map_.reshaped(shape)
     if made is None:
+        # In the order of the file, elements have any shape.
         x = draft.in_file_order(draft.read(node, may_be_loose=True, may_lack_batch=True))
-        value, made = x, x.map.reshaped(shape) or x.map  # nothing is in the way any more
+        return _viewed(draft, node, x, shape)
     return draft.reshaped(node, value, made)
 
 

@@ -143,11 +143,11 @@ class Border(OpSpec[BorderAttributes]):
                     f"{attributes.kind} has at most {most}"
                 )
                 raise ValueError(msg)
-        rows, columns = (len(places) for places in _places(attributes, height, width))
-        if rows * columns > MOST_COPIES * height * width:
-            msg = f"a border makes {rows}×{columns} of a map of {height}×{width}"
+        rows, columns = _places(attributes, height, width)
+        if int(np.bincount(rows).max() * np.bincount(columns).max()) > MOST_COPIES:
+            msg = f"a position becomes more than {MOST_COPIES:,} of a border by {attributes.kind}"
             raise ValueError(msg)
-        return (TensorType((rows, columns, channels), x.dtype, x.quantization),)
+        return (TensorType((len(rows), len(columns), channels), x.dtype, x.quantization),)
 
     def reference(
         self,
